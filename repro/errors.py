@@ -1,0 +1,60 @@
+"""Everything that this program raises on purpose, and the exit code that each ends in.
+
+    ReproError                      4   (this program's own fault, or the machine's)
+    ├── UsageError                  2   an argument that cannot be used
+    │   └── ExperimentError         2   an experiment file or `--set` that cannot be used
+    ├── UntestableError             3   the environment of a cell cannot be made
+    ├── BackendError                4   the SQS does not start or does not answer
+    ├── StoreError                  4   the run's folder cannot be read or written
+    └── ProcessError                4   a process cannot be started, or will not end
+
+A message says what happened, where (file, key, cell, path of the evidence), and ends with
+the next move. Only ``repro.cli`` turns one into an exit.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the commands, as documented in ``--help``."""
+
+    NO_HANG = 0
+    HANG = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    FAILED = 4
+    INTERRUPTED = 130
+
+
+class ReproError(Exception):
+    """The root: something this program could not do, said in one sentence with the next step."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(ReproError):
+    """An argument that cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ExperimentError(UsageError):
+    """An experiment file, or a ``--set``, that cannot be used: names file, key and accepted values."""
+
+
+class UntestableError(ReproError):
+    """The environment of a cell cannot be made; the message keeps the resolver's own words."""
+
+    exit_code = ExitCode.INCONCLUSIVE
+
+
+class BackendError(ReproError):
+    """The SQS backend does not start, or does not answer its health probe."""
+
+
+class StoreError(ReproError):
+    """The run's folder cannot be read or written."""
+
+
+class ProcessError(ReproError):
+    """A process cannot be started, or will not end."""

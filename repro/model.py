@@ -1,0 +1,274 @@
+"""The facts that every layer speaks of. Imports nothing of ``repro``.
+
+An experiment becomes cells, a cell's trials leave evidence, evidence becomes a verdict:
+
+    Cell 1 ──▶ n Trial 1 ──▶ n Rung (a rung of the ladder of evidence, in files beside the store)
+
+All records are frozen. Times named ``…_s`` are seconds; a *moment* is seconds since the load of its
+trial began unless its name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+Level = str | int | float | bool
+"""A value of a factor, as written in the experiment file or after ``--set``."""
+
+
+class Verdict(StrEnum):
+    """What a trial came to. Only ``CLEAN`` and ``HANG`` count in a rate."""
+
+    CLEAN = "clean"
+    HANG = "hang"
+    CRASH = "crash"
+    FAILING = "failing"
+    UNTESTABLE = "untestable"
+    BACKEND = "backend"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def counts_in_rate(self) -> bool:
+        """Whether a trial with this verdict is an observation of the hang rate."""
+        return self in {Verdict.CLEAN, Verdict.HANG}
+
+
+class CellVerdict(StrEnum):
+    """What the trials of a cell came to."""
+
+    CLEAN = "clean"
+    HANG = "hang"
+    CRASH = "crash"
+    FAILING = "failing"
+    UNTESTABLE = "untestable"
+    INCONCLUSIVE = "inconclusive"
+
+
+class HangClass(StrEnum):
+    """How a trial hung."""
+
+    FROZEN = "frozen"
+    SPINNING = "spinning"
+    DEADLOCKED = "deadlocked"
+    UNANSWERED = "unanswered"
+    UNSTOPPABLE = "unstoppable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentSpec:
+    """What was asked of an environment; its hash is the environment's key.
+
+    ``pins`` maps a normalised distribution name to an exact version, ``requires`` are the
+    requirements that the scenario has whatever the pins say (PEP 508), ``as_of`` resolves
+    everything that is not pinned as it was on that day, ``python`` is a version such as ``3.11``
+    or empty for the default, and ``interpreter`` is set when an existing environment is to be run untouched (then
+    nothing else counts).
+    """
+
+    python: str = ""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    as_of: date | None = None
+    interpreter: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """An environment that exists: its interpreter and what is installed in it.
+
+    ``versions`` maps normalised distribution names to versions; ``python`` is the full version of
+    the interpreter, ``3.11.7``.
+    """
+
+    key: str
+    interpreter: Path
+    python: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits by which the judge decides, from ``[limits]``.
+
+    ``stall_after_s``: seconds of silence beyond what an operation may take by its own long poll and
+    time-outs. ``stop_grace_s``: seconds that users and process may take to end once told to.
+    ``start_s``: seconds from the start of the process to the first operation or the end of the spawn.
+    ``failing_share``: the share of failed operations from which a trial is ``failing``.
+    ``beat_s``: seconds without a beat of the event loop from which it no longer turns.
+    """
+
+    stall_after_s: float = 10.0
+    stop_grace_s: float = 5.0
+    start_s: float = 60.0
+    failing_share: float = 0.5
+    beat_s: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One level for every factor.
+
+    ``factors`` holds the level of each factor that the experiment names and of every setting
+    (defaults included), packages and ``stack`` too; ``settings`` only the settings, ``environ`` the ``env.NAME`` ones without
+    the prefix. ``id`` is a hash of ``factors`` and the scenario, ``label`` names for people the
+    levels that vary in this experiment.
+    """
+
+    id: str
+    label: str
+    scenario: str
+    factors: Mapping[str, Level]
+    settings: Mapping[str, Level]
+    environ: Mapping[str, str]
+    environment: EnvironmentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An experiment made into cells, ready to run; ``varied`` names the factors with several levels, in the file's order."""
+
+    experiment: str
+    scenario: str
+    cells: tuple[Cell, ...]
+    varied: tuple[str, ...]
+    trials: int
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """Calls of the client in a trial: begun, ended (failed ones included), failed."""
+
+    begun: int = 0
+    ended: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One second of a trial, from the flight record: operations ended in it, users stuck and users alive at its end."""
+
+    second: int
+    ended: int
+    stuck: int
+    alive: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """How long a hang can last at most by the cell's own time-outs; ``at_most_s`` is None when it is for ever.
+
+    ``why`` reads "gives up after at most 300 s: 5 attempts of 60 s" or "nothing ends it: …".
+    ``recovered_after_s`` is filled with ``--wait-out`` when it did recover.
+    """
+
+    at_most_s: float | None
+    why: str
+    recovered_after_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One rung of the ladder of evidence: its name, whether it answered, in how long, and its file or its refusal."""
+
+    name: str
+    answered: bool
+    seconds: float
+    file: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hang:
+    """What is known of a hang: class, k of n users, since when, whether it ends, and why we say so.
+
+    ``stuck_since_s`` is a moment. ``explanation`` is the one or two sentences for people.
+    ``fingerprint`` groups hangs with the same normalised stacks; ``cause`` is the id of a known
+    cause that matches, ``cause_text`` its sentence with the match's reasons, or says that it is new.
+    ``stacks`` are shortened stack texts that matter, the most telling first.
+    """
+
+    hang_class: HangClass
+    users_stuck: int
+    users: int
+    stuck_since_s: float
+    bound: Bound
+    explanation: str
+    fingerprint: str = ""
+    cause: str = ""
+    cause_text: str = ""
+    stacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run of a cell and what it came to.
+
+    ``reason`` is one sentence for people, also for verdicts other than a hang. ``evidence`` is the
+    trial's folder relative to the run's. ``command`` runs the same cell again. ``seconds`` is the
+    wall time of the whole trial, environment excluded.
+    """
+
+    cell_id: str
+    number: int
+    verdict: Verdict
+    reason: str
+    started: datetime
+    seconds: float
+    hang: Hang | None = None
+    operations: Operations = Operations()
+    timeline: tuple[Moment, ...] = ()
+    rungs: tuple[Rung, ...] = ()
+    python: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    evidence: str = ""
+    command: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A share with its 95 % interval: ``hits`` of ``n``, between ``low`` and ``high``."""
+
+    hits: int
+    n: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """A cell with its trials, its verdict, and its hang rate (None when no trial counts in a rate)."""
+
+    cell: Cell
+    trials: tuple[Trial, ...]
+    verdict: CellVerdict
+    rate: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run as it is read back from its folder: all that a report needs.
+
+    ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
+    ``hangs_when`` the conclusion in words; ``hunt`` the JSON document of a bisection or a blame when the
+    run was one, else None.
+    """
+
+    folder: Path
+    run_id: str
+    plan: Plan
+    command: str
+    started: datetime
+    ended: datetime | None
+    seed: int
+    machine: Mapping[str, str]
+    tool_versions: Mapping[str, str]
+    cells: tuple[CellResult, ...]
+    hangs_when: str
+    hunt: Mapping[str, object] | None = None

@@ -1,0 +1,1 @@
+"""One trial, a run over cells, a hunt over versions."""

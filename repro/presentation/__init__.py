@@ -1,0 +1,1 @@
+"""What people and programs read, made from the stored run alone."""

@@ -1,0 +1,1 @@
+"""The world: processes, environments, releases, backends, faults, stacks and the store."""
