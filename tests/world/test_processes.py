@@ -118,8 +118,8 @@ def test_kill_minus_9_of_the_program_leaves_no_process_and_no_folder(tmp_path: P
         folder, grandchild, code = map(str, sys.argv[1:])
         with processes.warded(Path(folder)):
             output = processes.Output(Path(folder) / "o", Path(folder) / "e")
-    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
-    done = processes.run([sys.executable, "-c", code], limit_s=LIMIT_S)
+            argv = [sys.executable, "-c", code, grandchild]
+            processes.start(argv, env=dict(os.environ), cwd=Path(folder), output=output, mark="r/1")
             time.sleep(600)
     """)
     folder = tmp_path / "scratch"
