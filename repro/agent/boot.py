@@ -1,0 +1,46 @@
+"""The agent's first file: ``INTERPRETER boot.py`` with all settings in the environment.
+
+The agent must not import ``threading``, ``socket``, ``ssl``, ``queue``, ``select`` or ``subprocess`` before the
+scenario's own imports: what is loaded when Locust patches decides what gets patched, and that is under test. Its
+own modules are found through a package made by hand, so that no folder of ours is on ``sys.path``.
+"""
+
+import os
+import sys
+
+
+def _make_package(folder):
+    if sys.path and os.path.abspath(sys.path[0]) == folder:
+        del sys.path[0]
+    package = type(sys)("repro_agent")
+    package.__path__ = [folder]
+    package.__file__ = os.path.join(folder, "__init__.py")
+    sys.modules["repro_agent"] = package
+    return package
+
+
+def _set_up():
+    package = _make_package(os.path.dirname(os.path.abspath(__file__)))
+    from repro_agent import flight, hooks, watch
+
+    flight.open_record()
+    hooks.install()
+    package.operation = hooks.operation
+    if os.environ.get("REPRO_LAUNCH") != "process":  # a fork of a process with threads is another experiment
+        watch.start_native()
+
+    def after_fork():
+        flight.open_record()
+        hooks.after_fork()
+        watch.start_native()
+
+    os.register_at_fork(after_in_child=after_fork)
+
+
+if __name__ in {"__main__", "__mp_main__"}:  # the second: a spawned child loads this file again
+    _set_up()
+
+if __name__ == "__main__":
+    from repro_agent import launch
+
+    launch.run()

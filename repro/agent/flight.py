@@ -1,0 +1,169 @@
+"""The writer of the flight record; ``layout.py`` draws it.
+
+Writing is a store into mapped memory: no system call, no lock, no container that would start a garbage collection. The
+judge reads it whatever state this process is in, dead included.
+"""
+
+import os
+import time
+
+from repro_agent import layout as at
+
+monotonic = time.monotonic  # as it is before anything is patched
+INFINITE = float("inf")
+
+
+def borrow(name):
+    """A module of the standard library that does not stay behind in ``sys.modules``.
+
+    What is loaded when the scenario patches decides what gets patched; the agent's own needs must not show.
+    """
+    import sys
+
+    was_there = name in sys.modules
+    module = __import__(name)
+    if not was_there:
+        del sys.modules[name]
+    return module
+
+
+class Slot:
+    """One user's line in the record. ``depth`` counts calls within calls: only the outermost is an operation."""
+
+    __slots__ = ("base", "depth", "floats", "words")
+
+    def __init__(self, words, floats, index):
+        self.words = words
+        self.floats = floats
+        self.base = (at.SLOTS_AT // at.WORD) + index * at.SLOT_WORDS
+        self.depth = 0
+
+    def open(self, kind, number, greenlet_id):
+        """Take the slot for a user that has just been born."""
+        words, base = self.words, self.base
+        words[base + at.S_SEQ] += 1
+        words[base + at.S_KIND] = kind
+        words[base + at.S_NUMBER] = number
+        words[base + at.S_GREENLET] = greenlet_id
+        self.floats[base + at.S_BORN] = monotonic()
+        self.floats[base + at.S_LAST_END] = 0.0
+        self.floats[base + at.S_KILLED] = 0.0
+        words[base + at.S_STATE] = at.IDLE
+        words[base + at.S_SEQ] += 1
+
+    def close(self):
+        """Give the slot back: the user has gone."""
+        self.words[self.base + at.S_STATE] = at.FREE
+        self.depth = 0
+
+    def killed(self):
+        """Note that the user was told to stop."""
+        if not self.floats[self.base + at.S_KILLED]:
+            self.floats[self.base + at.S_KILLED] = monotonic()
+
+    def begin(self, operation, poll_s, attempt_s, ceiling_s, *, counts=True):
+        """An operation begins; ``operation`` is an index from ``Record.name``.
+
+        What does not count (the making of a client) is seen while it lasts, and counted only when it fails.
+        """
+        words, floats, base = self.words, self.floats, self.base
+        words[base + at.S_SEQ] += 1
+        words[base + at.S_OPERATION] = operation
+        floats[base + at.S_POLL] = poll_s
+        floats[base + at.S_ATTEMPT] = attempt_s
+        floats[base + at.S_CEILING] = ceiling_s
+        floats[base + at.S_BEGAN] = monotonic()
+        if counts:
+            words[base + at.S_BEGUN] += 1
+        words[base + at.S_STATE] = at.BUSY
+        words[base + at.S_SEQ] += 1
+
+    def end(self, *, failed, counts=True):
+        """The operation has ended."""
+        words, base = self.words, self.base
+        words[base + at.S_SEQ] += 1
+        self.floats[base + at.S_LAST_END] = monotonic()
+        if failed:
+            words[base + at.S_FAILED] += 1
+            words[base + at.S_BEGUN] += not counts
+        if counts or failed:
+            words[base + at.S_ENDED] += 1
+        if words[base + at.S_STATE] == at.BUSY:
+            words[base + at.S_STATE] = at.IDLE
+        words[base + at.S_SEQ] += 1
+
+
+class Record:
+    """The flight record of this process, ``flight-<pid>.bin`` in ``folder``."""
+
+    def __init__(self, folder, slots):
+        mmap = borrow("mmap")
+        size = at.SLOTS_AT + slots * at.SLOT_WORDS * at.WORD
+        self.path = os.path.join(folder, "flight-%d.bin" % os.getpid())
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.truncate(descriptor, size)
+        self._memory = mmap.mmap(descriptor, size)
+        os.close(descriptor)
+        view = memoryview(self._memory)
+        self.words = view.cast("Q")
+        self.floats = view.cast("d")
+        self._names = {}
+        self._free = [Slot(self.words, self.floats, index) for index in reversed(range(slots))]
+        self._born = 0
+        self._error = None
+        self.words[at.H_PID] = os.getpid()
+        self.words[at.H_PARENT] = os.getppid()
+        self.words[at.H_SLOTS] = slots
+        self.floats[at.H_STARTED] = monotonic()
+        self.words[at.H_MAGIC] = at.MAGIC  # last: from here on the judge takes it for whole
+
+    def name(self, text):
+        """The index of an operation's name; the last one stands for all that no longer fit."""
+        index = self._names.get(text)
+        if index is None:
+            index = min(len(self._names), at.NAMES - 1)
+            self._names[text] = index
+            raw = text.encode("utf-8", "replace")[: at.NAME_BYTES - 1]
+            start = at.NAMES_AT + index * at.NAME_BYTES
+            self._memory[start : start + len(raw)] = raw
+            self.words[at.H_NAMES] = index + 1
+        return index
+
+    def error(self, error):
+        """Keep the text of an operation's error; one of the same type as the last is not written again."""
+        if type(error) is self._error:
+            return
+        self._error = type(error)
+        raw = ("%s: %s" % (type(error).__name__, error)).encode("utf-8", "replace")[: at.ERROR_BYTES]
+        self._memory[at.ERROR_AT : at.ERROR_AT + at.ERROR_BYTES] = raw.ljust(at.ERROR_BYTES, b"\0")
+
+    def take(self, kind, greenlet_id):
+        """A slot for a new user, or None when all are taken: then its operations are not seen."""
+        if not self._free:
+            return None
+        slot = self._free.pop()
+        self._born += 1
+        slot.open(kind, self._born, greenlet_id)
+        if not self.floats[at.H_LOAD_AT]:
+            self.floats[at.H_LOAD_AT] = monotonic()
+            self.phase(at.PHASE_LOAD)
+        return slot
+
+    def give_back(self, slot):
+        """The user of ``slot`` has gone."""
+        slot.close()
+        self._free.append(slot)
+
+    def phase(self, phase):
+        """Enter a phase; phases only go forward."""
+        self.words[at.H_PHASE] = max(self.words[at.H_PHASE], phase)
+
+
+record = None
+"""This process's record; ``boot`` opens it, and a forked child opens its own."""
+
+
+def open_record():
+    """Open this process's record, in the folder and of the size that the environment names."""
+    global record
+    record = Record(os.environ["REPRO_TRIAL_DIR"], int(os.environ.get("REPRO_SLOTS", "1024")))

@@ -1,0 +1,281 @@
+"""Sees the client's calls and Locust's users: patches their modules as they are imported, whenever that is.
+
+The import hook asks the other finders on ``sys.meta_path``, so that nothing is imported earlier or otherwise than
+without it. One *operation* is the outermost of nested calls: botocore over urllib3 counts once, as botocore's.
+"""
+
+import os
+import sys
+
+from repro_agent import flight, watch
+from repro_agent import layout as at
+
+LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
+BACKOFF_S = 20.0  # botocore waits at most so long between two attempts
+_slots = {}
+_numbers = {}
+_budget = int(os.environ.get("REPRO_REQUEST_BUDGET", "0"))
+_spent = 0
+
+
+class BudgetSpentError(Exception):
+    """The run's upper bound on requests to a real service is reached: no further call is made."""
+
+
+def install():
+    """Hook the imports to come."""
+    sys.meta_path.insert(0, _Finder())
+
+
+def after_fork():
+    """Forget the parent's users: they do not run here."""
+    global _spent
+    _slots.clear()
+    _numbers.clear()
+    _spent = 0
+
+
+def number_of(greenlet):
+    """The number of the user that runs in ``greenlet``, or None."""
+    return _numbers.get(id(greenlet))
+
+
+class operation:  # noqa: N801  # reads as a verb in a scenario: `with operation("get"):`
+    """A context that counts as one operation of the current greenlet, for clients that are not hooked.
+
+    Up to ``poll_s`` seconds of silence are by design; an attempt gives up by itself after ``attempt_s`` (0: unknown).
+    """
+
+    __slots__ = ("_counts", "_limits", "_name", "_slot")
+
+    def __init__(self, name, poll_s=0.0, attempt_s=0.0, ceiling_s=None, *, counts=True):
+        self._name = name
+        self._limits = (poll_s, attempt_s, attempt_s if ceiling_s is None else ceiling_s)
+        self._counts = counts
+
+    def __enter__(self):
+        self._slot = slot = _current_slot()
+        if slot is not None:
+            slot.depth += 1
+            if slot.depth == 1:
+                slot.begin(flight.record.name(self._name), *self._limits, counts=self._counts)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        slot = self._slot
+        if slot is None or slot.depth == 0:
+            return
+        slot.depth -= 1
+        if slot.depth == 0:
+            failed = isinstance(error, Exception)  # a GreenletExit is none: the user was told to stop
+            if failed:
+                flight.record.error(error)
+            slot.end(failed=failed, counts=self._counts)
+
+
+def _current_slot():
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is None:
+        import _thread
+
+        key, current = _thread.get_ident(), None
+    else:
+        current = greenlet.getcurrent()
+        key = id(current)
+    slot = _slots.get(key)
+    return _adopt(key, current) if slot is None else slot
+
+
+def _adopt(key, current):
+    """A slot for somebody who calls the client and is no Locust user: a script's greenlet, a thread, a listener."""
+    slot = flight.record.take(at.KIND_OTHER, key)
+    if slot is None:
+        return None
+    _slots[key] = slot
+    if hasattr(current, "rawlink"):
+        current.rawlink(lambda _: _release(key))
+    if sys.modules.get("gevent") is not None and getattr(current, "parent", None) is not None:
+        watch.attach()
+    return slot
+
+
+def _release(key):
+    slot = _slots.pop(key, None)
+    _numbers.pop(key, None)
+    if slot is not None:
+        flight.record.give_back(slot)
+
+
+class _Finder:
+    """Finds what the other finders find, and patches the modules that are hooked once they are loaded."""
+
+    def find_spec(self, name, path=None, target=None):
+        patch = _PATCHES.get(name)
+        if patch is None:
+            return None
+        for finder in sys.meta_path:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = None if find is None else find(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, patch)
+                return spec
+        return None
+
+
+class _Loader:
+    """A loader that patches after loading, and is the original one in all else."""
+
+    def __init__(self, loader, patch):
+        self._loader, self._patch = loader, patch
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        self._patch(module)
+
+
+def _patch_botocore(module):
+    original = module.BaseClient._make_api_call
+
+    def _make_api_call(self, operation_name, api_params):
+        _spend()
+        poll_s = float(api_params.get("WaitTimeSeconds") or 0)
+        with operation(operation_name, poll_s, *_limits_of(self)):
+            return original(self, operation_name, api_params)
+
+    module.BaseClient._make_api_call = _make_api_call
+
+
+def _patch_session(module):
+    """The making of a client can fail or hang too, before it has any call to make."""
+    _hook(module.Session, "create_client", lambda args, kwargs: ("create_client", 0.0), counts=False)
+
+
+def _spend():
+    global _spent
+    if not _budget:
+        return
+    if _spent >= _budget:
+        flight.record.words[at.H_BUDGET_SPENT] += 1
+        raise BudgetSpentError("the run's budget of %d requests is spent" % _budget)
+    _spent += 1
+
+
+def _limits_of(client):
+    """Seconds that one attempt and all attempts of a call of this client can take by its own configuration."""
+    limits = client.__dict__.get("_repro_limits")
+    if limits is None:
+        config = client.meta.config
+        connect_s, read_s = _seconds(config.connect_timeout), _seconds(config.read_timeout)
+        retries = getattr(config, "retries", None) or {}
+        usual = LEGACY_ATTEMPTS if retries.get("mode", "legacy") == "legacy" else STANDARD_ATTEMPTS
+        attempts = retries.get("total_max_attempts") or usual
+        attempt_s = max(connect_s, read_s)
+        ceiling_s = (connect_s + read_s) * attempts + min(2.0 ** (attempts - 1), BACKOFF_S * attempts) * (attempts > 1)
+        limits = client.__dict__["_repro_limits"] = (attempt_s, ceiling_s)
+    return limits
+
+
+def _seconds(timeout):
+    """A time-out as seconds: None is without a limit; of a pair (connect, read), the longer one."""
+    if timeout is None:
+        return flight.INFINITE
+    if isinstance(timeout, (tuple, list)):
+        return max([_seconds(part) for part in timeout] or [flight.INFINITE])
+    try:
+        return float(timeout)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _hook(owner, name, limits, *, counts=True):
+    """Make each outermost call of ``owner.name`` an operation; ``limits(args, kwargs)`` gives its name and time-out."""
+    original = getattr(owner, name, None)
+    if original is None:
+        return
+
+    def call(*args, **kwargs):
+        title, attempt_s = limits(args, kwargs)
+        with operation(title, 0.0, attempt_s, counts=counts):
+            return original(*args, **kwargs)
+
+    call.__wrapped__ = original
+    setattr(owner, name, call)
+
+
+def _patch_requests(module):
+    _hook(module.Session, "request", lambda args, kwargs: ("requests", _timeout_in(kwargs)))
+
+
+def _patch_urllib3(module):
+    _hook(module.HTTPConnectionPool, "urlopen", lambda args, kwargs: ("urllib3", _timeout_in(kwargs)))
+
+
+def _patch_geventhttpclient(module):
+    _hook(module.UserAgent, "urlopen", lambda args, kwargs: ("geventhttpclient", 0.0))
+
+
+def _timeout_in(kwargs):
+    timeout = kwargs.get("timeout")
+    read = getattr(timeout, "_read", timeout)  # urllib3's Timeout
+    return 0.0 if read is None else _seconds(read)
+
+
+def _patch_users(module):
+    start, stop = module.User.start, module.User.stop
+
+    def start_seen(self, *args, **kwargs):
+        greenlet = start(self, *args, **kwargs)
+        _watch_user(greenlet)
+        return greenlet
+
+    def stop_seen(self, *args, **kwargs):
+        slot = _slots.get(id(getattr(self, "_greenlet", None)))
+        if slot is not None:
+            slot.killed()
+        return stop(self, *args, **kwargs)
+
+    module.User.start, module.User.stop = start_seen, stop_seen
+
+
+def _watch_user(greenlet):
+    key = id(greenlet)
+    slot = flight.record.take(at.KIND_USER, key)
+    if slot is None:
+        return
+    _slots[key] = slot
+    _numbers[key] = slot.words[slot.base + at.S_NUMBER]
+    greenlet.rawlink(lambda _: _release(key))
+
+
+def _patch_runners(module):
+    original = module.Runner.__init__
+    quit_runner = module.Runner.quit
+    roles = {"MasterRunner": at.ROLE_MASTER, "WorkerRunner": at.ROLE_WORKER}
+
+    def init(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        watch.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
+
+    def quit_seen(self, *args, **kwargs):
+        watch.note_stop()
+        return quit_runner(self, *args, **kwargs)
+
+    module.Runner.__init__, module.Runner.quit = init, quit_seen
+
+
+_PATCHES = {
+    "botocore.client": _patch_botocore,
+    "botocore.session": _patch_session,
+    "requests.sessions": _patch_requests,
+    "urllib3.connectionpool": _patch_urllib3,
+    "geventhttpclient.useragent": _patch_geventhttpclient,
+    "locust.user.users": _patch_users,
+    "locust.runners": _patch_runners,
+}

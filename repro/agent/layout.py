@@ -1,0 +1,53 @@
+"""The layout of a flight record: one memory-mapped file a process, written by the agent, read by the judge.
+
+    0 ────────── header: 64 words ──────────▶ names: 64 x 64 bytes ─▶ error: 256 bytes ─▶ slots: N x 16 words
+    magic, pid, beats, questions of the judge    operations, by index    the last one        one for each user
+
+A word is eight bytes in native order, an unsigned integer or a float; an aligned word is written by one
+store, so the judge never reads half of one. A slot's ``SEQ`` is odd while the slot is being written.
+Times are seconds of the monotonic clock, which all processes of a machine share.
+"""
+
+MAGIC = 0x315447494C465052  # "RPFLIGT1"
+WORD = 8
+NAME_BYTES = 64
+NAMES = 64
+HEADER_WORDS = 64
+SLOT_WORDS = 16
+ERROR_BYTES = 256
+NAMES_AT = HEADER_WORDS * WORD
+ERROR_AT = NAMES_AT + NAMES * NAME_BYTES  # the last error of an operation, as text
+SLOTS_AT = ERROR_AT + ERROR_BYTES
+
+# Header words. "f" behind a name: a float.
+H_MAGIC, H_PID, H_PARENT, H_SLOTS, H_NAMES = 0, 1, 2, 3, 4
+H_PHASE = 5
+H_ROLE = 6
+H_STARTED = 8  # f
+H_NATIVE_BEATS, H_NATIVE_AT = 9, 10  # f
+H_LOOP_BEATS, H_LOOP_AT = 11, 12  # f
+H_STOP_ASKED = 13  # written by the judge: 1 asks the runner to quit
+H_STOP_AT = 14  # f: when the runner's quit began
+H_LOOP_DUMP_ASKED, H_LOOP_DUMP_DONE = 15, 16  # the judge counts up, the agent follows
+H_THREAD_DUMP_ASKED, H_THREAD_DUMP_DONE = 17, 18
+H_LOAD_AT = 19  # f: when the first user or operation began
+H_BUDGET_SPENT = 20  # calls of the client that were refused because the run's budget of requests was spent
+H_SPAWNED = 21  # when all users were there: f
+
+PHASE_BOOT, PHASE_READY, PHASE_LOAD, PHASE_STOPPING, PHASE_STOPPED = 0, 1, 2, 3, 4
+ROLE_NONE, ROLE_LOCAL, ROLE_MASTER, ROLE_WORKER, ROLE_SCRIPT = 0, 1, 2, 3, 4
+
+# Slot words.
+S_SEQ = 0
+S_STATE = 1
+S_KIND = 2
+S_OPERATION = 3  # index into the names
+S_BEGAN, S_LAST_END = 4, 5  # f
+S_BEGUN, S_ENDED, S_FAILED = 6, 7, 8  # never reset, not by the slot's next user either
+S_POLL, S_ATTEMPT, S_CEILING = 9, 10, 11  # f, seconds; what the operation may take; 0 unknown, inf without a limit
+S_BORN, S_KILLED = 12, 13  # f; when the user started, when it was told to stop
+S_GREENLET = 14  # id() of the greenlet
+S_NUMBER = 15  # the user's number, from 1
+
+FREE, IDLE, BUSY = 0, 1, 2
+KIND_USER, KIND_OTHER = 1, 2

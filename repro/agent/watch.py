@@ -1,0 +1,105 @@
+"""The two hearts of the agent: a native thread, and a timer in the event loop. Both also answer the judge's questions.
+
+The native thread must not create containers in its steady state: allocations start garbage collections, and a
+finalizer of the scenario that ran on this thread would be an experiment of our own making.
+"""
+
+import _thread
+import os
+import time
+
+from repro_agent import flight
+from repro_agent import layout as at
+
+NATIVE_PERIOD_S = 0.1
+LOOP_PERIOD_S = 0.2
+
+_sleep = time.sleep  # as it is before anything is patched
+_faulthandler = flight.borrow("faulthandler")
+_runner = None
+_attached_pid = 0
+
+
+def start_native():
+    """Start the native thread of this process, and let ``faulthandler`` answer the signal that the judge names."""
+    folder = os.environ["REPRO_TRIAL_DIR"]
+    path = os.path.join(folder, "faulthandler-%d.txt" % os.getpid())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    _faulthandler.enable(descriptor)
+    _faulthandler.register(int(os.environ["REPRO_STACKS_SIGNAL"]), descriptor, all_threads=True)
+    _thread.start_new_thread(_beat_natively, (flight.record,))
+
+
+def attach(runner=None, role=at.ROLE_LOCAL):
+    """Beat from the event loop of this thread from now on; with ``runner``, the judge's stop makes it quit."""
+    global _runner, _attached_pid
+    if runner is not None:
+        _runner = runner
+        flight.record.words[at.H_ROLE] = role
+    if _attached_pid == os.getpid():
+        return
+    _attached_pid = os.getpid()
+    import gevent
+
+    timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)
+    timer.start(_beat_in_loop)
+    attach.timer = timer  # kept: a timer that is collected stops
+    flight.record.phase(at.PHASE_READY)
+    _beat_in_loop()
+
+
+def note_stop():
+    """The runner quits, by whomever it was asked."""
+    record = flight.record
+    if not record.floats[at.H_STOP_AT]:
+        record.floats[at.H_STOP_AT] = flight.monotonic()
+    record.phase(at.PHASE_STOPPING)
+
+
+def _beat_natively(record):
+    words, floats = record.words, record.floats
+    answered = 0
+    while True:
+        floats[at.H_NATIVE_AT] = flight.monotonic()
+        words[at.H_NATIVE_BEATS] += 1
+        if words[at.H_THREAD_DUMP_ASKED] != answered:
+            answered = words[at.H_THREAD_DUMP_ASKED]
+            _answer("thread")
+            words[at.H_THREAD_DUMP_DONE] = answered
+        _sleep(NATIVE_PERIOD_S)
+
+
+def _beat_in_loop():
+    record = flight.record
+    words, floats = record.words, record.floats
+    floats[at.H_LOOP_AT] = flight.monotonic()
+    words[at.H_LOOP_BEATS] += 1
+    if words[at.H_STOP_ASKED] and not floats[at.H_STOP_AT]:
+        _begin_stop()
+    asked = words[at.H_LOOP_DUMP_ASKED]
+    if asked != words[at.H_LOOP_DUMP_DONE]:
+        _answer("loop")
+        words[at.H_LOOP_DUMP_DONE] = asked
+
+
+def _begin_stop():
+    """Let the runner quit in a greenlet of its own, as Locust does when its run-time limit is reached."""
+    note_stop()
+    if _runner is not None:
+        import gevent
+
+        gevent.spawn(_runner.quit)
+
+
+def _answer(rung):
+    """Write the greenlets' stacks as this rung sees them; a failure is an answer too, and is written in their place."""
+    folder = os.environ["REPRO_TRIAL_DIR"]
+    path = os.path.join(folder, "greenlets-%s-%d.json" % (rung, os.getpid()))
+    try:
+        from repro_agent import greenlets, hooks
+
+        dump = greenlets.dump_from_loop if rung == "loop" else greenlets.dump_from_thread
+        dump(path, slot_of=hooks.number_of)
+    except BaseException as error:
+        with open(path + ".error", "w") as file:
+            file.write("%s: %s" % (type(error).__name__, error))

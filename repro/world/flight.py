@@ -1,0 +1,202 @@
+"""Reads the flight records of a cell's processes, and puts the judge's questions into them.
+
+A record is mapped once and then read without a system call, be its process frozen or dead; ``repro/agent/layout.py``
+draws it. All times here are seconds of the monotonic clock, as in the record.
+"""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.agent import layout as at
+
+PREFIX = "flight-"
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One user, or another greenlet that calls the client, as it stands in the record.
+
+    ``busy`` is true while an operation is in flight, which began at ``began``; ``poll_s``, ``attempt_s`` and
+    ``ceiling_s`` are what that operation may take: by its long poll, in one attempt, in all attempts (0 unknown, inf
+    without a limit).
+    """
+
+    number: int
+    is_user: bool
+    busy: bool
+    operation: str
+    began: float
+    last_end: float
+    begun: int
+    ended: int
+    failed: int
+    poll_s: float
+    attempt_s: float
+    ceiling_s: float
+    born: float
+    killed: float
+    greenlet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One process's record at one moment. ``slots`` are the living ones; the totals count the gone ones too."""
+
+    pid: int
+    parent: int
+    phase: int
+    role: int
+    started: float
+    native_at: float
+    loop_beats: int
+    loop_at: float
+    load_at: float
+    stop_at: float
+    begun: int
+    ended: int
+    failed: int
+    budget_refusals: int
+    error: str
+    slots: tuple[Slot, ...]
+
+
+class FlightRecord:
+    """The mapped record of one process."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 0)
+        view = memoryview(self._memory)
+        self._words = view.cast("Q")
+        self._floats = view.cast("d")
+        self._view = view
+        self.path = path
+        self.pid = int(self._words[at.H_PID])
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._words.release()
+        self._floats.release()
+        self._view.release()
+        self._memory.close()
+
+    def read(self) -> Reading:
+        """The record now. A slot that is being written all the time is read as it stands after a few tries."""
+        words, floats = self._words, self._floats
+        rows = [self._row(index) for index in range(int(words[at.H_SLOTS]))]
+        names = self._names()
+        return Reading(
+            pid=self.pid,
+            parent=int(words[at.H_PARENT]),
+            phase=int(words[at.H_PHASE]),
+            role=int(words[at.H_ROLE]),
+            started=floats[at.H_STARTED],
+            native_at=floats[at.H_NATIVE_AT],
+            loop_beats=int(words[at.H_LOOP_BEATS]),
+            loop_at=floats[at.H_LOOP_AT],
+            load_at=floats[at.H_LOAD_AT],
+            stop_at=floats[at.H_STOP_AT],
+            begun=sum(row[at.S_BEGUN] for row, _ in rows),
+            ended=sum(row[at.S_ENDED] for row, _ in rows),
+            failed=sum(row[at.S_FAILED] for row, _ in rows),
+            budget_refusals=int(words[at.H_BUDGET_SPENT]),
+            error=self._text(at.ERROR_AT, at.ERROR_BYTES),
+            slots=tuple(_slot(row, numbers, names) for row, numbers in rows if row[at.S_STATE] != at.FREE),
+        )
+
+    def ask_stop(self) -> None:
+        """Ask this process's runner to quit."""
+        self._words[at.H_STOP_ASKED] = 1
+
+    def ask_loop_dump(self) -> int:
+        """Ask the event loop for the greenlets' stacks; gives the number of the question."""
+        self._words[at.H_LOOP_DUMP_ASKED] += 1
+        return int(self._words[at.H_LOOP_DUMP_ASKED])
+
+    def ask_thread_dump(self) -> int:
+        """Ask the native thread for them."""
+        self._words[at.H_THREAD_DUMP_ASKED] += 1
+        return int(self._words[at.H_THREAD_DUMP_ASKED])
+
+    def loop_dump_done(self) -> int:
+        """The number of the last question that the event loop has answered."""
+        return int(self._words[at.H_LOOP_DUMP_DONE])
+
+    def thread_dump_done(self) -> int:
+        """The number of the last question that the native thread has answered."""
+        return int(self._words[at.H_THREAD_DUMP_DONE])
+
+    def _row(self, index: int) -> tuple[list[int], list[float]]:
+        start = at.SLOTS_AT // at.WORD + index * at.SLOT_WORDS
+        end = start + at.SLOT_WORDS
+        words: list[int] = []
+        floats: list[float] = []
+        for _ in range(TRIES):
+            before = self._words[start + at.S_SEQ]
+            words, floats = self._words[start:end].tolist(), self._floats[start:end].tolist()  # type: ignore[assignment]  # a cast view's items
+            if before % 2 == 0 and before == self._words[start + at.S_SEQ]:
+                break
+        return words, floats
+
+    def _names(self) -> list[str]:
+        count = int(self._words[at.H_NAMES])
+        return [self._text(at.NAMES_AT + index * at.NAME_BYTES, at.NAME_BYTES) for index in range(count)]
+
+    def _text(self, start: int, size: int) -> str:
+        return self._view[start : start + size].tobytes().rstrip(b"\0").decode("utf-8", "replace")
+
+
+class Fleet:
+    """The records of all processes of a trial, found in its folder as they appear."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._records: dict[Path, FlightRecord] = {}
+
+    def records(self) -> tuple[FlightRecord, ...]:
+        """All records that are there by now, in the order of their appearance."""
+        for path in sorted(self._folder.glob(f"{PREFIX}*.bin")):
+            if path not in self._records and _is_whole(path):
+                self._records[path] = FlightRecord(path)
+        return tuple(self._records.values())
+
+    def read(self) -> tuple[Reading, ...]:
+        """All records now."""
+        return tuple(record.read() for record in self.records())
+
+    def close(self) -> None:
+        """Unmap all."""
+        for record in self._records.values():
+            record.close()
+        self._records.clear()
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(at.WORD) == at.MAGIC.to_bytes(at.WORD, sys.byteorder)
+
+
+def _slot(row: list[int], numbers: list[float], names: list[str]) -> Slot:
+    operation = row[at.S_OPERATION]
+    return Slot(
+        number=row[at.S_NUMBER],
+        is_user=row[at.S_KIND] == at.KIND_USER,
+        busy=row[at.S_STATE] == at.BUSY,
+        operation=names[operation] if operation < len(names) else "",
+        began=numbers[at.S_BEGAN],
+        last_end=numbers[at.S_LAST_END],
+        begun=row[at.S_BEGUN],
+        ended=row[at.S_ENDED],
+        failed=row[at.S_FAILED],
+        poll_s=numbers[at.S_POLL],
+        attempt_s=numbers[at.S_ATTEMPT],
+        ceiling_s=numbers[at.S_CEILING],
+        born=numbers[at.S_BORN],
+        killed=numbers[at.S_KILLED],
+        greenlet=row[at.S_GREENLET],
+    )
