@@ -1,68 +1,20 @@
 """Reads the flight records of a cell's processes, and puts the judge's questions into them.
 
 A record is mapped once and then read without a system call, be its process frozen or dead; ``repro/agent/layout.py``
-draws it. All times here are seconds of the monotonic clock, as in the record.
+draws it.
 """
 
 from __future__ import annotations
 
 import mmap
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from repro.agent import layout as at
+from repro.core.evidence import Reading, Role, Slot
 
 PREFIX = "flight-"
 TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One user, or another greenlet that calls the client, as it stands in the record.
-
-    ``busy`` is true while an operation is in flight, which began at ``began``; ``poll_s``, ``attempt_s`` and
-    ``ceiling_s`` are what that operation may take: by its long poll, in one attempt, in all attempts (0 unknown, inf
-    without a limit).
-    """
-
-    number: int
-    is_user: bool
-    busy: bool
-    operation: str
-    began: float
-    last_end: float
-    begun: int
-    ended: int
-    failed: int
-    poll_s: float
-    attempt_s: float
-    ceiling_s: float
-    born: float
-    killed: float
-    greenlet: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One process's record at one moment. ``slots`` are the living ones; the totals count the gone ones too."""
-
-    pid: int
-    parent: int
-    phase: int
-    role: int
-    started: float
-    native_at: float
-    loop_beats: int
-    loop_at: float
-    load_at: float
-    stop_at: float
-    begun: int
-    ended: int
-    failed: int
-    budget_refusals: int
-    error: str
-    slots: tuple[Slot, ...]
 
 
 class FlightRecord:
@@ -94,7 +46,7 @@ class FlightRecord:
             pid=self.pid,
             parent=int(words[at.H_PARENT]),
             phase=int(words[at.H_PHASE]),
-            role=int(words[at.H_ROLE]),
+            role=Role(int(words[at.H_ROLE])),
             started=floats[at.H_STARTED],
             native_at=floats[at.H_NATIVE_AT],
             loop_beats=int(words[at.H_LOOP_BEATS]),

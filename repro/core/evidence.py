@@ -1,0 +1,134 @@
+"""What the judge sees of a trial: flight records, processor time, the backend, and what greenlets are parked on.
+
+All times are seconds of the monotonic clock, which the cell and this program share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Role(IntEnum):
+    """What a process of the cell is, as it says in its flight record."""
+
+    NONE = 0
+    LOCAL = 1
+    MASTER = 2
+    WORKER = 3
+    SCRIPT = 4
+
+
+class ParkedOn(StrEnum):
+    """What a greenlet waits for."""
+
+    SOCKET = "socket"
+    TIMER = "timer"
+    LOCK = "lock"
+    EVENT = "event"
+    NOTHING = "nothing"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One user, or another greenlet that calls the client, as it stands in the flight record.
+
+    ``busy`` is true while an operation is in flight, which began at ``began``; ``poll_s``, ``attempt_s`` and
+    ``ceiling_s`` are what that operation may take: by its long poll, in one attempt, in all attempts (0 unknown, inf
+    without a limit). ``killed`` is when the user was told to stop, 0 when it was not.
+    """
+
+    number: int
+    is_user: bool
+    busy: bool
+    operation: str
+    began: float
+    last_end: float
+    begun: int
+    ended: int
+    failed: int
+    poll_s: float
+    attempt_s: float
+    ceiling_s: float
+    born: float
+    killed: float
+    greenlet: int
+
+    @property
+    def quiet_since(self) -> float:
+        """When this user was last seen to do something: begin an operation, end one, or be born."""
+        return max(self.began, self.last_end, self.born)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One process's flight record at one moment. ``slots`` are the living users; the totals count the gone ones too."""
+
+    pid: int
+    parent: int
+    phase: int
+    role: Role
+    started: float
+    native_at: float
+    loop_beats: int
+    loop_at: float
+    load_at: float
+    stop_at: float
+    begun: int
+    ended: int
+    failed: int
+    budget_refusals: int
+    error: str
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What one greenlet is parked on, from its stack.
+
+    ``lock`` identifies the lock and ``waiters`` counts those parked on it; ``holder`` says who holds it where that can
+    be known; ``is_unread`` is true when an answer lies unread in its socket.
+    """
+
+    on: ParkedOn
+    detail: str = ""
+    lock: str = ""
+    holder: str = ""
+    is_unread: bool = False
+    has_timeout: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A look at the greenlets' stacks: what each user is parked on, by process and number of the user."""
+
+    at: float
+    parked: Mapping[tuple[int, int], Parked]
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackendHealth:
+    """The backend by its own connection: alive, answering, and since when it has not been."""
+
+    is_alive: bool = True
+    is_answering: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All that is known of a trial at one moment.
+
+    ``cpu_s`` maps a living process to the processor time that it has used; a process that is not there is gone.
+    ``exit_code`` is the leader's, None while it lives.
+    """
+
+    now: float
+    readings: tuple[Reading, ...]
+    cpu_s: Mapping[int, float]
+    exit_code: int | None = None
+    backend: BackendHealth = field(default_factory=BackendHealth)
