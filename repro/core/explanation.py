@@ -1,0 +1,193 @@
+"""Why a trial came to its verdict, in one or two sentences: what is stuck, on what, for whom, since when, how we know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from repro.core.evidence import ParkedOn
+from repro.core.judge import Decision, Stuck
+from repro.core.swallowed import last_error, swallowed
+from repro.model import Bound, HangClass, Verdict
+
+MAX_NAMES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What the explanation needs beside the decision.
+
+    ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
+    ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
+    turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core.
+    """
+
+    load_at: float
+    users: int
+    seconds: float
+    output: str = ""
+    error: str = ""
+    backend_reason: str = ""
+    budget_refusals: int = 0
+    native_call: str = ""
+    native_holder: str = ""
+    loop: str = ""
+    is_gil_held: bool = False
+
+
+def explain(decision: Decision, around: Circumstances) -> str:
+    """The sentences for the decision, whatever its verdict."""
+    if decision.row.hang_class is not None:
+        return _HANGS[decision.row.hang_class](decision, around)
+    return _reason(decision, around)
+
+
+def bound_of(decision: Decision) -> Bound:
+    """The longest that the hang can last by the cell's own time-outs and attempts."""
+    hang_class = decision.row.hang_class
+    if hang_class is not HangClass.UNANSWERED:
+        return Bound(at_most_s=None, why=_ENDLESS.get(hang_class or HangClass.FROZEN, "nothing ends it"))
+    ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
+    if not ceilings or any(ceiling in {0.0, float("inf")} for ceiling in ceilings):
+        return Bound(at_most_s=None, why="nothing ends it: the operation has no time-out")
+    worst = max((user.slot for user in decision.stuck if user.slot.busy), key=lambda slot: slot.ceiling_s)
+    attempts = max(1, round(worst.ceiling_s / worst.attempt_s / 2)) if worst.attempt_s else 1
+    most_s = attempts * worst.attempt_s if attempts > 1 else worst.attempt_s
+    noun = "attempt" if attempts == 1 else "attempts"
+    return Bound(
+        at_most_s=worst.ceiling_s,
+        why=f"gives up after at most {worst.ceiling_s:.0f} s: {attempts} {noun} of {worst.attempt_s:g} s to read "
+        f"({most_s:.0f} s), besides connecting and the pauses between",
+    )
+
+
+_ENDLESS = {
+    HangClass.FROZEN: "nothing ends it: the event loop, and every time-out in it, stands still",
+    HangClass.SPINNING: "nothing ends it: the loop has no way out that depends on time",
+    HangClass.DEADLOCKED: "nothing ends it: the wait has no time-out",
+    HangClass.UNSTOPPABLE: "nothing ends it: they were told once, and nobody tells them again",
+}
+
+
+def _unstoppable(decision: Decision, around: Circumstances) -> str:
+    waited = f"{decision.at - decision.since:.1f} s after the stop"
+    if not decision.facts.users:
+        return f"All users have ended, but the process will not exit, {waited}."
+    alive = len(decision.stuck)
+    sending = sum(1 for user in decision.stuck if user.slot.quiet_since > decision.since)
+    going_on = f", and {sending} of them go on sending" if sending else ""
+    lost = Counter({item: n for item, n in swallowed(around.output).items() if item.is_greenlet_exit})
+    if not lost:
+        return f"{alive} of {around.users} users live on {waited}{going_on}: they survived their GreenletExit."
+    item, count = lost.most_common(1)[0]
+    return (
+        f"{alive} of {around.users} users live on {waited}{going_on}: their GreenletExit was thrown into code whose exceptions "
+        f"Python drops. {item.in_words()} ({count} times in the output)."
+    )
+
+
+def _frozen(decision: Decision, around: Circumstances) -> str:
+    if decision.row.name == "never began":
+        where = f" in {around.native_call}" if around.native_call else ""
+        return f"No user ever began: the process stands{where}."
+    silent = (
+        f"The event loop has not turned for {decision.at - decision.since:.1f} s, since {_moment(decision, around)}"
+    )
+    gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
+    where = f": the main thread stands in {around.native_call}" if around.native_call else ""
+    holder = f" {around.native_holder}." if around.native_holder else ""
+    return f"{silent}; all {len(decision.stuck)} users stand still{where}.{gil}{holder}"
+
+
+def _spinning(decision: Decision, around: Circumstances) -> str:
+    how = "the event loop does not turn" if decision.facts.loop_silent else "the event loop turns"
+    where = f", in {around.loop}" if around.loop else ""
+    return (
+        f"No operation of {len(decision.stuck)} users has ended for {decision.at - decision.since:.1f} s while "
+        f"{decision.facts.cores:.1f} cores burn{where}: {how}."
+    )
+
+
+def _deadlocked(decision: Decision, around: Circumstances) -> str:
+    if decision.facts.unread and not decision.facts.locked:
+        return (
+            f"{_who(decision, around)} in flight in {_operations(decision.stuck)} since {_moment(decision, around)}: an answer "
+            "lies unread in the socket, and nobody reads it."
+        )
+    on = Counter(_lock(user) for user in decision.stuck)
+    locks = "; ".join(f"{count} on {lock}" for lock, count in on.most_common(MAX_NAMES))
+    return f"{_who(decision, around)} parked for good since {_moment(decision, around)}, {locks}."
+
+
+def _unanswered(decision: Decision, around: Circumstances) -> str:
+    return (
+        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: the request left, "
+        "no byte came back, and the backend answers its own probe."
+    )
+
+
+_HANGS = {
+    HangClass.UNSTOPPABLE: _unstoppable,
+    HangClass.FROZEN: _frozen,
+    HangClass.SPINNING: _spinning,
+    HangClass.DEADLOCKED: _deadlocked,
+    HangClass.UNANSWERED: _unanswered,
+}
+
+
+def _reason(decision: Decision, around: Circumstances) -> str:
+    facts, name = decision.facts, decision.row.name
+    error = around.error or last_error(around.output)
+    because = f": {error}" if error else ""
+    ended = f"{facts.ended} operations ended, {facts.failed} of them failed"
+    reasons = {
+        "the backend has died": f"the backend has died: {around.backend_reason}",
+        "ended before it began": f"ended with exit code {facts.exit_code} before it sent anything"
+        + (f": {last_error(around.output)}" if last_error(around.output) else ""),
+        "died": f"{_death(facts.exit_code)} after {ended}"
+        + (f": {last_error(around.output)}" if last_error(around.output) else ""),
+        "ended by itself without a call": "ended by itself with exit code 0 without a call of the client",
+        "ended by itself": f"ended by itself with exit code 0 after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
+        "every operation failed, the backend silent": f"all {facts.ended} operations failed while the backend did not answer: "
+        f"{around.backend_reason}",
+        "every operation failed at once": f"all {facts.ended} operations failed{because}",
+        "operations failed": f"{ended}{because}",
+        "nothing was sent": "the load ran its time, and no operation ever ended",
+        "no answer, the backend silent": f"{len(decision.stuck)} users wait for answers, and the backend does not answer "
+        f"its probe either: {around.backend_reason}",
+        "ran and ended": ended,
+    }
+    spent = (
+        f"; {around.budget_refusals} calls were refused: the budget of requests is spent"
+        if around.budget_refusals
+        else ""
+    )
+    return reasons[name] + spent if decision.row.verdict is not Verdict.HANG else ended
+
+
+def _death(exit_code: int | None) -> str:
+    code = exit_code or 0
+    return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _who(decision: Decision, around: Circumstances) -> str:
+    count = len(decision.stuck)
+    return f"{count} of {around.users} users {'is' if count == 1 else 'are'}"
+
+
+def _moment(decision: Decision, around: Circumstances) -> str:
+    return f"second {max(0.0, decision.since - around.load_at):.1f} of the load"
+
+
+def _operations(stuck: tuple[Stuck, ...]) -> str:
+    names = Counter(user.slot.operation for user in stuck if user.slot.operation)
+    return ", ".join(f"{name} ({count})" for name, count in names.most_common(MAX_NAMES)) or "no operation"
+
+
+def _lock(user: Stuck) -> str:
+    if user.parked is None:
+        return "something unknown"
+    if user.parked.on is ParkedOn.NOTHING:
+        return "nothing that could wake it"
+    holder = f", held by {user.parked.holder}" if user.parked.holder else ", holder unknown"
+    return f"{user.parked.detail or user.parked.on.value}{holder}"

@@ -1,0 +1,73 @@
+"""Exceptions that Python dropped: what it prints as ``Exception ignored in`` when a finalizer or a callback raises.
+
+A ``GreenletExit`` among them is a user that was told to die and did not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_HEAD = re.compile(r"^Exception ignored (?:in|while[^:]*): ?(?P<where>.*)$")
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
+
+
+@dataclass(frozen=True)
+class Swallowed:
+    """One dropped exception: in what, its type, and its frames as ``file:function``, outermost first."""
+
+    where: str
+    error: str
+    frames: tuple[str, ...]
+
+    @property
+    def is_greenlet_exit(self) -> bool:
+        """Whether a user's own death was dropped."""
+        return self.error.rpartition(".")[2] == "GreenletExit"
+
+    def in_words(self) -> str:
+        """One line: ``Exception ignored in <finalize object>: … urllib3/connectionpool.py:_close_pool_connections …``."""
+        path = " → ".join(self.frames[:2] + (("…",) if len(self.frames) > 4 else ()) + self.frames[2:][-2:])
+        return f"Exception ignored in {self.where}: {self.error}, through {path}"
+
+
+def swallowed(output: str) -> Counter[Swallowed]:
+    """The dropped exceptions in a cell's output, counted; addresses are left out so that equal ones meet."""
+    return Counter(_blocks(output.splitlines()))
+
+
+def _blocks(lines: list[str]) -> Iterator[Swallowed]:
+    for index, line in enumerate(lines):
+        head = _HEAD.match(line)
+        if head is not None:
+            yield _block(_ADDRESS.sub("", head["where"]), lines[index + 1 :])
+
+
+def _block(where: str, lines: list[str]) -> Swallowed:
+    frames: list[str] = []
+    for line in lines:
+        frame = _FRAME.match(line)
+        if frame is not None:
+            folder, _, name = frame["file"].rpartition("/")
+            frames.append(f"{folder.rpartition('/')[2]}/{name}:{frame['function']}")
+        elif _HEAD.match(line):
+            break
+        elif (error := _ERROR.match(line)) is not None and not line.startswith("Traceback"):
+            return Swallowed(where, error["error"], tuple(frames))
+    return Swallowed(where, "unknown", tuple(frames))
+
+
+def last_error(output: str) -> str:
+    """The last line of the last traceback in the output, the line that says what went wrong; empty when there is none."""
+    found = ""
+    is_inside = False
+    for line in output.splitlines():
+        if line.startswith("Traceback (most recent call last)"):
+            is_inside = True
+        elif is_inside and line and not line.startswith((" ", "\t")) and _ERROR.match(line):
+            found, is_inside = line, False
+    return found

@@ -1,0 +1,69 @@
+"""The environment variables of a cell: built, never inherited.
+
+Variables such as ``AWS_PROFILE``, ``HTTPS_PROXY`` or ``REQUESTS_CA_BUNDLE`` of the user's shell would change what a
+cell does, and nobody would see it in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repro.model import Cell
+
+SLOTS_BEYOND_USERS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where a cell runs: its interpreter, folders and backend.
+
+    ``folder`` takes flight record and dumps, ``work`` is the cell's current and home folder. ``backend`` are the
+    variables by which the client finds it, credentials included. ``is_untouched`` asks that nothing be written into the
+    environment, not even byte code. ``request_budget`` is the upper bound of calls for each process, 0 for none.
+    """
+
+    interpreter: Path
+    locustfile: Path
+    folder: Path
+    work: Path
+    queue: str
+    stacks_signal: int
+    seed: int
+    backend: Mapping[str, str] = field(default_factory=dict)
+    is_untouched: bool = False
+    request_budget: int = 0
+
+
+def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
+    """All variables of the cell's leading process; an ``env.NAME`` level that is empty leaves the variable unset."""
+    users = int(cell.settings.get("users", 1))
+    fixed = {
+        "PATH": f"{around.interpreter.parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(around.work),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # what a cell printed before it was killed is evidence
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "REPRO_LOCUSTFILE": str(around.locustfile),
+        "REPRO_TRIAL_DIR": str(around.folder),
+        "REPRO_QUEUE": around.queue,
+        "REPRO_STACKS_SIGNAL": str(around.stacks_signal),
+        "REPRO_SEED": str(around.seed),
+        "REPRO_SLOTS": str(users + SLOTS_BEYOND_USERS),
+    }
+    if around.is_untouched:
+        fixed["PYTHONDONTWRITEBYTECODE"] = "1"
+    if around.request_budget:
+        fixed["REPRO_REQUEST_BUDGET"] = str(around.request_budget)
+    settings = {f"REPRO_{name.upper()}": _text(level) for name, level in cell.settings.items()}
+    own = {name: value for name, value in cell.environ.items() if value != ""}
+    return {**settings, **fixed, **around.backend, **own}
+
+
+def _text(level: str | float) -> str:
+    if isinstance(level, bool):
+        return "1" if level else "0"
+    return str(level)
