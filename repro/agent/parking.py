@@ -1,0 +1,430 @@
+"""What each greenlet is parked on, read from the objects that would wake it.
+
+gevent's own frames are compiled and do not show in a stack, so the stack alone cannot tell. But whatever wakes a
+greenlet keeps its ``switch`` (directly, or that of a ``Waiter`` that keeps the greenlet): watchers in ``callback``,
+locks and events in their list of links, queues in their waiters.
+"""
+
+import gc
+import sys
+
+from repro_agent import sources
+
+MOST_LOCKS = 40
+NAME_LEVELS = 3
+MOST_NAMES = 4
+READ, WRITE = 1, 2
+
+_WATCHERS = frozenset(("io", "timer", "async_", "async", "child", "signal", "stat", "idle", "fork", "callback"))
+_LOCKS = frozenset(("Lock", "LockType", "RLock", "_RLock", "lock"))
+_SEMAPHORES = frozenset(("Semaphore", "BoundedSemaphore", "DummySemaphore"))
+_EVENTS = frozenset(("Event", "AsyncResult", "_Event"))
+_RANK = ("lock", "semaphore", "socket", "queue", "thread", "event", "greenlet", "process", "timer", "ready")
+"""The order in which one of several reasons is shown: the first tells most."""
+
+
+class Lot:
+    """One walk over all objects: the greenlets, the hubs, and who waits for what."""
+
+    def __init__(self):
+        module = sys.modules.get("greenlet")
+        self.greenlets = []
+        self.hubs = set()
+        self.waits = {}
+        self.locks = {}
+        self.owners = {}
+        self._waiters = {}
+        self._events = {}
+        self._type = getattr(module, "greenlet", None)
+        if self._type is not None:
+            self._walk()
+
+    def _walk(self):
+        kinds = {}
+        watchers, linkables, queues, waiters = [], [], [], []
+        homes = {
+            "watcher": watchers,
+            "linkable": linkables,
+            "queue": queues,
+            "waiter": waiters,
+            "greenlet": self.greenlets,
+        }
+        for item in gc.get_objects():
+            kind = type(item)
+            home = kinds.get(kind, kinds)
+            if home is kinds:
+                home = kinds[kind] = homes.get(self._kind(kind))
+            if home is not None:
+                home.append(item)
+        self.hubs = {item for item in self.greenlets if type(item).__name__ == "Hub"}
+        for item in waiters:
+            self._waiters[id(item)] = self._greenlet_in(item)
+        for item in watchers:
+            self._add_watcher(item)
+        for item in linkables:
+            self._add_linkable(item)
+        for item in self.greenlets:
+            if hasattr(item, "rawlink"):
+                self._add_linkable(item)
+        for item in queues:
+            self._add_queue(item)
+
+    def _kind(self, kind):
+        """Where the walk puts an object of this type, or None."""
+        if issubclass(kind, self._type):
+            return "greenlet"
+        names = {base.__name__ for base in kind.__mro__}
+        modules = [base.__module__ for base in kind.__mro__]
+        if not any(isinstance(module, str) and module.startswith("gevent") for module in modules):
+            return None
+        if "AbstractLinkable" in names or "AsyncResult" in names:
+            return "linkable"
+        if "Waiter" in names:
+            return "waiter"
+        if kind.__name__ in _WATCHERS:
+            return "watcher"
+        if any("queue" in module.lower() for module in modules):
+            return "queue"
+        return None
+
+    def _greenlet_in(self, item):
+        """The greenlet that this object keeps, hubs aside."""
+        if item is None:
+            return None
+        if isinstance(item, self._type):
+            return item
+        for kept in gc.get_referents(item):
+            if isinstance(kept, self._type) and kept not in self.hubs and type(kept).__name__ != "Hub":
+                return kept
+        return None
+
+    def _target(self, callback):
+        """The greenlet that a callback would wake."""
+        bound = getattr(callback, "__self__", None)
+        if bound is None:
+            return None
+        if isinstance(bound, self._type):
+            return bound
+        return self._waiters.get(id(bound))
+
+    def _note(self, greenlet, wait):
+        if greenlet is not None:
+            self.waits.setdefault(id(greenlet), []).append(wait)
+
+    def _add_watcher(self, watcher):
+        try:
+            callback = watcher.callback
+            kind = type(watcher).__name__
+            if callback is None or not (kind == "callback" or watcher.active):
+                return
+        except Exception:
+            return
+        wait = _watcher_wait(kind, watcher)
+        bound = getattr(callback, "__self__", None)
+        target = self._target(callback)
+        if kind == "timer" and getattr(callback, "__name__", "") != "switch":
+            wait = {"kind": "timeout"}
+        if target is None and bound is not None and kind != "callback":
+            for event in self._linkables_in(bound):  # select and poll wait for an event that watchers set
+                self._events.setdefault(id(event), []).append(wait)
+        self._note(target, wait)
+
+    def _linkables_in(self, item):
+        kept = list(gc.get_referents(item))
+        kept += [value for part in kept if type(part) is dict for value in part.values()]
+        return [part for part in kept if self._kind(type(part)) == "linkable"]
+
+    def _add_linkable(self, item):
+        for kept in gc.get_referents(item):
+            if type(kept) is not list and type(kept).__name__ not in ("set", "OrderedDict", "dict", "deque"):
+                continue
+            for link in list(kept):
+                target = self._target(link)
+                if target is not None:
+                    for wait in self._linkable_waits(item):
+                        self._note(target, wait)
+
+    def _linkable_waits(self, item):
+        if id(item) in self._events:
+            return self._events[id(item)]
+        name = type(item).__name__
+        wait = {"id": id(item), "type": name}
+        if isinstance(item, self._type):
+            wait["kind"] = "greenlet"
+        elif name in _EVENTS:
+            wait["kind"] = "event"
+        elif name in _LOCKS or name in _SEMAPHORES or hasattr(item, "counter"):
+            wait["kind"] = "lock" if name in _LOCKS else "semaphore"
+            counter = getattr(item, "counter", None)
+            if counter is not None:
+                wait["counter"] = counter
+            self.locks[id(item)] = item
+        else:
+            wait["kind"] = "event"
+        return [wait]
+
+    def _add_queue(self, queue):
+        for kept in gc.get_referents(queue):
+            if type(kept).__name__ not in ("deque", "list", "set"):
+                continue
+            for waiter in list(kept):
+                target = self._waiters.get(id(waiter))
+                if target is not None:
+                    self._note(target, {"kind": "queue", "id": id(queue), "type": type(queue).__name__})
+
+    def parked_on(self, greenlet):
+        """The reason that tells most, with ``has_timeout``; ``nothing`` when nothing known would wake it."""
+        waits = self.waits.get(id(greenlet), ())
+        reasons = [wait for wait in waits if wait["kind"] != "timeout"]
+        best = dict(min(reasons, key=_rank)) if reasons else {"kind": "nothing"}
+        if greenlet in self.hubs or type(greenlet).__name__ == "Hub":
+            best = {"kind": "hub"}
+        elif not reasons and waits:
+            best = {"kind": "timer"}  # only a time-out will wake it
+        elif not reasons and getattr(greenlet, "parent", None) is None:
+            best = {"kind": "hub"}  # a thread's first greenlet, from which its hub runs
+        best["has_timeout"] = len(waits) > len(reasons) or best["kind"] == "timer"
+        return best
+
+    def running_in(self, ident, frame):
+        """The greenlet that runs in this thread, or None: one without a frame of its own whose hub is this thread's."""
+        candidates = [item for item in self.greenlets if item and getattr(item, "gr_frame", None) is None]
+        hubs = [hub for hub in self.hubs if getattr(hub, "thread_ident", None) == ident]
+        for item in candidates:
+            if any(item is hub or item.parent is hub or hub.parent is item for hub in hubs):
+                return item
+        return None
+
+    def native_wait(self, ident, frame):
+        """What a thread's running code waits for, when its line takes a native lock that somebody holds."""
+        code = frame.f_code
+        if code.co_filename == __file__:
+            return None
+        for expression in sources.wanted_expressions(code.co_filename, frame.f_lineno or 0):
+            lock = _native(_evaluate(expression, frame))
+            if lock is not None and lock.locked():
+                self.locks[id(lock)] = lock
+                wait = {"kind": "lock", "native": True, "id": id(lock), "type": type(lock).__name__}
+                wait["name"] = expression
+                return wait
+        return None
+
+    def describe_locks(self, greenlets, deadline):
+        """A record for each lock that is waited for: type, names, waiters, and its holder where it can be known."""
+        locks = list(self.locks.values())[:MOST_LOCKS]
+        names = _names_of(locks, own=[self.locks, locks])
+        counts = {}
+        for waits in self.waits.values():
+            for wait in waits:
+                if wait.get("id") in self.locks:
+                    counts[wait["id"]] = counts.get(wait["id"], 0) + 1
+        holders = self._holders(greenlets)
+        return [
+            {
+                "id": id(lock),
+                "type": "%s.%s" % (type(lock).__module__, type(lock).__name__),
+                "repr": repr(lock)[:200],
+                "names": names.get(id(lock), []),
+                "waiters": counts.get(id(lock), 0),
+                "holder": holders.get(id(lock)),
+            }
+            for lock in locks
+        ]
+
+    def _holders(self, greenlets):
+        """Who holds each lock: by its owner where it keeps one, else by the ``with`` blocks that greenlets stand in."""
+        found = {}
+        for lock_id, owner in self._owners().items():
+            found[lock_id] = {"greenlet": owner, "how": "owner", "is_certain": True}
+        for greenlet in greenlets:
+            frame = getattr(greenlet, "gr_frame", None)
+            waits_for = {wait.get("id") for wait in self.waits.get(id(greenlet), ())}
+            self._search(frame, waits_for, {"greenlet": id(greenlet)}, found)
+        return found
+
+    def _search(self, frame, waits_for, who, found):
+        depth = 0
+        while frame is not None and depth < 60:
+            code = frame.f_code
+            line = frame.f_lineno or 0
+            for expression, is_certain in sources.held_expressions(code.co_filename, line, code.co_firstlineno):
+                lock = self._known(_evaluate(expression, frame))
+                if lock is None or id(lock) in waits_for:
+                    continue
+                known = found.get(id(lock))
+                if known is None or (is_certain and not known["is_certain"]):
+                    how = "with %s" if is_certain else "%s.acquire()"
+                    place = "%s:%d in %s" % (code.co_filename, line, code.co_name)
+                    found[id(lock)] = dict(who, how=how % expression, where=place, is_certain=is_certain)
+            frame = frame.f_back
+            depth += 1
+
+    def _known(self, item):
+        """The lock that is waited for behind ``item``: itself, or inside an RLock or a condition."""
+        for _ in range(4):
+            if item is None:
+                return None
+            if id(item) in self.locks:
+                return item
+            item = _inside(item)
+        return None
+
+    def _owners(self):
+        """The owner's greenlet by lock, for locks inside an RLock: they alone keep one."""
+        result = {}
+        for lock in self.locks.values():
+            for holder in gc.get_referrers(lock):
+                parts = holder if type(holder) is dict else getattr(holder, "__dict__", None)
+                owner = parts.get("_owner") if type(parts) is dict else getattr(holder, "_owner", None)
+                if isinstance(owner, self._type):
+                    result[id(lock)] = id(owner)
+                elif isinstance(owner, int) and owner:
+                    result[id(lock)] = owner
+        return result
+
+
+def _rank(wait):
+    return _RANK.index(wait["kind"]) if wait["kind"] in _RANK else len(_RANK)
+
+
+def _watcher_wait(kind, watcher):
+    if kind == "io":
+        events = getattr(watcher, "events", 0)
+        fd = getattr(watcher, "fd", -1)
+        wait = {"kind": "socket", "fd": fd, "for": _directions(events)}
+        wait.update(_addresses(fd))
+        return wait
+    if kind == "timer":
+        return {"kind": "timer"}
+    if kind in ("async", "async_"):
+        return {"kind": "thread"}
+    if kind == "child":
+        return {"kind": "process"}
+    return {"kind": "ready" if kind == "callback" else "event"}
+
+
+def _directions(events):
+    return "+".join(name for bit, name in ((READ, "read"), (WRITE, "write")) if events & bit)
+
+
+def _addresses(fd):
+    """Both ends of a connection, by the C module: gevent's sockets would want their hub."""
+    module = sys.modules.get("_socket")
+    if module is None:
+        return {}
+    found = {}
+    try:
+        connection = module.socket(fileno=fd)
+    except Exception:
+        return {}
+    try:
+        for name in ("local", "peer"):
+            try:
+                address = connection.getsockname() if name == "local" else connection.getpeername()
+                found[name] = "%s:%s" % (address[0], address[1]) if isinstance(address, tuple) else str(address)
+            except Exception:
+                found[name] = ""
+    finally:
+        connection.detach()
+    return found
+
+
+def _evaluate(expression, frame):
+    """The object behind a dotted name in a frame, by plain look-ups; None when it is not there."""
+    first, _, rest = expression.partition(".")
+    code = frame.f_code
+    if first in code.co_varnames or first in code.co_freevars or first in code.co_cellvars:
+        item = frame.f_locals.get(first)
+    else:
+        item = frame.f_globals.get(first)
+    for name in rest.split(".") if rest else ():
+        try:
+            item = object.__getattribute__(item, name)
+        except Exception:
+            return None
+    return item
+
+
+def _inside(item):
+    for name in ("_lock", "_block", "mutex", "_mutex"):
+        try:
+            found = object.__getattribute__(item, name)
+        except Exception:
+            continue
+        if found is not None and not callable(found):
+            return found
+    return None
+
+
+def _native(item):
+    """The native lock that taking ``item`` takes, or None."""
+    for _ in range(4):
+        if item is None:
+            return None
+        if type(item).__module__ == "_thread" and hasattr(item, "locked"):
+            return item
+        item = _inside(item)
+    return None
+
+
+def _names_of(locks, own):
+    """By lock, how the program calls it, ``HTTPConnectionPool.pool.mutex``: from the objects that refer to it."""
+    names = {}
+    ignored = {id(part) for part in own}
+    level = [(lock, "", id(lock)) for lock in locks]
+    for _ in range(NAME_LEVELS):
+        ignored.add(id(level))
+        level = _name_level(level, ignored, names)
+        if not level:
+            break
+    return {key: sorted(value, key=len, reverse=True)[:MOST_NAMES] for key, value in names.items()}
+
+
+def _name_level(level, ignored, names):
+    """The objects that keep those of this level, with the names by which they do; ``names`` gets what is found."""
+    wanted = {}
+    for item, suffix, lock_id in level:
+        wanted.setdefault(id(item), []).append((suffix, lock_id))
+    above = []
+    for referrer in gc.get_referrers(*[row[0] for row in level]):
+        if id(referrer) in ignored or len(above) > 4 * MOST_LOCKS:
+            continue
+        for name, value in _attributes(referrer):
+            for suffix, lock_id in wanted.get(id(value), ()):
+                path = name + suffix
+                if type(referrer) is dict:
+                    module = referrer.get("__name__")
+                    if isinstance(module, str):
+                        names.setdefault(lock_id, set()).add("%s.%s" % (module, path))
+                    else:
+                        above.append((referrer, "#" + path, lock_id))
+                else:
+                    whole = "%s.%s" % (type(referrer).__name__, path)
+                    names.setdefault(lock_id, set()).add(whole)
+                    above.append((referrer, "." + path, lock_id))
+    return above
+
+
+def _attributes(item):
+    """``(name, value)`` of what an object keeps by name: a dict's items, an instance's attributes and slots."""
+    if type(item) is dict:
+        found = [pair for pair in list(item.items()) if isinstance(pair[0], str)]
+    elif type(item).__name__ in ("list", "tuple", "frame", "cell", "deque", "set", "module", "function", "method"):
+        found = []
+    else:
+        found = list(_slots(item))
+        kept = getattr(item, "__dict__", None)
+        if type(kept) is dict:
+            found += [pair for pair in list(kept.items()) if isinstance(pair[0], str)]
+            found += [("", kept)]
+    return found
+
+
+def _slots(item):
+    for base in type(item).__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            try:
+                yield name, object.__getattribute__(item, name)
+            except Exception:
+                continue
