@@ -1,0 +1,263 @@
+"""One trial: a fresh queue, a cell under load, a judge that watches it, its evidence, and nothing left behind.
+
+    queue ─▶ gateway (fault, TLS) ─▶ cell ─▶ watch ─▶ evidence ─▶ end of the whole tree ─▶ Trial
+
+The evidence is collected before anything is ended: output, flight record, the greenlets' stacks, the ladder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from repro.core.evidence import BackendHealth, Examination
+from repro.core.explanation import bound_of
+from repro.core.judge import Decision, Judge, Load
+from repro.core.timeline import timeline
+from repro.errors import BackendError, ReproError
+from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict
+from repro.orchestration.watching import CancelledError, Watcher
+from repro.world import processes
+from repro.world.flight import Fleet
+from repro.world.output import CappedOutput
+from repro.world.surroundings import Surroundings, variables
+
+STACKS_SIGNAL = signal.SIGUSR2
+QUEUE_PREFIX = "repro"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What all trials of a run share, and how a trial gets at the world.
+
+    ``gateway`` opens what stands between the client and the backend of a cell, and gives the client's variables.
+    ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again.
+    ``wait_out_s`` is how long a trial goes on past a hang to see whether it ends, 0 for not at all.
+    """
+
+    locustfile: Path
+    limits: Limits
+    open_gateway: Callable[[Cell, Path, str, int], contextlib.AbstractContextManager[Gateway]]
+    health: Callable[[str], BackendHealth]
+    examine: Callable[[Fleet], Examination]
+    investigate: Callable[[Decision, Inquiry], Findings]
+    reproduce: Callable[[Cell], str]
+    cancelled: threading.Event
+    seed: int = 0
+    is_untouched: bool = False
+    wait_out_s: float = 0.0
+    request_budget: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """The way from a cell to its queue: the queue's name and the variables that lead there.
+
+    ``begin_load`` starts the clock of faults that act from second s to t of the load.
+    """
+
+    queue: str
+    variables: Mapping[str, str]
+    begin_load: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inquiry:
+    """Where the evidence of a decided trial is to be found, while everything still stands as it was."""
+
+    child: processes.Child
+    fleet: Fleet
+    folder: Path
+    load_at: float
+    cell: Cell
+    environment: Environment
+    backend: BackendHealth
+    outputs: tuple[CappedOutput, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What an inquiry brought to light: the sentence, the rungs of the ladder, stacks that matter, a known cause."""
+
+    explanation: str
+    rungs: tuple[Rung, ...] = ()
+    stacks: tuple[str, ...] = ()
+    fingerprint: str = ""
+    cause: str = ""
+    cause_text: str = ""
+
+
+@dataclass
+class _Course:
+    """A trial under way: what it leaves is filled in as it becomes known."""
+
+    cell: Cell
+    environment: Environment
+    number: int
+    folder: Path
+    began: float = field(default_factory=time.monotonic)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, site: Site) -> Trial:
+    """Run one trial of ``cell``; its evidence goes to ``folder``. Never raises: what goes wrong is a verdict too."""
+    course = _Course(cell, environment, number, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _run(course, site)
+    except CancelledError:
+        return _trial(course, Verdict.INTERRUPTED, "interrupted", site)
+    except BackendError as error:
+        return _trial(course, Verdict.BACKEND, str(error), site)
+    except (ReproError, OSError) as error:
+        return _trial(course, Verdict.ERROR, str(error), site)
+    except Exception as error:  # noqa: BLE001  # a fault of this program ends one trial, with its traceback as evidence
+        (folder / "error.txt").write_text(traceback.format_exc())
+        return _trial(course, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", site)
+
+
+def untestable(cell: Cell, *, number: int, reason: str, site: Site) -> Trial:
+    """The trial of a cell whose environment cannot be made: the resolver's words are its reason."""
+    nowhere = Environment(key="", interpreter=Path(), python="", versions={})
+    return _trial(_Course(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, site)
+
+
+def _run(course: _Course, site: Site) -> Trial:
+    mark = f"trial-{course.cell.id}-{course.number}-{secrets.token_hex(3)}"
+    with site.open_gateway(course.cell, course.folder, mark, site.seed + course.number) as gateway:
+        with _cell(course, gateway, site, mark) as (child, fleet):
+            outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
+            watcher = _watcher(course, child, fleet, outputs, gateway, site)
+            decision = watcher.until_decided()
+            trial = _conclude(course, decision, watcher, site)
+        for output in outputs:
+            output.settle()
+        return replace(trial, seconds=time.monotonic() - course.began)
+
+
+@contextlib.contextmanager
+def _cell(course: _Course, gateway: Gateway, site: Site, mark: str) -> Iterator[tuple[processes.Child, Fleet]]:
+    work = course.folder / "work"
+    work.mkdir(exist_ok=True)
+    around = Surroundings(
+        interpreter=course.environment.interpreter,
+        locustfile=site.locustfile,
+        folder=course.folder.resolve(),
+        work=work.resolve(),
+        queue=gateway.queue,
+        stacks_signal=int(STACKS_SIGNAL),
+        seed=site.seed + course.number,
+        backend=gateway.variables,
+        is_untouched=site.is_untouched,
+        request_budget=site.request_budget,
+    )
+    boot = Path(__file__).parent.parent / "agent" / "boot.py"
+    fleet = Fleet(course.folder)
+    child = processes.start(
+        [course.environment.interpreter, boot],
+        env=variables(course.cell, around),
+        cwd=work,
+        output=processes.Output(course.folder / "stdout.txt", course.folder / "stderr.txt"),
+        mark=mark,
+    )
+    try:
+        yield child, fleet
+    finally:
+        child.end()
+        fleet.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _watcher(
+    course: _Course,
+    child: processes.Child,
+    fleet: Fleet,
+    outputs: tuple[CappedOutput, ...],
+    gateway: Gateway,
+    site: Site,
+) -> Watcher:
+    settings = course.cell.settings
+    load = Load(
+        seconds=float(settings["seconds"]), users=int(settings["users"]), is_faulted=bool(settings.get("fault"))
+    )
+    backend = str(settings.get("backend", ""))
+    return Watcher(
+        child=child,
+        fleet=fleet,
+        judge=Judge(site.limits, load),
+        outputs=outputs,
+        health=lambda: site.health(backend),
+        look=site.examine,
+        on_load=gateway.begin_load,
+        cancelled=site.cancelled,
+    )
+
+
+def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site) -> Trial:
+    sample = watcher.last
+    readings = sample.readings if sample else ()
+    load_at = min((reading.load_at for reading in readings if reading.load_at), default=decision.at)
+    inquiry = Inquiry(
+        child=watcher.child,
+        fleet=watcher.fleet,
+        folder=course.folder,
+        load_at=load_at,
+        cell=course.cell,
+        environment=course.environment,
+        backend=site.health(str(course.cell.settings.get("backend", ""))),
+        outputs=watcher.outputs,
+    )
+    findings = site.investigate(decision, inquiry)
+    hang = _hang(decision, findings, load_at, course.cell, watcher, site) if decision.row.hang_class else None
+    operations = Operations(
+        begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
+    )
+    moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
+    trial = _trial(course, decision.row.verdict, findings.explanation, site)
+    return replace(trial, hang=hang, operations=operations, timeline=moments, rungs=findings.rungs)
+
+
+def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: Site) -> Hang:
+    if decision.row.hang_class is None:
+        raise ValueError(decision.row.name)
+    bound = bound_of(decision)
+    if site.wait_out_s:
+        recovered = watcher.until_recovered(decision, limit_s=site.wait_out_s)
+        bound = replace(bound, recovered_after_s=recovered)
+    return Hang(
+        hang_class=decision.row.hang_class,
+        users_stuck=len(decision.stuck),
+        users=max(int(cell.settings["users"]), len(decision.stuck)),
+        stuck_since_s=max(0.0, decision.since - load_at),
+        bound=bound,
+        explanation=findings.explanation,
+        fingerprint=findings.fingerprint,
+        cause=findings.cause,
+        cause_text=findings.cause_text,
+        stacks=findings.stacks,
+    )
+
+
+def _trial(course: _Course, verdict: Verdict, reason: str, site: Site) -> Trial:
+    return Trial(
+        cell_id=course.cell.id,
+        number=course.number,
+        verdict=verdict,
+        reason=reason,
+        started=course.started,
+        seconds=time.monotonic() - course.began,
+        python=course.environment.python,
+        versions=course.environment.versions,
+        evidence=course.folder.name,
+        command=site.reproduce(course.cell),
+        seed=site.seed + course.number,
+    )

@@ -1,0 +1,116 @@
+"""Watches one trial from outside until it is decided: samples it, asks for stacks when the judge needs them, stops it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from repro.core.evidence import BackendHealth, Examination, Reading, Role, Sample
+from repro.core.judge import Decision, Judge, Step
+from repro.world import meter
+from repro.world.flight import Fleet
+from repro.world.output import CappedOutput
+from repro.world.processes import Child
+
+PERIOD_S = 0.1
+TRIM_EVERY = 5
+
+
+class CancelledError(Exception):
+    """The run was interrupted while this trial was under way."""
+
+
+@dataclass
+class Progress:
+    """Operations ended and users alive at each second of the load, as they were sampled: the raw of a timeline."""
+
+    samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def add(self, sample: Sample) -> None:
+        """Note a sample."""
+        living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
+        users = sum(1 for reading in living for slot in reading.slots if slot.is_user)
+        self.samples.append((sample.now, sum(reading.ended for reading in sample.readings), users))
+
+
+@dataclass
+class Watcher:
+    """One trial under watch. ``look`` makes an examination, ``health`` is the backend's, ``cancelled`` ends the watch."""
+
+    child: Child
+    fleet: Fleet
+    judge: Judge
+    outputs: tuple[CappedOutput, ...]
+    health: Callable[[], BackendHealth]
+    look: Callable[[Fleet], Examination]
+    on_load: Callable[[], None]
+    cancelled: threading.Event
+    progress: Progress = field(default_factory=Progress)
+    last: Sample | None = None
+
+    def until_decided(self) -> Decision:
+        """Watch until the judge decides.
+
+        Raises:
+            CancelledError: the run was interrupted meanwhile.
+        """
+        rounds = 0
+        has_load = False
+        while True:
+            sample = self.sample()
+            if not has_load and any(reading.load_at for reading in sample.readings):
+                has_load = True
+                self.on_load()
+            step = self.judge.observe(sample)
+            if isinstance(step, Decision):
+                return step
+            self._do(step)
+            rounds += 1
+            if rounds % TRIM_EVERY == 0:
+                for output in self.outputs:
+                    output.trim()
+            if self.cancelled.wait(PERIOD_S):
+                raise CancelledError
+
+    def sample(self) -> Sample:
+        """Everything that is known now."""
+        exit_code = self.child.poll()
+        readings = self.fleet.read()
+        pids = {reading.pid for reading in readings} | ({self.child.pid} if exit_code is None else set())
+        sample = Sample(
+            now=time.monotonic(),
+            readings=readings,
+            cpu_s=meter.cpu_seconds(pids),
+            exit_code=exit_code,
+            backend=self.health(),
+        )
+        self.progress.add(sample)
+        self.last = sample
+        return sample
+
+    def until_recovered(self, decision: Decision, *, limit_s: float) -> float | None:
+        """Go on past the verdict: seconds after it until none that was stuck is so any more, None when some still are."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            sample = self.sample()
+            if sample.exit_code is not None or not _still_stuck(decision, sample.readings):
+                return sample.now - decision.at
+            if self.cancelled.wait(PERIOD_S):
+                raise CancelledError
+        return None
+
+    def _do(self, step: Step) -> None:
+        if step is Step.EXAMINE:
+            self.judge.learn(self.look(self.fleet))
+        elif step is Step.ASK_STOP:
+            for record in self.fleet.records():
+                if record.read().role is not Role.WORKER:  # a worker is stopped by its master
+                    record.ask_stop()
+
+
+def _still_stuck(decision: Decision, readings: tuple[Reading, ...]) -> bool:
+    """Whether any of the users that were stuck is still in the same operation, or as quiet as it was."""
+    quiet = {(reading.pid, slot.number): slot.quiet_since for reading in readings for slot in reading.slots}
+    return any(quiet.get((user.pid, user.slot.number)) == user.slot.quiet_since for user in decision.stuck)
