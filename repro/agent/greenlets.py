@@ -111,7 +111,7 @@ class _Dump:
         records = []
         for ident, frame in sys._current_frames().items():
             is_here = ident == here
-            greenlet = None if is_here and self.mode == "loop" else lot.running_in(ident, frame)
+            greenlet = None if is_here and self.mode == "loop" else lot.running_in(ident)
             wait = None
             if not is_here:
                 wait = lot.native_wait(ident, frame)
@@ -162,7 +162,7 @@ class _Dump:
         if not lot.locks or _monotonic() > self.deadline:
             return []
         try:
-            return lot.describe_locks(greenlets, self.deadline)
+            return lot.describe_locks(greenlets)
         except Exception as error:
             self.notes.append("locks: %s: %s" % (type(error).__name__, error))
             return []
@@ -175,7 +175,7 @@ class _Dump:
             frame = frame.f_back
         if len(found) > INNER_FRAMES + OUTER_FRAMES:
             cut = len(found) - INNER_FRAMES - OUTER_FRAMES
-            found = found[:INNER_FRAMES] + [self.row(("", 0, "<%d frames cut>" % cut))] + found[-OUTER_FRAMES:]
+            found = [*found[:INNER_FRAMES], self.row(("", 0, "<%d frames cut>" % cut)), *found[-OUTER_FRAMES:]]
         found.reverse()
         key = tuple(found)
         if key not in self.stack_index:

@@ -8,11 +8,10 @@ locks and events in their list of links, queues in their waiters.
 import gc
 import sys
 
-from repro_agent import sources
+from repro_agent import naming, sources
 
 MOST_LOCKS = 40
-NAME_LEVELS = 3
-MOST_NAMES = 4
+IDLE_WORKER = "gevent_threadpool_worker_idle"  # a local by which gevent marks a worker that waits for work
 READ, WRITE = 1, 2
 
 _WATCHERS = frozenset(("io", "timer", "async_", "async", "child", "signal", "stat", "idle", "fork", "callback"))
@@ -35,6 +34,8 @@ class Lot:
         self.owners = {}
         self._waiters = {}
         self._events = {}
+        self._native_waits = {}
+        self._linked = None
         self._type = getattr(module, "greenlet", None)
         if self._type is not None:
             self._walk()
@@ -74,18 +75,19 @@ class Lot:
         if issubclass(kind, self._type):
             return "greenlet"
         names = {base.__name__ for base in kind.__mro__}
-        modules = [base.__module__ for base in kind.__mro__]
-        if not any(isinstance(module, str) and module.startswith("gevent") for module in modules):
+        modules = [str(base.__module__) for base in kind.__mro__]
+        if not any(module.startswith("gevent") for module in modules):
             return None
+        found = None
         if "AbstractLinkable" in names or "AsyncResult" in names:
-            return "linkable"
-        if "Waiter" in names:
-            return "waiter"
-        if kind.__name__ in _WATCHERS:
-            return "watcher"
-        if any("queue" in module.lower() for module in modules):
-            return "queue"
-        return None
+            found = "linkable"
+        elif "Waiter" in names:
+            found = "waiter"
+        elif kind.__name__ in _WATCHERS:
+            found = "watcher"
+        elif any("queue" in module.lower() for module in modules):
+            found = "queue"
+        return found
 
     def _greenlet_in(self, item):
         """The greenlet that this object keeps, hubs aside."""
@@ -120,17 +122,21 @@ class Lot:
         except Exception:
             return
         wait = _watcher_wait(kind, watcher)
-        bound = getattr(callback, "__self__", None)
         target = self._target(callback)
         if kind == "timer" and getattr(callback, "__name__", "") != "switch":
             wait = {"kind": "timeout"}
-        if target is None and bound is not None and kind != "callback":
-            for event in self._linkables_in(bound):  # select and poll wait for an event that watchers set
+            target = target or next((part for part in _arguments(watcher) if isinstance(part, self._type)), None)
+        if target is None and kind in ("io", "async", "async_"):
+            for event in self._linkables_in(callback):  # select and poll wait for an event that watchers set
                 self._events.setdefault(id(event), []).append(wait)
         self._note(target, wait)
 
-    def _linkables_in(self, item):
-        kept = list(gc.get_referents(item))
+    def _linkables_in(self, callback):
+        """The events that a callback may set: of its object, or of its closure."""
+        kept = [cell.cell_contents for cell in getattr(callback, "__closure__", None) or ()]
+        bound = getattr(callback, "__self__", None)
+        if bound is not None:
+            kept += gc.get_referents(bound)
         kept += [value for part in kept if type(part) is dict for value in part.values()]
         return [part for part in kept if self._kind(type(part)) == "linkable"]
 
@@ -183,10 +189,31 @@ class Lot:
             best = {"kind": "timer"}  # only a time-out will wake it
         elif not reasons and getattr(greenlet, "parent", None) is None:
             best = {"kind": "hub"}  # a thread's first greenlet, from which its hub runs
+        elif not reasons and self._is_linked(greenlet):
+            best = {"kind": "greenlet"}
+        if best["kind"] == "lock" and _is_condition(getattr(greenlet, "gr_frame", None)):
+            best["kind"], best["type"] = "event", "Condition"
+            self.locks.pop(best["id"], None)
         best["has_timeout"] = len(waits) > len(reasons) or best["kind"] == "timer"
         return best
 
-    def running_in(self, ident, frame):
+    def _is_linked(self, greenlet):
+        """Whether some list keeps its ``switch``: living greenlets hide from the collector what would be their links."""
+        if self._linked is None:
+            self._linked = self._all_linked()
+        return id(greenlet) in self._linked
+
+    def _all_linked(self):
+        alone = [item for item in self.greenlets if id(item) not in self.waits and not item.dead]
+        switches = [part for part in gc.get_referrers(*alone) if getattr(part, "__name__", "") == "switch"]
+        targets = {id(part): id(part.__self__) for part in switches if hasattr(part, "__self__")}
+        found = set()
+        for holder in gc.get_referrers(*switches) if switches else ():
+            if type(holder) is list and holder is not switches:
+                found.update(targets[id(part)] for part in holder if id(part) in targets)
+        return found
+
+    def running_in(self, ident):
         """The greenlet that runs in this thread, or None: one without a frame of its own whose hub is this thread's."""
         candidates = [item for item in self.greenlets if item and getattr(item, "gr_frame", None) is None]
         hubs = [hub for hub in self.hubs if getattr(hub, "thread_ident", None) == ident]
@@ -198,7 +225,7 @@ class Lot:
     def native_wait(self, ident, frame):
         """What a thread's running code waits for, when its line takes a native lock that somebody holds."""
         code = frame.f_code
-        if code.co_filename == __file__:
+        if any(IDLE_WORKER in part.f_code.co_varnames for part in (frame, frame.f_back) if part is not None):
             return None
         for expression in sources.wanted_expressions(code.co_filename, frame.f_lineno or 0):
             lock = _native(_evaluate(expression, frame))
@@ -206,18 +233,21 @@ class Lot:
                 self.locks[id(lock)] = lock
                 wait = {"kind": "lock", "native": True, "id": id(lock), "type": type(lock).__name__}
                 wait["name"] = expression
+                self._native_waits[ident] = id(lock)
                 return wait
         return None
 
-    def describe_locks(self, greenlets, deadline):
+    def describe_locks(self, greenlets):
         """A record for each lock that is waited for: type, names, waiters, and its holder where it can be known."""
         locks = list(self.locks.values())[:MOST_LOCKS]
-        names = _names_of(locks, own=[self.locks, locks])
+        names = naming.names_of(locks, own=[self.locks, locks])
         counts = {}
         for waits in self.waits.values():
             for wait in waits:
                 if wait.get("id") in self.locks:
                     counts[wait["id"]] = counts.get(wait["id"], 0) + 1
+        for lock_id in self._native_waits.values():
+            counts[lock_id] = counts.get(lock_id, 0) + 1
         holders = self._holders(greenlets)
         return [
             {
@@ -240,6 +270,8 @@ class Lot:
             frame = getattr(greenlet, "gr_frame", None)
             waits_for = {wait.get("id") for wait in self.waits.get(id(greenlet), ())}
             self._search(frame, waits_for, {"greenlet": id(greenlet)}, found)
+        for ident, frame in sys._current_frames().items():
+            self._search(frame, {self._native_waits.get(ident)}, {"thread": ident}, found)
         return found
 
     def _search(self, frame, waits_for, who, found):
@@ -303,6 +335,22 @@ def _watcher_wait(kind, watcher):
     return {"kind": "ready" if kind == "callback" else "event"}
 
 
+def _is_condition(frame):
+    """Whether it waits to be notified: ``Condition.wait`` takes a lock of its own making, which is no deadlock."""
+    depth = 0
+    while frame is not None and depth < 4:
+        code = frame.f_code
+        if code.co_name == "wait" and "waiter" in code.co_varnames and code.co_filename.endswith("threading.py"):
+            return True
+        frame = frame.f_back
+        depth += 1
+    return False
+
+
+def _arguments(watcher):
+    return getattr(watcher, "args", None) or ()
+
+
 def _directions(events):
     return "+".join(name for bit, name in ((READ, "read"), (WRITE, "write")) if events & bit)
 
@@ -312,21 +360,22 @@ def _addresses(fd):
     module = sys.modules.get("_socket")
     if module is None:
         return {}
-    found = {}
     try:
         connection = module.socket(fileno=fd)
     except Exception:
         return {}
     try:
-        for name in ("local", "peer"):
-            try:
-                address = connection.getsockname() if name == "local" else connection.getpeername()
-                found[name] = "%s:%s" % (address[0], address[1]) if isinstance(address, tuple) else str(address)
-            except Exception:
-                found[name] = ""
+        return {"local": _address(connection.getsockname), "peer": _address(connection.getpeername)}
     finally:
         connection.detach()
-    return found
+
+
+def _address(ask):
+    try:
+        address = ask()
+    except Exception:  # not connected
+        return ""
+    return "%s:%s" % (address[0], address[1]) if isinstance(address, tuple) else str(address)
 
 
 def _evaluate(expression, frame):
@@ -338,19 +387,13 @@ def _evaluate(expression, frame):
     else:
         item = frame.f_globals.get(first)
     for name in rest.split(".") if rest else ():
-        try:
-            item = object.__getattribute__(item, name)
-        except Exception:
-            return None
+        item = naming.attribute(item, name)
     return item
 
 
 def _inside(item):
     for name in ("_lock", "_block", "mutex", "_mutex"):
-        try:
-            found = object.__getattribute__(item, name)
-        except Exception:
-            continue
+        found = naming.attribute(item, name)
         if found is not None and not callable(found):
             return found
     return None
@@ -365,66 +408,3 @@ def _native(item):
             return item
         item = _inside(item)
     return None
-
-
-def _names_of(locks, own):
-    """By lock, how the program calls it, ``HTTPConnectionPool.pool.mutex``: from the objects that refer to it."""
-    names = {}
-    ignored = {id(part) for part in own}
-    level = [(lock, "", id(lock)) for lock in locks]
-    for _ in range(NAME_LEVELS):
-        ignored.add(id(level))
-        level = _name_level(level, ignored, names)
-        if not level:
-            break
-    return {key: sorted(value, key=len, reverse=True)[:MOST_NAMES] for key, value in names.items()}
-
-
-def _name_level(level, ignored, names):
-    """The objects that keep those of this level, with the names by which they do; ``names`` gets what is found."""
-    wanted = {}
-    for item, suffix, lock_id in level:
-        wanted.setdefault(id(item), []).append((suffix, lock_id))
-    above = []
-    for referrer in gc.get_referrers(*[row[0] for row in level]):
-        if id(referrer) in ignored or len(above) > 4 * MOST_LOCKS:
-            continue
-        for name, value in _attributes(referrer):
-            for suffix, lock_id in wanted.get(id(value), ()):
-                path = name + suffix
-                if type(referrer) is dict:
-                    module = referrer.get("__name__")
-                    if isinstance(module, str):
-                        names.setdefault(lock_id, set()).add("%s.%s" % (module, path))
-                    else:
-                        above.append((referrer, "#" + path, lock_id))
-                else:
-                    whole = "%s.%s" % (type(referrer).__name__, path)
-                    names.setdefault(lock_id, set()).add(whole)
-                    above.append((referrer, "." + path, lock_id))
-    return above
-
-
-def _attributes(item):
-    """``(name, value)`` of what an object keeps by name: a dict's items, an instance's attributes and slots."""
-    if type(item) is dict:
-        found = [pair for pair in list(item.items()) if isinstance(pair[0], str)]
-    elif type(item).__name__ in ("list", "tuple", "frame", "cell", "deque", "set", "module", "function", "method"):
-        found = []
-    else:
-        found = list(_slots(item))
-        kept = getattr(item, "__dict__", None)
-        if type(kept) is dict:
-            found += [pair for pair in list(kept.items()) if isinstance(pair[0], str)]
-            found += [("", kept)]
-    return found
-
-
-def _slots(item):
-    for base in type(item).__mro__:
-        slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            try:
-                yield name, object.__getattribute__(item, name)
-            except Exception:
-                continue

@@ -36,6 +36,9 @@ def held_expressions(path, number, first):
     result = []
     released = set()
     indent = _indent(found[number - 1])
+    here = found[number - 1].strip()
+    if not here.endswith(":"):  # `with LOCK: work()` on one line
+        result.extend((part, True) for part in with_expressions(here))
     for index in range(number - 2, max(first - 2, -1), -1):
         text = found[index]
         body = text.strip()
@@ -70,7 +73,7 @@ def with_expressions(body):
     body = body[6:] if body.startswith("async with ") else body
     if not body.startswith("with "):
         return []
-    head = body[5:].split("#")[0].rstrip().rstrip(":")
+    head = body[5:].partition(":")[0]
     parts = [part.split(" as ")[0].strip(" ()") for part in head.split(",")]
     return [part for part in parts if _is_dotted(part)]
 
