@@ -1,0 +1,88 @@
+"""The command line: one module a command, loaded when it is called; only here click, only here an exit."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from repro import __version__
+from repro.errors import ExitCode, ReproError
+
+_COMMANDS = {
+    "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
+    "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
+    "blame": ("repro.cli.blame", "Find which of the packages that changed is guilty."),
+    "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
+    "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
+    "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
+    "env": ("repro.cli.environments", "List, show or prune the cached environments."),
+    "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
+}
+
+EPILOG = """\b
+Examples:
+  repro run                                    the matrix of the report, about five minutes
+  repro run --locustfile mine.py --set locust=2.14.2,2.24.0
+  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 locust-2637/crossed
+  repro report --format html -o report.html
+
+\b
+Exit codes: 0 no hang, 1 a hang was found, 2 usage or experiment file, 3 inconclusive or
+untestable, 4 backend or this program failed, 130 interrupted.
+
+Completion: eval "$(_REPRO_COMPLETE=bash_source repro)" (or zsh_source, fish_source)."""
+
+
+class _Commands(click.Group):
+    """Knows its commands by name and loads one only when it is called: ``--help`` must not wait for libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # likewise
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else f" The commands are {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # likewise
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="repro")
+def cli() -> None:
+    """Show which combination of packages and settings makes a Locust test against SQS hang, why, and since when."""
+
+
+def main() -> None:
+    """Run the command line; every error becomes one sentence on standard error and an exit code."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except ReproError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone: nothing is left to say, and Python would say it
+        sys.exit(ExitCode.NO_HANG)
