@@ -1,0 +1,136 @@
+"""The stuck users of a hang, grouped by what they wait for and where, and the stacks that matter for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, in_words, shorten, telling
+from repro.model import HangClass
+
+INNERMOST = 4
+"""Telling frames by which stacks are one: enough to tell two waits apart, few enough that two callers of one meet."""
+
+MOST_GROUPS = 3
+
+
+@dataclass(frozen=True)
+class View:
+    """A process's stacks and the numbers of its users that are stuck."""
+
+    dump: Dump
+    users: Collection[int]
+
+    @property
+    def stuck(self) -> tuple[Greenlet, ...]:
+        """The greenlets of the stuck users."""
+        return tuple(item for item in self.dump.greenlets if item.user is not None and item.user in self.users)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Users that wait for the same kind of thing at the same place: how many, one of their stacks, what and where."""
+
+    count: int
+    kind: str
+    frames: tuple[str, ...]
+    example: Greenlet
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What makes it a group."""
+        return self.kind, self.frames
+
+
+def grouped(views: Sequence[View]) -> tuple[Group, ...]:
+    """The groups of all stuck users, the largest first; of equal ones the first by name."""
+    stuck = [item for view in views for item in view.stuck]
+    keys = [(item.wait.kind if item.wait else "unknown", innermost(item.stack)) for item in stuck]
+    examples = dict(zip(reversed(keys), reversed(stuck), strict=True))
+    counts = Counter(keys)
+    order = sorted(counts, key=lambda key: (-counts[key], key))
+    return tuple(Group(counts[key], key[0], key[1], examples[key]) for key in order)
+
+
+def innermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ...]:
+    """The stack's innermost telling frames, normalised; equal neighbours, as of a recursion, count once."""
+    names: list[str] = []
+    for frame in telling(stack, most=len(stack)):
+        if not names or names[-1] != frame.normalised:
+            names.append(frame.normalised)
+    return tuple(names[-most:])
+
+
+def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
+    """The main thread of the first process whose event loop does not turn: another thread wrote its stacks."""
+    for view in views:
+        main = view.dump.main
+        if view.dump.mode == "thread" and main is not None and not main.is_dumping:
+            return view.dump, main
+    return None
+
+
+def native_call(dump: Dump, thread: Thread) -> str:
+    """Where a thread stands, in words: ``gevent/_threading.py:188 put, `with self._mutex:`, called by user 7``."""
+    if not thread.stack:
+        return ""
+    frame = thread.stack[-1]
+    code = f", `{frame.code}`" if frame.code else ""
+    greenlet = dump.by_id(thread.greenlet)
+    who = ""
+    if greenlet is not None:
+        who = f", called by {f'user {greenlet.user}' if greenlet.user is not None else greenlet.run or greenlet.type}"
+    wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
+    return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
+
+
+def native_holder(dump: Dump, thread: Thread) -> str:
+    """Who holds the native lock that a thread waits for, in words; empty when that cannot be known."""
+    lock = _lock(dump, thread)
+    return dump.holder(lock) if lock is not None else ""
+
+
+def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, ...]:
+    """The stacks that matter, for people, the most telling first: who blocks, who holds, who waits."""
+    found: list[str] = []
+    main = blocked_main(views) if hang_class in {HangClass.FROZEN, HangClass.SPINNING} else None
+    if main is not None:
+        dump, thread = main
+        found.append(f"main thread: {native_call(dump, thread)}\n{shorten(thread.stack)}")
+        found += _holding(dump, [lock] if (lock := _lock(dump, thread)) else [])
+    for view in views:
+        found += _holding(view.dump, _awaited(view)) if main is None else []
+    groups = grouped(views)
+    for group in groups[:MOST_GROUPS]:
+        noun = "user" if group.count == 1 else "users"
+        found.append(f"{group.count} {noun} parked on {in_words(group.example.wait)}\n{shorten(group.example.stack)}")
+    return tuple(found)
+
+
+def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:
+    """The greenlet that holds a lock, where it is known."""
+    return dump.by_id(lock.holder_greenlet)
+
+
+def _holding(dump: Dump, locks: Sequence[Lock]) -> list[str]:
+    holders = [(lock, holder_of(dump, lock)) for lock in locks]
+    return [
+        f"{lock.name} is held by {dump.holder(lock)}\n{shorten(holder.stack)}"
+        for lock, holder in holders[:MOST_GROUPS]
+        if holder is not None
+    ]
+
+
+def _awaited(view: View) -> list[Lock]:
+    counts = Counter(item.wait.lock for item in view.stuck if item.wait is not None)
+    return [view.dump.locks[lock] for lock, _ in counts.most_common() if lock in view.dump.locks]
+
+
+def _lock(dump: Dump, thread: Thread) -> Lock | None:
+    return dump.locks.get(thread.wait.lock) if thread.wait is not None else None
+
+
+def _name(dump: Dump, thread: Thread) -> str:
+    lock = _lock(dump, thread)
+    return f"`{lock.name}`" if lock is not None else ""
