@@ -108,6 +108,22 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, .
     return tuple(found)
 
 
+def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
+    """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
+
+    ``dropped`` are the frames of exceptions that Python dropped.
+    """
+    found = {name for frames in dropped for name in frames}
+    stacks = [item.stack for view in views for item in view.stuck]
+    main = blocked_main(views)
+    if main is not None:
+        stacks.append(main[1].stack)
+    for view in views:
+        holders = [view.dump.by_id(lock.holder_greenlet) for lock in view.dump.locks.values()]
+        stacks += [holder.stack for holder in holders if holder is not None]
+    return frozenset(found | {frame.normalised for stack in stacks for frame in stack})
+
+
 def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:
     """The greenlet that holds a lock, where it is known."""
     return dump.by_id(lock.holder_greenlet)
