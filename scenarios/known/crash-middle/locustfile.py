@@ -1,0 +1,25 @@
+"""Crash: the process dies in the middle of the load."""
+
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser, own_factor  # isort: skip
+
+from locust import task  # isort: skip
+
+ROUND = 5
+HOW = own_factor("how", "segfault")
+
+
+class Dying(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        if self.rounds == ROUND:
+            if HOW == "segfault":
+                signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGSEGV)
+            os._exit(3 if HOW == "exit" else 0)
+        self.exchange()

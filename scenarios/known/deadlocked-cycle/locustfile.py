@@ -1,0 +1,27 @@
+"""Deadlocked: two users take two locks in opposite orders."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser  # isort: skip
+
+import gevent  # isort: skip
+from gevent.lock import Semaphore  # isort: skip
+from locust import task  # isort: skip
+
+ROUND = 4
+first, second = Semaphore(), Semaphore()
+
+
+class Crossing(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        if self.number < 2 and self.rounds == ROUND:
+            one, other = (first, second) if self.number == 0 else (second, first)
+            with one:
+                gevent.sleep(0.5)
+                with other:
+                    pass
+        self.exchange()

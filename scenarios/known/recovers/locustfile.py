@@ -1,0 +1,26 @@
+"""Recovers: all users are silent for a while, then go on."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser, own_factor  # isort: skip
+
+import gevent  # isort: skip
+from gevent.lock import Semaphore  # isort: skip
+from locust import task  # isort: skip
+
+ROUND = 4
+SILENCE_S = own_factor("silence_s", 1.0)
+lock = Semaphore()
+
+
+class Pausing(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        if self.rounds == ROUND:
+            with lock:
+                if self.number == 0:
+                    gevent.sleep(SILENCE_S)
+        self.exchange()

@@ -1,0 +1,22 @@
+"""Spinning: the event loop turns, a core burns, and no operation ends."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser  # isort: skip
+
+import gevent  # isort: skip
+from locust import task  # isort: skip
+
+ROUND = 4
+is_ready = []
+
+
+class Polling(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        while self.rounds == ROUND and not is_ready:
+            gevent.sleep(0)
+        self.exchange()

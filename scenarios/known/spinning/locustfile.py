@@ -1,0 +1,20 @@
+"""Spinning: one greenlet loops for ever and never yields."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser  # isort: skip
+
+from locust import task  # isort: skip
+
+ROUND = 4
+
+
+class Looping(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        while self.number == 0 and self.rounds == ROUND:
+            pass
+        self.exchange()

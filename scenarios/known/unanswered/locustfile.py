@@ -1,0 +1,35 @@
+"""Unanswered: k of n users ask a server that accepts and never answers."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser, own_factor  # isort: skip
+
+import gevent  # isort: skip
+import requests  # isort: skip
+from gevent import socket  # isort: skip
+from locust import task  # isort: skip
+
+ROUND = 4
+K = own_factor("k", 1)
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(64)
+kept = []
+
+
+def accept():
+    while True:
+        kept.append(listener.accept())
+
+
+class Asking(QueueUser):
+    @task
+    def work(self):
+        self.rounds += 1
+        if self.number < K and self.rounds == ROUND:
+            if not kept:
+                gevent.spawn(accept)
+            requests.get("http://127.0.0.1:%d/" % listener.getsockname()[1])  # noqa: S113  # no time-out: that is the truth
+        self.exchange()

@@ -1,0 +1,23 @@
+"""Unstoppable: k of n users swallow the exception that should end them."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from planted import QueueUser, own_factor  # isort: skip
+
+import gevent  # isort: skip
+from locust import task  # isort: skip
+
+K = own_factor("k", 3)
+
+
+class Stubborn(QueueUser):
+    @task
+    def work(self):
+        try:
+            self.exchange()
+            gevent.sleep(0.1)
+        except gevent.GreenletExit:
+            if self.number >= K:
+                raise
