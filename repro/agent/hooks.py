@@ -92,6 +92,7 @@ def _adopt(key, current):
     if slot is None:
         return None
     _slots[key] = slot
+    _numbers[key] = slot.words[slot.base + at.S_NUMBER]
     if hasattr(current, "rawlink"):
         current.rawlink(lambda _: _release(key))
     if sys.modules.get("gevent") is not None and getattr(current, "parent", None) is not None:

@@ -14,7 +14,7 @@ from repro_agent import layout as at
 NATIVE_PERIOD_S = 0.1
 LOOP_PERIOD_S = 0.2
 
-_sleep = time.sleep  # as it is before anything is patched
+_sleep, _start_new_thread = time.sleep, _thread.start_new_thread  # as they are before anything is patched
 _faulthandler = flight.borrow("faulthandler")
 _runner = None
 _attached_pid = 0
@@ -27,7 +27,7 @@ def start_native():
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     _faulthandler.enable(descriptor)
     _faulthandler.register(int(os.environ["REPRO_STACKS_SIGNAL"]), descriptor, all_threads=True)
-    _thread.start_new_thread(_beat_natively, (flight.record,))
+    _start_new_thread(_beat_natively, (flight.record,))
 
 
 def attach(runner=None, role=at.ROLE_LOCAL):

@@ -105,6 +105,12 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._popen.send_signal(signum)
 
+    def signal_one(self, pid: int, signum: int) -> None:
+        """Send a signal to one process of the tree; one that is gone, or is not of the tree, is left alone."""
+        if pid in self.tree():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+
     def end(self, grace_s: float = 0.0) -> None:
         """End the whole tree: SIGTERM and a wait when there is a grace (seconds), then SIGKILL.
 
