@@ -3,7 +3,7 @@
 import gc
 
 NAME_LEVELS = 3
-MOST_NAMES = 4
+MOST_NAMES = 8
 MOST_REFERRERS = 160
 
 
@@ -25,7 +25,7 @@ def names_of(locks, own):
         level = _name_level(level, ignored, names)
         if not level:
             break
-    return {key: sorted(value, key=len, reverse=True)[:MOST_NAMES] for key, value in names.items()}
+    return {key: sorted(value, key=len)[:MOST_NAMES] for key, value in names.items()}
 
 
 def _name_level(level, ignored, names):

@@ -101,8 +101,8 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, .
         found += _holding(dump, [lock] if (lock := _lock(dump, thread)) else [])
     for view in views:
         found += _holding(view.dump, _awaited(view)) if main is None else []
-    groups = grouped(views)
-    for group in groups[:MOST_GROUPS]:
+    groups = [group for group in grouped(views) if main is None or group.example.id != main[1].greenlet]
+    for group in groups[: MOST_GROUPS if main is None else 1]:
         noun = "user" if group.count == 1 else "users"
         found.append(f"{group.count} {noun} parked on {in_words(group.example.wait)}\n{shorten(group.example.stack)}")
     return tuple(found)

@@ -247,8 +247,8 @@ def _place(where: str) -> str:
 
 
 def _telling(name: str) -> tuple[bool, bool, int]:
-    """A name through attributes tells more than one in ``__main__`` or in a wrapper of gevent's."""
-    return not name.startswith(("_", "__main__")), "." in name, -len(name)
+    """What owns the lock's owner tells most, ``HTTPConnectionPool.pool.mutex``; names in private things tell least."""
+    return not name.startswith(("_", "__main__")), name.count(".") == 2, -len(name)
 
 
 def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) -> Parked:
