@@ -10,6 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from repro.core.stacks import folded
+
+MOST_FRAMES = 4
+
 _HEAD = re.compile(r"^Exception ignored (?:in|while[^:]*): ?(?P<where>.*)$")
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -18,7 +22,7 @@ _ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
 
 @dataclass(frozen=True)
 class Swallowed:
-    """One dropped exception: in what, its type, and its frames as ``file:function``, outermost first."""
+    """One dropped exception: in what, its type, and its frames, normalised as in ``stacks``, outermost first."""
 
     where: str
     error: str
@@ -31,7 +35,8 @@ class Swallowed:
 
     def in_words(self) -> str:
         """One line: ``Exception ignored in <finalize object>: … urllib3/connectionpool.py:_close_pool_connections …``."""
-        path = " → ".join(self.frames[:2] + (("…",) if len(self.frames) > 4 else ()) + self.frames[2:][-2:])
+        own = [name for name in self.frames if not name.startswith("weakref.py:")]
+        path = " → ".join(own if len(own) <= MOST_FRAMES else (*own[: MOST_FRAMES - 1], "…", own[-1]))
         return f"Exception ignored in {self.where}: {self.error}, through {path}"
 
 
@@ -52,8 +57,7 @@ def _block(where: str, lines: list[str]) -> Swallowed:
     for line in lines:
         frame = _FRAME.match(line)
         if frame is not None:
-            folder, _, name = frame["file"].rpartition("/")
-            frames.append(f"{folder.rpartition('/')[2]}/{name}:{frame['function']}")
+            frames.append(f"{folded(frame['file'])}:{frame['function'].rpartition('.')[2]}")
         elif _HEAD.match(line):
             break
         elif (error := _ERROR.match(line)) is not None and not line.startswith("Traceback"):

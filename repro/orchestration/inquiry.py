@@ -1,0 +1,187 @@
+"""Asks a cell for its stacks: quickly while the judge decides, and up the whole ladder once a trial is decided."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.core.causes import NEW, Cause, Seen, match
+from repro.core.evidence import Examination, Parked
+from repro.core.explanation import Circumstances, explain
+from repro.core.fingerprint import telltale
+from repro.core.groups import View, blocked_main, native_call, native_holder, seen_frames, telling_stacks
+from repro.core.judge import Decision
+from repro.core.stacks import Dump, Frame, parked, read_dump
+from repro.core.swallowed import swallowed
+from repro.core.traces import main_frames, read_faulthandler
+from repro.model import HangClass, Rung
+from repro.orchestration.trial import STACKS_SIGNAL, Findings, Inquiry
+from repro.world.flight import Fleet, FlightRecord
+from repro.world.ladder import Target, climb_all
+from repro.world.sockets import sockets_of
+
+EXAMINATION_S = 1.5
+POLL_S = 0.02
+OUTPUT_READ_BYTES = 2_000_000
+
+
+def examine(fleet: Fleet) -> Examination:
+    """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out."""
+    found: dict[tuple[int, int], Parked] = {}
+    has_answer = False
+    for record in fleet.records():
+        if not record.read().loop_at:
+            continue
+        path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=EXAMINATION_S)
+        if path is not None:
+            has_answer = True
+            found |= {(record.pid, number): wait for number, wait in _parked(path, record.pid).items()}
+    return Examination(at=time.monotonic(), parked=found, answered=has_answer)
+
+
+class Investigator:
+    """Climbs the ladder for a decided trial and says what came to light; knows the causes that have a name."""
+
+    def __init__(self, causes: tuple[Cause, ...]) -> None:
+        self._causes = causes
+
+    def __call__(self, decision: Decision, inquiry: Inquiry) -> Findings:
+        """The findings; for a trial that is no hang, the sentence and perhaps a known cause."""
+        output = _output(inquiry)
+        hang_class = decision.row.hang_class
+        if hang_class is None:
+            seen = Seen(
+                kind=decision.row.verdict.value, versions=inquiry.environment.versions, frames=(), output=output
+            )
+            cause = match(self._causes, seen)
+            sentence = explain(decision, _circumstances(inquiry, output, []))
+            return Findings(explanation=f"{sentence}. {cause.text}" if cause else sentence)
+        rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
+        return self._of_hang(hang_class, decision, inquiry, _Sight(rungs, output, _dumps(inquiry, rungs)))
+
+    def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Inquiry, sight: _Sight) -> Findings:
+        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(hang_class)]
+        dropped = [item.frames for item in swallowed(sight.output).elements()]
+        main = _main_stack(inquiry, sight.rungs)
+        frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
+        seen = Seen(kind=hang_class.value, versions=inquiry.environment.versions, frames=frames, output=sight.output)
+        cause = match(self._causes, seen)
+        lost = [f"{count} × {item.in_words()}" for item, count in swallowed(sight.output).most_common(1)]
+        return Findings(
+            explanation=explain(decision, _circumstances(inquiry, sight.output, views, main)),
+            rungs=sight.rungs,
+            stacks=(*lost, *telling_stacks(views, hang_class)),
+            fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
+            cause=cause.cause.id if cause else "",
+            cause_text=cause.text if cause else NEW,
+        )
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What the ladder brought up: its rungs, the cell's output, the dumps."""
+
+    rungs: tuple[Rung, ...]
+    output: str
+    dumps: tuple[Dump, ...]
+
+    def best_dumps(self, hang_class: HangClass) -> list[Dump]:
+        """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
+        wanted = "thread" if hang_class in {HangClass.FROZEN, HangClass.SPINNING} else "loop"
+        by_pid: dict[int, Dump] = {}
+        for dump in self.dumps:
+            if dump.pid not in by_pid or dump.mode == wanted:
+                by_pid[dump.pid] = dump
+        return list(by_pid.values())
+
+
+def _target(record: FlightRecord, inquiry: Inquiry) -> Target:
+    folder = inquiry.folder
+    return Target(
+        pid=record.pid,
+        flight_record=record.path,
+        ask_loop=lambda limit_s: _ask(
+            record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s
+        ),
+        ask_thread=lambda limit_s: _ask(
+            record.ask_thread_dump, record.thread_dump_done, _dump_file(record, "thread"), limit_s=limit_s
+        ),
+        send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
+        faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
+    )
+
+
+def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s: float) -> Path | None:
+    """Put a question into the flight record, and wait for its answer's file."""
+    number = ask()
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if done() >= number:
+            return path if path.exists() else None
+        time.sleep(POLL_S)
+    return None
+
+
+def _dump_file(record: FlightRecord, rung: str) -> Path:
+    return record.path.with_name(f"greenlets-{rung}-{record.pid}.json")
+
+
+def _parked(path: Path, pid: int) -> dict[int, Parked]:
+    unread = {socket.fd for socket in sockets_of(pid) if socket.is_unread}
+    return dict(parked(read_dump(path.read_text("utf-8")), is_unread=unread.__contains__))
+
+
+def _living(inquiry: Inquiry) -> list[FlightRecord]:
+    pids = set(inquiry.child.tree())
+    return [record for record in inquiry.fleet.records() if record.pid in pids]
+
+
+def _dumps(inquiry: Inquiry, rungs: tuple[Rung, ...]) -> tuple[Dump, ...]:
+    files = [inquiry.folder / rung.file for rung in rungs if rung.answered and rung.file.startswith("greenlets-")]
+    return tuple(read_dump(file.read_text("utf-8")) for file in files)
+
+
+def _main_stack(inquiry: Inquiry, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
+    """The main thread's frames by faulthandler, which answers even while the GIL is held."""
+    for rung in rungs:
+        if rung.answered and rung.file.startswith("faulthandler-"):
+            path = inquiry.folder / rung.file
+            pid = int(path.stem.rpartition("-")[2])
+            return main_frames(read_faulthandler(path.read_text("utf-8", "replace")), pid)
+    return ()
+
+
+def _users(decision: Decision, pid: int) -> frozenset[int]:
+    return frozenset(user.slot.number for user in decision.stuck if user.pid == pid)
+
+
+def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: tuple[Frame, ...] = ()) -> Circumstances:
+    readings = inquiry.fleet.read()
+    blocked = blocked_main(views)
+    by_faulthandler = f"{main[-1].normalised}, line {main[-1].line}" if main else ""
+    return Circumstances(
+        load_at=inquiry.load_at,
+        users=int(inquiry.cell.settings["users"]),
+        seconds=float(inquiry.cell.settings["seconds"]),
+        output=output,
+        error=next((reading.error for reading in readings if reading.error), ""),
+        backend_reason=inquiry.backend.reason,
+        budget_refusals=sum(reading.budget_refusals for reading in readings),
+        native_call=native_call(*blocked) if blocked else by_faulthandler,
+        native_holder=native_holder(*blocked) if blocked else "",
+        loop=native_call(*blocked) if blocked else by_faulthandler,
+    )
+
+
+def _output(inquiry: Inquiry) -> str:
+    return "".join(_tail(output.path) for output in inquiry.outputs)
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - OUTPUT_READ_BYTES))
+        return file.read().decode("utf-8", "replace")
