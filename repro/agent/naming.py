@@ -35,7 +35,7 @@ def _name_level(level, ignored, names):
         wanted.setdefault(id(item), []).append((suffix, lock_id))
     above = []
     for referrer in gc.get_referrers(*[row[0] for row in level]):
-        if id(referrer) in ignored or len(above) > MOST_REFERRERS:
+        if id(referrer) in ignored or len(above) > MOST_REFERRERS or _is_condition(referrer):
             continue
         for name, value in _attributes(referrer):
             if type(value) is dict and type(referrer) is dict:
@@ -53,6 +53,13 @@ def _name_level(level, ignored, names):
                     names.setdefault(lock_id, set()).add("%s.%s" % (type(referrer).__name__, path))
                     above.append((referrer, "." + path, lock_id))
     return above
+
+
+def _is_condition(item):
+    """A condition's ``_lock`` is only another name for the lock of whoever made it."""
+    if type(item) is dict:
+        return "_waiters" in item and "_lock" in item
+    return type(item).__name__ in ("Condition", "_Condition")
 
 
 def _attributes(item):

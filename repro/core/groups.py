@@ -80,7 +80,8 @@ def native_call(dump: Dump, thread: Thread) -> str:
     greenlet = dump.by_id(thread.greenlet)
     who = ""
     if greenlet is not None:
-        who = f", called by {f'user {greenlet.user}' if greenlet.user is not None else greenlet.run or greenlet.type}"
+        name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
+        who = f", called by {name if greenlet.user is None else f'user {greenlet.user}'}"
     wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
     return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
 
