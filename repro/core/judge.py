@@ -4,6 +4,8 @@
 
 Pure: it has no clock but the samples'. A user is *suspect* when it has been quiet for longer than its operation may be
 by its own long poll; what its greenlet is parked on then decides, and a lock only when two looks find nobody moved.
+The load goes on until everybody who was quiet shortly before its end has moved, sleeps, or is judged: `clean` means that
+every user was seen to get on.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from repro.core.evidence import Examination, Parked, ParkedOn, Reading, Role, Sample, Slot
-from repro.core.verdict import Facts, Phase, Row, decide
+from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
 
 EXAMINE_EVERY_S = 1.0
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
+LAST_CALL_S = 2.0
+"""Whoever has not moved since so long before the end of the load is waited for: a stop would hide that it is stuck."""
 LONGEST_EXTENSION_S = 150.0
-"""The load is extended while suspects are undecided, at most by this."""
+"""The load is extended while somebody is waited for, at most by this."""
 DECLINE_S = 1.0
 GRACES = 3
 IDLE_CORES = 0.02
@@ -78,6 +82,7 @@ class _Memory:
     users: int = 0
     users_fell_at: float = 0.0
     users_grew_at: float = 0.0
+    last_call: dict[tuple[int, int], float] | None = None
 
 
 class Judge:
@@ -97,10 +102,10 @@ class Judge:
         row = decide(facts)
         if row is not None:
             return self._decision(row, facts, sample, stuck)
-        undecided = [user for user in suspects if user not in stuck and not self._is_asleep(user)]
-        if suspects and self._may_examine(sample.now):
+        waited_for = self._waited_for(sample)
+        if (suspects or waited_for) and self._may_examine(sample.now):
             return Step.EXAMINE
-        if self._is_load_over(sample, undecided):
+        if self._is_load_over(sample, waited_for):
             self._memory.asked_stop = sample.now
             return Step.ASK_STOP
         return Step.GO_ON
@@ -207,9 +212,15 @@ class Judge:
             return self._is_all_quiet(sample)
         return _waiters(fresh[0], parked.lock) <= _waiters(fresh[-1], parked.lock)
 
-    def _is_asleep(self, user: Stuck) -> bool:
-        """Whether it waits for a timer alone, which will wake it: nothing to wait for at the end of the load."""
-        return user.parked is not None and user.parked.on in {ParkedOn.TIMER, ParkedOn.RUNNING}
+    def _is_asleep(self, user: Stuck, sample: Sample) -> bool:
+        """Whether it waits for a timer alone, by a look since the last call, while the event loop turns."""
+        looks = self._memory.looks
+        if not looks or user.parked is None or self._is_loop_late(sample):
+            return False
+        return user.parked.on in {ParkedOn.TIMER, ParkedOn.RUNNING} and looks[-1].at > user.since
+
+    def _is_loop_late(self, sample: Sample) -> bool:
+        return any(sample.now - reading.loop_at > LAST_CALL_S for reading in _attached(sample))
 
     def _bound_s(self, slot: Slot) -> float:
         """Seconds of silence after which an operation in flight is past what it may take by its own limits."""
@@ -283,12 +294,35 @@ class Judge:
         is_idle = waited_s > START_IDLE_S and self._cores(sample, sample.now - START_IDLE_S) < IDLE_CORES
         return waited_s > self._limits.start_s or is_idle
 
-    def _is_load_over(self, sample: Sample, undecided: list[Stuck]) -> bool:
+    def _waited_for(self, sample: Sample) -> list[Stuck]:
+        """The users who have not moved since the last call, and do not sleep; empty until the load's time is over."""
+        load_at = _load_at(sample)
+        if load_at is None or self._stop_at(sample) is not None:
+            return []
+        load_s = sample.now - load_at
+        if self._memory.last_call is None and load_s >= self._load.seconds - min(LAST_CALL_S, self._load.seconds / 4):
+            self._memory.last_call = {(pid, slot.number): slot.quiet_since for pid, slot in _users(sample)}
+        if self._memory.last_call is None or load_s < self._load.seconds:
+            return []
+        unmoved = [
+            Stuck(pid, slot, slot.quiet_since, self._last_look(pid, slot))
+            for pid, slot in _users(sample)
+            if self._memory.last_call.get((pid, slot.number)) == slot.quiet_since
+        ]
+        return [user for user in unmoved if not self._is_asleep(user, sample)]
+
+    def _is_load_over(self, sample: Sample, waited_for: list[Stuck]) -> bool:
         load_at = _load_at(sample)
         if load_at is None or self._memory.asked_stop is not None or self._stop_at(sample) is not None:
             return False
         over_s = sample.now - load_at - self._load.seconds
-        return over_s >= 0 and (not undecided or over_s > LONGEST_EXTENSION_S)
+        must_wait = bool(waited_for) or self._is_burning(sample)
+        return over_s >= 0 and (not must_wait or over_s > LONGEST_EXTENSION_S)
+
+    def _is_burning(self, sample: Sample) -> bool:
+        """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
+        quiet_s = sample.now - self._memory.progress_at
+        return quiet_s > LAST_CALL_S and self._cores(sample, self._memory.progress_at) >= BURNING_CORES
 
     def _is_grace_over(self, sample: Sample) -> bool:
         stop_at = self._stop_at(sample) or sample.now

@@ -1,0 +1,187 @@
+"""The judge over made-up samples: when it looks, when it stops the load, when it is certain and when it must wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from repro.core.evidence import BackendHealth, Examination, Parked, ParkedOn, Reading, Role, Sample, Slot
+from repro.core.judge import Decision, Judge, Load, Step
+from repro.model import HangClass, Limits, Verdict
+
+PID = 100
+PERIOD_S = 0.5
+LIMITS = Limits(stall_after_s=3, stop_grace_s=2, beat_s=2, start_s=20)
+USER = Slot(
+    number=1, is_user=True, busy=False, operation="ReceiveMessage", began=0, last_end=0, begun=0, ended=0, failed=0,
+    poll_s=0, attempt_s=60, ceiling_s=300, born=0.5, killed=0, greenlet=7,
+)  # fmt: skip
+
+
+@dataclass
+class Cell:
+    """A made-up cell: ``users`` at a moment, what they are parked on, and the loop's last turn."""
+
+    users: int = 3
+    stuck: int = 0
+    stuck_from: float = 2.0
+    stuck_until: float = float("inf")
+    parked: Parked = field(default_factory=lambda: Parked(on=ParkedOn.SOCKET))
+    is_busy: bool = True
+    poll_s: float = 0.0
+    attempt_s: float = 60.0
+    ceiling_s: float = 300.0
+    loop_stands_from: float = float("inf")
+    nothing_ends_from: float = float("inf")
+    cores: float = 0.1
+    lives_on: int = 0
+    exits_with: int | None = None
+    backend: BackendHealth = field(default_factory=BackendHealth)
+    asked: float | None = None
+
+    def sample(self, now: float) -> Sample:
+        stopping_s = 0.0 if self.asked is None else now - self.asked
+        alive = self.users if stopping_s < 0.5 else self.lives_on
+        has_ended = self.asked is not None and stopping_s >= 1 and alive == 0
+        slots = tuple(self._slot(number, now) for number in range(1, alive + 1))
+        ends = min(now, self.nothing_ends_from)
+        reading = Reading(
+            pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now, loop_beats=int(now * 5),
+            loop_at=min(now, self.loop_stands_from), load_at=0.5, stop_at=self.asked or 0.0,
+            begun=int(ends * 100) + 3, ended=int(ends * 100), failed=0, budget_refusals=0, error="", slots=slots,
+        )  # fmt: skip
+        exit_code = self.exits_with if self.exits_with is not None and now > 2 else 0 if has_ended else None
+        cpu_s = {PID: now * self.cores} if exit_code is None else {}
+        return Sample(now=now, readings=(reading,), cpu_s=cpu_s, exit_code=exit_code, backend=self.backend)
+
+    def _slot(self, number: int, now: float) -> Slot:
+        if number <= self.stuck and self.stuck_from < now < self.stuck_until:
+            return replace(
+                USER, number=number, busy=self.is_busy, began=self.stuck_from, last_end=self.stuck_from - 0.1,
+                poll_s=self.poll_s, attempt_s=self.attempt_s, ceiling_s=self.ceiling_s,
+            )  # fmt: skip
+        last = min(now, self.nothing_ends_from)
+        return replace(USER, number=number, busy=False, began=last - 0.05, last_end=last)
+
+    def look(self, now: float) -> Examination:
+        awake = {(PID, number): Parked(on=ParkedOn.TIMER) for number in range(self.stuck + 1, self.users + 1)}
+        return Examination(
+            at=now, parked={**awake, **{(PID, number): self.parked for number in range(1, self.stuck + 1)}}
+        )
+
+
+def judged(cell: Cell, *, seconds: float = 5, limit_s: float = 400, is_faulted: bool = False) -> Decision:
+    judge = Judge(LIMITS, Load(seconds=seconds, users=cell.users, is_faulted=is_faulted))
+    now = 0.6
+    while now < limit_s:
+        step = judge.observe(cell.sample(now))
+        if isinstance(step, Decision):
+            return step
+        if step is Step.EXAMINE:
+            judge.learn(cell.look(now))
+        elif step is Step.ASK_STOP:
+            cell.asked = now
+        now += PERIOD_S
+    raise AssertionError("never decided")
+
+
+LOCK = Parked(on=ParkedOn.LOCK, lock="100:1", detail="a semaphore")
+
+
+def test_a_load_that_runs_and_ends_is_clean() -> None:
+    decision = judged(Cell())
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at == pytest.approx(7, abs=1)
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_users_on_a_lock_that_nobody_gets_are_deadlocked_soon(*, is_busy: bool) -> None:
+    decision = judged(Cell(stuck=2, parked=LOCK, is_busy=is_busy))
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert [user.slot.number for user in decision.stuck] == [1, 2]
+    assert decision.since == 2.0
+    assert decision.at < 2 + LIMITS.stall_after_s + 2.1
+
+
+def test_a_lock_whose_holder_may_be_in_a_long_poll_is_waited_for() -> None:
+    decision = judged(Cell(stuck=2, parked=LOCK, poll_s=20))
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert decision.at > 2 + 20 + LIMITS.stall_after_s
+
+
+def test_a_wait_with_a_time_limit_is_no_deadlock_while_others_get_on() -> None:
+    assert (
+        judged(Cell(stuck=1, is_busy=False, parked=replace(LOCK, has_timeout=True)), limit_s=300).row.verdict
+        is not Verdict.HANG
+    )
+
+
+def test_an_answer_that_lies_unread_twice_is_a_deadlock() -> None:
+    decision = judged(Cell(stuck=1, parked=Parked(on=ParkedOn.SOCKET, is_unread=True)))
+    assert decision.row.name == "answers lie unread"
+
+
+@pytest.mark.parametrize(
+    ("attempt_s", "ceiling_s", "bound_s"), [(60, 600, 60), (2, 12, 12), (2, 40, 30), (float("inf"), float("inf"), 0)]
+)
+def test_an_unanswered_request_is_waited_for_until_its_own_time_out(
+    attempt_s: float, ceiling_s: float, bound_s: float
+) -> None:
+    decision = judged(Cell(stuck=1, attempt_s=attempt_s, ceiling_s=ceiling_s))
+    assert decision.row.hang_class is HangClass.UNANSWERED
+    silent_s = decision.at - 2
+    assert LIMITS.stall_after_s + bound_s <= silent_s <= LIMITS.stall_after_s + bound_s + 2
+
+
+def test_an_unanswered_request_to_a_silent_backend_is_the_backends() -> None:
+    silent = BackendHealth(is_answering=False, reason="refused")
+    assert judged(Cell(stuck=1, attempt_s=2, ceiling_s=2, backend=silent)).row.verdict is Verdict.BACKEND
+
+
+def test_a_dead_backend_is_said_at_once() -> None:
+    assert judged(Cell(backend=BackendHealth(is_alive=False))).row.verdict is Verdict.BACKEND
+
+
+def test_a_long_poll_is_waited_for_and_clean() -> None:
+    decision = judged(Cell(stuck=3, poll_s=20, stuck_until=22, parked=Parked(on=ParkedOn.SOCKET)), seconds=15)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at > 22
+
+
+def test_sleepers_are_not_waited_for() -> None:
+    decision = judged(Cell(stuck=3, is_busy=False, parked=Parked(on=ParkedOn.TIMER)), seconds=15)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at < 19
+
+
+def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too() -> None:
+    decision = judged(Cell(stuck=1, stuck_from=3.0, parked=LOCK), seconds=5)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+
+
+def test_a_loop_that_stands_is_frozen_and_one_that_burns_is_spinning() -> None:
+    frozen = judged(Cell(loop_stands_from=3, nothing_ends_from=3, cores=0.01))
+    assert (frozen.row.hang_class, frozen.since) == (HangClass.FROZEN, 3)
+    spinning = judged(Cell(loop_stands_from=3, nothing_ends_from=3, cores=1.0))
+    assert spinning.row.hang_class is HangClass.SPINNING
+
+
+def test_a_loop_that_turns_and_burns_while_nothing_ends_is_spinning() -> None:
+    decision = judged(Cell(nothing_ends_from=3, cores=1.0))
+    assert decision.row.hang_class is HangClass.SPINNING
+    assert decision.since == pytest.approx(3, abs=0.2)
+
+
+def test_users_that_outlive_the_stop_are_unstoppable_when_the_grace_is_over() -> None:
+    cell = Cell(lives_on=2)
+    decision = judged(cell)
+    assert decision.row.name == "users outlive the stop"
+    assert len(decision.stuck) == 2
+    assert decision.since == cell.asked
+    assert decision.at - decision.since < LIMITS.stop_grace_s + 1.1
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])
+def test_a_process_that_ends_by_itself_is_never_clean(code: int, verdict: Verdict) -> None:
+    assert judged(Cell(exits_with=code)).row.verdict is verdict
