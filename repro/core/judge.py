@@ -20,7 +20,7 @@ from repro.model import Limits
 EXAMINE_EVERY_S = 1.0
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
-LAST_CALL_S = 2.0
+LAST_CALL_S = 3.0
 """Whoever has not moved since so long before the end of the load is waited for: a stop would hide that it is stuck."""
 LONGEST_EXTENSION_S = 150.0
 """The load is extended while somebody is waited for, at most by this."""
@@ -300,7 +300,7 @@ class Judge:
         if load_at is None or self._stop_at(sample) is not None:
             return []
         load_s = sample.now - load_at
-        if self._memory.last_call is None and load_s >= self._load.seconds - min(LAST_CALL_S, self._load.seconds / 4):
+        if self._memory.last_call is None and load_s >= self._load.seconds - min(LAST_CALL_S, self._load.seconds / 2):
             self._memory.last_call = {(pid, slot.number): slot.quiet_since for pid, slot in _users(sample)}
         if self._memory.last_call is None or load_s < self._load.seconds:
             return []
@@ -322,7 +322,7 @@ class Judge:
     def _is_burning(self, sample: Sample) -> bool:
         """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
         quiet_s = sample.now - self._memory.progress_at
-        return quiet_s > LAST_CALL_S and self._cores(sample, self._memory.progress_at) >= BURNING_CORES
+        return quiet_s > DECLINE_S and self._cores(sample, self._memory.progress_at) >= BURNING_CORES
 
     def _is_grace_over(self, sample: Sample) -> bool:
         stop_at = self._stop_at(sample) or sample.now
