@@ -5,11 +5,10 @@ collector's list finds gevent's watchers, timers, locks, events and queues; each
 that it will wake. A greenlet that nothing would wake is parked on ``nothing``.
 
 In a frozen process the import lock may be held and any lock taken, so this module imports nothing when it is called,
-takes no lock, and writes its JSON itself; ``boot`` imports it in the main thread, while the process is healthy. Garbage collection is off meanwhile: a finalizer of the scenario that ran
+takes no lock, and writes its JSON itself; the main thread imports it while the process is healthy. Garbage collection is off meanwhile: a finalizer of the scenario that ran
 in here would be an experiment of our own making.
 """
 
-import _thread
 import gc
 import os
 import sys
@@ -23,8 +22,15 @@ OUTER_FRAMES = 10
 LIMIT_S = 4.0
 
 _monotonic = time.monotonic  # as it is before anything is patched
-_get_ident = _thread.get_ident
-_MAIN = _get_ident()  # `boot` imports this module, in the main thread
+
+
+def _own_ident():
+    """The native id of this thread; ``_thread.get_ident`` gives a greenlet's, once gevent has patched it."""
+    here = sys._getframe()
+    return next((ident for ident, frame in sys._current_frames().items() if frame is here), 0)
+
+
+_MAIN = _own_ident()  # this module is imported in the main thread
 
 
 def dump_from_loop(path, *, limit_s=LIMIT_S, slot_of=None):
@@ -106,7 +112,7 @@ class _Dump:
 
     def threads(self, lot):
         """The OS threads with their stacks; the agent's own, and in the loop this one, say so."""
-        here = _get_ident()
+        here = _own_ident()
         names = _thread_names()
         records = []
         for ident, frame in sys._current_frames().items():

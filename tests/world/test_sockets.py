@@ -1,0 +1,32 @@
+import os
+import socket
+
+from repro.world.sockets import sockets_of
+
+
+def test_what_came_and_was_not_read_is_counted():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.sendall(b"12345")
+            client.recv(1, socket.MSG_PEEK)  # until it has come
+            rows = {row.fd: row for row in sockets_of(os.getpid())}
+            row = rows[client.fileno()]
+            assert (row.state, row.recv_queue, row.is_unread) == ("established", 5, True)
+            assert row.peer == "{}:{}".format(*server.getsockname())
+            assert not rows[accepted.fileno()].is_unread
+            listening = rows[server.fileno()]
+            assert (listening.state, listening.is_unread) == ("listening", False)
+        client.recv(5)
+        assert client.recv(1) == b""
+        assert next(row for row in sockets_of(os.getpid()) if row.fd == client.fileno()).state == "close-wait"
+
+
+def test_an_address_of_version_6_is_read_in_order():
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        row = next(row for row in sockets_of(os.getpid()) if row.fd == server.fileno())
+        assert row.local == f"[::1]:{server.getsockname()[1]}"
+
+
+def test_a_process_that_is_gone_has_none():
+    assert sockets_of(2**22 + 1) == ()
