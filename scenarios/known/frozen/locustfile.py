@@ -6,7 +6,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from planted import QueueUser  # isort: skip
 
-import gevent  # isort: skip
 from locust import task  # isort: skip
 from gevent import monkey  # isort: skip
 

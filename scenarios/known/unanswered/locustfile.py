@@ -31,5 +31,5 @@ class Asking(QueueUser):
         if self.number < K and self.rounds == ROUND:
             if not kept:
                 gevent.spawn(accept)
-            requests.get("http://127.0.0.1:%d/" % listener.getsockname()[1])  # noqa: S113  # no time-out: that is the truth
+            requests.get(f"http://127.0.0.1:{listener.getsockname()[1]}/")  # without a time-out: that is the truth
         self.exchange()

@@ -50,5 +50,5 @@ class Asking(QueueUser):
         self.rounds += 1
         if self.number == 0 and self.rounds == ROUND:
             gevent.spawn(answer_late)
-            requests.get("http://127.0.0.1:%d/" % listener.getsockname()[1])  # noqa: S113  # no time-out: that is the truth
+            requests.get(f"http://127.0.0.1:{listener.getsockname()[1]}/")  # without a time-out: that is the truth
         self.exchange()
