@@ -40,7 +40,6 @@ def attach(runner=None, role=at.ROLE_LOCAL):
         return
     _attached_pid = os.getpid()
     import gevent
-
     from repro_agent import greenlets  # noqa: F401  # now: in a frozen process nothing can be imported any more
 
     timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)

@@ -1,0 +1,67 @@
+"""Hang rates with their doubt, and what the trials of a cell come to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from repro.errors import ExitCode
+from repro.model import CellVerdict, Interval, Verdict
+
+CONFIDENCE = 0.95
+ENOUGH_ALIKE = 2
+
+
+def interval(hits: int, n: int) -> Interval:
+    """The 95 % Clopper–Pearson interval of a share: it covers the true rate at least 95 % of the time."""
+    from scipy.stats import beta
+
+    tail = (1 - CONFIDENCE) / 2
+    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, n - hits + 1))
+    high = 1.0 if hits == n else float(beta.ppf(1 - tail, hits + 1, n - hits))
+    return Interval(hits=hits, n=n, low=low, high=high)
+
+
+def could_have_missed(n: int) -> float:
+    """The largest hang rate that ``n`` clean trials in a row miss with a chance of 5 %."""
+    return 1.0 - (1 - CONFIDENCE) ** (1 / n) if n else 1.0
+
+
+def in_words(rate: Interval) -> str:
+    """``3 of 40, 95 % interval 2–20 %``."""
+    return f"{rate.hits} of {rate.n}, 95 % interval {rate.low * 100:.0f}–{rate.high * 100:.0f} %"
+
+
+def rate_of(verdicts: Sequence[Verdict]) -> Interval | None:
+    """The hang rate of a cell's trials, None when none of them counts."""
+    counted = [verdict for verdict in verdicts if verdict.counts_in_rate]
+    return interval(counted.count(Verdict.HANG), len(counted)) if counted else None
+
+
+def cell_verdict(verdicts: Sequence[Verdict]) -> CellVerdict:
+    """What the trials of a cell come to: one hang makes it a hang; else what most of those that mean something say."""
+    if Verdict.HANG in verdicts:
+        return CellVerdict.HANG
+    telling = [verdict for verdict in verdicts if verdict.value in set(CellVerdict)]
+    if not telling:
+        return CellVerdict.INCONCLUSIVE
+    first = telling[0]
+    return CellVerdict(first.value) if all(verdict is first for verdict in telling) else CellVerdict.INCONCLUSIVE
+
+
+def is_settled(verdicts: Sequence[Verdict], *, trials: int) -> bool:
+    """Whether more trials would not change the cell's verdict: one hang, one untestable, two crashes alike, or all made."""
+    if len(verdicts) >= trials or Verdict.HANG in verdicts or Verdict.UNTESTABLE in verdicts:
+        return True
+    same = [verdicts.count(kind) for kind in (Verdict.CRASH, Verdict.FAILING)]
+    return max(same) >= ENOUGH_ALIKE
+
+
+def exit_code(verdicts: Collection[CellVerdict], trial_verdicts: Collection[Verdict]) -> ExitCode:
+    """The exit code of a run by its cells, and by its trials for what is the backend's or this program's fault."""
+    if CellVerdict.HANG in verdicts:
+        return ExitCode.HANG
+    if {Verdict.BACKEND, Verdict.ERROR} & set(trial_verdicts):
+        return ExitCode.FAILED
+    if {CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE} & set(verdicts):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.NO_HANG
