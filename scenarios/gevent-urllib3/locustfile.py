@@ -4,6 +4,7 @@ Greenlets make connection pools, use them once, resolving a host name on the way
 runs with plain ``python locustfile.py`` and prints a heartbeat each half second, which stops when the process is frozen.
 """
 
+# ruff: noqa: E402  # patching comes first
 from gevent import monkey  # isort: skip
 
 monkey.patch_all()
