@@ -1,7 +1,7 @@
 """What the agent writes of greenlets, from real processes in every state that it must tell apart."""
 
-import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,9 +32,9 @@ KINDS = {
 }
 HAVE_TIMEOUT = {"want_bytes_for_a_time", "want_event_for_a_time", "want_readable", "want_time"}
 PAIRS = [
-    ("3.8", ["gevent==20.12.1", "greenlet==0.4.17"]),
-    ("3.11", ["gevent==24.2.1", "greenlet==3.0.3"]),
-    ("3.13", ["gevent"]),
+    ("3.8", "gevent==20.12.1", "greenlet==0.4.17"),
+    ("3.11", "gevent==24.2.1", "greenlet==3.0.3"),
+    ("3.13", "gevent"),
 ]
 MODES = ("loop", "thread")
 
@@ -124,33 +124,12 @@ def test_two_hundred_users_are_written_soon_and_small(tmp_path: Path) -> None:
 
 
 @pytest.mark.registry
-@pytest.mark.parametrize(("python", "packages"), PAIRS)
-def test_it_works_on_the_oldest_and_the_newest_pairs(tmp_path: Path, python: str, packages: list[str]) -> None:
-    interpreter = make_environment(tmp_path / "env", python=python, packages=packages)
-    found = dumps(interpreter, tmp_path)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_it_works_on_the_oldest_and_the_newest_pairs(
+    tmp_path: Path, pair: tuple[str, ...], environment_with: Callable[..., Path]
+) -> None:
+    found = dumps(environment_with(*pair), tmp_path)
     for dump in found.values():
         check_kinds(dump)
         check_holders(dump)
     check_frozen(found["thread"])
-
-
-def make_environment(folder: Path, *, python: str, packages: list[str]) -> Path:
-    uv = Path(sys.executable).with_name("uv")
-    interpreter = folder / "bin" / "python"
-    for argv in (
-        [uv, "venv", "--python", find_python(python), folder],
-        [uv, "pip", "install", "--python", interpreter, *packages],
-    ):
-        done = processes.run(argv, limit_s=120)
-        assert done.returncode == 0, done.stderr
-    return interpreter
-
-
-def find_python(version: str) -> Path:
-    """An interpreter of this version that really runs: a shim of pyenv is there for versions that are not switched on."""
-    candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []
-    candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    for candidate in candidates:
-        if processes.run([candidate, "-c", "import sys"], limit_s=20).returncode == 0:
-            return candidate
-    pytest.fail(f"install Python {version}: the agent has to be tried on it")

@@ -23,11 +23,16 @@ CHILD = Path(__file__).parent / "children" / "stuck.py"
 BOOT = Path(__file__).parents[2] / "repro" / "agent" / "boot.py"
 STACKS = signal.SIGUSR2
 START_S = 30.0
+PAIRS = [
+    ("3.8", "gevent==20.12.1", "greenlet==0.4.17"),
+    ("3.11", "gevent==24.2.1", "greenlet==3.0.3"),
+    ("3.13", "gevent"),
+]
 LOOP, THREAD, FAULTS, DEBUGGER, KERNEL = ALL[1:]
 
 
 @contextmanager
-def stuck(how: str, folder: Path, *, users: int = 3) -> Iterator[Target]:
+def stuck(how: str, folder: Path, *, users: int = 3, interpreter: Path | str = sys.executable) -> Iterator[Target]:
     env = {
         "REPRO_LAUNCH": "script",
         "REPRO_LOCUSTFILE": str(CHILD),
@@ -37,7 +42,7 @@ def stuck(how: str, folder: Path, *, users: int = 3) -> Iterator[Target]:
         "USERS": str(users),
     }
     output = processes.Output(folder / "stdout.txt", folder / "stderr.txt")
-    child = processes.start([sys.executable, BOOT], env=env, cwd=folder, output=output, mark=f"stuck-{how}")
+    child = processes.start([interpreter, BOOT], env=env, cwd=folder, output=output, mark=f"stuck-{how}")
     fleet = Fleet(folder)
     try:
         wait_for(lambda: (folder / "ready").exists() or child.poll() is not None)
@@ -176,3 +181,18 @@ def test_a_debugger_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     spy.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     assert "took longer than" in ptrace.look(1, limit_s=0.6).refusal
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_same_rungs_answer_on_the_oldest_and_the_newest_pairs(
+    tmp_path: Path, pair: tuple[str, ...], environment_with: Callable[..., Path]
+) -> None:
+    silent = {"lock": set(), "native": {LOOP}, "gil": {LOOP, THREAD}}
+    for how, names in silent.items():
+        folder = tmp_path / how
+        folder.mkdir()
+        with stuck(how, folder, users=200, interpreter=environment_with(*pair)) as target:
+            rungs = climb(target, folder=folder)
+        assert answered(rungs) == {name.value: name not in names for name in ALL}, rungs
+        assert sum(rung.seconds for rung in rungs) < 5
