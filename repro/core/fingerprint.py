@@ -1,7 +1,8 @@
 """The fingerprint of a hang: two hangs of one kind have the same, whatever the counts, addresses and versions.
 
 What goes into it, by what is the same in two runs of one hang:
-  * ``frozen``, ``spinning``: where the main thread stands. Whoever called it is chance.
+  * ``frozen``: where the main thread stands. Whoever called it is chance.
+  * ``spinning``: what the main thread has begun. Where in its loop it is caught is chance.
   * ``unstoppable``: where the users' death was dropped. Where they are caught by then is chance: they live on.
   * the others: what the largest group of the stuck users waits for, and where. Smaller groups come and go.
 """
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.core.groups import View, blocked_main, grouped, innermost
+from repro.core.groups import View, blocked_main, grouped, innermost, outermost
 from repro.core.stacks import Frame
 from repro.model import HangClass
 
@@ -60,12 +61,14 @@ def telltale(
 
 def _of_main(hang_class: HangClass, views: Sequence[View], main_stack: Sequence[Frame]) -> Telltale:
     blocked = blocked_main(views)
+    if hang_class is HangClass.SPINNING:
+        return Telltale(hang_class, "running", outermost(blocked[1].stack if blocked else main_stack))
     if blocked is None:
         return Telltale(hang_class, "unknown", innermost(main_stack))
     _, thread = blocked
     kind = thread.wait.kind if thread.wait is not None else "running"
     last = (thread.stack[-1].normalised,) if thread.stack else ()
-    frames = last if hang_class is HangClass.FROZEN and thread.wait is not None else innermost(thread.stack)
+    frames = last if thread.wait is not None else innermost(thread.stack)
     return Telltale(hang_class, kind, frames)
 
 

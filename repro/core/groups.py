@@ -62,6 +62,13 @@ def innermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ..
     return tuple(names[-most:])
 
 
+def outermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ...]:
+    """The stack's outermost telling frames, Locust's left out: what stays while the innermost come and go."""
+    names = [frame.normalised for frame in telling(stack, most=len(stack))]
+    own = [name for name in names if not name.startswith("locust/")]
+    return tuple((own or names)[:most])
+
+
 def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
     """The main thread of the first process whose event loop does not turn: another thread wrote its stacks."""
     for view in views:

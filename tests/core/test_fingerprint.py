@@ -113,6 +113,15 @@ def test_a_freeze_is_known_by_where_the_main_thread_stands_and_shows_both_stacks
     assert {"gevent/_threading.py:put", "urllib3/connectionpool.py:_close_pool_connections"} <= seen_frames(views)
 
 
+def test_a_spin_is_known_by_what_was_begun_wherever_in_its_loop_it_is_caught():
+    def spin(*innermost: tuple[str, str]) -> list[View]:
+        main = Thread(1, "", True, False, 1002, stack(SITE, "lookup", *innermost), None)
+        return [view(threads=(main,), mode="thread")]
+
+    caught = [spin(("own/loop.py", "again")), spin(("own/loop.py", "again"), ("own/loop.py", "step"))]
+    assert len({telltale(HangClass.SPINNING, views).fingerprint for views in caught}) == 1
+
+
 def test_a_process_that_is_silent_is_known_by_what_a_debugger_saw():
     seen = telltale(HangClass.FROZEN, [], main_stack=stack(SITE, "lookup", ("own/native.py", "call")))
     other = telltale(HangClass.FROZEN, [], main_stack=stack(SITE, "lookup", ("own/native.py", "other")))
