@@ -33,7 +33,7 @@ class MotoBackend(EndpointBackend):
         ready.unlink(missing_ok=True)
         output = processes.Output(self._folder / "moto.out", self._folder / "moto.err")
         script = Path(__file__).with_name("moto_server.py")
-        argv = [sys.executable, "-P", script, ready, self.request_log]
+        argv: list[str | Path] = [sys.executable, "-P", script, ready, self.request_log]
         self._child = processes.start(argv, env=dict(os.environ), cwd=self._folder, output=output, mark=self._mark)
         deadline = time.monotonic() + START_LIMIT_S
         while not ready.exists():

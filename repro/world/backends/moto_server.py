@@ -19,11 +19,11 @@ def main(ready: Path, log_path: Path) -> None:
 
     log = log_path.open("a", buffering=1)
 
-    class Handler(WSGIRequestHandler):
+    class Handler(WSGIRequestHandler):  # type: ignore[misc]  # werkzeug is not followed
         def log(self, *_: object, **__: object) -> None:
             """Nothing: the log is ours."""
 
-    class Server(ThreadedWSGIServer):
+    class Server(ThreadedWSGIServer):  # type: ignore[misc]  # likewise
         request_queue_size = BACKLOG
         daemon_threads = True
 
