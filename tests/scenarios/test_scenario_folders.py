@@ -32,7 +32,7 @@ def test_a_scenario_is_complete(folder):
         assert factor["default"] in factor["values"]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: name_of(path))
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=name_of)
 def test_a_program_is_read_by_the_oldest_interpreter(path):
     ast.parse(path.read_text(), filename=str(path), feature_version=OLDEST)
 

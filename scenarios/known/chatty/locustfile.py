@@ -11,7 +11,7 @@ from gevent.lock import Semaphore  # isort: skip
 from locust import task  # isort: skip
 from locust import events  # isort: skip
 
-ROUND = 4
+ROUND = 2
 lock = Semaphore()
 
 

@@ -9,7 +9,7 @@ from planted import QueueUser, own_factor  # isort: skip
 
 from locust import task  # isort: skip
 
-ROUND = 5
+ROUND = 2
 HOW = own_factor("how", "segfault")
 
 

@@ -10,7 +10,7 @@ import gevent  # isort: skip
 from gevent.lock import Semaphore  # isort: skip
 from locust import task  # isort: skip
 
-ROUND = 4
+ROUND = 2
 first, second = Semaphore(), Semaphore()
 
 

@@ -10,7 +10,7 @@ from planted import QueueUser, own_factor  # isort: skip
 from gevent.lock import Semaphore  # isort: skip
 from locust import task  # isort: skip
 
-ROUND = 3
+ROUND = 2
 K = 3
 P = own_factor("p", 0.5)
 IS_HANGING = random.Random(os.environ.get("REPRO_SEED")).random() < P

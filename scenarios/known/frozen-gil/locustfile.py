@@ -9,7 +9,7 @@ from planted import QueueUser  # isort: skip
 
 from locust import task  # isort: skip
 
-ROUND = 4
+ROUND = 2
 SLEEP_S = 600
 
 

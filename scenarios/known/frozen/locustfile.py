@@ -9,7 +9,7 @@ from planted import QueueUser  # isort: skip
 from locust import task  # isort: skip
 from gevent import monkey  # isort: skip
 
-ROUND = 4
+ROUND = 2
 native = monkey.get_original("_thread", "allocate_lock")()
 
 

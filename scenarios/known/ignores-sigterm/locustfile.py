@@ -10,7 +10,7 @@ from planted import QueueUser  # isort: skip
 from gevent.lock import Semaphore  # isort: skip
 from locust import task  # isort: skip
 
-ROUND = 4
+ROUND = 2
 never = Semaphore(0)
 
 

@@ -11,7 +11,7 @@ import requests  # isort: skip
 from gevent import monkey, socket  # isort: skip
 from locust import task  # isort: skip
 
-ROUND = 4
+ROUND = 2
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
