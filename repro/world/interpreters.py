@@ -118,5 +118,4 @@ def _uv() -> list[Path]:
 def _on_path() -> list[Path]:
     parts = os.environ.get("PATH", "").split(os.pathsep)
     folders = [Path(part) for part in parts if part and "shims" not in part]  # pyenv's only stand for the others
-    named = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if _NAME.match(path.name)]
-    return named
+    return [path for folder in folders if folder.is_dir() for path in folder.iterdir() if _NAME.match(path.name)]
