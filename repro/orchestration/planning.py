@@ -1,0 +1,74 @@
+"""From what was typed to a plan: the experiment, its scenario, what the command line changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from repro.core.experiment import ScenarioInfo, override, parse
+from repro.core.plan import make_plan
+from repro.errors import UsageError
+from repro.model import Plan
+from repro.world.scenarios import DEFAULT, Scenario, find_experiment, of_locustfile, scenario_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it."""
+
+    experiment: str | None = None
+    overrides: Sequence[str] = ()
+    trials: int | None = None
+    locustfile: Path | None = None
+    python: Path | None = None
+    backends: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A plan, its scenario, and what must be said about it."""
+
+    plan: Plan
+    scenario: Scenario
+    notices: tuple[str, ...]
+
+
+def prepare(request: Request) -> Prepared:
+    """The plan for a request.
+
+    Raises:
+        UsageError, ExperimentError: it cannot be used; one sentence with the next step.
+    """
+    source = find_experiment(request.experiment or DEFAULT)
+    scenario = scenario_for(source)
+    experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
+    if request.locustfile is not None:
+        scenario = _own(of_locustfile(request.locustfile), scenario.info)
+    assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
+    experiment = override(experiment, assignments, scenario.info)
+    if request.trials is not None:
+        if request.trials < 1:
+            raise UsageError(f"--trials {request.trials}: give 1 or more")
+        experiment = replace(experiment, trials=request.trials)
+    planned = make_plan(experiment, scenario.info, interpreter=_interpreter(request.python))
+    return Prepared(plan=planned.plan, scenario=scenario, notices=planned.notices)
+
+
+def _own(scenario: Scenario, replaced: ScenarioInfo) -> Scenario:
+    """A user's own file may read the replaced scenario's own settings: they stay known."""
+    return replace(scenario, info=replace(scenario.info, own=replaced.own))
+
+
+def _interpreter(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    if path.is_dir() and (path / "bin" / "python").exists():
+        path = path / "bin" / "python"
+    if not path.exists():
+        raise UsageError(
+            f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
+        )
+    return Path(
+        path.absolute()
+    )  # not resolved: a virtual environment's interpreter is a link, and its place says which

@@ -1,0 +1,135 @@
+"""The scenarios and experiments: where they lie, which there are, and what ``[EXPERIMENT]`` on the command line means.
+
+<scenarios>/<name>/scenario.toml      summary, requires, [factors.NAME] of its own, [expected] of a planted truth
+<scenarios>/<name>/locustfile.py
+<scenarios>/<name>/experiment.toml    the experiment `<name>`
+<scenarios>/<name>/<other>.toml       the experiment `<name>/<other>`
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repro.core.experiment import ScenarioInfo, scenario_of
+from repro.core.factors import Factor, Kind
+from repro.errors import ExperimentError, UsageError
+
+DEFAULT = "locust-2637"
+DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A scenario's file and what an experiment must know of it; ``expected`` is what a planted truth must come to."""
+
+    info: ScenarioInfo
+    locustfile: Path
+    expected: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An experiment's file: its name, its path for errors, its text."""
+
+    name: str
+    path: Path
+    text: str
+
+
+def root() -> Path:
+    """The folder of the scenarios: inside the package when it was installed, else beside it in the checkout."""
+    package = Path(__file__).parent.parent
+    inside = package / "scenarios"
+    return inside if inside.is_dir() else package.parent / "scenarios"
+
+
+def list_scenarios() -> tuple[str, ...]:
+    """The names of all scenarios."""
+    return tuple(sorted(str(path.parent.relative_to(root())) for path in root().rglob(DESCRIPTION)))
+
+
+def list_experiments() -> tuple[str, ...]:
+    """The names of all experiments, the scenarios' default ones included."""
+    found = []
+    for path in root().rglob("*.toml"):
+        if path.name != DESCRIPTION:
+            folder = str(path.parent.relative_to(root()))
+            found.append(folder if path.name == MAIN else f"{folder}/{path.stem}")
+    return tuple(sorted(found))
+
+
+def find_experiment(name: str) -> Source:
+    """The experiment of this name, or in the TOML file of this path.
+
+    Raises:
+        UsageError: there is none; says what was probably meant.
+    """
+    candidates = [Path(name)] if name.endswith(".toml") else [root() / name / MAIN, root() / f"{name}.toml"]
+    for path in candidates:
+        if path.is_file() and path.name != DESCRIPTION:
+            return Source(name=name, path=path, text=_text(path))
+    known = list_experiments()
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else "`repro list experiments` shows those there are; a path must end in .toml"
+    )
+    raise UsageError(f"there is no experiment {name!r}; {hint}")
+
+
+def scenario_for(source: Source) -> Scenario:
+    """The scenario that an experiment's file names: one of ours, or the path of a locustfile relative to the file."""
+    name = scenario_of(source.text, source=str(source.path))
+    path = source.path.parent / name
+    if name.endswith(".py"):
+        if not path.is_file():
+            raise ExperimentError(
+                f"{source.path}: scenario: there is no file {path}; give a name of `repro list scenarios` or a locustfile"
+            )
+        return of_locustfile(path)
+    return named(name, where=f"{source.path}: scenario")
+
+
+def named(name: str, *, where: str) -> Scenario:
+    """The scenario of this name.
+
+    Raises:
+        ExperimentError: there is none.
+    """
+    folder = root() / name
+    if not (folder / DESCRIPTION).is_file():
+        near = difflib.get_close_matches(name, list_scenarios(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(list_scenarios())}"
+        raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
+    data = tomllib.loads(_text(folder / DESCRIPTION))
+    own = {key: _factor(key, entry) for key, entry in data.get("factors", {}).items()}
+    info = ScenarioInfo(name=name, requires=tuple(data["requires"]), own=own, summary=data["summary"])
+    return Scenario(info=info, locustfile=(folder / "locustfile.py").resolve(), expected=data.get("expected", {}))
+
+
+def of_locustfile(path: Path) -> Scenario:
+    """Somebody's own locustfile in the place of a scenario."""
+    if not path.is_file():
+        raise UsageError(f"there is no locustfile {path}; check the path")
+    return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
+
+
+def _factor(name: str, entry: dict[str, Any]) -> Factor:
+    default, values = entry["default"], tuple(str(value) for value in entry.get("values", ()))
+    kinds = {bool: Kind.SWITCH, int: Kind.NUMBER, float: Kind.NUMBER}
+    kind = Kind.CHOICE if values else kinds.get(type(default), Kind.TEXT)
+    return Factor(
+        name=name, kind=kind, default=str(default) if values else default, values=values, help=entry.get("help", "")
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}; check the file") from error
