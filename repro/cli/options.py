@@ -1,0 +1,84 @@
+"""The options that several commands share, and what they make of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from repro.errors import UsageError
+
+RUNS = Path("repro-runs")
+
+_EXPERIMENT = click.argument("experiment", required=False, shell_complete=lambda *args: _complete(args[2]))
+_SHARED = (
+    click.option("--set", "overrides", multiple=True, metavar="NAME=LEVEL[,LEVEL…]", help="Set a factor's levels; `repro list factors` shows all. Repeatable."),
+    click.option("--locustfile", type=click.Path(path_type=Path), help="Your own locustfile in the place of the scenario."),
+    click.option("--python", type=click.Path(path_type=Path), help="Run this interpreter's environment as it is, instead of making any."),
+    click.option("--backend", metavar="NAME[,NAME…]", help="moto (default), ministack, endpoint or aws; several make the backend a factor."),
+    click.option("--endpoint-url", metavar="URL", help="The SQS of --backend endpoint."),
+    click.option("--region", help="The region of --backend aws."),
+    click.option("--profile", help="The credentials' profile of --backend aws."),
+    click.option("--yes", is_flag=True, help="Do not ask before queues are made in a real account."),
+    click.option("--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."),
+    click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."),
+)  # fmt: skip
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the experiment argument and the options that choose, change and place a run."""
+    for option in reversed((_EXPERIMENT, *_SHARED)):
+        command = option(command)
+    return command
+
+
+def default_jobs() -> int:
+    """Trials at once: each keeps a core busy and its backend another."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+def command_line() -> str:
+    """What was typed, to be kept with the run."""
+    return shlex.join(["repro", *sys.argv[1:]])
+
+
+def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
+    """The command that runs one cell again."""
+    settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)
+    return f"repro run {experiment or ''} {settings}".replace("  ", " ").strip()
+
+
+def backend_options(*, endpoint_url: str | None, region: str | None, profile: str | None) -> dict[str, str | None]:
+    """What ``make_backend`` takes, the options left out being left out."""
+    given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def new_folder(out: Path | None, name: str) -> Path:
+    """The folder of a new run: ``--out`` as it is, else one that says when and what.
+
+    Raises:
+        UsageError: ``--out`` is there already and is not empty.
+    """
+    if out is None:
+        from datetime import datetime
+
+        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+        return RUNS / f"{stamp}-{Path(name).stem.replace('/', '-')}-{os.getpid()}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"--out {out}: it is there already; add --resume to go on with that run, or choose another folder"
+        )
+    return out
+
+
+def _complete(incomplete: str) -> list[str]:
+    from repro.world.scenarios import list_experiments
+
+    return [name for name in list_experiments() if name.startswith(incomplete)]

@@ -1,0 +1,240 @@
+"""``repro run``: an experiment from what was typed to its summary."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from repro.cli.options import (
+    RUNS,
+    backend_options,
+    command_line,
+    default_jobs,
+    new_folder,
+    reproduce,
+    shared_options,
+)
+from repro.errors import ExitCode, UsageError
+from repro.model import Cell, Verdict
+
+if TYPE_CHECKING:
+    from repro.model import StoredRun
+    from repro.orchestration.planning import Prepared
+    from repro.world.store import RunStore
+
+EPILOG = """\b
+Examples:
+  repro run                                        the matrix of the report
+  repro run locust-2637/crossed --trials 5 --jobs 2
+  repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
+  repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
+  repro run --locustfile mine.py --python .venv/bin/python --json > run.json
+  repro run --out my-run --resume                  go on with a run that was interrupted"""
+
+FAIL_ON = {
+    "hang": ExitCode.HANG,
+    "crash": ExitCode.HANG,
+    "failing": ExitCode.HANG,
+    "untestable": ExitCode.INCONCLUSIVE,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What ``repro run`` was asked for, as click gives it."""
+
+    experiment: str | None
+    overrides: tuple[str, ...]
+    locustfile: Path | None
+    python: Path | None
+    backend: str | None
+    endpoint_url: str | None
+    region: str | None
+    profile: str | None
+    yes: bool
+    seed: int
+    out: Path | None
+    as_json: bool
+    trials: int | None
+    jobs: int | None
+    resume: bool
+    wait_out: float
+    fail_on: str | None
+
+
+@click.command("run", epilog=EPILOG)
+@shared_options
+@click.option("--trials", type=int, help="Trials of each cell; the experiment's own number when left out.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the latest one.")
+@click.option(
+    "--wait-out", type=float, default=0.0, metavar="SECONDS", help="Go on past a hang so long, to see whether it ends."
+)
+@click.option(
+    "--fail-on",
+    metavar="VERDICT[,VERDICT…]",
+    help="The cells' verdicts that make the exit code other than 0; hang,untestable,inconclusive when left out.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Run an EXPERIMENT (a name under scenarios/, or a TOML file): which combinations hang, and how.
+
+    Without EXPERIMENT it is locust-2637, the matrix of the report. Every cell runs in an environment and a process of
+    its own against a local SQS; what hangs is kept with its evidence.
+    """
+    options = RunOptions(**given)
+    signal.signal(signal.SIGTERM, _interrupt)
+    ctx.exit(_run(options))
+
+
+def _interrupt(*_: object) -> None:
+    """A SIGTERM ends the program as Ctrl-C does: tidily."""
+    raise KeyboardInterrupt
+
+
+def _run(options: RunOptions) -> ExitCode:
+    from rich.console import Console
+
+    from repro.orchestration.planning import Request, prepare
+
+    fail_on = _fail_on(options.fail_on)
+    console = Console(stderr=options.as_json)
+    prepared = prepare(
+        Request(
+            experiment=_experiment(options),
+            overrides=options.overrides,
+            trials=options.trials,
+            locustfile=options.locustfile,
+            python=options.python,
+            backends=tuple((options.backend or "").split(",")) if options.backend else (),
+        )
+    )
+    for notice in prepared.notices:
+        click.echo(f"Note: {notice}", err=True)
+    store = _store(options, prepared)
+    try:
+        _run_cells(options, prepared, store, console)
+    finally:
+        store.finish()
+        run = store.read()
+        store.close()
+    return _show(run, options, console, fail_on)
+
+
+def _experiment(options: RunOptions) -> str | None:
+    return options.experiment
+
+
+def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any) -> None:
+    from repro.core.conclusion import conclude
+    from repro.orchestration.session import Options, Session
+    from repro.presentation.console import Progress
+
+    jobs = options.jobs or default_jobs()
+    finished = store.finished_trials()
+    with Progress(prepared.plan, console, jobs=jobs) as progress:
+        for trial in finished:
+            progress.already(trial)
+        session_options = Options(
+            locustfile=prepared.scenario.locustfile,
+            jobs=jobs,
+            seed=options.seed,
+            is_untouched=options.python is not None,
+            wait_out_s=options.wait_out,
+            backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
+            reproduce=lambda cell: _command(cell, options),
+            on_build=progress.building,
+        )
+        try:
+            with Session(prepared.plan, session_options) as session:
+                session.run(store, progress, finished=finished)
+        finally:
+            store.set_conclusion(conclude(store.read().cells, prepared.plan.varied).text)
+
+
+def _command(cell: Cell, options: RunOptions) -> str:
+    """The command that runs just this cell again: its factors, not its name, make it what it is."""
+    names = [part.partition("=")[0] for part in cell.label.split(" ")] if cell.label != "all defaults" else []
+    assignments = [f"{name}={_text(cell.factors[name])}" for name in names if name in cell.factors]
+    extra = [f"--locustfile {options.locustfile}"] if options.locustfile else []
+    extra += [f"--python {options.python}"] if options.python else []
+    return " ".join([reproduce([*options.overrides, *assignments], experiment=options.experiment), *extra])
+
+
+def _text(level: str | float) -> str:
+    return str(level).lower() if isinstance(level, bool) else str(level)
+
+
+def _store(options: RunOptions, prepared: Prepared) -> RunStore:
+    from repro.world.store import create_run, find_run, open_run
+
+    if options.resume:
+        store = open_run(options.out or find_run(None, RUNS))
+        stored = store.read()
+        if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
+            store.close()
+            raise UsageError(
+                f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
+            )
+        return store
+    return create_run(
+        new_folder(options.out, prepared.plan.experiment),
+        plan=prepared.plan,
+        command=command_line(),
+        seed=options.seed,
+        machine=_machine(),
+        tool_versions=_tool_versions(),
+    )
+
+
+def _machine() -> dict[str, str]:
+    import os
+
+    return {"system": platform.platform(), "cores": str(os.cpu_count()), "python": sys.version.split()[0]}
+
+
+def _tool_versions() -> dict[str, str]:
+    from importlib import metadata
+
+    from repro import __version__
+
+    names = ("boto3", "moto", "psutil", "py-spy", "uv")
+    return {"repro": __version__, **{name: metadata.version(name) for name in names}}
+
+
+def _fail_on(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ("hang", "untestable", "inconclusive")
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in FAIL_ON:
+            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAIL_ON)}")
+    return names
+
+
+def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str, ...]) -> ExitCode:
+    from repro.presentation.console import summary
+
+    summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))
+    if options.as_json:
+        import json
+
+        from repro.presentation.document import document
+
+        click.echo(json.dumps(document(run), indent=1))
+    trials = {trial.verdict for cell in run.cells for trial in cell.trials}
+    verdicts = {cell.verdict.value for cell in run.cells}
+    if Verdict.INTERRUPTED in trials:
+        return ExitCode.INTERRUPTED
+    if "hang" in verdicts and "hang" in fail_on:
+        return ExitCode.HANG
+    if {Verdict.BACKEND, Verdict.ERROR} & trials:
+        return ExitCode.FAILED
+    return next((FAIL_ON[name] for name in fail_on if name in verdicts), ExitCode.NO_HANG)

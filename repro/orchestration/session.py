@@ -1,0 +1,197 @@
+"""Everything that must stand for trials to run: backends, their health, environments, scratch; and its end, whatever happens.
+
+with Session(plan, options) as session:
+    session.run(store, observer)          a run over all cells
+    session.trial(cell, number, folder)   one trial, for a hunt or an export
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shlex
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from repro.core.evidence import BackendHealth
+from repro.errors import UntestableError
+from repro.model import Cell, Environment, Plan, Trial
+from repro.orchestration.health import HealthWatch
+from repro.orchestration.inquiry import Investigator, examine
+from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
+from repro.orchestration.trial import Gateway, Site, run_trial, untestable
+from repro.world import processes
+from repro.world.backends import Backend, make_backend
+from repro.world.causes import known_causes
+from repro.world.environments import Builder, EnvironmentCache
+
+if TYPE_CHECKING:
+    from repro.world.tls import Authority
+
+EARLY_BUILDERS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``."""
+
+    locustfile: Path
+    jobs: int = 1
+    seed: int = 0
+    is_untouched: bool = False
+    wait_out_s: float = 0.0
+    request_budget: int = 0
+    backend: Mapping[str, str | None] = field(default_factory=dict)
+    reproduce: Callable[[Cell], str] = lambda cell: f"repro run --set {shlex.quote(cell.label)}"
+    on_build: Callable[[str], None] = lambda _: None
+
+
+class Session:
+    """The standing world of a plan's trials."""
+
+    def __init__(self, plan: Plan, options: Options) -> None:
+        self._plan = plan
+        self._options = options
+        self._stack = contextlib.ExitStack()
+        self._backends: dict[str, Backend] = {}
+        self._health: dict[str, HealthWatch] = {}
+        self._authority: Authority | None = None
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self._scratch = Path(tempfile.mkdtemp(prefix="repro-"))
+            self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+            self._stack.enter_context(processes.warded(self._scratch))
+            self._stack.callback(processes.end_all)
+            self._builder = self._stack.enter_context(
+                Builder(EnvironmentCache(), workers=EARLY_BUILDERS, on_progress=self._options.on_build)
+            )
+            for name in {str(cell.settings.get("backend", "moto")) for cell in self._plan.cells}:
+                self._start_backend(name)
+            if any(cell.settings.get("tls") for cell in self._plan.cells):
+                from repro.world.tls import Authority
+
+                self._authority = Authority(self._scratch)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cancelled.set()
+        self._stack.close()
+
+    @property
+    def backends(self) -> Mapping[str, Backend]:
+        """The backends that stand, by name."""
+        return self._backends
+
+    def run(self, store: TrialStore, observer: Observer, *, finished: tuple[Trial, ...] = ()) -> None:
+        """Run all cells of the plan; see ``runner.run_cells``."""
+        for cell in self._plan.cells:
+            self.environment_of(cell)  # asked for in the plan's order, built ahead of their trials
+        run_cells(
+            self._plan,
+            Work(
+                site=self.site,
+                store=store,
+                environment_of=self.environment_of,
+                observer=observer,
+                jobs=self._options.jobs,
+                finished=finished,
+            ),
+        )
+
+    def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
+        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict."""
+        try:
+            environment = self.environment_of(cell).result()
+        except UntestableError as error:
+            return untestable(cell, number=number, reason=str(error), site=self.site)
+        return run_trial(cell, environment, number=number, folder=folder, site=self.site)
+
+    def environment_of(self, cell: Cell) -> Future[Environment]:
+        """The cell's environment, built once however often it is asked for."""
+        return self._builder.submit(cell.environment)
+
+    def cancel(self) -> None:
+        """End the trials under way; they keep what evidence they have."""
+        self._cancelled.set()
+
+    @property
+    def site(self) -> Site:
+        """What the trials of this session share."""
+        options = self._options
+        return Site(
+            locustfile=options.locustfile,
+            limits=self._plan.limits,
+            open_gateway=self._open_gateway,
+            health=self._health_of,
+            examine=examine,
+            investigate=Investigator(known_causes()),
+            reproduce=options.reproduce,
+            cancelled=self._cancelled,
+            seed=options.seed,
+            is_untouched=options.is_untouched,
+            wait_out_s=options.wait_out_s,
+            request_budget=options.request_budget,
+        )
+
+    def _start_backend(self, name: str) -> None:
+        folder = self._scratch / name
+        folder.mkdir()
+        backend = make_backend(name, folder=folder, mark=f"backend-{name}", **self._options.backend)
+        backend.start()
+        self._stack.callback(backend.stop)
+        self._backends[name] = backend
+        self._health[name] = self._stack.enter_context(HealthWatch(backend))
+
+    def _health_of(self, name: str) -> BackendHealth:
+        return self._health[name].latest()
+
+    @contextlib.contextmanager
+    def _open_gateway(self, cell: Cell, folder: Path, mark: str, seed: int) -> Iterator[Gateway]:
+        """A fresh queue, and between it and the cell what the cell asks for: a fault, TLS, both, or nothing."""
+        backend = self._backends[str(cell.settings.get("backend", "moto"))]
+        queue = f"repro-{cell.id[:8]}-{secrets.token_hex(4)}"
+        backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
+        try:
+            with self._way_to(backend, cell, folder, mark, seed) as gateway:
+                yield gateway(queue)
+        finally:
+            backend.drop_queue(queue)
+
+    @contextlib.contextmanager
+    def _way_to(
+        self, backend: Backend, cell: Cell, folder: Path, mark: str, seed: int
+    ) -> Iterator[Callable[[str], Gateway]]:
+        fault, tls = str(cell.settings.get("fault", "")), bool(cell.settings.get("tls"))
+        variables = dict(backend.cell_environ())
+        if not fault and not tls:
+            yield lambda queue: Gateway(queue=queue, variables=variables)
+            return
+        from repro.core.faults import parse_fault
+        from repro.world.faults import Proxy
+
+        authority = self._authority if tls else None
+        with Proxy.start(
+            backend.endpoint_url,
+            faults=parse_fault(fault),
+            seed=seed,
+            folder=folder,
+            mark=f"{mark}-proxy",
+            tls=authority,
+        ) as proxy:
+            variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
+            if authority is not None:
+                variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
+            yield lambda queue: Gateway(queue=queue, variables=variables, begin_load=proxy.mark_load_started)
