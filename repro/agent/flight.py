@@ -109,7 +109,7 @@ class Record:
         self.floats = view.cast("d")
         self._names = {}
         self._free = [Slot(self.words, self.floats, index) for index in reversed(range(slots))]
-        self._born = 0
+        self._born = {at.KIND_USER: 0, at.KIND_OTHER: at.OTHERS_FROM}
         self._error = None
         self.words[at.H_PID] = os.getpid()
         self.words[at.H_PARENT] = os.getppid()
@@ -142,8 +142,8 @@ class Record:
         if not self._free:
             return None
         slot = self._free.pop()
-        self._born += 1
-        slot.open(kind, self._born, greenlet_id)
+        self._born[kind] += 1
+        slot.open(kind, self._born[kind], greenlet_id)
         if not self.floats[at.H_LOAD_AT]:
             self.floats[at.H_LOAD_AT] = monotonic()
             self.phase(at.PHASE_LOAD)

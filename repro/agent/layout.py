@@ -47,7 +47,8 @@ S_BEGUN, S_ENDED, S_FAILED = 6, 7, 8  # never reset, not by the slot's next user
 S_POLL, S_ATTEMPT, S_CEILING = 9, 10, 11  # f, seconds; what the operation may take; 0 unknown, inf without a limit
 S_BORN, S_KILLED = 12, 13  # f; when the user started, when it was told to stop
 S_GREENLET = 14  # id() of the greenlet
-S_NUMBER = 15  # the user's number, from 1
+S_NUMBER = 15  # the user's number, from 1; those who are no users count on from OTHERS_FROM
 
 FREE, IDLE, BUSY = 0, 1, 2
 KIND_USER, KIND_OTHER = 1, 2
+OTHERS_FROM = 1000000

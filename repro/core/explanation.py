@@ -95,7 +95,7 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
     )
     gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
     where = f": the main thread stands in {around.native_call}" if around.native_call else ""
-    holder = f" {around.native_holder}." if around.native_holder else ""
+    holder = f" It is {held_by(around.native_holder)}." if around.native_holder else ""
     return f"{silent}; all {len(decision.stuck)} users stand still{where}.{gil}{holder}"
 
 
@@ -165,6 +165,12 @@ def _reason(decision: Decision, around: Circumstances) -> str:
     return reasons[name] + spent if decision.row.verdict is not Verdict.HANG else ended
 
 
+def held_by(holder: str) -> str:
+    """``held by user 2``, or ``probably held by user 2`` where that is a guess."""
+    doubt = "probably "
+    return f"{doubt}held by {holder.removeprefix(doubt)}" if holder.startswith(doubt) else f"held by {holder}"
+
+
 def _death(exit_code: int | None) -> str:
     code = exit_code or 0
     return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -189,5 +195,5 @@ def _lock(user: Stuck) -> str:
         return "something unknown"
     if user.parked.on is ParkedOn.NOTHING:
         return "nothing that could wake it"
-    holder = f", held by {user.parked.holder}" if user.parked.holder else ", holder unknown"
+    holder = f", {held_by(user.parked.holder)}" if user.parked.holder else ", holder unknown"
     return f"{user.parked.detail or user.parked.on.value}{holder}"

@@ -18,6 +18,8 @@ from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
 
 EXAMINE_EVERY_S = 1.0
+FRESH_S = 2.0
+"""A look that is older decides nothing: an answer may have come since."""
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
 LAST_CALL_S = 3.0
@@ -170,9 +172,11 @@ class Judge:
         """What a suspect is for certain: locked, unread, unanswered, or undecided."""
         looks, slot, quiet_s = self._memory.looks, user.slot, sample.now - user.since
         fresh = [look for look in looks if look.at > user.since]
+        if not fresh or sample.now - fresh[-1].at > FRESH_S:
+            return "undecided"
         is_over = quiet_s > self._bound_s(slot)
         parked = user.parked
-        if not fresh or parked is None or not fresh[-1].answered or parked.on is ParkedOn.UNKNOWN:
+        if parked is None or not fresh[-1].answered or parked.on is ParkedOn.UNKNOWN:
             return "unanswered" if slot.busy and is_over and not self._is_loop_silent(sample) else "undecided"
         if parked.on is ParkedOn.SOCKET:
             return self._kind_on_socket(user, fresh, is_over=is_over, sample=sample)
@@ -354,6 +358,14 @@ class Judge:
 
 _STUCK = frozenset({"locked", "unread", "unanswered"})
 _LOCKS = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.NOTHING})
+
+
+def _with_fellows(stuck: tuple[Stuck, ...], everybody: tuple[Stuck, ...]) -> tuple[Stuck, ...]:
+    """With all who wait for the same locks: they came later, and are stuck as surely."""
+    locks = {user.parked.lock for user in stuck if user.parked is not None and user.parked.lock}
+    known = {(user.pid, user.slot.number) for user in stuck}
+    fellows = (user for user in everybody if user.parked is not None and user.parked.lock in locks)
+    return (*stuck, *(user for user in fellows if (user.pid, user.slot.number) not in known))
 
 
 def _load_at(sample: Sample) -> float | None:

@@ -17,7 +17,9 @@ def timeline(samples: Sequence[tuple[float, int, int]], *, load_at: float, decis
     known only afterwards: a user that is stuck at the end counts from the moment at which it was last seen to do anything.
     """
     seconds = min(int(decision.at - load_at) + 1, MAX_SECONDS)
-    stuck_since = [_stuck_since(decision, user.since) for user in decision.stuck] if decision.row.verdict is Verdict.HANG else []
+    stuck_since = (
+        [_stuck_since(decision, user.since) for user in decision.stuck] if decision.row.verdict is Verdict.HANG else []
+    )
     moments = []
     before = 0
     for second in range(max(seconds, 0)):

@@ -65,6 +65,11 @@ class Facts:
         return self.exit_code is not None
 
     @property
+    def has_only_to_exit(self) -> bool:
+        """Whether all users have gone and the process alone is left: then a loop that stands is no finding of its own."""
+        return self.phase is Phase.STOPPING and self.users == 0
+
+    @property
     def all_failed(self) -> bool:
         """Whether every operation failed, and there were enough to say so."""
         is_enough = self.exited or (self.ended >= FAILED_AT_ONCE and self.load_s >= FAILED_FOR_S)
@@ -106,13 +111,13 @@ TABLE = (
     Row("ran and ended", lambda f: f.exited, Verdict.CLEAN),
     Row(
         "the event loop stands, a core burns",
-        lambda f: f.loop_silent and f.no_end and f.cores >= BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= BURNING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
     Row(
         "the event loop stands",
-        lambda f: f.loop_silent and f.cores < BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < BURNING_CORES,
         Verdict.HANG,
         HangClass.FROZEN,
     ),

@@ -59,6 +59,7 @@ def test_healthy_or_undecided_goes_on(facts: Facts) -> None:
     [
         (Facts(loop_silent=True, locked=4, users=5), Verdict.HANG, HangClass.FROZEN),
         (Facts(phase=STOPPING, grace_over=True, loop_silent=True, users=5), Verdict.HANG, HangClass.FROZEN),
+        (Facts(phase=STOPPING, grace_over=True, loop_silent=True), Verdict.HANG, HangClass.UNSTOPPABLE),
         (Facts(exit_code=-11, loop_silent=True), Verdict.CRASH, None),
         (Facts(phase=STOPPING, grace_over=True, users=5, locked=5), Verdict.HANG, HangClass.DEADLOCKED),
         (Facts(phase=STOPPING, exit_code=0, ended=30, failed=30, is_faulted=True), Verdict.FAILING, None),

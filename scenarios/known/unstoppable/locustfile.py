@@ -15,9 +15,10 @@ K = own_factor("k", 3)
 class Stubborn(QueueUser):
     @task
     def work(self):
-        try:
-            self.exchange()
-            gevent.sleep(0.1)
-        except gevent.GreenletExit:
-            if self.number >= K:
-                raise
+        while True:  # the exception may come at any point of a user's life: none may lie outside
+            try:
+                self.exchange()
+                gevent.sleep(0.1)
+            except gevent.GreenletExit:
+                if self.number >= K:
+                    raise
