@@ -186,14 +186,8 @@ class Judge:
 
     def _kind_on_socket(self, user: Stuck, fresh: list[Examination], *, is_over: bool, sample: Sample) -> str:
         before = fresh[0].parked.get((user.pid, user.slot.number))
-        if (
-            user.parked is not None
-            and user.parked.is_unread
-            and len(fresh) > 1
-            and before is not None
-            and before.is_unread
-        ):
-            return "unread"
+        if user.parked is not None and user.parked.is_unread:  # twice: an answer may have come just now
+            return "unread" if len(fresh) > 1 and before is not None and before.is_unread else "undecided"
         if user.slot.busy:
             return "unanswered" if is_over else "undecided"
         return "unanswered" if self._is_all_quiet(sample) else "undecided"
