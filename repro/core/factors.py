@@ -65,7 +65,7 @@ SETTINGS = {
         Factor(name="spawn_rate", kind=Kind.NUMBER, default=0, help="users started a second; 0 starts all at once"),
         Factor(name="seconds", kind=Kind.NUMBER, default=8, least=1, most=86400, help="seconds of load"),
         Factor(name="think_time", kind=Kind.NUMBER, default=0, help="seconds that a user waits between two tasks"),
-        Factor(name="messages", kind=Kind.COUNT, default=100, most=20000, help="messages in the queue when a trial begins"),
+        Factor(name="messages", kind=Kind.COUNT, default=10, most=20000, help="messages in the queue when a trial begins"),
         Factor(name="backend", kind=Kind.CHOICE, default="moto", values=("moto", "ministack", "endpoint", "aws"), help="the SQS behind it all"),
         Factor(name="tls", kind=Kind.SWITCH, default=False, help="whether the client speaks HTTPS, to a certificate made for the run"),
         Factor(name="fault", kind=Kind.TEXT, default="", help="a fault between client and backend, such as latency:500 (see docs/reference/faults.md)"),

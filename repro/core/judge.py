@@ -22,7 +22,7 @@ FRESH_S = 2.0
 """A look that is older decides nothing: an answer may have come since."""
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
-LAST_CALL_S = 3.0
+LAST_CALL_S = 4.0
 """Whoever has not moved since so long before the end of the load is waited for: a stop would hide that it is stuck."""
 LONGEST_EXTENSION_S = 150.0
 """The load is extended while somebody is waited for, at most by this."""
