@@ -100,12 +100,11 @@ def _interrupt(*_: object) -> None:
 
 
 def _run(options: RunOptions) -> ExitCode:
-    from rich.console import Console
-
     from repro.orchestration.planning import Request, prepare
+    from repro.presentation.console import make_console
 
     fail_on = _fail_on(options.fail_on)
-    console = Console(stderr=options.as_json)
+    console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         Request(
             experiment=_experiment(options),

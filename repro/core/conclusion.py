@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
+from repro.core.factors import STACK
 from repro.core.rates import could_have_missed
 from repro.model import CellResult, CellVerdict, Level
 
@@ -172,17 +173,16 @@ def _mask(condition: Condition, rows: Sequence[Row]) -> int:
 
 def _conditions(name: str, rows: Sequence[Row], hung: Sequence[Row], clean: Sequence[Row]) -> Iterator[Condition]:
     """The conditions on one factor: the levels that hung, each level alone, and thresholds where levels have an order."""
-    levels = _ordered({row.levels[name] for row in rows})
+    levels, is_ordered = _ordered(name, {row.levels[name] for row in rows})
     hanging = {row.levels[name] for row in hung}
-    key = _order(levels)
     candidates = [frozenset(hanging)] if len(hanging) < len(levels) else []
     candidates += [frozenset({level}) for level in levels if level in hanging and frozenset({level}) not in candidates]
-    if key is not None:
+    if is_ordered:
         cuts = [(frozenset(levels[i:]), frozenset(levels[:i])) for i in range(1, len(levels))]
         candidates += [half for pair in cuts for half in pair if half not in candidates]
     cleaned = {row.levels[name] for row in clean}
     for chosen in candidates:
-        yield Condition(name, chosen, _text(name, chosen, levels, cleaned, is_ordered=key is not None))
+        yield Condition(name, chosen, _text(name, chosen, levels, cleaned, is_ordered=is_ordered))
 
 
 def _text(name: str, chosen: frozenset[Level], levels: Sequence[Level], clean: set[Level], *, is_ordered: bool) -> str:
@@ -209,9 +209,10 @@ def _equal(name: str, level: Level) -> str:
     return f"{name}={shown(level)}"
 
 
-def _ordered(levels: set[Level]) -> list[Level]:
-    key = _order(list(levels))
-    return sorted(levels, key=key) if key else sorted(levels, key=str)
+def _ordered(name: str, levels: set[Level]) -> tuple[list[Level], bool]:
+    """The levels in order, and whether it means anything: the names of stacks look like days and are names."""
+    key = None if name == STACK else _order(list(levels))
+    return (sorted(levels, key=key), True) if key else (sorted(levels, key=str), False)
 
 
 def _order(levels: Sequence[Level]) -> Callable[[Level], Version | float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,16 @@ SIGNS = {
     Verdict.INTERRUPTED: ("I", "bright_black"),
 }
 LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error"
+_NUMBER = re.compile(r"\d[\d.]*")
 ROWS_BESIDE_THE_GRID = 6
 USUAL_TRIAL_S = 12.0
+PLAIN_WIDTH = 180
+
+
+def make_console(*, to_stderr: bool) -> Console:
+    """A console as wide as the terminal; elsewhere wide enough that a cell keeps its line."""
+    console = Console(stderr=to_stderr)
+    return console if console.is_terminal else Console(stderr=to_stderr, width=PLAIN_WIDTH)
 
 
 class Progress:
@@ -181,13 +190,14 @@ def _rate(result: CellResult) -> str:
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
-    """The reasons of what is neither clean nor a hang, each once."""
-    found: dict[str, list[str]] = {}
+    """The reasons of what is neither clean nor a hang; those that differ in numbers alone are one, told by the first."""
+    found: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         for trial in result.trials:
             if trial.verdict not in {Verdict.CLEAN, Verdict.HANG}:
-                found.setdefault(f"{trial.verdict}: {trial.reason}", []).append(result.cell.label)
-    return found
+                text = f"{trial.verdict}: {trial.reason}"
+                found.setdefault(_NUMBER.sub("#", text), (text, []))[1].append(result.cell.label)
+    return dict(found.values())
 
 
 def _hangs(results: Sequence[CellResult]) -> list[str]:
