@@ -1,0 +1,143 @@
+"""What trials say of the one release at which a hang begins, its rate being unknown: the arithmetic of `bisection`.
+
+Releases are counted from the end that does not hang. ``n`` of them have ``n + 1`` hypotheses: *the hang begins at
+release c*, for c from 0 (it always hung) to n (it never hangs). Under a hypothesis releases before c never hang, all from
+c on hang at one rate, which nobody knows: it is integrated out. So only two numbers matter to a hypothesis: how many hangs
+were seen (all of them at c or later, else it is impossible), and how many clean trials were made at c or later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+GRID = 48
+HIGHEST_FLAKY_RATE = 0.97
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is believed before the first trial.
+
+    ``never`` and ``always``: the weights of "no release hangs" and "every release hangs"; the rest is shared alike by the
+    releases. ``certain``: the weight of a hang that comes in every trial. Other rates lie between ``least_rate`` and
+    nearly 1 with density ``rate ** -steepness``: rare hangs are not less likely than frequent ones. A hang rarer than
+    ``least_rate`` may well be called "no change".
+
+    The numbers were chosen by simulation so that the confidence is right at each rate, not only on average over rates:
+    see ``docs/reference/bisection-calibration.md``.
+    """
+
+    never: float = 0.25
+    always: float = 0.05
+    certain: float = 0.3
+    least_rate: float = 0.07
+    steepness: float = 1.0
+
+
+def posterior(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    """The probability of each of the n + 1 hypotheses, from the hangs and clean trials of each of the n releases."""
+    weights = _log_weights(prior, hangs, cleans)
+    weights = np.exp(weights - weights.max())
+    return np.asarray(weights / weights.sum())
+
+
+def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    """For each release: the entropy, in nats, of the posterior that one more trial of it leaves on average."""
+    total = int(hangs.sum())
+    after = _cleans_from(cleans)
+    weights = _log_weights(prior, hangs, cleans)
+    top = weights.max()
+    same = np.exp(weights - top)
+    hung = same * np.exp(_evidence(prior, total + 1, after) - _evidence(prior, total, after))
+    clean = same * np.exp(_evidence(prior, total, after + 1) - _evidence(prior, total, after))
+    scale = same.sum()
+    same, hung, clean = same / scale, hung / scale, clean / scale
+    # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their weight
+    # when it is clean.
+    hung_sum, hung_log = np.cumsum(hung)[:-1], np.cumsum(_x_log_x(hung))[:-1]
+    clean_sum = np.cumsum(clean)[:-1] + _after(same)
+    clean_log = np.cumsum(_x_log_x(clean))[:-1] + _after(_x_log_x(same))
+    return np.asarray(_x_log_x(hung_sum) - hung_log + _x_log_x(clean_sum) - clean_log)
+
+
+def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    """For each release: the probability that its next trial hangs."""
+    total = int(hangs.sum())
+    after = _cleans_from(cleans)
+    rate = np.exp(_evidence(prior, total + 1, after) - _evidence(prior, total, after))
+    return np.asarray(np.cumsum(posterior(prior, hangs, cleans) * rate)[:-1])
+
+
+def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> float:
+    """The probability that so many more trials are all clean at the rate at which ``hangs`` and ``cleans`` were seen."""
+    row = _row(prior, hangs, _room(cleans + trials))
+    return float(np.exp(row[cleans + trials] - row[cleans]))
+
+
+def entropy(probabilities: Sequence[float] | Floats) -> float:
+    """The entropy in nats."""
+    return float(-_x_log_x(np.asarray(probabilities, dtype=np.float64)).sum())
+
+
+def _log_weights(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    n = len(hangs)
+    shared = (1.0 - prior.never - prior.always) / max(n - 1, 1)
+    weights = np.full(n + 1, np.log(shared))
+    weights[0], weights[n] = np.log(prior.always), np.log(prior.never)
+    weights += _evidence(prior, int(hangs.sum()), _cleans_from(cleans))
+    hung = np.flatnonzero(hangs)
+    if len(hung):
+        weights[hung[0] + 1 :] = -np.inf
+    return weights
+
+
+def _cleans_from(cleans: Counts) -> Counts:
+    """For each hypothesis the clean trials at its release or later; none for the last hypothesis, "it never hangs"."""
+    return np.append(np.cumsum(cleans[::-1])[::-1], 0)
+
+
+def _evidence(prior: Prior, hangs: int, cleans: Counts) -> Floats:
+    row = _row(prior, hangs, _room(int(cleans.max())))
+    return np.asarray(row[cleans])
+
+
+def _room(cleans: int) -> int:
+    """The length of a row of the table: powers of two, so that few are computed."""
+    return 1 << max(6, (cleans + 2).bit_length())
+
+
+@lru_cache(maxsize=4096)
+def _row(prior: Prior, hangs: int, length: int) -> Floats:
+    """The log of the mean of rate**hangs · (1 − rate)**cleans over the prior of the rate, for cleans from 0 to length − 1."""
+    rates, weights = _rates(prior)
+    logs = np.log(weights) + hangs * np.log(rates)
+    terms = logs[:, None] + np.arange(length)[None, :] * np.log1p(-rates)[:, None]
+    top = terms.max(axis=0)
+    row = top + np.log(np.exp(terms - top).sum(axis=0))
+    row[0] = np.logaddexp(row[0], np.log(prior.certain))  # a hang that always comes leaves no clean trial
+    return np.asarray(row)
+
+
+@lru_cache(maxsize=64)
+def _rates(prior: Prior) -> tuple[Floats, Floats]:
+    """A grid of rates, evenly spaced in their logarithm, with the prior's weights."""
+    rates = np.exp(np.linspace(np.log(prior.least_rate), np.log(HIGHEST_FLAKY_RATE), GRID))
+    weights = rates ** (1.0 - prior.steepness)
+    return rates, (1.0 - prior.certain) * weights / weights.sum()
+
+
+def _x_log_x(values: Floats) -> Floats:
+    return np.asarray(values * np.log(np.where(values > 0, values, 1.0)))
+
+
+def _after(values: Floats) -> Floats:
+    """For each release the sum of ``values`` over the hypotheses of a later beginning."""
+    return np.asarray(np.cumsum(values[::-1])[::-1][1:])
