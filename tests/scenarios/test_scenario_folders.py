@@ -54,4 +54,4 @@ def test_a_planted_truth_says_what_must_come_out(folder):
     verdicts = expected["verdict"] if isinstance(expected["verdict"], list) else [expected["verdict"]]
     assert set(verdicts) <= VERDICTS
     assert ("hang" in verdicts) == (expected.get("hang_class") in CLASSES)
-    assert ("hang" in verdicts) == ("users_stuck" in expected)
+    assert "hang" in verdicts or "users_stuck" not in expected

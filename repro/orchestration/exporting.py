@@ -1,0 +1,188 @@
+"""A hung cell made into one file that shows the hang: reduced while the hang remains, then run once more to prove it.
+
+    recipe ─▶ fewer pins ─▶ fewer settings ─▶ reproduce.py in a folder of its own ─▶ run N times in a fresh environment
+
+Every step is an experiment: a pin or a setting stays only when the file without it did not hang.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import uv
+
+from repro.core.factors import SETTINGS, defaults
+from repro.core.recipe import Recipe, reduced
+from repro.errors import UntestableError, UsageError
+from repro.model import CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, StoredRun, Trial
+from repro.world import interpreters, processes
+from repro.world.environments import EnvironmentCache
+from repro.world.scenarios import DEFAULT
+
+RUN_LIMIT_S = 180.0
+TRIES_TO_BE_SURE = 2
+OPTIONS = ("connect_timeout", "read_timeout", "max_attempts", "retry_mode", "tcp_keepalive", "max_pool_connections")
+FILE = "reproduce.py"
+EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, HangClass.SPINNING}
+
+
+class Outcome(Enum):
+    """What running the file came to."""
+
+    HANG = 1
+    CLEAN = 0
+    BROKEN = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a file: what it came to, after how many seconds, what it printed."""
+
+    outcome: Outcome
+    seconds: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to: the folder, the file's lines, and the runs of the proof."""
+
+    folder: Path
+    lines: int
+    proof: tuple[Attempt, ...]
+
+    @property
+    def seen(self) -> str:
+        """``hung 5 of 5, first after 9 s``."""
+        hung = [attempt for attempt in self.proof if attempt.outcome is Outcome.HANG]
+        first = f", first after {hung[0].seconds:.0f} s" if hung else ""
+        return f"hung {len(hung)} of {len(self.proof)}{first}"
+
+    @property
+    def has_hung(self) -> bool:
+        """Whether the proof showed the hang at all."""
+        return any(attempt.outcome is Outcome.HANG for attempt in self.proof)
+
+
+def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
+    """The cell to export, by its id's beginning or its label; without one, the first that hung. And its first hung trial.
+
+    Raises:
+        UsageError: there is no such cell, or it did not hang.
+    """
+    hung = [result for result in run.cells if result.verdict is CellVerdict.HANG]
+    if cell is not None:
+        hung = [result for result in hung if result.cell.id.startswith(cell) or cell == result.cell.label]
+    if not hung:
+        which = f"no cell {cell!r} hung" if cell else "no cell hung"
+        raise UsageError(f"{which} in {run.folder}; `repro report {run.folder}` shows the cells and their ids")
+    trial = next(trial for trial in hung[0].trials if trial.hang is not None)
+    if trial.hang is not None and trial.hang.hang_class not in EXPORTABLE:
+        raise UsageError(
+            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not hold; send `repro report --format md` instead"
+        )
+    return hung[0], trial
+
+
+def recipe_of(result: CellResult, trial: Trial, *, locustfile: Path, grace_s: float) -> Recipe:
+    """The recipe with everything in it: all resolved versions, all settings that differ from the defaults."""
+    cell, usual = result.cell, defaults(SETTINGS.values())
+    if (
+        str(cell.settings["launch"]) not in {"cli", "library", "process", "spawn"}
+        or cell.settings.get("fault")
+        or cell.settings.get("tls")
+    ):
+        raise UsageError(
+            f"{cell.label}: a cell with launch={cell.settings['launch']}, a fault or TLS does not fit into one file; send `repro report --format md` instead"
+        )
+    options: dict[str, Level] = {name: cell.settings[name] for name in OPTIONS if cell.settings[name] != usual[name]}
+    is_own = cell.scenario != DEFAULT
+    variables = {
+        f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)
+    }
+    return Recipe(
+        title=trial.hang.cause_text.partition(". ")[0]
+        if trial.hang and trial.hang.cause
+        else trial.reason.partition(". ")[0],
+        python=".".join(trial.python.split(".")[:2]),
+        pins={name: version for name, version in trial.versions.items() if name not in {"pip", "setuptools"}},
+        client=str(cell.settings["client"]),
+        launch=str(cell.settings["launch"]),
+        import_order=str(cell.settings["import_order"]),
+        options=options,
+        users=int(cell.settings["users"]),
+        seconds=float(cell.settings["seconds"]),
+        grace=grace_s,
+        think_time=float(cell.settings["think_time"]),
+        wait_time_seconds=int(cell.settings["wait_time_seconds"]),
+        source=locustfile.read_text("utf-8") if is_own else "",
+        variables={**variables, **cell.environ, "REPRO_QUEUE": "reproduce"} if is_own else {},
+    )
+
+
+class Workshop:
+    """Runs recipes: ``render`` makes the file's text, ``say`` takes a line for people about what is under way."""
+
+    def __init__(self, *, render: Callable[[Recipe], str], say: Callable[[str], None]) -> None:
+        self._render = render
+        self._say = say
+        self._cache = EnvironmentCache()
+
+    def reduce(self, recipe: Recipe, *, explicit: Collection[str]) -> Recipe:
+        """The smallest recipe that still hangs; each step is tried in a cached environment."""
+        return reduced(recipe, explicit=explicit, hangs=self._hangs, say=lambda text: self._say(f"trying {text}"))
+
+    def prove(self, recipe: Recipe, folder: Path, *, runs: int) -> Exported:
+        """The file in ``folder``, run so many times as its reader will: by uv, in a fresh environment."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE
+        text = self._render(recipe)
+        path.write_text(text, "utf-8")
+        python = interpreters.find(recipe.python).path
+        proof = []
+        with tempfile.TemporaryDirectory(prefix="repro-") as cache:
+            variables = {**os.environ, "UV_CACHE_DIR": cache, "UV_PYTHON_DOWNLOADS": "never"} if runs else {}
+            for number in range(1, runs + 1):
+                self._say(f"proof {number} of {runs}")
+                argv = [
+                    uv.find_uv_bin(),
+                    "run",
+                    "--quiet",
+                    "--no-project",
+                    "--python",
+                    str(python),
+                    "--script",
+                    str(path),
+                ]
+                proof.append(_run(argv, folder, env=variables))
+        return Exported(folder=folder, lines=text.count("\n"), proof=tuple(proof))
+
+    def _hangs(self, recipe: Recipe) -> bool:
+        try:
+            spec = EnvironmentSpec(python=recipe.python, pins=recipe.pins)
+            environment = self._cache.ensure(spec)
+        except UntestableError:
+            return False
+        with tempfile.TemporaryDirectory(prefix="repro-") as name:
+            path = Path(name) / FILE
+            path.write_text(self._render(recipe), "utf-8")
+            for _ in range(TRIES_TO_BE_SURE):
+                outcome = _run([str(environment.interpreter), str(path)], Path(name), env=dict(os.environ)).outcome
+                if outcome is not Outcome.CLEAN:
+                    return outcome is Outcome.HANG
+        return False
+
+
+def _run(argv: list[str], folder: Path, *, env: Mapping[str, str]) -> Attempt:
+    began = time.monotonic()
+    done = processes.run(argv, env=env, cwd=folder, limit_s=RUN_LIMIT_S, mark="export")
+    outcome = {1: Outcome.HANG, 0: Outcome.CLEAN}.get(done.returncode, Outcome.BROKEN)
+    if outcome is Outcome.HANG and "HANG:" not in done.stdout:
+        outcome = Outcome.BROKEN  # an exit code of 1 is Python's own for an error, too
+    return Attempt(outcome, time.monotonic() - began, done.stdout + done.stderr)

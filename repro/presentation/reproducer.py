@@ -1,0 +1,70 @@
+"""The reproducer's text: one Python file with its own requirements (PEP 723) that shows a hang by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from repro.core.recipe import Recipe
+from repro.model import Level
+
+
+def reproducer(recipe: Recipe) -> str:
+    """The text of ``reproduce.py``."""
+    imports = (
+        ["import boto3", "import locust"] if recipe.import_order == "boto3-first" else ["import locust", "import boto3"]
+    )
+    return (
+        _templates()
+        .get_template("reproduce.py.jinja")
+        .render(
+            title=recipe.title.replace('"""', "'''").replace("\\", "/"),
+            python=recipe.python,
+            requirements=[f'"{name}=={version}"' for name, version in sorted(recipe.pins.items())],
+            users=recipe.users,
+            seconds=_plain(recipe.seconds),
+            grace=_plain(recipe.grace),
+            launch=recipe.launch,
+            client=recipe.client,
+            imports=imports,
+            config=_config(recipe.options),
+            think_time=_plain(recipe.think_time),
+            wait_time_seconds=recipe.wait_time_seconds,
+            source=recipe.source.rstrip(),
+            variables=dict(sorted(recipe.variables.items())),
+        )
+    )
+
+
+def readme(recipe: Recipe, *, seen: str, command: str) -> str:
+    """The text of the README beside it."""
+    pins = " ".join(f"{name}=={version}" for name, version in sorted(recipe.pins.items()))
+    return (
+        _templates()
+        .get_template("reproduce.md.jinja")
+        .render(title=recipe.title, python=recipe.python, pins=pins, seen=seen, command=command)
+    )
+
+
+def _templates() -> Environment:
+    loader = PackageLoader("repro.presentation")
+    loader_options = {
+        "loader": loader,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "keep_trailing_newline": True,
+    }
+    return Environment(autoescape=False, **loader_options)  # noqa: S701  # Python and Markdown, no HTML
+
+
+def _plain(number: float) -> float | int:
+    return int(number) if number == int(number) else number
+
+
+def _config(options: Mapping[str, Level]) -> str:
+    plain = {name: value for name, value in options.items() if name not in {"max_attempts", "retry_mode"}}
+    retries = {"total_max_attempts": options.get("max_attempts"), "mode": options.get("retry_mode")}
+    given = {name: value for name, value in retries.items() if value is not None}
+    whole = {**plain, **({"retries": given} if given else {})}
+    return ", ".join(f"{name}={value!r}" for name, value in whole.items())
