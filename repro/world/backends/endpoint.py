@@ -1,71 +1,91 @@
-"""An SQS-compatible server that runs already, at any URL; also what the embedded ones are once they stand."""
+"""An SQS-compatible server that runs already, at any URL; also what the servers of ours are once they stand."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
 
 from repro.errors import BackendError
 from repro.world.backends import REGION, Health, Queue
+from repro.world.backends.request_log import Request
+from repro.world.backends.wire import MADE_UP, Wire, WireError
 
 LIMIT_S = 10.0
 BATCH = 10
+"""The most messages that SQS takes at once."""
+
 PROBE_QUEUE = "repro-probe"
-MADE_UP = "repro"  # an emulator asks for some credentials, whatever they are
 
 
 class EndpointBackend:
-    """Talks to an SQS at ``endpoint_url`` with made-up credentials; queues are deleted when their trial ends."""
+    """Talks to an SQS at ``endpoint_url`` with made-up credentials; queues are deleted when their trial ends.
+
+    Raises:
+        UsageError: it is no URL of a server.
+    """
 
     name = "endpoint"
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url.rstrip("/")
-        self._clients: dict[float, Any] = {}
-        self._queues: set[str] = set()
+        self._queues: dict[str, str] = {}
+        if endpoint_url:
+            _ = self._wire  # a URL that cannot be one is said at once
 
     def start(self) -> None:
         """See that it answers as an SQS."""
         health = self.probe(LIMIT_S)
         if not health.ok:
             raise BackendError(
-                f"{self.endpoint_url} does not answer as an SQS ({health.reason}); start it, or check the URL and http/https"
+                f"{self.endpoint_url} does not answer as an SQS: {health.reason}. Start it, or check the URL"
             )
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
         """A fresh queue with so many messages in it."""
-        client = self._client(LIMIT_S)
-        with _as_backend_error(f"cannot make the queue {name} at {self.endpoint_url}"):
-            url = client.create_queue(QueueName=name)["QueueUrl"]
-            self._queues.add(name)
-            for start in range(0, messages, BATCH):
-                entries = [
-                    {"Id": str(i), "MessageBody": f"message {i}"} for i in range(start, min(start + BATCH, messages))
-                ]
-                client.send_message_batch(QueueUrl=url, Entries=entries)
+        try:
+            url = str(self._wire.call("CreateQueue", {"QueueName": name}, limit_s=LIMIT_S)["QueueUrl"])
+            self._queues[name] = url
+            for entries in batches(messages):
+                self._wire.call("SendMessageBatch", {"QueueUrl": url, "Entries": entries}, limit_s=LIMIT_S)
+        except (WireError, KeyError) as error:
+            raise BackendError(
+                f"cannot make the queue {name} at {self.endpoint_url}: {error}; look whether the server still runs"
+            ) from error
         return Queue(name, url)
 
     def drop_queue(self, name: str) -> None:
         """Delete a queue; one that is not there, or a backend that has gone, is no error."""
-        self._queues.discard(name)
-        with contextlib.suppress(Exception):
-            client = self._client(LIMIT_S)
-            client.delete_queue(QueueUrl=client.get_queue_url(QueueName=name)["QueueUrl"])
+        url = self._queues.pop(name, None)
+        if url is not None:
+            with contextlib.suppress(WireError):
+                self._wire.call("DeleteQueue", {"QueueUrl": url}, limit_s=LIMIT_S)
 
     def probe(self, limit_s: float) -> Health:
-        """List no queues at all: cheap, and only an SQS can answer it."""
+        """Ask for the queues of a name that none has: cheap, and only an SQS can answer it."""
         began = time.monotonic()
         try:
-            self._client(limit_s).list_queues(QueueNamePrefix=PROBE_QUEUE)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is the probe's answer
-            return Health(ok=False, seconds=time.monotonic() - began, reason=f"{type(error).__name__}: {error}")
+            self._wire.call("ListQueues", {"QueueNamePrefix": PROBE_QUEUE}, limit_s=limit_s)
+        except WireError as error:
+            return Health(ok=False, seconds=time.monotonic() - began, reason=str(error))
         return Health(ok=True, seconds=time.monotonic() - began)
+
+    def request_mark(self) -> int:
+        """No log, no mark."""
+        return 0
+
+    def requests_since(self, mark: int) -> tuple[Request, ...]:  # noqa: ARG002  # the Protocol's signature
+        """Nothing: somebody else's server keeps no log for us."""
+        return ()
 
     def cell_environ(self) -> Mapping[str, str]:
         """The variables by which a cell's client finds it."""
+        trust = {"AWS_CA_BUNDLE": os.environ["AWS_CA_BUNDLE"]} if os.environ.get("AWS_CA_BUNDLE") else {}
         return {
+            **(trust if self.endpoint_url.startswith("https:") else {}),
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ENDPOINT_URL_SQS": self.endpoint_url,
             "AWS_DEFAULT_REGION": REGION,
@@ -83,23 +103,14 @@ class EndpointBackend:
         for name in tuple(self._queues):
             self.drop_queue(name)
 
-    def _client(self, limit_s: float) -> Any:
-        """A client for calls of at most ``limit_s`` without retries; kept, for making one costs more than a call."""
-        if limit_s not in self._clients:
-            import boto3
-            from botocore.config import Config
-
-            config = Config(connect_timeout=limit_s, read_timeout=limit_s, retries={"total_max_attempts": 1})
-            session = boto3.session.Session(
-                aws_access_key_id=MADE_UP, aws_secret_access_key=MADE_UP, region_name=REGION
-            )
-            self._clients[limit_s] = session.client("sqs", endpoint_url=self.endpoint_url, config=config)
-        return self._clients[limit_s]
+    @cached_property
+    def _wire(self) -> Wire:
+        return Wire(self.endpoint_url)
 
 
-@contextlib.contextmanager
-def _as_backend_error(what: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    try:
-        yield
-    except Exception as error:
-        raise BackendError(f"{what}: {type(error).__name__}: {error}") from error
+def batches(messages: int) -> list[list[dict[str, str]]]:
+    """So many messages as the entries of ``SendMessageBatch``."""
+    return [
+        [{"Id": str(i), "MessageBody": f"message {i}"} for i in range(start, min(start + BATCH, messages))]
+        for start in range(0, messages, BATCH)
+    ]

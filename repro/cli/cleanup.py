@@ -1,0 +1,60 @@
+"""``repro cleanup``: delete the queues that a run against real AWS left behind."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from repro.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  repro cleanup --region eu-central-1 --dry-run
+  repro cleanup --region eu-central-1 --profile test --yes"""
+
+
+@click.command("cleanup", epilog=EPILOG)
+@click.option("--region", required=True, help="The region to look in.")
+@click.option("--profile", help="The credentials' profile; boto3's usual chain when left out.")
+@click.option("--endpoint-url", metavar="URL", help="Another endpoint than the region's public one, such as a VPC's.")
+@click.option("--run", default="", metavar="ID", help="Only the queues of this run; those of all runs when left out.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="List them and delete nothing.")
+def command(*, region: str, profile: str | None, endpoint_url: str | None, run: str, yes: bool, dry_run: bool) -> None:
+    """Delete the queues that a run against real AWS left behind: named repro-… and tagged created-by=repro.
+
+    A run that is still under way has such queues too: look at their ages, or give --run.
+    """
+    from repro.world.backends.account import open_account
+    from repro.world.backends.leftovers import delete_leftover, find_leftovers
+
+    account = open_account(region, profile=profile, endpoint_url=endpoint_url)
+    account.credentials()
+    leftovers = tuple(find_leftovers(account, run=run))
+    if not leftovers:
+        click.echo(f"Nothing is left in {region}.")
+        return
+    for leftover in leftovers:
+        click.echo(f"{leftover.name}  run {leftover.run}  made {_age(leftover.age_s)} ago")
+    if dry_run:
+        click.echo(f"{len(leftovers)} queues would be deleted in {region}.")
+        return
+    if not yes and not _agrees(len(leftovers), region):
+        click.echo("Nothing was deleted.")
+        return
+    for leftover in leftovers:
+        delete_leftover(account, leftover)
+    click.echo(f"{len(leftovers)} queues are deleted in {region}.")
+
+
+def _agrees(number: int, region: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(f"nobody can be asked whether to delete {number} queues; add --yes, or --dry-run to look")
+    return click.confirm(f"Delete these {number} queues in {region}?")
+
+
+def _age(seconds: float) -> str:
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"

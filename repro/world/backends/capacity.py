@@ -1,0 +1,69 @@
+"""How many operations a second a backend carries, measured in the second before the load begins."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import math
+import secrets
+import threading
+import time
+
+from repro.errors import BackendError
+from repro.world.backends import Backend
+from repro.world.backends.wire import Wire, WireError
+
+THREADS = 4
+LIMIT_S = 5.0
+
+
+def measure_capacity(backend: Backend, seconds: float = 1.0) -> float:
+    """Operations a second (send, receive, delete) by a few threads on a shallow queue of their own.
+
+    A lower bound: the measuring threads cost processor time too. Infinite for ``aws``: each request there is paid for,
+    and what it carries is not what limits a run.
+
+    Raises:
+        BackendError: not one operation succeeds.
+    """
+    if backend.name == "aws":
+        return math.inf
+    wire = Wire(backend.endpoint_url)
+    name = f"repro-capacity-{secrets.token_hex(4)}"
+    queue = backend.new_queue(name)
+    counts, failures = [0] * THREADS, list[str]()
+    began = time.monotonic()
+    threads = [
+        threading.Thread(target=_work, args=(wire, queue.url), kwargs={"until": began + seconds, "counts": counts, "own": own, "failures": failures})
+        for own in range(THREADS)
+    ]  # fmt: skip
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        elapsed = time.monotonic() - began
+    finally:
+        backend.drop_queue(name)
+    if not sum(counts):
+        reason = failures[0] if failures else "no answer in time"
+        raise BackendError(f"{backend.endpoint_url} carries no load: {reason}; look whether the server still runs")
+    return sum(counts) / elapsed
+
+
+def _work(wire: Wire, url: str, *, until: float, counts: list[int], own: int, failures: list[str]) -> None:
+    try:
+        with contextlib.closing(wire.connect(LIMIT_S)) as connection:
+            while time.monotonic() < until:
+                counts[own] += _round(wire, connection, url)
+    except WireError as error:
+        failures.append(str(error))
+
+
+def _round(wire: Wire, connection: http.client.HTTPConnection, url: str) -> int:
+    """Send, receive, delete what came; how many operations that were. The queue stays shallow: moto slows with depth."""
+    wire.call_on(connection, "SendMessage", {"QueueUrl": url, "MessageBody": "x"})
+    received = wire.call_on(connection, "ReceiveMessage", {"QueueUrl": url, "MaxNumberOfMessages": 1})
+    for message in received.get("Messages", ()):
+        wire.call_on(connection, "DeleteMessage", {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]})
+    return 2 + len(received.get("Messages", ()))

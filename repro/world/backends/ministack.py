@@ -1,0 +1,73 @@
+"""MiniStack, another emulator, in an environment and a process of its own: rules out that moto itself is what hangs.
+
+https://pypi.org/project/ministack/
+"""
+
+from __future__ import annotations
+
+import socket
+
+from repro.errors import BackendError, UntestableError
+from repro.model import Environment, EnvironmentSpec
+from repro.world.backends.server import ServerBackend, server_environ
+from repro.world.environments import EnvironmentCache
+
+RELEASE = "1.5.33"
+PYTHON = "3.11"
+ATTEMPTS = 3
+"""It takes no port 0: a free port is looked for, and somebody else may take it first."""
+
+
+class MiniStackBackend(ServerBackend):
+    """Builds its environment once (kept in the cache with the cells'), serves SQS alone, on loopback alone."""
+
+    name = "ministack"
+
+    def start(self) -> None:
+        """Ready when it answers its probe."""
+        try:
+            environment = EnvironmentCache().ensure(EnvironmentSpec(python=PYTHON, pins={"ministack": RELEASE}))
+        except UntestableError as error:
+            raise BackendError(f"MiniStack cannot be installed: {error}; or use --backend moto") from error
+        for _ in range(ATTEMPTS - 1):
+            try:
+                self._start_once(environment)
+            except BackendError as error:
+                if "already in use" not in str(error):
+                    raise
+            else:
+                return
+        self._start_once(environment)
+
+    def _start_once(self, environment: Environment) -> None:
+        port = _free_port()
+        self.endpoint_url = f"http://127.0.0.1:{port}"
+        self.__dict__.pop("_wire", None)
+        self._launch([environment.interpreter, "-m", "ministack"], self._environ(port))
+        self._await_answer()
+
+    def _environ(self, port: int) -> dict[str, str]:
+        """SQS and nothing else; above all no Docker, whose containers it would tidy away when it starts and ends."""
+        nowhere = f"unix://{self._folder / 'no-docker.sock'}"
+        return {
+            **server_environ(),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "SERVICES": "sqs",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "DOCKER_HOST": nowhere,
+            "PERSIST_STATE": "0",
+            "S3_PERSIST": "0",
+            "LOG_LEVEL": "WARNING",
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

@@ -1,0 +1,82 @@
+"""A server process of ours that is an SQS: started, waited for, looked at, ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from repro.errors import BackendError
+from repro.world import processes
+from repro.world.backends.endpoint import EndpointBackend
+
+START_LIMIT_S = 30.0
+POLL_S = 0.02
+PROBE_LIMIT_S = 5.0
+LAST_WORDS = 500
+_FOREIGN = ("AWS_", "MOTO_", "PYTHON", "REPRO_")
+_LOOPBACK = ("127.", "::1")
+
+
+class ServerBackend(EndpointBackend):
+    """An endpoint behind which stands a process of ours, with its output in ``folder``."""
+
+    def __init__(self, *, folder: Path, mark: str) -> None:
+        super().__init__("")
+        self._folder = folder.resolve()
+        self._mark = mark
+        self._child: processes.Child | None = None
+        self._output = processes.Output(self._folder / f"{self.name}.out", self._folder / f"{self.name}.err")
+
+    def is_alive(self) -> bool:
+        """Whether its process lives."""
+        return self._child is not None and self._child.poll() is None
+
+    def stop(self) -> None:
+        """End the process and all that it started; its queues live in its memory alone."""
+        if self._child is not None:
+            self._child.end()
+
+    def _launch(self, argv: list[str | Path], env: Mapping[str, str]) -> None:
+        self._child = processes.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark)
+
+    def _await_answer(self) -> None:
+        """Wait until it answers its probe, and see that it listens on loopback alone."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while not (health := self.probe(PROBE_LIMIT_S)).ok:
+            self._raise_if_late(deadline, health.reason)
+            time.sleep(POLL_S)
+        open_ports = [address for address in self.listening() if not address.startswith(_LOOPBACK)]
+        if open_ports:
+            self.stop()
+            raise BackendError(
+                f"{self.name} listens beyond this machine ({', '.join(open_ports)}) and was stopped; use --backend moto"
+            )
+
+    def listening(self) -> tuple[str, ...]:
+        """The addresses on which it listens, ``127.0.0.1:5000``; those of the processes that it started too."""
+        found = []
+        for pid in self._child.tree() if self._child is not None else ():
+            try:
+                sockets = psutil.Process(pid).net_connections(kind="inet")
+            except psutil.Error:
+                continue
+            found += [f"{one.laddr.ip}:{one.laddr.port}" for one in sockets if one.status == psutil.CONN_LISTEN]
+        return tuple(sorted(set(found)))
+
+    def _raise_if_late(self, deadline: float, reason: str) -> None:
+        if self.is_alive() and time.monotonic() < deadline:
+            return
+        self.stop()
+        words = self._output.stderr.read_text("utf-8", "replace")[-LAST_WORDS:].strip()
+        words = words or self._output.stdout.read_text("utf-8", "replace")[-LAST_WORDS:].strip() or reason
+        raise BackendError(f"the {self.name} server does not start: {words}; try --backend endpoint with one of yours")
+
+
+def server_environ() -> dict[str, str]:
+    """This program's own variables without those that would change a server's mind, credentials among them."""
+    proxies = {name for name in os.environ if name.lower().endswith("_proxy")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) and name not in proxies}
