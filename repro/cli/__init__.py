@@ -12,12 +12,7 @@ from repro.errors import ExitCode, ReproError
 
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
-    "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
-    "blame": ("repro.cli.blame", "Find which of the packages that changed is guilty."),
-    "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
-    "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
-    "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
 
@@ -25,8 +20,7 @@ EPILOG = """\b
 Examples:
   repro run                                    the matrix of the report, about five minutes
   repro run --locustfile mine.py --set locust=2.14.2,2.24.0
-  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 locust-2637/crossed
-  repro report --format html -o report.html
+  repro export -o bug                          one file that shows the hang
 
 \b
 Exit codes: 0 no hang, 1 a hang was found, 2 usage or experiment file, 3 inconclusive or

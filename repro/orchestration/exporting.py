@@ -111,7 +111,7 @@ def recipe_of(result: CellResult, trial: Trial, *, locustfile: Path, grace_s: fl
         if trial.hang and trial.hang.cause
         else trial.reason.partition(". ")[0],
         python=".".join(trial.python.split(".")[:2]),
-        pins={name: version for name, version in trial.versions.items() if name not in {"pip", "setuptools"}},
+        pins={name: version for name, version in trial.versions.items() if name != "pip"},
         client=str(cell.settings["client"]),
         launch=str(cell.settings["launch"]),
         import_order=str(cell.settings["import_order"]),

@@ -14,10 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.kinds import HangKind, hang_kinds
 from repro.core.rates import could_have_missed, in_words
 from repro.core.timeline import sparkline
 from repro.core.untrusted import for_terminal
-from repro.model import Cell, CellResult, CellVerdict, HangClass, Plan, Trial, Verdict
+from repro.model import Cell, CellResult, CellVerdict, Plan, Trial, Verdict
 
 SIGNS = {
     Verdict.CLEAN: ("·", "green"),
@@ -149,9 +150,9 @@ def summary(console: Console, results: Sequence[CellResult], *, hangs_when: str,
     console.print(_table(results))
     for reason, cells in _reasons(results).items():
         console.print(escape(for_terminal(f"{len(cells)} × {reason}")), highlight=False, soft_wrap=True)
-    for group in _hangs(results):
+    for kind in hang_kinds(results):
         console.print()
-        console.print(escape(for_terminal(group)), highlight=False, soft_wrap=True)
+        console.print(escape(for_terminal(_hang(kind))), highlight=False, soft_wrap=True)
     console.print()
     console.print(Text(for_terminal(hangs_when), style="bold"), soft_wrap=True)
     console.print(
@@ -200,32 +201,21 @@ def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
     return dict(found.values())
 
 
-def _hangs(results: Sequence[CellResult]) -> list[str]:
-    """One paragraph for each different hang, told by its fingerprint: how often, where first, why, a timeline."""
-    groups: dict[tuple[HangClass, str], list[tuple[Cell, Trial]]] = {}
-    for result in results:
-        for trial in result.trials:
-            if trial.hang:
-                groups.setdefault((trial.hang.hang_class, trial.hang.fingerprint), []).append((result.cell, trial))
-    return [_hang(members) for members in groups.values()]
-
-
-def _hang(members: Sequence[tuple[Cell, Trial]]) -> str:
-    cell, trial = members[0]
-    hang = trial.hang
-    if hang is None:
-        return ""
+def _hang(kind: HangKind) -> str:
+    """A paragraph for one of the different hangs: how often, where, why, a timeline."""
+    telling = kind.telling
+    hang = telling.hang
     lines = [
-        f"{len(members)} × {hang.hang_class}, first in {cell.label}:",
+        f"{len(kind.seen)} × {kind.hang_class}, shown by {telling.cell.label}:",
         f"  {hang.explanation}",
         f"  {hang.bound.why}"
         + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s" if hang.bound.recovered_after_s else ""),
     ]
     if hang.cause_text:
         lines.append(f"  {hang.cause_text}")
-    if trial.timeline:
-        lines.append(f"  ended/s {sparkline([moment.ended for moment in trial.timeline])}")
-        lines.append(f"  stuck   {sparkline([moment.stuck for moment in trial.timeline])}")
+    if telling.trial.timeline:
+        lines.append(f"  ended/s {sparkline([moment.ended for moment in telling.trial.timeline])}")
+        lines.append(f"  stuck   {sparkline([moment.stuck for moment in telling.trial.timeline])}")
     return "\n".join(lines)
 
 

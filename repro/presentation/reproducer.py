@@ -48,14 +48,13 @@ def readme(recipe: Recipe, *, seen: str, command: str) -> str:
 
 
 def _templates() -> Environment:
-    loader = PackageLoader("repro.presentation")
-    loader_options = {
-        "loader": loader,
-        "undefined": StrictUndefined,
-        "trim_blocks": True,
-        "keep_trailing_newline": True,
-    }
-    return Environment(autoescape=False, **loader_options)  # noqa: S701  # Python and Markdown, no HTML
+    return Environment(
+        loader=PackageLoader("repro.presentation"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # Python and Markdown, no HTML
+    )
 
 
 def _plain(number: float) -> float | int:

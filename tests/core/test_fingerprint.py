@@ -46,7 +46,7 @@ def view(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_two_runs_of_a_hang_have_one_fingerprint_whatever_counts_places_and_lines(seed: int):
-    chance = random.Random(seed)  # noqa: S311  # nothing secret
+    chance = random.Random(seed)  # nothing secret
     found = set()
     for site in (SITE, OTHER_SITE):
         many, few = chance.randint(20, 100), chance.randint(1, 15)

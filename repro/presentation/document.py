@@ -1,0 +1,147 @@
+"""A run as one JSON document, the contract for other programs; `repro/presentation/schemas/run.schema.json` describes it.
+
+The keys are stable within a ``schema``; new ones may be added. Times are seconds, moments ISO 8601 in UTC, a value that is
+not known is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from repro.core.kinds import hang_kinds
+from repro.model import CellResult, Hang, Interval, StoredRun, Trial
+
+SCHEMA = "repro.run/1"
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+def document(run: StoredRun) -> dict[str, Any]:
+    """The document of a run, ready for ``json.dumps``; a bisection's or a blame's ``answer`` and ``probes`` stand beside."""
+    return {
+        "schema": SCHEMA,
+        "experiment": run.plan.experiment,
+        "scenario": run.plan.scenario,
+        "run_dir": str(run.folder),
+        "run_id": run.run_id,
+        "command": run.command,
+        "started": _moment(run.started),
+        "ended": _moment(run.ended),
+        "seed": run.seed,
+        "machine": dict(run.machine),
+        "tool_versions": dict(run.tool_versions),
+        "varied": list(run.plan.varied),
+        "cells": [_cell(cell) for cell in run.cells],
+        "hangs": _hangs(run.cells),
+        "hangs_when": run.hangs_when,
+        **(run.hunt or {}),
+    }
+
+
+@cache
+def schema() -> Mapping[str, Any]:
+    """The JSON Schema of the document."""
+    loaded: dict[str, Any] = json.loads((SCHEMAS / "run.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def versions_of(cell: CellResult) -> Mapping[str, str]:
+    """What was installed in a cell's environment, by its first trial that had one."""
+    return next((trial.versions for trial in cell.trials if trial.versions), {})
+
+
+def hang_class_of(cell: CellResult) -> str | None:
+    """How a cell hung: the class of most of its hung trials."""
+    counted = Counter(trial.hang.hang_class.value for trial in cell.trials if trial.hang)
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def _cell(result: CellResult) -> dict[str, Any]:
+    return {
+        "id": result.cell.id,
+        "label": result.cell.label,
+        "factors": dict(result.cell.factors),
+        "python": next((trial.python for trial in result.trials if trial.python), ""),
+        "versions": dict(versions_of(result)),
+        "verdict": result.verdict.value,
+        "hang_class": hang_class_of(result),
+        "rate": _interval(result.rate),
+        "trials": [_trial(trial) for trial in result.trials],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "verdict": trial.verdict.value,
+        "hang_class": trial.hang.hang_class.value if trial.hang else None,
+        "seconds": round(trial.seconds, 3),
+        "reason": trial.reason,
+        "started": _moment(trial.started),
+        "operations": {
+            "begun": trial.operations.begun,
+            "ended": trial.operations.ended,
+            "failed": trial.operations.failed,
+        },
+        "hang": _hang(trial.hang) if trial.hang else None,
+        "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
+        "rungs": [
+            {
+                "name": rung.name,
+                "answered": rung.answered,
+                "seconds": round(rung.seconds, 3),
+                "file": rung.file,
+                "refusal": rung.refusal,
+            }
+            for rung in trial.rungs
+        ],
+        "evidence": trial.evidence,
+        "command": trial.command,
+        "seed": trial.seed,
+    }
+
+
+def _hang(hang: Hang) -> dict[str, Any]:
+    return {
+        "users_stuck": hang.users_stuck,
+        "users": hang.users,
+        "stuck_since_s": round(hang.stuck_since_s, 3),
+        "bound": {
+            "at_most_s": hang.bound.at_most_s,
+            "why": hang.bound.why,
+            "recovered_after_s": hang.bound.recovered_after_s,
+        },
+        "explanation": hang.explanation,
+        "fingerprint": hang.fingerprint,
+        "cause": hang.cause or None,
+        "cause_text": hang.cause_text,
+        "stacks": list(hang.stacks),
+    }
+
+
+def _hangs(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
+    """The different hangs of the run, the most frequent first."""
+    return [
+        {
+            "fingerprint": kind.fingerprint,
+            "hang_class": kind.hang_class.value,
+            "trials": len(kind.seen),
+            "cells": [cell.id for cell in kind.cells],
+        }
+        for kind in hang_kinds(cells)
+    ]
+
+
+def _interval(rate: Interval | None) -> dict[str, Any] | None:
+    if rate is None:
+        return None
+    return {"hits": rate.hits, "n": rate.n, "low": round(rate.low, 4), "high": round(rate.high, 4)}
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

@@ -1,0 +1,397 @@
+"""A run's folder: the only door through which a run is written and read back.
+
+    <run>/
+      run.sqlite               the plan, and a row a trial; a commit after every trial
+      run.lock                 held by the program that writes this run
+      evidence/<cell>-<n>/     what was kept of trial n of a cell
+
+One SQLite file in WAL mode: a program that is killed loses at most the trials that were under way, and a report can
+be made while the run goes on. Whoever writes holds ``run.lock``, so that two programs never number trials alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from repro.core.rates import cell_verdict, rate_of
+from repro.errors import StoreError
+from repro.model import CellResult, Plan, StoredRun, Trial, Verdict
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+FILE = "run.sqlite"
+LOCK = "run.lock"
+EVIDENCE = "evidence"
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x72657072
+"""``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
+BUSY_S = 10.0
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    cell_id TEXT NOT NULL, number INTEGER NOT NULL, verdict TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (cell_id, number)
+);
+"""
+_UNFINISHED = {Verdict.INTERRUPTED, Verdict.ERROR}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """A line of the list of runs."""
+
+    folder: Path
+    experiment: str
+    started: datetime
+    cells: int
+    trials: int
+    hangs: int
+    is_finished: bool
+
+
+class RunStore:
+    """A run that this program writes. Made by ``create_run`` and ``open_run``; used from one thread."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str]) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._lock = lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_trial(self, trial: Trial) -> None:
+        """Keep a trial for good; one with the same cell and number is replaced.
+
+        Raises:
+            StoreError: the disk is full, or the file cannot be written.
+        """
+        evidence = _relative(trial.evidence, self.folder)
+        document = _to_json(dataclasses.replace(trial, evidence=evidence))
+        with _said(self.folder), self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
+                (trial.cell_id, trial.number, trial.verdict.value, document),
+            )
+
+    def finished_trials(self) -> tuple[Trial, ...]:
+        """The trials that a resumed run need not make again: all but the interrupted ones and this program's errors."""
+        return tuple(trial for trial in self._trials() if trial.verdict not in _UNFINISHED)
+
+    def evidence_folder(self, cell_id: str, number: int) -> Path:
+        """Where the evidence of a trial goes; it need not exist yet."""
+        return self.folder / EVIDENCE / f"{cell_id}-{number}"
+
+    def set_conclusion(self, text: str) -> None:
+        """Keep the conclusion in words."""
+        self._set("hangs_when", text)
+
+    def set_hunt(self, document: Mapping[str, object]) -> None:
+        """Keep the JSON document of a bisection or a blame."""
+        self._set("hunt", json.dumps(document, default=_plain))
+
+    def finish(self) -> None:
+        """Say that the run has come to its end."""
+        self._set("ended", datetime.now(UTC).isoformat())
+
+    def read(self) -> StoredRun:
+        """All that was stored so far."""
+        with _said(self.folder):
+            return _read(self._connection, self.folder)
+
+    def close(self) -> None:
+        """Let go of the run; what was added stays."""
+        with contextlib.suppress(sqlite3.Error):
+            # Without a WAL beside it the file can be read from a folder that is read-only; a reader may be in the way.
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+        self._connection.close()
+        self._lock.close()
+
+    def _trials(self) -> tuple[Trial, ...]:
+        with _said(self.folder):
+            return _read_trials(self._connection)
+
+    def _set(self, name: str, value: str) -> None:
+        with _said(self.folder), self._connection:
+            _set_fact(self._connection, name, value)
+
+
+def create_run(
+    folder: Path,
+    *,
+    plan: Plan,
+    command: str,
+    seed: int,
+    machine: Mapping[str, str],
+    tool_versions: Mapping[str, str],
+) -> RunStore:
+    """A new run in ``folder``, which is made.
+
+    Raises:
+        StoreError: there is a run already, or the folder cannot be written.
+    """
+    facts = {
+        "run_id": folder.resolve().name,
+        "plan": _to_json(plan),
+        "command": command,
+        "started": datetime.now(UTC).isoformat(),
+        "seed": str(seed),
+        "machine": json.dumps(dict(machine)),
+        "tool_versions": json.dumps(dict(tool_versions)),
+    }
+    with _said(folder):
+        (folder / EVIDENCE).mkdir(parents=True, exist_ok=True)
+        lock = _locked(folder)
+        if (folder / FILE).exists():
+            lock.close()
+            raise StoreError(f"{folder} holds a run already; go on with it by --resume, or choose another folder")
+        connection = _connect(folder)
+        with connection:
+            connection.executescript(_TABLES)
+            for name, value in facts.items():
+                _set_fact(connection, name, value)
+            # Last: a file without them was never a whole run, and is not taken for one.
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return RunStore(folder, connection, lock)
+
+
+def open_run(folder: Path) -> RunStore:
+    """The run in ``folder``, to be gone on with.
+
+    Raises:
+        StoreError: it is no run, cannot be read, or another program is writing it.
+    """
+    with _said(folder):
+        _check_is_there(folder)
+        lock = _locked(folder)
+        try:
+            connection = _connect(folder)
+            _check_schema(connection, folder)
+            with connection:
+                connection.execute("DELETE FROM facts WHERE name = 'ended'")
+        except BaseException:
+            lock.close()
+            raise
+    return RunStore(folder, connection, lock)
+
+
+def read_run(folder: Path) -> StoredRun:
+    """The run in ``folder`` as far as it has come, without going on with it; also while another program writes it.
+
+    Raises:
+        StoreError: it is no run, or cannot be read.
+    """
+    with _said(folder), _reading(folder) as connection:
+        return _read(connection, folder)
+
+
+def list_runs(root: Path) -> tuple[RunSummary, ...]:
+    """The runs under ``root``, the latest first; a folder that is no run, or a broken one, is left out."""
+    found = []
+    for file in root.glob(f"*/{FILE}") if root.is_dir() else ():
+        with contextlib.suppress(StoreError), _said(file.parent), _reading(file.parent) as connection:
+            found.append(_summary(connection, file.parent))
+    return tuple(sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True))
+
+
+def find_run(name_or_path: str | None, root: Path) -> Path:
+    """The folder of a run by its name under ``root`` or its path; the latest when None.
+
+    Raises:
+        StoreError: there is none.
+    """
+    if name_or_path is None:
+        runs = list_runs(root)
+        if not runs:
+            raise StoreError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
+        return runs[0].folder
+    for folder in (root / name_or_path, Path(name_or_path)):
+        if (folder / FILE).is_file():
+            return folder
+    folder = Path(name_or_path)
+    return folder.parent if folder.name == FILE and folder.is_file() else _no_run(name_or_path, root)
+
+
+def _no_run(name: str, root: Path) -> Path:
+    raise StoreError(f"{name} is no run, neither under {root} nor as a path; `repro list runs` shows those that are")
+
+
+def _check_is_there(folder: Path) -> None:
+    if not (folder / FILE).is_file():
+        raise StoreError(f"{folder} is no run: there is no {FILE} in it; `repro list runs` shows those that are")
+
+
+def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(f"{folder / FILE} was not written by repro, or its making was cut short; make the run anew")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{folder / FILE} was written by a newer repro (schema {version}, this one reads up to {SCHEMA_VERSION});"
+            " upgrade repro to read it"
+        )
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(folder / FILE, timeout=BUSY_S)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(
+        "PRAGMA synchronous=NORMAL"
+    )  # in WAL this survives the program's death, which is what kills runs
+    return connection
+
+
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    _check_is_there(folder)
+    # WAL wants to write its index beside the file; where nobody can write, nobody is writing either.
+    mode = "mode=ro" if os.access(folder, os.W_OK) else "immutable=1"
+    connection = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
+    try:
+        _check_schema(connection, folder)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _locked(folder: Path) -> IO[str]:
+    lock = (folder / LOCK).open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StoreError(
+            f"another program is writing the run in {folder}; wait until it has ended, or choose another folder"
+        ) from error
+    return lock
+
+
+@contextlib.contextmanager
+def _said(folder: Path) -> Iterator[None]:
+    """What goes wrong with a run's folder, said in one sentence with the next step."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        text = str(error)
+        is_full = "full" in text or "No space left" in text
+        move = "free some space, then go on with --resume" if is_full else "see that the folder can be read and written"
+        raise StoreError(f"the run in {folder} cannot be read or written ({text}); {move}") from error
+    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreError(
+            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but make the run anew"
+        ) from error
+
+
+def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
+    facts = _facts(connection)
+    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
+    for trial in _read_trials(connection):
+        trials.setdefault(trial.cell_id, []).append(trial)
+    return StoredRun(
+        folder=folder,
+        run_id=facts["run_id"],
+        plan=plan,
+        command=facts["command"],
+        started=datetime.fromisoformat(facts["started"]),
+        ended=datetime.fromisoformat(facts["ended"]) if "ended" in facts else None,
+        seed=int(facts["seed"]),
+        machine=json.loads(facts["machine"]),
+        tool_versions=json.loads(facts["tool_versions"]),
+        cells=tuple(
+            CellResult(
+                cell=cell,
+                trials=tuple(trials[cell.id]),
+                verdict=cell_verdict([trial.verdict for trial in trials[cell.id]]),
+                rate=rate_of([trial.verdict for trial in trials[cell.id]]),
+            )
+            for cell in plan.cells
+        ),
+        hangs_when=facts.get("hangs_when", ""),
+        hunt=json.loads(facts["hunt"]) if "hunt" in facts else None,
+    )
+
+
+def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:
+    facts = _facts(connection)
+    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    counted = dict(connection.execute("SELECT verdict, count(*) FROM trials GROUP BY verdict").fetchall())
+    return RunSummary(
+        folder=folder,
+        experiment=plan.experiment,
+        started=datetime.fromisoformat(facts["started"]),
+        cells=len(plan.cells),
+        trials=sum(counted.values()),
+        hangs=counted.get(Verdict.HANG.value, 0),
+        is_finished="ended" in facts,
+    )
+
+
+def _read_trials(connection: sqlite3.Connection) -> tuple[Trial, ...]:
+    rows = connection.execute("SELECT document FROM trials ORDER BY cell_id, number")
+    adapter = _adapter(Trial)
+    return tuple(adapter.validate_json(document) for (document,) in rows)
+
+
+def _facts(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, value FROM facts").fetchall())
+
+
+def _set_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _encodable(value)))
+
+
+def _relative(evidence: str, folder: Path) -> str:
+    """An evidence folder as stored: relative to the run's, so that a run can be moved."""
+    path = Path(evidence)
+    if not evidence or not path.is_absolute():
+        # Relative to where the program was started, when the run's folder was given so.
+        return path.relative_to(folder).as_posix() if evidence and path.is_relative_to(folder) else evidence
+    with contextlib.suppress(ValueError):
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    return evidence
+
+
+@cache
+def _adapter(record: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(record)
+
+
+def _to_json(record: object) -> str:
+    return _encodable(json.dumps(record, default=_plain, ensure_ascii=False))
+
+
+def _encodable(text: str) -> str:
+    """The text with what no UTF-8 can hold replaced: a cell's output may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return str(value)
