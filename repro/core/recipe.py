@@ -40,22 +40,32 @@ def reduced(
 ) -> Recipe:
     """The recipe without what it does not need; ``hangs`` tries one and says whether it still shows the hang.
 
-    ``explicit`` are the packages that the experiment pinned. All others go at once where that is possible, then every
-    pin and every option alone.
+    ``explicit`` are the packages that the experiment pinned. All others go at once where that is possible, else half of
+    them, and so on; then every pin that is left and every option alone.
     """
-    kept = {name: version for name, version in recipe.pins.items() if name in ALWAYS or name in explicit}
-    say(f"{len(kept)} pins instead of {len(recipe.pins)}")
-    few = replace(recipe, pins=kept)
-    if len(kept) < len(recipe.pins) and hangs(few):
-        recipe = few
-    elif len(recipe.pins) > len(kept):
-        return recipe  # all of them stay: trying thirty one by one takes longer than anybody waits
-    for name in sorted(recipe.pins, key=lambda name: (name in explicit, name)):
-        smaller = replace(recipe, pins={key: version for key, version in recipe.pins.items() if key != name})
-        say(f"without the pin of {name}")
-        recipe = smaller if hangs(smaller) else recipe
+    bystanders = tuple(sorted(name for name in recipe.pins if name not in ALWAYS and name not in explicit))
+    recipe = _without(recipe, bystanders, hangs=hangs, say=say)
+    for name in sorted(set(recipe.pins) - set(bystanders), key=lambda name: (name in explicit, name)):
+        recipe = _without(recipe, (name,), hangs=hangs, say=say)
     for name in tuple(recipe.options):
         smaller = replace(recipe, options={key: level for key, level in recipe.options.items() if key != name})
         say(f"without {name}")
         recipe = smaller if hangs(smaller) else recipe
     return recipe
+
+
+def _without(
+    recipe: Recipe, names: tuple[str, ...], *, hangs: Callable[[Recipe], bool], say: Callable[[str], None]
+) -> Recipe:
+    """The recipe without those pins of ``names`` that it does not need: all at once, else each half of them."""
+    if not names:
+        return recipe
+    smaller = replace(recipe, pins={name: version for name, version in recipe.pins.items() if name not in names})
+    say(f"{len(smaller.pins)} pins, without {names[0] if len(names) == 1 else f'{len(names)} of them'}")
+    if hangs(smaller):
+        return smaller
+    if len(names) == 1:
+        return recipe
+    middle = len(names) // 2
+    recipe = _without(recipe, names[:middle], hangs=hangs, say=say)
+    return _without(recipe, names[middle:], hangs=hangs, say=say)
