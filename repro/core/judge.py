@@ -354,14 +354,6 @@ _STUCK = frozenset({"locked", "unread", "unanswered"})
 _LOCKS = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.NOTHING})
 
 
-def _with_fellows(stuck: tuple[Stuck, ...], everybody: tuple[Stuck, ...]) -> tuple[Stuck, ...]:
-    """With all who wait for the same locks: they came later, and are stuck as surely."""
-    locks = {user.parked.lock for user in stuck if user.parked is not None and user.parked.lock}
-    known = {(user.pid, user.slot.number) for user in stuck}
-    fellows = (user for user in everybody if user.parked is not None and user.parked.lock in locks)
-    return (*stuck, *(user for user in fellows if (user.pid, user.slot.number) not in known))
-
-
 def _load_at(sample: Sample) -> float | None:
     return min((reading.load_at for reading in sample.readings if reading.load_at), default=None)
 
