@@ -25,6 +25,7 @@ _SHARED = (
     click.option("--region", help="The region of --backend aws."),
     click.option("--profile", help="The credentials' profile of --backend aws."),
     click.option("--yes", is_flag=True, help="Do not ask before queues are made in a real account."),
+    click.option("--max-requests", type=click.IntRange(1), metavar="N", help="The most requests that a run against a real account may make; 1,000,000 when left out."),
     click.option("--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."),
     click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."),

@@ -20,6 +20,7 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
+from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, Verdict
 
@@ -59,6 +60,7 @@ class RunOptions:
     region: str | None
     profile: str | None
     yes: bool
+    max_requests: int | None
     seed: int
     out: Path | None
     as_json: bool
@@ -107,7 +109,7 @@ def _run(options: RunOptions) -> ExitCode:
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         Request(
-            experiment=_experiment(options),
+            experiment=options.experiment,
             overrides=options.overrides,
             trials=options.trials,
             locustfile=options.locustfile,
@@ -117,9 +119,16 @@ def _run(options: RunOptions) -> ExitCode:
     )
     for notice in prepared.notices:
         click.echo(f"Note: {notice}", err=True)
+    budget = agreed_budget(
+        prepared.plan,
+        region=options.region,
+        endpoint_url=options.endpoint_url,
+        most_requests=options.max_requests,
+        yes=options.yes,
+    )
     store = _store(options, prepared)
     try:
-        _run_cells(options, prepared, store, console)
+        _run_cells(options, prepared, store, console, request_budget=budget)
     finally:
         store.finish()
         run = store.read()
@@ -127,11 +136,7 @@ def _run(options: RunOptions) -> ExitCode:
     return _show(run, options, console, fail_on)
 
 
-def _experiment(options: RunOptions) -> str | None:
-    return options.experiment
-
-
-def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any) -> None:
+def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
     from repro.core.conclusion import conclude
     from repro.orchestration.session import Options, Session
     from repro.presentation.console import Progress
@@ -147,9 +152,11 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             seed=options.seed,
             is_untouched=options.python is not None,
             wait_out_s=options.wait_out,
+            request_budget=request_budget,
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
             reproduce=lambda cell: _command(cell, options),
             on_build=progress.building,
+            on_capacity=progress.carries,
         )
         try:
             with Session(prepared.plan, session_options) as session:

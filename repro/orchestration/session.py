@@ -29,6 +29,8 @@ from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
 from repro.orchestration.trial import Gateway, Site, run_trial, untestable
 from repro.world import processes
 from repro.world.backends import Backend, make_backend
+from repro.world.backends.capacity import measure_capacity
+from repro.world.backends.request_log import write_requests
 from repro.world.causes import known_causes
 from repro.world.environments import Builder, EnvironmentCache
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from repro.world.tls import Authority
 
 EARLY_BUILDERS = 2
+CAPACITY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,7 @@ class Options:
     backend: Mapping[str, str | None] = field(default_factory=dict)
     reproduce: Callable[[Cell], str] = lambda cell: f"repro run --set {shlex.quote(cell.label)}"
     on_build: Callable[[str], None] = lambda _: None
+    on_capacity: Callable[[str, float], None] = lambda _name, _operations_s: None
 
 
 class Session:
@@ -153,6 +157,7 @@ class Session:
         backend.start()
         self._stack.callback(backend.stop)
         self._backends[name] = backend
+        self._options.on_capacity(name, measure_capacity(backend, CAPACITY_S))
         self._health[name] = self._stack.enter_context(HealthWatch(backend))
 
     def _health_of(self, name: str) -> BackendHealth:
@@ -163,11 +168,13 @@ class Session:
         """A fresh queue, and between it and the cell what the cell asks for: a fault, TLS, both, or nothing."""
         backend = self._backends[str(cell.settings.get("backend", "moto"))]
         queue = f"repro-{cell.id[:8]}-{secrets.token_hex(4)}"
+        since = backend.request_mark()
         backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
         try:
             with self._way_to(backend, cell, folder, mark, seed) as gateway:
                 yield gateway(queue)
         finally:
+            write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
             backend.drop_queue(queue)
 
     @contextlib.contextmanager

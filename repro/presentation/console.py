@@ -85,6 +85,11 @@ class Progress:
         if not self._live and number == 1 and len(self._plan.cells) == 1:
             self._say(f"running      {cell.label}")
 
+    def carries(self, backend: str, operations_s: float) -> None:
+        """A backend's capacity is known, in operations a second."""
+        if operations_s < float("inf"):
+            self._say(f"backend      {backend} carries about {operations_s:.0f} operations a second")
+
     def trial_ended(self, cell: Cell, trial: Trial, *, left: int) -> None:
         """A trial has ended."""
         self._running[cell.id] -= 1

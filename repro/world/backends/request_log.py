@@ -10,8 +10,11 @@ unread by the client" from "never arrived".
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+MOST_KEPT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +52,12 @@ def read_requests(log: Path, mark: int) -> tuple[Request, ...]:
         elif number in found:
             found[number] = replace(found[number], status=entry["status"], seconds=entry["seconds"])
     return tuple(found.values())
+
+
+def write_requests(path: Path, requests: Sequence[Request], *, queue: str) -> None:
+    """Keep what concerns a trial as evidence: the requests of its queue that have no answer, and the last of the others."""
+    own = [request for request in requests if request.queue == queue]
+    recent = {id(request) for request in own[-MOST_KEPT:]}
+    kept = [request for request in own if request.status is None or id(request) in recent][-2 * MOST_KEPT :]
+    if kept:
+        path.write_text("".join(f"{json.dumps(asdict(request))}\n" for request in kept), "utf-8")
