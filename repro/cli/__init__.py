@@ -13,6 +13,8 @@ from repro.errors import ExitCode, ReproError
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
+    "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
+    "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
 

@@ -148,7 +148,9 @@ def accepted(factor: Factor) -> str:
     if factor.kind in {Kind.COUNT, Kind.NUMBER}:
         most = f" to {factor.most:g}" if factor.most != float("inf") else " or more"
         return f"it takes a {factor.kind}, {factor.least:g}{most}"
-    examples = {Kind.VERSION: "such as 2.24.0", Kind.DAY: "such as 2024-03-15", Kind.SWITCH: "", Kind.TEXT: ""}
+    if factor.kind is Kind.SWITCH:
+        return f"it takes {factor.kind}"
+    examples = {Kind.VERSION: "such as 2.24.0", Kind.DAY: "such as 2024-03-15", Kind.TEXT: ""}
     return f"it takes a {factor.kind} {examples[factor.kind]}".rstrip()
 
 

@@ -1,0 +1,112 @@
+"""``repro env``: the cached environments, listed, shown in full, removed."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from repro.errors import UsageError
+
+if TYPE_CHECKING:
+    from repro.world.environments import Entry, EnvironmentCache
+
+EPILOG = """\b
+Examples:
+  repro env list
+  repro env show 3f9c             what was asked and every version that came of it
+  repro env prune --older-than 30
+  repro env prune --all"""
+SHOWN = ("locust", "gevent", "urllib3", "boto3")
+DAY_S = 86_400.0
+
+
+@click.group("env", epilog=EPILOG)
+def command() -> None:
+    """List, show or prune the cached environments; a run makes those it needs again."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+def list_(*, as_json: bool) -> None:
+    """All cached environments, the one used last first."""
+    entries = _cache().entries()
+    if as_json:
+        click.echo(json.dumps([_document(entry) for entry in entries], indent=1))
+    elif not entries:
+        click.echo("There are no cached environments; `repro run` makes those it needs.", err=True)
+    else:
+        _print(entries)
+
+
+@command.command("show")
+@click.argument("key")
+def show(key: str) -> None:
+    """What was asked of the environment whose KEY begins so, and every version in it, as JSON."""
+    click.echo(json.dumps(_document(_one(key)), indent=1))
+
+
+@command.command("prune")
+@click.option("--older-than", "days", type=click.FloatRange(min=0), metavar="DAYS", help="Those not used for so long.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+def prune(days: float | None, *, everything: bool) -> None:
+    """Delete cached environments; one that is being built or checked is waited for."""
+    if days is None and not everything:
+        raise UsageError("say which to delete: --older-than DAYS, or --all")
+    cache = _cache()
+    before = time.time() - (days or 0) * DAY_S
+    gone = [entry for entry in cache.entries() if everything or entry.used < before]
+    for entry in gone:
+        cache.remove(entry.key)
+    freed = sum(entry.size for entry in gone)
+    click.echo(f"{len(gone)} environments deleted, {freed / 1e6:.0f} MB freed")
+
+
+def _cache() -> EnvironmentCache:
+    from repro.world.environments import EnvironmentCache
+
+    return EnvironmentCache()
+
+
+def _one(key: str) -> Entry:
+    found = [entry for entry in _cache().entries() if entry.key.startswith(key)]
+    if len(found) != 1:
+        what = "no environment has" if not found else f"{len(found)} environments have"
+        raise UsageError(f"{what} a key that begins with {key!r}; `repro env list` shows them")
+    return found[0]
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    return {
+        "key": entry.key,
+        "folder": str(entry.folder),
+        "python": entry.python,
+        "asked": dict(entry.asked),
+        "versions": dict(entry.versions),
+        "created": _moment(entry.created),
+        "used": _moment(entry.used),
+        "bytes": entry.size,
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _print(entries: tuple[Entry, ...]) -> None:
+    from rich.table import Table
+
+    from repro.presentation.console import make_console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("key", "python", *SHOWN, "packages", "MB", "last used"):
+        table.add_column(name, no_wrap=name == "key")
+    for entry in entries:
+        shown = [entry.versions.get(name, "") for name in SHOWN]
+        table.add_row(
+            entry.key, entry.python, *shown, str(len(entry.versions)), f"{entry.size / 1e6:.0f}", _moment(entry.used)
+        )
+    make_console(to_stderr=False).print(table)
