@@ -277,7 +277,8 @@ def _indifferent(
             continue  # alike only where nothing hangs: that says nothing
         under = _under(pairs, name, factors, rows)
         if under is not None:
-            found.append(f"{name} makes no difference{under}")
+            verb = "make" if " and " in name else "makes"
+            found.append(f"{name} {verb} no difference{under}")
     return found
 
 

@@ -80,7 +80,9 @@ def _untouched(experiment: Experiment, scenario: ScenarioInfo) -> tuple[Experime
         gone |= {STACK}
         stacks = {}
     notice = (
-        (f"--python: the environment stays as it is, so {', '.join(sorted(gone))} of the experiment do not count",)
+        (
+            f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(sorted(gone))}",
+        )
         if gone
         else ()
     )

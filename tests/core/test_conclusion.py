@@ -85,7 +85,7 @@ def test_factors_in_lockstep_are_one() -> None:
             return None
         return HANG if levels["client"] == "per-iteration" else CLEAN
 
-    assert "connect_timeout and read_timeout makes no difference" in text(factors, rule)
+    assert "connect_timeout and read_timeout make no difference" in text(factors, rule)
 
 
 def test_two_equally_small_explanations_are_not_settled() -> None:
