@@ -25,7 +25,10 @@ except ImportError:
 USERS = int(os.environ.get("REPRO_USERS") or 50)
 SECONDS = float(os.environ.get("REPRO_SECONDS") or 8)
 POOL_SIZE = int(os.environ.get("REPRO_POOL_SIZE") or 10)
-GC_THRESHOLD = int(os.environ.get("REPRO_GC_THRESHOLD") or 0)
+GC_THRESHOLD = int(float(os.environ.get("REPRO_GC_THRESHOLD") or 0))
+# Fewer threads than users that resolve: then the queue has no waiter, `notify_one` raises and drops an IndexError while
+# it holds the mutex, and that allocation is where a collection can begin.
+RESOLVER_THREADS = int(float(os.environ.get("REPRO_RESOLVER_THREADS") or 0))
 # A name, not an address: only a name goes through the thread pool of gevent's resolver, whose mutex it is about.
 URL = (os.environ.get("AWS_ENDPOINT_URL_SQS") or "http://127.0.0.1:5000").replace("127.0.0.1", "localhost")
 
@@ -56,6 +59,8 @@ def beat(began):
 def main():
     if GC_THRESHOLD:
         gc.set_threshold(GC_THRESHOLD)
+    if RESOLVER_THREADS:
+        gevent.get_hub().threadpool.maxsize = RESOLVER_THREADS
     began = time.monotonic()
     heart = gevent.spawn(beat, began)
     gevent.joinall([gevent.spawn(use_pools, began + SECONDS) for _ in range(USERS)])
