@@ -19,7 +19,8 @@ class Circumstances:
 
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
-    turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core.
+    turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core. ``connecting`` and
+    ``handshaking`` count the stuck users whose connection is not made yet.
     """
 
     load_at: float
@@ -29,6 +30,8 @@ class Circumstances:
     error: str = ""
     backend_reason: str = ""
     budget_refusals: int = 0
+    connecting: int = 0
+    handshaking: int = 0
     native_call: str = ""
     native_holder: str = ""
     loop: str = ""
@@ -120,9 +123,12 @@ def _deadlocked(decision: Decision, around: Circumstances) -> str:
 
 
 def _unanswered(decision: Decision, around: Circumstances) -> str:
+    steps = ((around.connecting, "to be connected"), (around.handshaking, "for the other side of a TLS handshake"))
+    early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
+    what = f"they wait, {early}; of those no request has left" if early else "the request left, no byte came back"
     return (
-        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: the request left, "
-        "no byte came back, and the backend answers its own probe."
+        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}, "
+        "and the backend answers its own probe."
     )
 
 

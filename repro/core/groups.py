@@ -13,6 +13,7 @@ INNERMOST = 4
 """Telling frames by which stacks are one: enough to tell two waits apart, few enough that two callers of one meet."""
 
 MOST_GROUPS = 3
+CONNECTING = ("connect", "do_handshake")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,17 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, .
         noun = "user" if group.count == 1 else "users"
         found.append(f"{group.count} {noun} parked on {in_words(group.example.wait)}\n{shorten(group.example.stack)}")
     return tuple(found)
+
+
+def unconnected(views: Sequence[View]) -> Counter[str]:
+    """How many of the stuck are still in ``connect`` or in ``do_handshake``, the inner of the two counting."""
+    steps = (_step(item) for view in views for item in view.stuck)
+    return Counter(step for step in steps if step)
+
+
+def _step(greenlet: Greenlet) -> str:
+    names = (frame.function.rpartition(".")[2] for frame in reversed(greenlet.stack))
+    return next((name for name in names if name in CONNECTING), "")
 
 
 def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:

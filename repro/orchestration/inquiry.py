@@ -11,7 +11,7 @@ from repro.core.causes import NEW, Cause, Seen, match
 from repro.core.evidence import Examination, Parked
 from repro.core.explanation import Circumstances, explain
 from repro.core.fingerprint import telltale
-from repro.core.groups import View, blocked_main, native_call, native_holder, seen_frames, telling_stacks
+from repro.core.groups import View, blocked_main, native_call, native_holder, seen_frames, telling_stacks, unconnected
 from repro.core.judge import Decision
 from repro.core.stacks import Dump, Frame, parked, read_dump
 from repro.core.swallowed import swallowed
@@ -172,6 +172,8 @@ def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: t
         native_call=native_call(*blocked) if blocked else by_faulthandler,
         native_holder=native_holder(*blocked) if blocked else "",
         loop=native_call(*blocked) if blocked else by_faulthandler,
+        connecting=unconnected(views)["connect"],
+        handshaking=unconnected(views)["do_handshake"],
     )
 
 
