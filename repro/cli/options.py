@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,16 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((_EXPERIMENT, *_SHARED)):
         command = option(command)
     return command
+
+
+def end_tidily_on_signals() -> None:
+    """SIGTERM ends the program as Ctrl-C does, and Ctrl-C does so too where a shell's ``&`` had it ignored."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def default_jobs() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from repro.cli.options import (
     backend_options,
     command_line,
     default_jobs,
+    end_tidily_on_signals,
     new_folder,
     reproduce,
     shared_options,
@@ -77,7 +77,11 @@ class RunOptions:
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the latest one.")
 @click.option(
-    "--wait-out", type=float, default=0.0, metavar="SECONDS", help="Go on past a hang so long, to see whether it ends."
+    "--wait-out",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Go on past a hang so long, to see whether it ends.",
 )
 @click.option(
     "--fail-on",
@@ -92,18 +96,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     its own against a local SQS; what hangs is kept with its evidence.
     """
     options = RunOptions(**given)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_tidily_on_signals()
     ctx.exit(_run(options))
-
-
-def _interrupt(*_: object) -> None:
-    """A SIGTERM ends the program as Ctrl-C does: tidily."""
-    raise KeyboardInterrupt
 
 
 def _run(options: RunOptions) -> ExitCode:
     from repro.orchestration.planning import Request, prepare
     from repro.presentation.console import make_console
+    from repro.world.backends import check_options
 
     fail_on = _fail_on(options.fail_on)
     console = make_console(to_stderr=options.as_json)
@@ -119,6 +119,11 @@ def _run(options: RunOptions) -> ExitCode:
     )
     for notice in prepared.notices:
         click.echo(f"Note: {notice}", err=True)
+    check_options(
+        {str(cell.settings["backend"]) for cell in prepared.plan.cells},
+        endpoint_url=options.endpoint_url,
+        region=options.region,
+    )
     budget = agreed_budget(
         prepared.plan,
         region=options.region,

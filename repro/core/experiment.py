@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, canonical, level, settings_of
+from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, canonical, is_package, level, settings_of
 from repro.errors import ExperimentError
 from repro.model import Level, Limits
 
@@ -46,7 +46,7 @@ class Experiment:
 
 
 class _LimitsFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     stall_after_s: float = Field(default=Limits.stall_after_s, gt=0)
     stop_grace_s: float = Field(default=Limits.stop_grace_s, gt=0)
     start_s: float = Field(default=Limits.start_s, gt=0)
@@ -154,13 +154,17 @@ def _in_words(error: ValidationError, source: str) -> str:
 
 def _named(section: str, key: str, settings: Mapping[str, Factor], where: str) -> str:
     if section == "env":
+        if not key or "=" in key or "\0" in key:
+            raise ExperimentError(f"{where}: {key!r} is no name of an environment variable; it takes a name without =")
         return f"{ENV}{key}"
     if key in {PYTHON, AS_OF}:
         return key
     if section == "packages":
         name = canonical(key, {}, where=where)
-        if key in settings:
-            raise ExperimentError(f"{where}: {key} is a setting; move it to [settings]")
+        if name in settings:
+            raise ExperimentError(f"{where}: {name} is a setting; move it to [settings]")
+        if not is_package(name, settings):
+            raise ExperimentError(f"{where}: {name} is no distribution; write it as [stacks] or [env]")
         return name
     if key not in settings:
         near = difflib.get_close_matches(key, settings, n=1)
@@ -199,5 +203,6 @@ def _with_limit(experiment: Experiment, name: str, value: str, where: str) -> Ex
     try:
         limits = _LimitsFile.model_validate({name: value})
     except ValidationError:
-        raise ExperimentError(f"{where}: a limit takes a number above 0") from None
+        share = " and at most 1" if name == "failing_share" else ""
+        raise ExperimentError(f"{where}: {name} takes a number above 0{share}") from None
     return replace(experiment, limits=replace(experiment.limits, **{name: getattr(limits, name)}))

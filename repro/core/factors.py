@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -104,7 +104,12 @@ def canonical(name: str, settings: Mapping[str, Factor], *, where: str) -> str:
     if name in settings or name in {STACK, PYTHON, AS_OF} or (name.startswith(ENV) and len(name) > len(ENV)):
         return name
     if name.startswith(PACKAGES):
-        return str(canonicalize_name(name.removeprefix(PACKAGES)))
+        normal = str(canonicalize_name(name.removeprefix(PACKAGES)))
+        if not is_package(normal, settings):
+            raise ExperimentError(
+                f"{where}: {normal} is a factor of its own, and no distribution of that name can be varied; write {normal}"
+            )
+        return normal
     normal = str(canonicalize_name(name))
     if normal in WELL_KNOWN:
         return normal
@@ -135,10 +140,9 @@ def level(name: str, value: Any, settings: Mapping[str, Factor], *, where: str) 
     factor = settings.get(name) or _implied(name)
     try:
         return _READERS[factor.kind](value, factor)
-    except (ValueError, TypeError, InvalidVersion):
-        raise ExperimentError(
-            f"{where}: {value!r} is no level of {name}; {accepted(factor)}{_suggestion(value, factor)}"
-        ) from None
+    except (ValueError, TypeError, OverflowError, InvalidVersion) as error:
+        takes = str(error) if factor.check is not None else f"{accepted(factor)}{_suggestion(value, factor)}"
+        raise ExperimentError(f"{where}: {value!r} is no level of {name}; {takes}") from None
 
 
 def accepted(factor: Factor) -> str:
@@ -165,6 +169,8 @@ def _implied(name: str) -> Factor:
 
 
 def _text(value: Any, factor: Factor) -> Level:
+    if not isinstance(value, str | int | float | date):
+        raise TypeError(f"it takes a text, not a {type(value).__name__}")
     text = str(value)
     if factor.check is not None:
         factor.check(text)
@@ -210,6 +216,8 @@ def _version(value: Any, _: Factor) -> Level:
 
 
 def _day(value: Any, _: Factor) -> Level:
+    if isinstance(value, datetime):
+        raise TypeError(value)
     return value.isoformat() if isinstance(value, date) else date.fromisoformat(str(value)).isoformat() if value else ""
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from repro.core.experiment import Experiment, ScenarioInfo
-from repro.core.factors import AS_OF, ENV, PYTHON, STACK, defaults, is_package, settings_of
+from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, defaults, is_package, settings_of
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
 
@@ -67,28 +67,27 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
 
 def _untouched(experiment: Experiment, scenario: ScenarioInfo) -> tuple[Experiment, tuple[str, ...]]:
     settings = settings_of(scenario.own)
-    gone = {name for name in experiment.factors if is_package(name, settings) or name in {PYTHON, AS_OF}}
+    gone = {name for name in experiment.factors if _is_built(name, settings)}
     if asked := gone & experiment.explicit:
         raise ExperimentError(f"--set {min(asked)}=…: --python runs an environment as it is; leave one of the two out")
+    bundled = {name for bundle in experiment.stacks.values() for name in bundle if _is_built(name, settings)}
     stacks = {
-        name: {
-            key: value for key, value in bundle.items() if not is_package(key, settings) and key not in {PYTHON, AS_OF}
-        }
+        name: {key: value for key, value in bundle.items() if key not in bundled}
         for name, bundle in experiment.stacks.items()
     }
     if not any(stacks.values()):
-        gone |= {STACK}
+        gone |= {STACK} & set(experiment.factors)
         stacks = {}
-    notice = (
-        (
-            f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(sorted(gone))}",
-        )
-        if gone
-        else ()
-    )
+    left_out = sorted(gone) + sorted(bundled - gone if stacks else ())
+    notice = f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(left_out)}"
     kept = {name: levels for name, levels in experiment.factors.items() if name not in gone}
     rules = tuple(rule for rule in experiment.exclusions if not gone & set(rule))
-    return replace(experiment, factors=kept, stacks=stacks, exclusions=rules), notice
+    return replace(experiment, factors=kept, stacks=stacks, exclusions=rules), (notice,) if left_out else ()
+
+
+def _is_built(name: str, settings: Mapping[str, Factor]) -> bool:
+    """Whether a factor is of the environment, which an interpreter that is given brings ready."""
+    return is_package(name, settings) or name in {PYTHON, AS_OF}
 
 
 def _check_size(experiment: Experiment) -> None:

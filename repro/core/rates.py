@@ -38,7 +38,7 @@ def rate_of(verdicts: Sequence[Verdict]) -> Interval | None:
 
 
 def cell_verdict(verdicts: Sequence[Verdict]) -> CellVerdict:
-    """What the trials of a cell come to: one hang makes it a hang; else what most of those that mean something say."""
+    """What the trials of a cell come to: one hang makes it a hang; else what all those that mean something agree on."""
     if Verdict.HANG in verdicts:
         return CellVerdict.HANG
     telling = [verdict for verdict in verdicts if verdict.value in set(CellVerdict)]

@@ -6,6 +6,7 @@ hits all cells alike.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,13 +21,14 @@ class Schedule:
         self._trials = trials
         self._random = random.Random(seed)  # noqa: S311  # an order, no secret
         self._verdicts: dict[str, list[Verdict]] = {cell.id: [] for cell in cells}
-        self._numbers: dict[str, int] = dict.fromkeys(self._verdicts, 0)
+        self._numbers: dict[str, set[int]] = {cell.id: set() for cell in cells}
         self._running: dict[str, int] = dict.fromkeys(self._verdicts, 0)
         self._order = list(cells)
         self._random.shuffle(self._order)
+        self._round = 0
         for trial in finished:
             if trial.cell_id in self._verdicts:
-                self._numbers[trial.cell_id] = max(self._numbers[trial.cell_id], trial.number)
+                self._numbers[trial.cell_id].add(trial.number)
                 self._verdicts[trial.cell_id].append(trial.verdict)
 
     def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
@@ -37,12 +39,16 @@ class Schedule:
         open_cells = [cell for cell in self._order if self._is_open(cell) and is_ready(cell)]
         if not open_cells:
             return None
-        chosen = min(open_cells, key=lambda cell: (self._running[cell.id] > 0, self._begun(cell)))
-        if self._begun(chosen) > min(self._begun(cell) for cell in self._order if self._is_open(cell)):
+        if (lowest := min(self._begun(cell) for cell in open_cells)) > self._round:
+            self._round = lowest
             self._random.shuffle(self._order)
+            open_cells.sort(key=self._order.index)
+        chosen = min(open_cells, key=lambda cell: (self._running[cell.id] > 0, self._begun(cell)))
         self._running[chosen.id] += 1
-        self._numbers[chosen.id] += 1
-        return chosen, self._numbers[chosen.id]
+        # The first that is free: a trial that was interrupted is made anew under its own number, and replaced so.
+        number = next(number for number in itertools.count(1) if number not in self._numbers[chosen.id])
+        self._numbers[chosen.id].add(number)
+        return chosen, number
 
     def record(self, trial: Trial) -> None:
         """Take a trial's end."""

@@ -17,6 +17,10 @@ MOST_FRAMES = 4
 _HEAD = re.compile(r"^Exception ignored (?:in|while[^:]*): ?(?P<where>.*)$")
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_CHAINED = {
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+}
 _ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
 
 
@@ -53,16 +57,20 @@ def _blocks(lines: list[str]) -> Iterator[Swallowed]:
 
 
 def _block(where: str, lines: list[str]) -> Swallowed:
+    """Of a chain of exceptions the last one: it is the one that was dropped."""
     frames: list[str] = []
+    error = ""
     for line in lines:
         frame = _FRAME.match(line)
-        if frame is not None:
+        if frame is not None and not error:
             frames.append(f"{folded(frame['file'])}:{frame['function'].rpartition('.')[2]}")
-        elif _HEAD.match(line):
+        elif line in _CHAINED:
+            frames, error = [], ""
+        elif _HEAD.match(line) or (error and line):
             break
-        elif (error := _ERROR.match(line)) is not None and not line.startswith("Traceback"):
-            return Swallowed(where, error["error"], tuple(frames))
-    return Swallowed(where, "unknown", tuple(frames))
+        elif (found := _ERROR.match(line)) is not None and not line.startswith("Traceback"):
+            error = found["error"]
+    return Swallowed(where, error or "unknown", tuple(frames))
 
 
 def last_error(output: str) -> str:

@@ -10,6 +10,7 @@ from repro.core.experiment import ScenarioInfo, override, parse
 from repro.core.plan import make_plan
 from repro.errors import UsageError
 from repro.model import Plan
+from repro.world import interpreters
 from repro.world.scenarios import DEFAULT, Scenario, find_experiment, of_locustfile, scenario_for
 
 
@@ -69,6 +70,7 @@ def _interpreter(path: Path | None) -> Path | None:
         raise UsageError(
             f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
         )
+    interpreters.inspect(path)
     return Path(
         path.absolute()
     )  # not resolved: a virtual environment's interpreter is a link, and its place says which

@@ -109,10 +109,13 @@ class _Course:
 
 
 def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, site: Site) -> Trial:
-    """Run one trial of ``cell``; its evidence goes to ``folder``. Never raises: what goes wrong is a verdict too."""
+    """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: what goes wrong is a verdict too."""
     course = _Course(cell, environment, number, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # A program that was killed has left this trial's earlier attempt there: its flight record, still full of users,
+        # would be read as this one's.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         return _run(course, site)
     except CancelledError:
         return _trial(course, Verdict.INTERRUPTED, "interrupted", site)

@@ -10,6 +10,7 @@ The installer, unlike a cell, gets the user's own settings: index, proxy, certif
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import json
@@ -26,7 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from repro.errors import ProcessError, StoreError, UntestableError
@@ -130,8 +131,10 @@ class EnvironmentCache:
             python = folder / "bin" / "python"
             if not python.exists() or marker["fingerprint"] != _fingerprint(folder):
                 return None
+            if "files" in marker and marker["files"] != _files(folder):  # older markers lack it
+                return None
             return Environment(key=key, interpreter=python, python=marker["python"], versions=marker["versions"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, csv.Error):
             return None
 
     def _build(self, key: str, spec: EnvironmentSpec, interpreter: interpreters.Interpreter) -> None:
@@ -157,6 +160,7 @@ class EnvironmentCache:
                 "python": version,
                 "versions": {canonicalize_name(name): found for name, found in sorted(packages.items())},
                 "fingerprint": _fingerprint(folder),
+                "files": _files(folder),
                 "created": time.time(),
             }
             partial = folder / f"{MARKER}.partial"
@@ -297,16 +301,17 @@ def _words(stderr: str, spec: EnvironmentSpec) -> str:
 
 def _advice(words: str, spec: EnvironmentSpec) -> str:
     """For a release that was withdrawn: the newest one that would do, which is taken only when it is pinned."""
-    yanked = _YANKED.search(words)
-    if yanked is None:
+    yanked = [(canonicalize_name(found["name"]), found["specifier"] or "") for found in _YANKED.finditer(words)]
+    if not yanked:
         return ""
-    name = canonicalize_name(yanked["name"])
-    with contextlib.suppress(UntestableError):
-        allowed = SpecifierSet(yanked["specifier"] or "")
+    name = yanked[0][0]
+    with contextlib.suppress(UntestableError, InvalidSpecifier):
+        refused = [SpecifierSet(specifier) for other, specifier in yanked if other == name]
         fitting = [
             release.version
             for release in releases(name, include_yanked=True)
-            if release.version in allowed
+            if release.is_yanked
+            and any(release.version in one for one in refused)
             and (spec.as_of is None or not release.released or release.released <= spec.as_of)
         ]
         if fitting:
@@ -318,6 +323,25 @@ def _fingerprint(folder: Path) -> str:
     """Changes when a distribution is installed, removed or changed in version."""
     names = sorted(path.name for path in folder.glob("lib/python*/site-packages/*.dist-info"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def _files(folder: Path) -> str:
+    """Changes when a file that a distribution has installed goes, or another size; byte code comes and goes."""
+    found: list[tuple[str, int]] = []
+    for record in sorted(folder.glob("lib/python*/site-packages/*.dist-info/RECORD")):
+        site = str(record.parent.parent)
+        with record.open(encoding="utf-8", newline="") as rows:
+            for name, *_ in filter(None, csv.reader(rows)):
+                if not name.endswith(".pyc"):
+                    found.append((name, _size(f"{site}/{name}")))
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  # thousands of files: a Path for each would take longer than the look
+    except OSError:
+        return -1
 
 
 def _entry(marker: Path) -> Entry | None:

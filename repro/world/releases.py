@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import date
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from repro.errors import UntestableError
@@ -95,4 +95,9 @@ def _merged(one: Release, other: Release) -> Release:
 
 
 def _takes(release: Release, python: str) -> bool:
-    return not python or not release.requires_python or Version(python) in SpecifierSet(release.requires_python)
+    if not python or not release.requires_python:
+        return True
+    try:
+        return Version(python) in SpecifierSet(release.requires_python)
+    except InvalidSpecifier:
+        return True  # such as ``>=3.5.*``, once accepted: installers pass over it too

@@ -104,7 +104,7 @@ class RunStore:
 
     def set_hunt(self, document: Mapping[str, object]) -> None:
         """Keep the JSON document of a bisection or a blame."""
-        self._set("hunt", json.dumps(document, default=_plain))
+        self._set("hunt", _to_json(document))
 
     def finish(self) -> None:
         """Say that the run has come to its end."""
@@ -179,11 +179,11 @@ def open_run(folder: Path) -> RunStore:
         StoreError: it is no run, cannot be read, or another program is writing it.
     """
     with _said(folder):
-        _check_is_there(folder)
+        with _reading(folder):
+            pass  # somebody else's file is left as it is: not even its journal is changed
         lock = _locked(folder)
         try:
             connection = _connect(folder)
-            _check_schema(connection, folder)
             with connection:
                 connection.execute("DELETE FROM facts WHERE name = 'ended'")
         except BaseException:
@@ -262,8 +262,10 @@ def _connect(folder: Path) -> sqlite3.Connection:
 @contextlib.contextmanager
 def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     _check_is_there(folder)
-    # WAL wants to write its index beside the file; where nobody can write, nobody is writing either.
-    mode = "mode=ro" if os.access(folder, os.W_OK) else "immutable=1"
+    # Where nobody can write, nobody is writing either, and the index that WAL wants beside the file cannot be made; but
+    # what a killed program left in its WAL counts, and its index is there too.
+    is_all_there = not os.access(folder, os.W_OK) and not (folder / f"{FILE}-wal").exists()
+    mode = "immutable=1" if is_all_there else "mode=ro"
     connection = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
     try:
         _check_schema(connection, folder)

@@ -7,7 +7,7 @@ A backend never lives in a cell's environment: cells vary botocore and urllib3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -115,6 +115,18 @@ def make_backend(
     return makers[name]()
 
 
+def check_options(names: Collection[str], *, endpoint_url: str | None, region: str | None) -> None:
+    """See that each of these backends was given what it wants, before a run is made for it.
+
+    Raises:
+        UsageError: an option is missing, or is no URL.
+    """
+    if "endpoint" in names:
+        _endpoint(endpoint_url)
+    if "aws" in names:
+        _check_region(region)
+
+
 def _moto(folder: Path, mark: str) -> Backend:
     from repro.world.backends.moto import MotoBackend
 
@@ -138,6 +150,10 @@ def _endpoint(endpoint_url: str | None) -> Backend:
 def _aws(folder: Path, region: str | None, profile: str | None, endpoint_url: str | None) -> Backend:
     from repro.world.backends.aws import AwsBackend
 
+    return AwsBackend(_check_region(region), run=folder.parent.name, profile=profile, endpoint_url=endpoint_url)
+
+
+def _check_region(region: str | None) -> str:
     if not region:
         raise UsageError("--backend aws needs --region REGION, such as --region eu-central-1")
-    return AwsBackend(region, run=folder.parent.name, profile=profile, endpoint_url=endpoint_url)
+    return region

@@ -1,0 +1,161 @@
+"""The command line as a shell starts it: what is wrong is one sentence on standard error, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro import __version__
+from repro.cli import _COMMANDS
+
+SCRIPT = Path(sys.executable).with_name("repro")
+LIMIT_S = 60.0
+
+
+def repro(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPT, *words],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def test_help_names_commands_examples_and_exit_codes(tmp_path: Path) -> None:
+    done = repro("--help", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("run ", "export ", "list ", "env ", "cleanup ", "Examples:", "Exit codes: 0 no hang, 1 a hang"):
+        assert text in done.stdout
+    assert repro("-h", folder=tmp_path).stdout == done.stdout
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_every_command_has_help_with_examples(command: str, tmp_path: Path) -> None:
+    done = repro(command, "--help", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"repro {command}" in done.stdout.partition("Examples:")[2]
+
+
+def test_help_waits_for_no_library() -> None:
+    code = (
+        "import sys\nsys.argv = ['repro', '--help']\nfrom repro.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    heavy = {"numpy", "scipy", "jinja2", "pydantic", "rich", "boto3", "moto", "psutil", "packaging"}
+    assert not heavy & set(done.stdout.splitlines()[-1].split())
+
+
+def test_a_checkout_and_a_module_are_the_same_program(tmp_path: Path) -> None:
+    door = Path(__file__).parents[2] / "cli.py"
+    for argv in ([sys.executable, "-m", "repro"], [sys.executable, door]):
+        env = {**os.environ, "PYTHONPATH": str(door.parent)}
+        done = subprocess.run(
+            [*argv, "--version"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=True
+        )
+        assert done.stdout == f"repro, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("rnu",), "There is no command 'rnu'. Did you mean run?"),
+        (("run", "--bogus"), "No such option"),
+        (("run", "locust-2673"), "there is no experiment 'locust-2673'; did you mean locust-2637?"),
+        (("run", "no.toml"), "there is no experiment 'no.toml'; `repro list experiments` shows"),
+        (("run", "bad.toml"), "bad.toml: unknown key trails; did you mean trials?"),
+        (("run", "--set", "usres=3"), "--set usres=3: there is no factor 'usres', did you mean users?"),
+        (("run", "--set", "client=sharde"), "it takes shared, per-user, per-iteration; did you mean shared?"),
+        (("run", "--set", "stack=2099"), "there is no stack '2099'; it has 2023-02, 2024-03"),
+        (("run", "--trials", "0"), "--trials 0: give 1 or more"),
+        (("run", "--wait-out", "-1"), "Invalid value for '--wait-out'"),
+        (("run", "--python", "/no/such"), "--python /no/such: there is no such interpreter; give the path of one"),
+        (("run", "--python", "/bin/true"), "/bin/true is no Python interpreter that runs; give the path of one"),
+        (("run", "--python", sys.executable, "--set", "locust=2.24.0"), "--set locust=…: --python runs an environment"),
+        (("run", "--fail-on", "nonsense"), "--fail-on nonsense: it takes hang, crash, failing, untestable, inconclusive"),
+        (("run", "--out", "full"), "--out full: it is there already; add --resume to go on with that run"),
+        (("run", "--locustfile", "no.py"), "there is no locustfile no.py; check the path"),
+        (("run", "--backend", "mot"), "'mot' is no level of backend; it takes moto, ministack, endpoint, aws"),
+        (("run", "--backend", "endpoint"), "--backend endpoint needs --endpoint-url URL"),
+        (("run", "--backend", "endpoint", "--endpoint-url", "here"), "--endpoint-url here: that is no URL; give one"),
+        (("run", "--backend", "aws", "--yes"), "--backend aws needs --region REGION, such as --region eu-central-1"),
+        (("run", "--backend", "aws", "--region", "eu-central-1"), "nobody can be asked whether to go on; add --yes"),
+        (("run", "--max-requests", "5"), "--max-requests goes with --backend aws"),
+        (("export", "-o", "full"), "-o full: the folder is not empty; choose another"),
+        (("env", "prune"), "say which to delete: --older-than DAYS, or --all"),
+        (("env", "show", "zzz"), "no environment has a key that begins with 'zzz'; `repro env list` shows them"),
+        (("cleanup",), "Missing option '--region'"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_sentence_on_standard_error(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.toml").write_text('scenario = "known/clean"\ntrails = 3')
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "something").write_text("")
+    done = repro(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+    assert (done.returncode, done.stdout) == (2, "")
+    *before, last = done.stderr.strip().splitlines()
+    assert last.startswith("Error: ")
+    assert said in last
+    assert not [line for line in before if "Error" in line or "Traceback" in line]
+    assert {path.name for path in tmp_path.iterdir()} <= {"bad.toml", "full", "cache"}
+
+
+def test_a_run_that_is_not_there_is_not_the_users_slip(tmp_path: Path) -> None:
+    for words in (("export", "-o", "bug"), ("run", "--resume"), ("run", "--resume", "--out", "nothing")):
+        done = repro(*words, folder=tmp_path)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.startswith("Error: ")
+        assert "no run" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["scenarios", "experiments", "factors", "runs"])
+def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path) -> None:
+    done = repro("list", what, "--json", folder=tmp_path)
+    assert done.returncode == 0
+    rows = json.loads(done.stdout)
+    assert bool(rows) is (what != "runs")
+    plain = repro("list", what, folder=tmp_path)
+    assert plain.returncode == 0
+    assert "\x1b" not in plain.stdout
+    for row in rows:
+        assert str(next(iter(row.values()))) in plain.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {SCRIPT} list factors --json | head -c 1; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_completion_knows_experiments_and_its_script(tmp_path: Path) -> None:
+    done = repro(folder=tmp_path, _REPRO_COMPLETE="bash_source")
+    assert "_repro_completion()" in done.stdout
+    words = {"COMP_WORDS": "repro run known/cl", "COMP_CWORD": "2", "_REPRO_COMPLETE": "bash_complete"}
+    assert repro(folder=tmp_path, **words).stdout == "plain,known/clean\n"
+
+
+def test_environments_are_listed_even_when_there_are_none(tmp_path: Path) -> None:
+    done = repro("env", "list", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "There are no cached environments" in done.stderr
+    listed = repro("env", "list", "--json", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+    assert json.loads(listed.stdout) == []

@@ -1,0 +1,163 @@
+"""The sentences of a verdict say what is stuck, on what, for whom, since when, and whether it ends."""
+
+from dataclasses import replace
+
+import pytest
+
+from repro.core.evidence import Parked, ParkedOn, Slot
+from repro.core.explanation import Circumstances, bound_of, explain, held_by
+from repro.core.judge import Decision, Stuck
+from repro.core.verdict import TABLE, Facts, Phase
+from repro.model import HangClass, Verdict
+
+ROWS = {row.name: row for row in TABLE}
+HANGS = [row.name for row in TABLE if row.verdict is Verdict.HANG]
+OTHERS = [row.name for row in TABLE if row.verdict is not Verdict.HANG]
+SLOT = Slot(
+    number=1, is_user=True, busy=True, operation="ReceiveMessage", began=110, last_end=109, begun=5, ended=4, failed=0,
+    poll_s=0, attempt_s=60, ceiling_s=616, born=100, killed=0, greenlet=1,
+)  # fmt: skip
+AROUND = Circumstances(load_at=100, users=10, seconds=8)
+DROPPED = """Exception ignored in: <finalize object at 0x7f; dead>
+Traceback (most recent call last):
+  File "/e/site-packages/urllib3/connectionpool.py", line 1, in _close_pool_connections
+gevent.exceptions.GreenletExit
+"""
+
+
+def stuck(number: int = 1, parked: Parked | None = None, **slot: float | str) -> Stuck:
+    return Stuck(1, replace(SLOT, number=number, **slot), 110.0, parked)  # type: ignore[arg-type]  # names of its fields
+
+
+def decision(name: str, *users: Stuck, facts: Facts | None = None, at: float = 123.5, since: float = 110) -> Decision:
+    return Decision(ROWS[name], facts or Facts(users=len(users)), users, at, since)
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_every_row_of_the_table_has_its_sentence(name: str) -> None:
+    said = explain(decision(name, stuck()), AROUND)
+    assert said
+    assert "\n" not in said
+    bound = bound_of(decision(name, stuck()))
+    assert bound.why
+
+
+def test_a_freeze_says_since_when_where_and_who_holds() -> None:
+    around = replace(AROUND, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)")
+    said = explain(decision("the event loop stands", stuck(1), stuck(2)), around)
+    assert said == (
+        "The event loop has not turned for 13.5 s, since second 10.0 of the load; all 2 users stand still: the main "
+        "thread stands in queue.py:get, line 3. It is probably held by user 2 (it stands in `x`)."
+    )
+    held = explain(decision("the event loop stands", stuck(), facts=Facts(native_silent=True)), AROUND)
+    assert held.endswith("stand still. The agent's native thread does not run either: the GIL is held.")
+
+
+def test_who_never_began() -> None:
+    around = replace(AROUND, native_call="a.py:f, line 1")
+    assert explain(decision("never began"), around) == "No user ever began: the process stands in a.py:f, line 1."
+
+
+def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
+    facts = Facts(users=2, cores=0.98, no_end=True)
+    said = explain(decision("the loop turns, a core burns, nothing ends", stuck(1), stuck(2), facts=facts), AROUND)
+    assert said == "No operation of 2 users has ended for 13.5 s while 1.0 cores burn: the event loop turns."
+    facts = replace(facts, loop_silent=True)
+    around = replace(AROUND, loop="a.py:f, line 1")
+    assert explain(decision("the event loop stands, a core burns", stuck(), facts=facts), around).endswith(
+        "cores burn, in a.py:f, line 1: the event loop does not turn."
+    )
+
+
+def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> None:
+    mutex = Parked(on=ParkedOn.LOCK, detail="lock pool.mutex", holder="user 3")
+    nothing = Parked(on=ParkedOn.NOTHING)
+    event = Parked(on=ParkedOn.EVENT, detail="event done")
+    users = [stuck(1, event), stuck(2, mutex), stuck(3, mutex), stuck(4, mutex), stuck(5, nothing), stuck(6, nothing)]
+    said = explain(decision("users parked on locks", *users, facts=Facts(locked=6)), AROUND)
+    assert said == (
+        "6 of 10 users are parked for good since second 10.0 of the load, 3 on lock pool.mutex, held by user 3; "
+        "2 on nothing that could wake it; 1 on event done, holder unknown."
+    )
+
+
+def test_an_unread_answer_is_a_deadlock_of_its_own() -> None:
+    said = explain(decision("answers lie unread", stuck(), facts=Facts(unread=1)), AROUND)
+    assert said == (
+        "1 of 10 users is in flight in ReceiveMessage (1) since second 10.0 of the load: an answer lies unread in the "
+        "socket, and nobody reads it."
+    )
+
+
+def test_an_unanswered_request_names_the_operations_the_most_frequent_first() -> None:
+    users = [stuck(1), stuck(2, operation="SendMessage"), stuck(3)]
+    said = explain(decision("no byte came back", *users), AROUND)
+    assert said.startswith("3 of 10 users are waiting in ReceiveMessage (2), SendMessage (1) since second 10.0")
+    assert said.endswith("and the backend answers its own probe.")
+
+
+def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
+    name, facts = "users outlive the stop", Facts(phase=Phase.STOPPING, users=2, grace_over=True)
+    users = [stuck(1, began=112), stuck(2, began=113), stuck(3, began=105, last_end=105)]
+    said = explain(decision(name, *users, facts=facts), AROUND)
+    assert said == (
+        "3 of 10 users live on 13.5 s after the stop, and 2 of them go on sending: they survived their GreenletExit."
+    )
+    lost = explain(decision(name, stuck(1, began=105), facts=facts), replace(AROUND, output=DROPPED * 3))
+    assert lost == (
+        "1 of 10 users live on 13.5 s after the stop: their GreenletExit was thrown into code whose exceptions Python "
+        "drops. Exception ignored in <finalize object; dead>: gevent.exceptions.GreenletExit, through "
+        "urllib3/connectionpool.py:_close_pool_connections (3 times in the output)."
+    )
+    alone = explain(decision("the process outlives the stop", facts=replace(facts, users=0)), AROUND)
+    assert alone == "All users have ended, but the process will not exit, 13.5 s after the stop."
+
+
+ERROR = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: why\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "around", "words"),
+    [
+        ("the backend has died", Facts(), {"backend_reason": "nothing listens"}, "the backend has died: nothing listens"),
+        ("ended before it began", Facts(exit_code=1), {"output": ERROR}, "exit code 1 before it sent anything: ValueError: why"),
+        ("ended before it began", Facts(exit_code=0), {}, "ended with exit code 0 before it sent anything"),
+        ("died", Facts(exit_code=-9, ended=5, failed=1), {}, "killed by signal 9 after 5 operations ended, 1 of them failed"),
+        ("died", Facts(exit_code=3), {"output": ERROR}, "ended with exit code 3 after 0 operations ended, 0 of them failed: ValueError: why"),
+        ("ended by itself", Facts(exit_code=0, load_s=2.04, ended=3), {}, "ended by itself with exit code 0 after 2.0 of 8 s of load"),
+        ("every operation failed at once", Facts(ended=30, failed=30), {"error": "NoRegion"}, "all 30 operations failed: NoRegion"),
+        ("operations failed", Facts(ended=30, failed=20), {"output": ERROR}, "30 operations ended, 20 of them failed: ValueError: why"),
+        ("ran and ended", Facts(ended=30), {}, "30 operations ended, 0 of them failed"),
+        ("operations failed", Facts(ended=30, failed=20), {"budget_refusals": 7}, "; 7 calls were refused: the budget of requests is spent"),
+    ],
+)  # fmt: skip
+def test_what_is_no_hang_gives_its_reason(name: str, facts: Facts, around: dict[str, str], words: str) -> None:
+    said = explain(decision(name, facts=facts), replace(AROUND, **around))  # type: ignore[arg-type]  # names of its fields
+    assert words in said
+
+
+@pytest.mark.parametrize("name", HANGS)
+def test_only_a_request_in_flight_gives_up_by_itself(name: str) -> None:
+    bound = bound_of(decision(name, stuck()))
+    is_unanswered = ROWS[name].hang_class is HangClass.UNANSWERED
+    assert bound.at_most_s == (616 if is_unanswered else None)
+    assert bound.why.startswith("gives up after at most 616 s: 5 attempts of 60 s" if is_unanswered else "nothing ends")
+
+
+@pytest.mark.parametrize("ceiling_s", [0.0, float("inf")])
+def test_one_operation_without_a_time_out_makes_it_endless(ceiling_s: float) -> None:
+    bound = bound_of(decision("no byte came back", stuck(1), stuck(2, ceiling_s=ceiling_s)))
+    assert bound.at_most_s is None
+    assert bound.why == "nothing ends it: the operation has no time-out"
+
+
+def test_the_bound_is_that_of_the_longest() -> None:
+    users = [stuck(1, ceiling_s=20, attempt_s=10), stuck(2, ceiling_s=120, attempt_s=60)]
+    bound = bound_of(decision("no byte came back", *users))
+    assert bound.at_most_s == 120
+    assert "1 attempt of 60 s" in bound.why
+
+
+def test_a_guess_about_the_holder_stays_one() -> None:
+    assert held_by("user 2") == "held by user 2"
+    assert held_by("probably user 2") == "probably held by user 2"
