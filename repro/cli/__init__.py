@@ -12,6 +12,7 @@ from repro.errors import ExitCode, ReproError
 
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
+    "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),

@@ -200,18 +200,20 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
         plan=prepared.plan,
         command=command_line(),
         seed=options.seed,
-        machine=_machine(),
-        tool_versions=_tool_versions(),
+        machine=machine(),
+        tool_versions=tool_versions(),
     )
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """The machine of a run, to be kept with it."""
     import os
 
     return {"system": platform.platform(), "cores": str(os.cpu_count()), "python": sys.version.split()[0]}
 
 
-def _tool_versions() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
+    """This program's own versions, likewise."""
     from importlib import metadata
 
     from repro import __version__
