@@ -1,0 +1,175 @@
+"""Reports of a run with hostile and secret texts in it: every format stays whole, and lets nothing out."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import string
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from repro.core.rates import cell_verdict, rate_of
+from repro.model import (
+    Bound,
+    Cell,
+    CellResult,
+    EnvironmentSpec,
+    Hang,
+    HangClass,
+    Limits,
+    Moment,
+    Plan,
+    StoredRun,
+    Trial,
+    Verdict,
+)
+from repro.presentation.comparison import compare, comparison_markdown
+from repro.presentation.document import document, schema
+from repro.presentation.junit import junit
+from repro.presentation.markdown import MOST_CHARACTERS, markdown
+from repro.presentation.page import page
+from repro.presentation.redaction import redacted, redactor
+
+HOSTILE = "</script><script>alert(1)</script> | \x1b]0;x\x07 ``` \u202e<img src=x onerror=alert(2)> @everyone \x00 ]]>"
+SECRETS = {
+    "access key": "AKIAIOSFODNN7EXAMPLE",
+    "secret key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "account": "987654321098",
+    "user": "somebody-real",
+    "host": "build-host-77",
+    "token": "FwoGZXIvYXdzEBYaDHqa0AP",
+    "body": "card 4111-1111",
+}
+LEAKS = (
+    f"AWS_ACCESS_KEY_ID={SECRETS['access key']} AWS_SECRET_ACCESS_KEY={SECRETS['secret key']}\n"
+    f"https://sqs.eu-west-1.amazonaws.com/{SECRETS['account']}/queue?X-Amz-Security-Token={SECRETS['token']}\n"
+    f"File \"/home/{SECRETS['user']}/venv/x.py\" on {SECRETS['host']} send_message(MessageBody='{SECRETS['body']}')"
+)
+
+
+def stored(trials: int = 1, cells: int = 3, text: str = HOSTILE) -> StoredRun:
+    made = []
+    for index in range(cells):
+        cell = Cell(
+            id=f"{index:012x}", label=f"n={index} {text}", scenario="s", factors={"n": index, "tls": False}, settings={},
+            environ={}, environment=EnvironmentSpec(),
+        )  # fmt: skip
+        mine = tuple(trial(cell, number, text, is_hung=index == 0) for number in range(1, trials + 1))
+        verdicts = [one.verdict for one in mine]
+        made.append(CellResult(cell=cell, trials=mine, verdict=cell_verdict(verdicts), rate=rate_of(verdicts)))
+    plan = Plan(
+        experiment="e",
+        scenario="s",
+        cells=tuple(one.cell for one in made),
+        varied=("n",),
+        trials=trials,
+        limits=Limits(),
+    )
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    return StoredRun(
+        folder=Path("run"), run_id="run", plan=plan, command=text, started=began, ended=began, seed=0, machine={"system": text},
+        tool_versions={"repro": "0"}, cells=tuple(made), hangs_when=text,
+    )  # fmt: skip
+
+
+def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:
+    hang = Hang(
+        hang_class=HangClass.FROZEN, users_stuck=2, users=3, stuck_since_s=1.0, bound=Bound(at_most_s=None, why=text),
+        explanation=text, fingerprint="f", cause_text=text, stacks=(text, f"{text}{number}"),
+    )  # fmt: skip
+    return Trial(
+        cell_id=cell.id, number=number, verdict=Verdict.HANG if is_hung else Verdict.CLEAN, reason=text,
+        started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.5, hang=hang if is_hung else None,
+        timeline=tuple(Moment(second=s, ended=s, stuck=1, alive=3) for s in range(10)), python="3.11.7",
+        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text,
+    )  # fmt: skip
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the texts of its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_hostile_text_adds_no_element_to_the_page() -> None:
+    hostile, tame = Page(page(document(stored()))), Page(page(document(stored(text="tame"))))
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in tame.tags]
+    assert not any(name.startswith("on") for _, attributes in hostile.tags for name in attributes)
+    assert not any(attributes.get("src") for _, attributes in hostile.tags)
+
+
+def test_the_pages_data_is_what_the_trials_say() -> None:
+    text = page(document(stored()))
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert json.loads(data)["trials"]["000000000000"][0]["reason"] == HOSTILE
+
+
+def test_hostile_text_breaks_no_table_and_no_fence() -> None:
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(document(stored())))
+    assert sum(token.type == "tr_open" for token in tokens) == 1 + 3
+    cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
+    assert len(cells) == 3 * 4
+    html = [token.content for token in tokens if token.type == "html_block"]
+    html += [child.content for token in tokens for child in token.children or () if child.type == "html_inline"]
+    assert not any("script" in part or "img" in part for part in html)
+    assert "\x1b" not in markdown(document(stored()))
+
+
+def test_junit_is_xml_whatever_the_text() -> None:
+    suite = ET.fromstring(junit(document(stored()))).find("testsuite")  # noqa: S314  # our own
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "0")
+
+
+def test_the_document_keeps_to_its_schema() -> None:
+    jsonschema.validate(json.loads(json.dumps(document(stored()))), schema())
+
+
+@pytest.mark.parametrize("form", ["md", "html", "json", "junit"])
+def test_no_planted_secret_gets_out_in_any_format(form: str) -> None:
+    redact = redactor(users=(SECRETS["user"],), homes=(f"/home/{SECRETS['user']}",), hosts=(SECRETS["host"],))
+    clean = redacted(document(stored(text=LEAKS)), redact)
+    text = {"md": markdown, "html": page, "json": json.dumps, "junit": junit}[form](clean)
+    assert [name for name, secret in SECRETS.items() if secret in text] == []
+
+
+@given(st.text(string.printable, max_size=40), st.text(string.printable, max_size=40), st.integers())
+def test_an_access_key_never_survives(before: str, after: str, seed: int) -> None:
+    key = "AKIA" + "".join(random.Random(seed).choices(string.ascii_uppercase + string.digits, k=16))
+    assert key not in redactor()(f"{before} {key} {after}")
+
+
+def test_versions_and_stacks_stay_readable() -> None:
+    line = 'File "urllib3/connectionpool.py", line 1180, in _close_pool_connections; gevent 24.2.1, cell 3f9c2a1b4d5e'
+    assert redactor(users=("root",), hosts=("localhost",))(line) == line
+
+
+def test_a_large_run_still_fits_into_an_issue() -> None:
+    text = markdown(document(stored(trials=2, cells=400, text="x" * 3000)), reproducer="y" * 8000)
+    assert len(text) < MOST_CHARACTERS
+    assert "left out" in text
+
+
+def test_two_runs_are_compared_cell_by_cell() -> None:
+    one = document(stored(text="t"))
+    other = json.loads(json.dumps(one))
+    other["cells"][0] |= {"verdict": "clean", "hang_class": None}
+    found = compare(one, other)
+    assert [(change["before"], change["after"]) for change in found["changed"]] == [("hang (frozen)", "clean")]
+    assert found["same"] == 2
+    assert "hang (frozen)" in comparison_markdown(found)
