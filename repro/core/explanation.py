@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from repro.core.evidence import ParkedOn
+from repro.core.evidence import ParkedOn, Slot
 from repro.core.judge import Decision, Stuck
 from repro.core.swallowed import last_error, swallowed
 from repro.model import Bound, HangClass, Verdict
+
+PAUSE_S = 20.0
+"""botocore waits at most so long between two attempts."""
 
 MAX_NAMES = 3
 
@@ -45,8 +48,8 @@ def explain(decision: Decision, around: Circumstances) -> str:
     return _reason(decision, around)
 
 
-def bound_of(decision: Decision) -> Bound:
-    """The longest that the hang can last by the cell's own time-outs and attempts."""
+def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
+    """The longest that the hang can last by the client's own time-outs; ``attempts`` are the cell's, named where they fit."""
     hang_class = decision.row.hang_class
     if hang_class is not HangClass.UNANSWERED:
         return Bound(at_most_s=None, why=_ENDLESS.get(hang_class or HangClass.FROZEN, "nothing ends it"))
@@ -54,14 +57,17 @@ def bound_of(decision: Decision) -> Bound:
     if not ceilings or any(ceiling in {0.0, float("inf")} for ceiling in ceilings):
         return Bound(at_most_s=None, why="nothing ends it: the operation has no time-out")
     worst = max((user.slot for user in decision.stuck if user.slot.busy), key=lambda slot: slot.ceiling_s)
-    attempts = max(1, round(worst.ceiling_s / worst.attempt_s / 2)) if worst.attempt_s else 1
-    most_s = attempts * worst.attempt_s if attempts > 1 else worst.attempt_s
-    noun = "attempt" if attempts == 1 else "attempts"
+    how = f"{attempts} attempt{'s' if attempts > 1 else ''}" if _fits(worst, attempts) else "its attempts"
     return Bound(
         at_most_s=worst.ceiling_s,
-        why=f"gives up after at most {worst.ceiling_s:.0f} s: {attempts} {noun} of {worst.attempt_s:g} s to read "
-        f"({most_s:.0f} s), besides connecting and the pauses between",
+        why=f"gives up after at most {worst.ceiling_s:.0f} s: {how} of up to {worst.attempt_s:g} s, connecting and the pauses "
+        "between them included",
     )
+
+
+def _fits(slot: Slot, attempts: int) -> bool:
+    """Whether so many attempts can make up the ceiling: a locustfile may have given its client others than the cell's."""
+    return 0 < attempts * slot.attempt_s <= slot.ceiling_s <= attempts * (2 * slot.attempt_s + PAUSE_S)
 
 
 _ENDLESS = {

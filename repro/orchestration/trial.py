@@ -232,7 +232,7 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site)
 def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: Site) -> Hang:
     if decision.row.hang_class is None:
         raise ValueError(decision.row.name)
-    bound = bound_of(decision)
+    bound = bound_of(decision, attempts=int(cell.settings.get("max_attempts", 0)))
     if site.wait_out_s:
         recovered = watcher.until_recovered(decision, limit_s=site.wait_out_s)
         bound = replace(bound, recovered_after_s=recovered)

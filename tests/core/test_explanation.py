@@ -138,10 +138,12 @@ def test_what_is_no_hang_gives_its_reason(name: str, facts: Facts, around: dict[
 
 @pytest.mark.parametrize("name", HANGS)
 def test_only_a_request_in_flight_gives_up_by_itself(name: str) -> None:
-    bound = bound_of(decision(name, stuck()))
+    bound = bound_of(decision(name, stuck()), attempts=5)
     is_unanswered = ROWS[name].hang_class is HangClass.UNANSWERED
     assert bound.at_most_s == (616 if is_unanswered else None)
-    assert bound.why.startswith("gives up after at most 616 s: 5 attempts of 60 s" if is_unanswered else "nothing ends")
+    assert bound.why.startswith(
+        "gives up after at most 616 s: 5 attempts of up to 60 s" if is_unanswered else "nothing ends"
+    )
 
 
 @pytest.mark.parametrize("ceiling_s", [0.0, float("inf")])
@@ -153,9 +155,16 @@ def test_one_operation_without_a_time_out_makes_it_endless(ceiling_s: float) -> 
 
 def test_the_bound_is_that_of_the_longest() -> None:
     users = [stuck(1, ceiling_s=20, attempt_s=10), stuck(2, ceiling_s=120, attempt_s=60)]
-    bound = bound_of(decision("no byte came back", *users))
+    bound = bound_of(decision("no byte came back", *users), attempts=1)
     assert bound.at_most_s == 120
-    assert "1 attempt of 60 s" in bound.why
+    assert "1 attempt of up to 60 s" in bound.why
+
+
+def test_attempts_that_do_not_fit_the_ceiling_are_not_named() -> None:
+    bound = bound_of(decision("no byte came back", stuck(1, ceiling_s=366, attempt_s=60)), attempts=2)
+    assert "its attempts of up to 60 s" in bound.why
+    bound = bound_of(decision("no byte came back", stuck(1, ceiling_s=366, attempt_s=60)), attempts=5)
+    assert "5 attempts of up to 60 s" in bound.why
 
 
 def test_a_guess_about_the_holder_stays_one() -> None:
