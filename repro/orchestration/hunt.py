@@ -8,6 +8,7 @@ and the known cause, of the first that was seen at the bad end. Whatever else a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,7 +61,10 @@ class Found:
 
 @dataclass
 class Hunt:
-    """A hunt under way. ``probe`` makes a trial of a cell, ``build_ahead`` is told which cells may come next."""
+    """A hunt under way. ``probe`` makes a trial of a cell, ``build_ahead`` is told which cells may come next.
+
+    ``most_trials`` are those of environments that could be made.
+    """
 
     candidates: Sequence[Candidate]
     probe: Callable[[Cell, int], Trial]
@@ -78,7 +82,7 @@ class Hunt:
         for trial in sorted(finished, key=lambda trial: trial.started):
             if trial.cell_id in by_cell:
                 state = self._take(state, by_cell[trial.cell_id], trial)
-        while not state.answer().is_settled and len(self._probes) < self.most_trials:
+        while not state.answer().is_settled and not self._has_made_enough():
             wanted = state.next_probes(2)
             if not wanted:
                 break
@@ -94,8 +98,12 @@ class Hunt:
             answer=answer,
             probes=tuple(self._probes),
             candidates=tuple(self.candidates),
-            is_exhausted=not answer.is_settled and len(self._probes) >= self.most_trials,
+            is_exhausted=not answer.is_settled and self._has_made_enough(),
         )
+
+    def _has_made_enough(self) -> bool:
+        """Whether ``most_trials`` were made; a release that cannot be installed costs none."""
+        return sum(probe.trial.verdict is not Verdict.UNTESTABLE for probe in self._probes) >= self.most_trials
 
     def _look_at_the_good_end(self) -> None:
         """Where nothing hangs at the bad end, the two may have been exchanged: the answer stays, and can say so."""
@@ -253,6 +261,8 @@ def block_of(found: Found, *, package: str, sentence: str, command: str) -> str:
             lines.append(f"  {candidate.name:<14} hung {in_words(interval(hits, n))}{mark}")
     apart = [probe for probe in found.probes if probe.hang is None]
     lines += [f"  {probe.candidate.name:<14} {probe.trial.verdict}: {probe.trial.reason[:160]}" for probe in apart[:5]]
+    if more := Counter(probe.trial.verdict.value for probe in apart[5:]):
+        lines.append(f"  {'and':<14} {', '.join(f'{count} more {verdict}' for verdict, count in more.items())}")
     changes = changed(found)
     if changes:
         lines.append("changed: " + ", ".join(f"{name} {versions}" for name, versions in changes.items()))

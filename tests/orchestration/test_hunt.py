@@ -86,6 +86,13 @@ def test_what_cannot_be_tested_is_stepped_past_and_said() -> None:
     assert "1.7, 1.8, 1.9" in sentence_of(found, package="p")
 
 
+def test_releases_that_cannot_be_installed_cost_no_trial() -> None:
+    history = History(100, 5, untestable=range(20, 100))
+    found = Hunt(history.candidates, history.probe, most_trials=30).run()
+    assert (found.answer.index, found.answer.previous) == (5, 4)
+    assert "more untestable" in block_of(found, package="p", sentence="s", command="c")
+
+
 def test_another_hang_does_not_count() -> None:
     history = History(16, 12, other=(3, 4, 5, 6))
     found = Hunt(history.candidates, history.probe).run()
