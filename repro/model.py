@@ -64,7 +64,8 @@ class EnvironmentSpec:
     """What was asked of an environment; its hash is the environment's key.
 
     ``pins`` maps a normalised distribution name to an exact version, ``requires`` are the
-    requirements that the scenario has whatever the pins say (PEP 508), ``as_of`` resolves
+    requirements that the scenario has whatever the pins say (PEP 508), ``constraints`` say which versions are allowed of
+    what comes in only because another package needs it (PEP 508 too), ``as_of`` resolves
     everything that is not pinned as it was on that day, ``python`` is a version such as ``3.11``
     or empty for the default, and ``interpreter`` is set when an existing environment is to be run untouched (then
     nothing else counts).
@@ -73,6 +74,7 @@ class EnvironmentSpec:
     python: str = ""
     pins: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     as_of: date | None = None
     interpreter: Path | None = None
 

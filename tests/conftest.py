@@ -1,10 +1,22 @@
-"""Environments with real releases, made once for all tests that try something on several of them."""
+"""What several folders of tests use: environments with real releases, and a package index whose content is known."""
 
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
 import shutil
 import sys
-from collections.abc import Callable
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,3 +51,131 @@ def find_python(version: str) -> Path:
         if processes.run([candidate, "-c", "import sys"], limit_s=20).returncode == 0:
             return candidate
     pytest.fail(f"install Python {version}: this has to be tried on it")
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class PackageIndex:
+    """A package index on loopback, with wheels made on the spot.
+
+    Serves what was added, as PEP 691 and 700 say; ``asked`` are the paths that were asked for."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, list[dict[str, Any]]] = {}
+        self._files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        index = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                index.asked.append(self.path)
+                kind, body = index.answer(self.path)
+                self.send_response(200 if kind else 404)
+                self.send_header("Content-Type", kind or "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET  # noqa: N815  # the server's name for it
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/simple"
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        *,
+        requires: Sequence[str] = (),
+        released: date = date(2024, 1, 1),
+        yanked: bool | str = False,
+        requires_python: str = "",
+    ) -> None:
+        """A release with one wheel: a module of its name, and its metadata."""
+        filename = f"{name}-{version}-py3-none-any.whl"
+        metadata = made_metadata(name, version, requires, requires_python)
+        wheel = made_wheel(name, version, metadata)
+        self._files |= {f"/files/{filename}": wheel, f"/files/{filename}.metadata": metadata.encode()}
+        entry = {
+            "filename": filename,
+            "url": f"/files/{filename}",
+            "hashes": {"sha256": hashlib.sha256(wheel).hexdigest()},
+            "upload-time": f"{released}T12:00:00Z",
+            "size": len(wheel),
+            "yanked": yanked,
+            "core-metadata": True,
+            **({"requires-python": requires_python} if requires_python else {}),
+        }
+        self._pages.setdefault(f"/simple/{name}/", []).append(entry)
+
+    def answer(self, path: str) -> tuple[str, bytes]:
+        if path in self._files:
+            return "application/octet-stream", self._files[path]
+        if path not in self._pages:
+            return "", b"not here"
+        name = path.strip("/").rpartition("/")[2]
+        versions = sorted({file["filename"].split("-")[1] for file in self._pages[path]})
+        page = {"meta": {"api-version": "1.1"}, "name": name, "versions": versions, "files": self._pages[path]}
+        return JSON, json.dumps(page).encode()
+
+
+def made_metadata(name: str, version: str, requires: Sequence[str], requires_python: str) -> str:
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += "".join(f"Requires-Dist: {one}\n" for one in requires)
+    return metadata + (f"Requires-Python: {requires_python}\n" if requires_python else "")
+
+
+def made_wheel(name: str, version: str, metadata: str) -> bytes:
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = [f"{path},{_digest(text)},{len(text)}" for path, text in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return body.getvalue()
+
+
+def _digest(text: str) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+@pytest.fixture
+def more_packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    """An index beside the usual one."""
+    with served() as index:
+        monkeypatch.setenv("UV_INDEX", index.url)
+        yield index
+
+
+@contextmanager
+def served() -> Iterator[PackageIndex]:
+    index = PackageIndex()
+    thread = threading.Thread(target=index.server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield index
+    finally:
+        index.server.shutdown()
+        index.server.server_close()
+
+
+@pytest.fixture
+def package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
+    """The only index that installers and we know of, with a cache of its own."""
+    for name in ("UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    with served() as index:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+        yield index

@@ -13,6 +13,7 @@ from repro.errors import ExitCode, ReproError
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
     "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
+    "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
@@ -25,6 +26,7 @@ Examples:
   repro run                                    the matrix of the report, about five minutes
   repro run --locustfile mine.py --set locust=2.14.2,2.24.0
   repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --set locust=2.24.0 --set gevent=24.2.1
+  repro blame --good old-freeze.txt --bad new-freeze.txt
   repro report --format html                   a page of the latest run
   repro export -o bug                          one file that shows the hang
 

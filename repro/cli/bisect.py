@@ -260,7 +260,7 @@ def _line(probe: Probe, state: Bisection, candidates: Sequence[Any]) -> str:
 def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -> ExitCode:
     from repro.core.bisection import AnswerKind
     from repro.core.untrusted import for_terminal
-    from repro.orchestration.hunt import answer_document, block_of, probe_documents, sentence_of
+    from repro.orchestration.hunt import answer_document, block_of, documents_of, sentence_of
     from repro.presentation.document import document
 
     sentence = sentence_of(found, package=wanted.factor)
@@ -269,7 +269,7 @@ def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -
     store.set_hunt(
         {
             "answer": answer_document(found, package=wanted.factor, sentence=sentence),
-            "probes": probe_documents(found),
+            "probes": documents_of(found.probes),
             "block": block,
         }
     )

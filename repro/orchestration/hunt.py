@@ -164,7 +164,7 @@ def answer_document(found: Found, *, package: str, sentence: str) -> dict[str, o
     }
 
 
-def probe_documents(found: Found) -> list[dict[str, object]]:
+def documents_of(probes: Sequence[Probe]) -> list[dict[str, object]]:
     """The ``probes`` of the JSON document, in the order in which they were made."""
     return [
         {
@@ -177,7 +177,7 @@ def probe_documents(found: Found) -> list[dict[str, object]]:
             "seconds": round(probe.trial.seconds, 3),
             "command": probe.trial.command,
         }
-        for probe in found.probes
+        for probe in probes
     ]
 
 

@@ -142,18 +142,9 @@ class EnvironmentCache:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             _uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], spec)
-            _uv(
-                [
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--python",
-                    str(folder / "bin" / "python"),
-                    *_day(spec),
-                    *_requirements(spec),
-                ],
-                spec,
-            )
+            with _constraints(spec) as limits:
+                into = ["--python", str(folder / "bin" / "python")]
+                _uv(["pip", "install", "--quiet", *into, *_day(spec), *limits, *_requirements(spec)], spec)
             version, packages = interpreters.inspect(folder / "bin" / "python")
             marker = {
                 "asked": _asked(spec),
@@ -224,16 +215,38 @@ def resolve(spec: EnvironmentSpec) -> Mapping[str, str]:
     Raises:
         UntestableError: it cannot be resolved; the resolver's own words.
     """
-    interpreter = interpreters.find(spec.python)
     with tempfile.TemporaryDirectory(prefix="repro-") as folder:
         wanted = Path(folder) / "requirements.in"
         wanted.write_text("\n".join(_requirements(spec)), "utf-8")
-        shape = ["--quiet", "--no-header", "--no-annotate", "--python", str(interpreter.path)]
-        done = _call_uv(["pip", "compile", *shape, *_day(spec), str(wanted)], limit_s=RESOLVE_LIMIT_S)
+        return resolve_file(wanted, spec)
+
+
+def resolve_file(file: Path, spec: EnvironmentSpec) -> Mapping[str, str]:
+    """What a requirements file comes to with the interpreter, the day and the constraints of ``spec``.
+
+    Raises:
+        UntestableError: it cannot be resolved; the resolver's own words.
+    """
+    interpreter = interpreters.find(spec.python)
+    shape = ["--quiet", "--no-header", "--no-annotate", "--python", str(interpreter.path)]
+    with _constraints(spec) as limits:
+        done = _call_uv(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
         raise UntestableError(_words(done.stderr, spec))
     pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line]
-    return {canonicalize_name(name.strip()): version.split(";")[0].strip() for name, version in pairs}
+    return {canonicalize_name(name.strip()): version.split(";")[0].strip(" \\") for name, version in pairs}
+
+
+@contextlib.contextmanager
+def _constraints(spec: EnvironmentSpec) -> Iterator[list[str]]:
+    """The installer's arguments for the constraints, which it takes from a file only."""
+    if not spec.constraints:
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="repro-", suffix=".txt", encoding="utf-8") as file:
+        file.write("\n".join(spec.constraints))
+        file.flush()
+        yield ["--constraints", file.name]
 
 
 def _day(spec: EnvironmentSpec) -> list[str]:
@@ -250,6 +263,8 @@ def _requirements(spec: EnvironmentSpec) -> list[str]:
 
 def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
     plain = asdict(spec)
+    if not spec.constraints:
+        del plain["constraints"]  # they came later: the keys of what is cached stay
     return {key: str(value) if key in {"as_of", "interpreter"} else value for key, value in plain.items()}
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from repro.errors import UntestableError
 
+if TYPE_CHECKING:
+    from pypi_simple import ProjectPage
+
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+MORE_VARIABLES = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+"""Indexes that are asked before the default one; the first that knows a name is believed, as uv does."""
 
 
 @dataclass(frozen=True, order=True)
@@ -35,17 +41,7 @@ def releases(
     Raises:
         UntestableError: there is no such distribution, or no index.
     """
-    from pypi_simple import NoSuchProjectError, PyPISimple
-
-    try:
-        with PyPISimple(endpoint=_endpoint()) as index:
-            page = index.get_project_page(package, timeout=30)
-    except NoSuchProjectError as error:
-        raise UntestableError(f"the package index knows no distribution {package!r}; check its name") from error
-    except Exception as error:
-        raise UntestableError(
-            f"the package index cannot be asked for {package}: {type(error).__name__}; check the network and UV_DEFAULT_INDEX"
-        ) from error
+    page = _page(package)
     found: dict[Version, Release] = {}
     for file in page.packages:
         release = _release(file)
@@ -61,12 +57,33 @@ def releases(
     )
 
 
-def _endpoint() -> str:
+def _page(package: str) -> ProjectPage:
+    from pypi_simple import NoSuchProjectError, PyPISimple
+
+    for endpoint in _endpoints():
+        try:
+            with PyPISimple(endpoint=endpoint) as index:
+                return index.get_project_page(package, timeout=30)
+        except NoSuchProjectError:
+            continue
+        except Exception as error:
+            raise UntestableError(
+                f"the package index cannot be asked for {package}: {type(error).__name__}; check the network and UV_DEFAULT_INDEX"
+            ) from error
+    raise UntestableError(f"the package index knows no distribution {package!r}; check its name")
+
+
+def _endpoints() -> list[str]:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    url = next((os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)), "")
-    _, _, named = url.partition("=") if "=" in url.partition("://")[0] else ("", "", url)  # uv's `name=url`
-    return named or PYPI_SIMPLE_ENDPOINT
+    more = [url for name in MORE_VARIABLES for url in os.environ.get(name, "").split()]
+    default = next((os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)), PYPI_SIMPLE_ENDPOINT)
+    return [_without_name(url) for url in (*more, default)]
+
+
+def _without_name(url: str) -> str:
+    """The address of uv's ``name=url``."""
+    return url.partition("=")[2] if "=" in url.partition("://")[0] else url
 
 
 def _release(file: object) -> Release | None:

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from repro.core.rates import cell_verdict, rate_of
 from repro.errors import StoreError
-from repro.model import CellResult, Plan, StoredRun, Trial, Verdict
+from repro.model import Cell, CellResult, Plan, StoredRun, Trial, Verdict
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -97,6 +97,13 @@ class RunStore:
     def evidence_folder(self, cell_id: str, number: int) -> Path:
         """Where the evidence of a trial goes; it need not exist yet."""
         return self.folder / EVIDENCE / f"{cell_id}-{number}"
+
+    def add_cell(self, cell: Cell) -> None:
+        """Add a cell that the plan did not foresee; one that is there is left."""
+        with _said(self.folder):
+            plan: Plan = _adapter(Plan).validate_json(_facts(self._connection)["plan"])
+        if cell.id not in {known.id for known in plan.cells}:
+            self._set("plan", _to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
 
     def set_conclusion(self, text: str) -> None:
         """Keep the conclusion in words."""

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from repro.core.bisection import AnswerKind, Direction
 from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.hunt import Candidate, Hunt, answer_document, block_of, probe_documents, sentence_of
+from repro.orchestration.hunt import Candidate, Hunt, answer_document, block_of, documents_of, sentence_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def test_a_hang_that_always_comes_is_found_with_few_releases() -> None:
     document = answer_document(found, package="p", sentence="s")
     assert (document["release"], document["previous"], document["released"]) == ("1.17", "1.16", "2024-01-18")
     assert document["changed"] == {"p": f"{16:012x} → {17:012x}"}
-    assert len(probe_documents(found)) == len(found.probes)
+    assert len(documents_of(found.probes)) == len(found.probes)
     assert "1.17" in block_of(found, package="p", sentence=sentence_of(found, package="p"), command="c")
 
 

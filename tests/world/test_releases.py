@@ -56,6 +56,13 @@ def test_a_release_of_several_files_is_out_since_the_first_and_withdrawn_with_th
     assert release.released == date(2024, 1, 1)
 
 
+def test_an_index_beside_the_default_one_is_asked_first(package_index, monkeypatch: pytest.MonkeyPatch) -> None:
+    package_index.add("demo", "1.0")
+    monkeypatch.setenv("UV_INDEX", f"ours={package_index.url}")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/nothing-is-here")
+    assert names() == ["1.0"]
+
+
 @pytest.mark.usefixtures("index")
 def test_an_unknown_name_says_so() -> None:
     with pytest.raises(UntestableError, match="the package index knows no distribution 'nothing'; check its name"):

@@ -1,0 +1,288 @@
+"""``repro blame``: the package among all that changed, and its release, since which it hangs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from repro.cli.options import (
+    RUNS,
+    backend_options,
+    command_line,
+    end_tidily_on_signals,
+    new_folder,
+    reproduce,
+    shared_options,
+)
+from repro.errors import ExitCode, UntestableError, UsageError
+
+if TYPE_CHECKING:
+    from repro.model import Cell, Trial
+    from repro.orchestration.blaming import Accusation
+    from repro.orchestration.hunt import Probe
+    from repro.orchestration.mixing import End, Mixer
+    from repro.orchestration.planning import Prepared
+    from repro.orchestration.session import Session
+    from repro.world.store import RunStore
+
+EPILOG = """\b
+Examples:
+  repro blame --good-as-of 2023-02-15 --bad-as-of 2024-03-15
+  repro blame --good old-freeze.txt --bad new-freeze.txt --locustfile mine.py
+  repro blame --good before/uv.lock --bad after/uv.lock
+  repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume"""
+
+SINGLE = "locust-2637/single"
+ESSENTIAL = frozenset({"locust", "boto3"})
+"""What no list of packages to be blamed can lack; what else a scenario needs comes in by itself."""
+_SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, or an environment's interpreter"
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("blame", epilog=EPILOG)
+@shared_options
+@click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
+@click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")
+@click.option("--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang.")  # fmt: skip
+@click.option("--bad-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that hangs.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True)
+@click.option("--max-trials", type=click.IntRange(2), default=200, show_default=True, help="Give up after so many.")
+@click.option("--resume", is_flag=True, help="Go on with the blame in --out.")
+@click.option("--log", "show_log", is_flag=True, help="Print the probes as commands at the end.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Find which of the packages that changed make it hang, alone or together, and since which release of each.
+
+    Both ends are proved first. Sets of packages from the bad side are put into the good one until the smallest that hangs
+    is found; then the releases of each are gone through; then the smallest set that cures the bad side is looked for.
+    EXPERIMENT must leave one cell; without it, it is locust-2637/single, a client made in every iteration.
+    """
+    end_tidily_on_signals()
+    ctx.exit(_blame(given))
+
+
+def _blame(given: dict[str, Any]) -> ExitCode:
+    from repro.orchestration.blaming import Blaming
+    from repro.presentation.console import make_console
+    from repro.world.releases import releases
+
+    _check_ends(given)
+    prepared = _prepared(given)
+    console = make_console(to_stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    mixer = _mixer(given, prepared)
+    say(f"changed      {', '.join(change.in_words for change in mixer.changes.values())}")
+    store = _store(given, prepared, mixer)
+    try:
+        with _session(given, prepared) as session:
+            accusation = Blaming(
+                mixer=mixer,
+                probe=lambda cell, number: _probe(session, store, cell, number),
+                releases_of=lambda name: releases(name, python=mixer.good.python),
+                confidence=given["confidence"],
+                most_trials=given["max_trials"],
+                build_ahead=session.environment_of,
+                on_step=lambda text: say(f"{'':<12} {text}"),
+                on_probe=lambda probe: say(_line(probe)),
+            ).run(store.finished_trials())
+        return _show(accusation, given, store)
+    finally:
+        store.close()
+
+
+def _check_ends(given: dict[str, Any]) -> None:
+    for side in ("good", "bad"):
+        if (given[side] is None) == (given[f"{side}_as_of"] is None):
+            raise UsageError(f"say what the {side} packages are: --{side} PATH ({_SIDE}) or --{side}-as-of DAY")
+    first, last = given["good_as_of"], given["bad_as_of"]
+    if first and last and first == last:
+        raise UsageError(f"--good-as-of and --bad-as-of are the same day, {first:%Y-%m-%d}; give two")
+    if given["python"]:
+        raise UsageError("blame makes environments of its own; give an existing one as --good PYTHON or --bad PYTHON")
+    if given["backend"] == "aws":
+        raise UsageError("a hunt makes too many requests for a real account; use --backend moto or ministack")
+
+
+def _prepared(given: dict[str, Any]) -> Prepared:
+    from repro.orchestration.planning import Request, prepare
+
+    prepared = prepare(
+        Request(
+            experiment=given["experiment"] or SINGLE,
+            overrides=given["overrides"],
+            locustfile=given["locustfile"],
+            backends=(given["backend"],) if given["backend"] else (),
+        )
+    )
+    if prepared.plan.varied:
+        raise UsageError(
+            f"blame varies packages alone, and the experiment varies {', '.join(prepared.plan.varied)} too; fix each by --set NAME=LEVEL"
+        )
+    return prepared
+
+
+def _mixer(given: dict[str, Any], prepared: Prepared) -> Mixer:
+    from repro.orchestration.mixing import Mixer
+
+    (cell,) = prepared.plan.cells
+    ends = [_end(side, given, prepared) for side in ("good", "bad")]
+    good, bad = ends
+    pins = cell.environment.pins
+    newest = max((day.date() for day in (given["good_as_of"], given["bad_as_of"]) if day), default=None)
+    mixer = Mixer(
+        cell=cell,
+        good=good,
+        bad=bad,
+        fixed={name: pin for name, pin in pins.items() if good.versions.get(name) == bad.versions.get(name) == pin},
+        requires=tuple(
+            one
+            for name, one in _names(prepared.scenario.info.requires).items()
+            if name not in good.versions or name not in bad.versions
+        ),
+        newest=newest if given["bad_as_of"] and given["good_as_of"] else None,
+    )
+    if not mixer.changes:
+        raise UsageError(
+            f"{good.name} and {bad.name} are made of the same {len(good.versions)} packages; what differs is something else"
+        )
+    return mixer
+
+
+def _end(side: str, given: dict[str, Any], prepared: Prepared) -> End:
+    from packaging.utils import canonicalize_name
+
+    from repro.orchestration.mixing import End
+    from repro.world import environments, interpreters
+    from repro.world.pins import minor, read_pins
+
+    asked = prepared.plan.cells[0].environment
+    python = minor(interpreters.find(asked.python).version)
+    day: datetime | None = given[f"{side}_as_of"]
+    if day is not None:
+        name = f"{day:%Y-%m-%d}"
+        spec = replace(asked, requires=prepared.scenario.info.requires, as_of=day.date())
+        try:
+            versions = dict(environments.resolve(spec))
+        except UntestableError as error:
+            raise UsageError(
+                f"--{side}-as-of {name}: it cannot be resolved; pin by --set what is named. {error}"
+            ) from error
+        return End(name=name, versions=versions, python=python)
+    pins = read_pins(given[side], python=asked.python, hints=asked.pins)
+    set_by_hand = {
+        str(canonicalize_name(one.partition("=")[0].removeprefix("packages."))) for one in given["overrides"]
+    }
+    versions = {**pins.versions, **{name: pin for name, pin in asked.pins.items() if name in set_by_hand}}
+    if missing := sorted(ESSENTIAL & _names(prepared.scenario.info.requires).keys() - versions.keys()):
+        raise UsageError(f"--{side} {given[side]} lacks {missing[0]}, which the test needs; add it there")
+    if pins.left_out:
+        click.echo(f"--{side}: left out, being no releases of an index: {', '.join(pins.left_out)}", err=True)
+    return End(name=str(given[side]), versions=versions, python=pins.python or python)
+
+
+def _names(requires: Sequence[str]) -> dict[str, str]:
+    """Requirements by the name of what they require."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    return {str(canonicalize_name(Requirement(one).name)): one for one in requires}
+
+
+def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
+    from repro.cli.run import machine, tool_versions
+    from repro.world.store import create_run, find_run, open_run
+
+    ends = {end: {"name": side.name, "python": side.python, "versions": dict(side.versions)} for end, side in (("good", mixer.good), ("bad", mixer.bad))}  # fmt: skip
+    if given["resume"]:
+        store = open_run(given["out"] or find_run(None, RUNS))
+        stored = store.read()
+        if (stored.hunt or {}).get("ends") != ends:
+            store.close()
+            raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
+        return store
+    store = create_run(
+        new_folder(given["out"], "blame"),
+        plan=replace(prepared.plan, cells=()),
+        command=command_line(),
+        seed=given["seed"],
+        machine=machine(),
+        tool_versions=tool_versions(),
+    )
+    store.set_hunt({"ends": ends})
+    return store
+
+
+def _session(given: dict[str, Any], prepared: Prepared) -> Session:
+    from repro.orchestration.session import Options, Session
+
+    def shown(cell: Cell) -> str:
+        pins = [f"{name}={version}" for name, version in cell.environment.pins.items()]
+        own = [one for one in given["overrides"] if one.partition("=")[0] not in cell.environment.pins]
+        python = [f"python={cell.environment.python}"] if cell.environment.python else []
+        return reproduce([*own, *python, *pins], experiment=given["experiment"] or SINGLE)
+
+    return Session(
+        prepared.plan,
+        Options(
+            locustfile=prepared.scenario.locustfile,
+            seed=given["seed"],
+            backend=backend_options(endpoint_url=given["endpoint_url"], region=None, profile=None),
+            reproduce=shown,
+        ),
+    )
+
+
+def _probe(session: Session, store: RunStore, cell: Cell, number: int) -> Trial:
+    store.add_cell(cell)
+    trial = session.trial(cell, number, store.evidence_folder(cell.id, number))
+    store.add_trial(trial)
+    return trial
+
+
+def _line(probe: Probe) -> str:
+    from repro.core.untrusted import for_terminal
+
+    trial = probe.trial
+    verdict = trial.verdict.value + (f" ({trial.hang.hang_class})" if trial.hang else "")
+    apart = "" if probe.hang is not None else f"  does not count: {for_terminal(trial.reason)[:120]}"
+    return f"{verdict:<20} {trial.seconds:5.1f} s  {for_terminal(probe.candidate.cell.label)}{apart}"
+
+
+def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> ExitCode:
+    from repro.core.bisection import AnswerKind
+    from repro.core.untrusted import for_terminal
+    from repro.orchestration.blaming import answer_document, block_of, sentence_of
+    from repro.orchestration.hunt import documents_of
+    from repro.presentation.document import document
+
+    sentence = sentence_of(accusation)
+    block = block_of(accusation, sentence=sentence, command=command_line())
+    store.set_conclusion(sentence)
+    store.set_hunt(
+        {
+            **(store.read().hunt or {}),
+            "answer": answer_document(accusation, sentence=sentence),
+            "probes": documents_of(accusation.probes),
+            "block": block,
+        }
+    )
+    store.finish()
+    click.echo(for_terminal(block), err=given["as_json"])
+    if given["show_log"]:
+        for probe in accusation.probes:
+            click.echo(for_terminal(f"{probe.trial.command}  # {probe.trial.verdict}"), err=given["as_json"])
+    if given["as_json"]:
+        click.echo(json.dumps(document(store.read()), indent=1))
+    click.echo(f"Evidence is in {store.folder}.", err=True)
+    if accusation.kind is AnswerKind.UNKNOWN:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.HANG if any(probe.hang for probe in accusation.probes) else ExitCode.NO_HANG
