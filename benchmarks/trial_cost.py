@@ -24,7 +24,9 @@ TRUTHS = ("known/clean", "known/frozen", "known/spinning", "known/deadlocked", "
 
 def main(trials: int) -> None:
     """Print, for each truth, the medians and the worst of its trials."""
-    print("| truth | verdict | beyond load and grace, s: median (worst) | from certain to verdict, s: median (worst) | evidence, s |")
+    print(
+        "| truth | verdict | beyond load and grace, s: median (worst) | from certain to verdict, s: median (worst) | evidence, s |"
+    )
     print("|---|---|---|---|---|")
     for name in TRUTHS:
         rows = _measured(name, trials)
