@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import RUNS
 from repro.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from repro.model import StoredRun
 
 EPILOG = """\b
 Examples:
@@ -39,45 +36,52 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
 
     User names, homes, hosts, account numbers, keys, tokens, environment variables and message bodies are redacted.
     """
-    from repro.world.store import find_run, read_run
+    from repro.world.store import find_run
 
     failing = verdicts(fail_on) if fail_on is not None else ()
-    stored = read_run(find_run(run, RUNS))
+    folder = find_run(run, RUNS)
+    document, code = _read(folder, failing, redact=not no_redact)
     if against is not None:
-        other = read_run(find_run(against, RUNS))
-        text = _compared(_document(stored, redact=not no_redact), _document(other, redact=not no_redact), form)
+        other, _ = _read(find_run(against, RUNS), (), redact=not no_redact)
+        text = _compared(document, other, form)
     else:
-        path = path or (stored.folder / "report.html" if form == "html" else None)
-        text = _written(stored, form, path, redact=not no_redact)
+        path = path or (folder / "report.html" if form == "html" else None)
+        text = _written(document, form, folder, path)
     if path is None:
         click.echo(text, nl=False)
     else:
         _replace(path, text)
         click.echo(str(path), err=True)
-    ctx.exit(exit_code(stored, failing) if fail_on is not None else ExitCode.NO_HANG)
+    ctx.exit(code)
 
 
-def _document(run: StoredRun, *, redact: bool) -> dict[str, Any]:
+def _read(folder: Path, failing: tuple[str, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
+    """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
     from repro.presentation.document import document
     from repro.presentation.redaction import of_this_machine, redacted
+    from repro.world.store import read_run
 
+    run = read_run(folder)
+    code = exit_code(run, failing) if failing else ExitCode.NO_HANG
     whole = document(run)
-    return redacted(whole, of_this_machine(run=run.folder)) if redact else whole
+    del run
+    return (redacted(whole, of_this_machine(run=folder)) if redact else whole), code
 
 
-def _written(run: StoredRun, form: str, path: Path | None, *, redact: bool) -> str:
-    document = _document(run, redact=redact)
+def _written(document: dict[str, Any], form: str, folder: Path, path: Path | None) -> str:
     if form == "html" and path is not None:
-        return _page(document, run.folder, path)
+        return _page(document, folder, path)
     if form == "md":
         from repro.presentation.markdown import markdown
 
-        return markdown(document, reproducer=_reproducer(run.folder))
+        return markdown(document, reproducer=_reproducer(folder))
     if form == "junit":
         from repro.presentation.junit import junit
 
         return junit(document)
-    return json.dumps(document, indent=1) + "\n"
+    from repro.presentation.document import text_of
+
+    return text_of(document)
 
 
 def _page(document: dict[str, Any], folder: Path, path: Path) -> str:
