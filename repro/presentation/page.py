@@ -23,6 +23,7 @@ from repro.presentation.bisected import bisected
 from repro.presentation.links import Links
 from repro.presentation.markdown import SHOWN_PACKAGES, rate_text
 from repro.presentation.matrix import arrange, shown, varied_of
+from repro.presentation.telling import telling_trials
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIGNS = {"clean": "✓", "hang": "H", "crash": "X", "failing": "F", "untestable": "U", "inconclusive": "?"}
@@ -100,14 +101,7 @@ def _filters(cells: Sequence[Document], varied: Sequence[str]) -> list[tuple[str
 
 def _kinds(document: Document) -> list[dict[str, Any]]:
     """The different hangs, each with the trial that tells most of it."""
-    telling: dict[tuple[str, str], tuple[Document, Document]] = {}
-    for cell in document["cells"]:
-        for trial in cell["trials"]:
-            if trial["hang"]:
-                key = trial["hang"]["fingerprint"], trial["hang_class"]
-                known = telling.get(key)
-                if known is None or (trial["hang"]["cause"] and not known[1]["hang"]["cause"]):
-                    telling[key] = cell, trial
+    telling = telling_trials(document)
     found = []
     for kind in document["hangs"][:MOST_KINDS]:
         cell, trial = telling[kind["fingerprint"], kind["hang_class"]]

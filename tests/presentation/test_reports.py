@@ -127,6 +127,19 @@ def test_versions_and_stacks_stay_readable() -> None:
     assert redactor(users=("root",), hosts=("localhost",))(line) == line
 
 
+@pytest.mark.parametrize("text", ["x" * 3_000, "`|" * 5_000, "</details>\n```\n" * 9_000, "*" * 200_000])
+@pytest.mark.parametrize("reproducer", ["", "y = 1\n" * 1_500, "`" * 70_000])
+def test_whatever_is_in_it_a_report_fits_into_an_issue_and_is_whole(stored, text: str, reproducer: str) -> None:
+    made = markdown(document(stored(trials=3, cells=150, text=text)), reproducer=reproducer)
+    assert len(made) < MOST_CHARACTERS
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(made)
+    headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings[-2:] == ["Versions", "How to run it again"]
+    html = [token.content for token in tokens if token.type == "html_block"]
+    assert sum(part.count("<details>") for part in html) == sum(part.count("</details>") for part in html)
+    assert ("uv run reproduce.py" in made) == (len(reproducer) == 9_000)
+
+
 def test_a_large_run_still_fits_into_an_issue(stored) -> None:
     text = markdown(document(stored(trials=2, cells=400, text="x" * 3000)), reproducer="y" * 8000)
     assert len(text) < MOST_CHARACTERS
