@@ -59,8 +59,10 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     from repro.world import processes
     from repro.world.store import find_run, read_run
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"-o {folder}: it is there already and is no empty folder; choose another")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder}: it is no folder; choose another")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"-o {folder}: the folder is not empty; choose another")
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
     recipe = recipe_of(result, trial, load=_load(stored), limits=stored.plan.limits)
