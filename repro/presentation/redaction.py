@@ -56,6 +56,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ((".internal", ".local", ".lan", ".corp", ".intra"), re.compile(r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.(?:internal|local|lan|corp|intra|intranet)\b"), "<host>"),
     ((), re.compile(r"(?<![\w.])(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}(?!\w|\.\d)"), "<host>"),
     ((), re.compile(r"\d{12}(?<![A-Za-z0-9.]\d{12})(?![A-Za-z0-9]|\.\d)|(?<![\w-])\d{4}-\d{4}-\d{4}(?![\w-])"), "<account>"),
+    (("linux-",), re.compile(r"(Linux-\d+(?:\.\d+){1,2})[\w.+-]{1,80}?(-(?:x86_64|aarch64|arm64|i686))"), r"\1\2"),
     (("/home/", "/users/", "\\users\\"), re.compile(r"((?:/(?:home|Users)/|[A-Za-z]:\\Users\\))(?!<)[^/\\\s:'\"]+"), r"\1<user>"),
     ((), re.compile(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{40,}={0,2}(?![A-Za-z0-9+/])"), "<secret>"),
 )  # fmt: skip

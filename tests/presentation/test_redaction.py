@@ -95,6 +95,10 @@ def test_it_may_be_redacted_twice() -> None:
         assert REDACT(REDACT(text)) == REDACT(text)
 
 
+def test_of_a_kernel_its_release_is_enough() -> None:
+    assert REDACT("Linux-6.1.44-built-by-company-x86_64-with-glibc2.36") == "Linux-6.1.44-x86_64-with-glibc2.36"
+
+
 def test_the_runs_own_folder_has_a_word() -> None:
     assert REDACT("see /work/run/evidence/x/error.txt") == "see <run>/evidence/x/error.txt"
 

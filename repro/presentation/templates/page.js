@@ -189,7 +189,7 @@ const like = (a, b) => a.levels.filter((level, at) => level === b.levels[at]).le
 const hung = data.cells.findIndex(cell => cell.verdict === "hang");
 const first = hung >= 0 ? hung : data.cells.length ? 0 : null;
 const others = data.cells.map((cell, at) => at).filter(at => at !== first && (hung < 0 || data.cells[at].verdict === "clean"));
-others.sort((a, b) => like(data.cells[b], data.cells[first]) - like(data.cells[a], data.cells[first]));
+others.sort((a, b) => like(data.cells[b], data.cells[first]) - like(data.cells[a], data.cells[first]) || Math.abs(a - first) - Math.abs(b - first));
 refilter();
 choose("left", first);
 choose("right", others.length ? others[0] : null);
