@@ -138,4 +138,5 @@ def test_two_runs_are_compared_cell_by_cell(stored) -> None:
     found = compare(one, other)
     assert [(change["before"], change["after"]) for change in found["changed"]] == [("hang (frozen)", "clean")]
     assert found["same"] == 2
+    jsonschema.validate(json.loads(json.dumps(found)), schema("comparison"))
     assert "hang (frozen)" in comparison_markdown(found)
