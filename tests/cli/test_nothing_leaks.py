@@ -35,11 +35,11 @@ import locust
 import boto3  # account 987654321098, by somebody-real
 from gevent import monkey
 
-TEXT = "\\n".join((
-    "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE aws_secret_access_key='wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'",
-    "session token FwoGZXIvYXdzEBYaDHqa0APlanted MessageBody='card 4111-1111'",
+TEXT = " ; ".join((
     "https://sqs.eu-west-1.amazonaws.com/987654321098/q?X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0445342fe",
     "/home/somebody-real/x.py on " + platform.node() + " MY_OWN_SETTING=value-of-a-variable",
+    "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE aws_secret_access_key='wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'",
+    "session token FwoGZXIvYXdzEBYaDHqa0APlanted MessageBody='card 4111-1111'",
     "\\x1b]0;owned\\x07 \\x1b[2J \\x9b31m </script><script>alert(1)</script> | ``` AKIA\\x1b[0mIOSFODNN7EXAMPLE",
 ))
 native = monkey.get_original("_thread", "allocate_lock")()
@@ -52,9 +52,9 @@ class Leaky(locust.User):
         print(TEXT, file=sys.stderr, flush=True)
         if os.environ.get("MODE") == "fail":
             raise RuntimeError(TEXT)
-        self.send("card 4111-1111")
+        self.send(MessageBody="card 4111-1111")
 
-    def send(self, body):
+    def send(self, MessageBody):
         native.acquire()
         native.acquire()  # for 987654321098: MessageBody="card 4111-1111", AKIAIOSFODNN7EXAMPLE
 
