@@ -118,7 +118,7 @@ def of_this_machine(*, run: Path | None = None) -> Redact:
     except (OSError, KeyError):  # a user without a name, as in some containers
         user = os.environ.get("USER", "")
     host = platform.node()
-    folders = {} if run is None else {str(run.resolve()): "<run>"}
+    folders = {} if run is None else {str(run.resolve()): "<run>", f"--out {run}": "--out <run>", f"--out {run.name}": "--out <run>"}  # fmt: skip
     return redactor(
         users=(user,),
         homes=(str(Path.home()),),
