@@ -174,7 +174,7 @@ function chart(trial, parent) {
   if (trial.since !== null) {
     draw("line", { x1: x(trial.since), x2: x(trial.since), y1: 10, y2: 184, class: "moment" }, svg);
     const late = trial.since > seconds / 2;
-    draw("text", { x: x(trial.since) + (late ? -6 : 6), y: 118, "text-anchor": late ? "end" : "start", class: "strong moment-text" }, svg, `stuck since ${trial.since.toFixed(1)} s`);
+    draw("text", { x: x(trial.since) + (late ? -6 : 6), y: 137, "text-anchor": late ? "end" : "start", class: "strong moment-text" }, svg, `stuck since ${trial.since.toFixed(1)} s`);
   }
   ended.forEach((value, at) => {
     const span = draw("rect", { x: x(at * step), y: 10, width: x(step) - x(0), height: 174, "fill-opacity": 0 }, svg);
