@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -153,7 +153,13 @@ class Workshop:
 
     def reduce(self, recipe: Recipe, *, explicit: Collection[str]) -> Recipe:
         """The smallest recipe that still hangs; each step is tried in a cached environment."""
-        return reduced(recipe, explicit=explicit, hangs=self._hangs, say=lambda text: self._say(f"trying {text}"))
+        return reduced(
+            recipe,
+            explicit=explicit,
+            hangs=lambda one: any(outcome is Outcome.HANG for outcome in self._outcomes(one)),
+            hangs_surely=lambda one: all(outcome is Outcome.HANG for outcome in self._outcomes(one)),
+            say=lambda text: self._say(f"trying {text}"),
+        )
 
     def prove(self, recipe: Recipe, folder: Path, *, runs: int) -> Exported:
         """The file in ``folder``, run so many times as its reader will: by uv, in a fresh environment."""
@@ -180,20 +186,22 @@ class Workshop:
                 proof.append(_run(argv, folder, env=variables))
         return Exported(folder=folder, lines=text.count("\n"), proof=tuple(proof))
 
-    def _hangs(self, recipe: Recipe) -> bool:
+    def _outcomes(self, recipe: Recipe) -> Iterator[Outcome]:
+        """What so many runs of the file come to as are needed to be sure; one that fails has no second."""
         try:
             spec = EnvironmentSpec(python=recipe.python, pins=recipe.pins)
             environment = self._cache.ensure(spec)
         except UntestableError:
-            return False
+            yield Outcome.BROKEN
+            return
         with tempfile.TemporaryDirectory(prefix="repro-") as name:
             path = Path(name) / FILE
             path.write_text(self._render(recipe), "utf-8")
             for _ in range(TRIES_TO_BE_SURE):
                 outcome = _run([str(environment.interpreter), str(path)], Path(name), env=dict(os.environ)).outcome
-                if outcome is not Outcome.CLEAN:
-                    return outcome is Outcome.HANG
-        return False
+                yield outcome
+                if outcome is Outcome.BROKEN:
+                    return
 
 
 def _run(argv: list[str], folder: Path, *, env: Mapping[str, str]) -> Attempt:
