@@ -15,6 +15,8 @@ from repro.errors import ExperimentError
 from repro.model import Level, Limits
 
 MOST_TRIALS = 10_000
+NO_STACK = "none"
+"""The level after ``--set stack=`` that takes the factor out: no bundle, all packages as they are set, else the newest."""
 _LIMITS = "limits."
 
 
@@ -117,9 +119,13 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
             continue
         factor = canonical(name.strip(), settings, where=where)
         levels = _levels(factor, value.split(","), settings, where)
+        if factor == STACK and levels == (NO_STACK,):
+            experiment = replace(experiment, factors={k: v for k, v in experiment.factors.items() if k != STACK})
+            continue
         if factor == STACK and (unknown := [one for one in levels if one not in experiment.stacks]):
-            known = ", ".join(experiment.stacks) or "none, this experiment has no [stacks]"
-            raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; it has {known}")
+            known = ", ".join(experiment.stacks)
+            has = f"it has {known}, and {NO_STACK} leaves them out" if known else "this experiment has no [stacks]"
+            raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; {has}")
         experiment = replace(
             experiment,
             factors={**experiment.factors, factor: levels},

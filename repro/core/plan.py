@@ -43,15 +43,20 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
     cells: dict[str, Cell] = {}
     specs: dict[str, EnvironmentSpec] = {}
     varied = tuple(name for name, levels in experiment.factors.items() if len(levels) > 1)
+    # What was asked for on the command line, every factor of it, is run: the file's rules spare its own matrix alone.
+    rules = [rule for rule in experiment.exclusions if not set(rule) <= experiment.explicit]
     for levels in _combinations(experiment):
         resolved = {**usual, **_bundle_of(experiment, levels), **levels}
-        if any(all(resolved.get(name) == value for name, value in rule.items()) for rule in experiment.exclusions):
+        if any(_holds(rule, resolved) for rule in rules):
             continue
         key = _id(scenario.name, resolved, usual)
         if key not in cells:
             cells[key] = _cell(key, resolved, _label(levels, varied, usual), scenario, specs, interpreter)
     if not cells:
-        raise ExperimentError(f"{experiment.name}: the [[exclude]] rules leave no cell; remove one")
+        raise ExperimentError(
+            f"{experiment.name}: the [[exclude]] rules leave no cell; remove one, or give all factors of it by --set: what "
+            "was asked for in full is run"
+        )
     return Planned(
         plan=Plan(
             experiment=experiment.name,
@@ -102,6 +107,10 @@ def _combinations(experiment: Experiment) -> Iterator[dict[str, Level]]:
     names = tuple(experiment.factors)
     for values in itertools.product(*experiment.factors.values()):
         yield dict(zip(names, values, strict=True))
+
+
+def _holds(rule: Mapping[str, Level], resolved: Mapping[str, Level]) -> bool:
+    return all(resolved.get(name) == value for name, value in rule.items())
 
 
 def _bundle_of(experiment: Experiment, levels: Mapping[str, Level]) -> Mapping[str, Level]:
