@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -120,7 +120,7 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
         factor = canonical(name.strip(), settings, where=where)
         levels = _levels(factor, value.split(","), settings, where)
         if factor == STACK and levels == (NO_STACK,):
-            experiment = replace(experiment, factors={k: v for k, v in experiment.factors.items() if k != STACK})
+            experiment = without(experiment, {STACK})
             continue
         if factor == STACK and (unknown := [one for one in levels if one not in experiment.stacks]):
             known = ", ".join(experiment.stacks)
@@ -132,6 +132,20 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
             explicit=experiment.explicit | {factor},
         )
     return experiment
+
+
+def without(experiment: Experiment, names: Collection[str]) -> Experiment:
+    """The experiment with some factors left out: of its matrix, of its bundles, and the rules that name one of them."""
+    stacks = {
+        stack: {key: value for key, value in bundle.items() if key not in names}
+        for stack, bundle in experiment.stacks.items()
+    }
+    return replace(
+        experiment,
+        factors={name: levels for name, levels in experiment.factors.items() if name not in names},
+        stacks=stacks,
+        exclusions=tuple(rule for rule in experiment.exclusions if not set(names) & set(rule)),
+    )
 
 
 def _read(text: str, source: str) -> _File:

@@ -73,6 +73,23 @@ SETTINGS = {
     )
 }  # fmt: skip
 
+LOCUSTFILES_BUSINESS = frozenset(
+    {
+        "client",
+        "queue_lookup",
+        "import_order",
+        "connect_timeout",
+        "read_timeout",
+        "max_attempts",
+        "retry_mode",
+        "tcp_keepalive",
+        "max_pool_connections",
+        "wait_time_seconds",
+        "think_time",
+    }
+)
+"""Settings that act only through a locustfile that reads them; all others act on any."""
+
 STACK, PYTHON, AS_OF = "stack", "python", "as_of"
 ENV, PACKAGES = "env.", "packages."
 WELL_KNOWN = (

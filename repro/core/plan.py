@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from repro.core.experiment import Experiment, ScenarioInfo
+from repro.core.experiment import Experiment, ScenarioInfo, without
 from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, defaults, is_package, settings_of
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
@@ -76,18 +76,13 @@ def _untouched(experiment: Experiment, scenario: ScenarioInfo) -> tuple[Experime
     if asked := gone & experiment.explicit:
         raise ExperimentError(f"--set {min(asked)}=…: --python runs an environment as it is; leave one of the two out")
     bundled = {name for bundle in experiment.stacks.values() for name in bundle if _is_built(name, settings)}
-    stacks = {
-        name: {key: value for key, value in bundle.items() if key not in bundled}
-        for name, bundle in experiment.stacks.items()
-    }
-    if not any(stacks.values()):
+    kept = without(experiment, gone | bundled)
+    if not any(kept.stacks.values()):
         gone |= {STACK} & set(experiment.factors)
-        stacks = {}
-    left_out = sorted(gone) + sorted(bundled - gone if stacks else ())
+        kept = replace(without(kept, {STACK}), stacks={})
+    left_out = sorted(gone) + sorted(bundled - gone if kept.stacks else ())
     notice = f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(left_out)}"
-    kept = {name: levels for name, levels in experiment.factors.items() if name not in gone}
-    rules = tuple(rule for rule in experiment.exclusions if not gone & set(rule))
-    return replace(experiment, factors=kept, stacks=stacks, exclusions=rules), (notice,) if left_out else ()
+    return kept, (notice,) if left_out else ()
 
 
 def _is_built(name: str, settings: Mapping[str, Factor]) -> bool:
