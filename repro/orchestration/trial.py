@@ -226,7 +226,8 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site)
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
     trial = _trial(course, decision.row.verdict, findings.explanation, site)
-    return replace(trial, hang=hang, operations=operations, timeline=moments, rungs=findings.rungs)
+    waited = watcher.progress.longest_wait.wait
+    return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
 
 def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: Site) -> Hang:
