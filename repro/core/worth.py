@@ -12,27 +12,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.core.levels import equal, lockstep, merged
+from repro.core.rates import ratio_of_means
 from repro.model import CellResult, CellVerdict, HangClass, Level, Trial, Verdict, Wait
 
 FAULT, POLL, CONNECT, READ = "fault", "wait_time_seconds", "connect_timeout", "read_timeout"
+BOTH = f"{CONNECT} and {READ}"
 TIME_OUTS = frozenset(
     {CONNECT, READ, POLL, "max_attempts", "retry_mode", "tcp_keepalive", "max_pool_connections"},
 )
 ALIKE_S = 1.0
 ALIKE = 1.5
-COSTS_NOTHING = 0.9
 MOST_FAULTS = 12
 
 
 @dataclass(frozen=True)
 class Waited:
-    """A cell as its waits are told: its levels of what varies, all its levels, its longest wait and its throughput."""
+    """A cell as its waits are told: its levels of what varies, all its levels, its longest wait, its operations in each second."""
 
     levels: Mapping[str, Level]
     factors: Mapping[str, Level]
     verdict: CellVerdict
     wait: Wait
-    rate: float
+    rates: tuple[int, ...]
     ended: int
     failed: int
     bound: str
@@ -96,7 +97,7 @@ def _waited(result: CellResult, varied: Sequence[str], groups: Mapping[str, tupl
         factors=factors,
         verdict=result.verdict,
         wait=telling.longest_wait,
-        rate=_rate(result),
+        rates=_rates(result),
         ended=sum(trial.operations.ended for trial in result.trials),
         failed=sum(trial.operations.failed for trial in result.trials),
         bound=_bound(telling),
@@ -110,12 +111,16 @@ def _bound(trial: Trial) -> str:
     return "nothing ends it" if at_most_s is None else f"it gives up after at most {at_most_s:.0f} s"
 
 
-def _rate(result: CellResult) -> float:
-    """Operations a second over the load as it was asked for, without its extension for those who were waited for."""
-    seconds = float(result.cell.factors.get("seconds", 0)) or float("inf")
-    trials = [trial for trial in result.trials if trial.verdict is Verdict.CLEAN and trial.timeline]
-    ended = [sum(moment.ended for moment in trial.timeline if moment.second < seconds) for trial in trials]
-    return sum(ended) / len(trials) / seconds if trials else 0.0
+def _rates(result: CellResult) -> tuple[int, ...]:
+    """Operations of each whole second of the load as it was asked for, the first left out: users are being started in it."""
+    seconds = float(result.cell.factors.get("seconds", 0))
+    return tuple(
+        moment.ended
+        for trial in result.trials
+        if trial.verdict is Verdict.CLEAN
+        for moment in trial.timeline
+        if 1 <= moment.second < seconds
+    )
 
 
 # Under a fault
@@ -126,7 +131,7 @@ def _under_faults(cells: Sequence[Waited]) -> Iterator[str]:
     for fault in faults[:MOST_FAULTS]:
         spans, indifferent = _told([cell for cell in cells if cell.factors[FAULT] == fault])
         waits = ", ".join(_span(span, spans) for span in spans)
-        no_matter = f", whatever the {' and '.join(indifferent)}" if indifferent else ""
+        no_matter = f", whatever the {', '.join(map(_name, indifferent))}" if indifferent else ""
         yield f"under fault={fault} the longest wait was {waits}{no_matter}"
     if faults[MOST_FAULTS:]:
         yield f"{len(faults) - MOST_FAULTS} more faults are left out here"
@@ -179,9 +184,7 @@ def _wait(span: Span) -> str:
     text = f"{high} s" if low == high else f"{low} to {high} s"
     if not cell.wait.has_ended and cell.verdict is CellVerdict.HANG:
         return f"{text} and no end yet" + (f" ({cell.bound})" if cell.bound else "")
-    if cell.verdict in {CellVerdict.FAILING, CellVerdict.CRASH} and cell.failed:
-        return f"{text} and then a failure ({cell.failed} of {cell.ended} operations)"
-    return text
+    return f"{text} and then a failure ({cell.failed} of {cell.ended} operations)" if cell.failed else text
 
 
 def _label(span: Span, spans: Sequence[Span]) -> str:
@@ -198,9 +201,11 @@ def _label(span: Span, spans: Sequence[Span]) -> str:
 def _level(name: str, level: Level) -> str:
     """``time-outs of 3 s`` where both vary together and are the same."""
     values = str(level).split("/")
-    if name == f"{CONNECT} and {READ}" and len(set(values)) == 1:
-        return f"time-outs of {values[0]} s"
-    return equal(name, level)
+    return f"time-outs of {values[0]} s" if name == BOTH and len(set(values)) == 1 else equal(name, level)
+
+
+def _name(name: str) -> str:
+    return "time-outs" if name == BOTH else name
 
 
 # Without a fault
@@ -241,7 +246,12 @@ def _pairs(cells: Sequence[Waited], name: str) -> Iterator[tuple[Waited, Waited]
         ordered = sorted(group, key=lambda cell: float(cell.factors[READ]) + float(cell.factors[CONNECT]))
         longer, shorter = ordered[-1], ordered[0]
         is_pair = longer.levels[name] != shorter.levels[name]
-        if is_pair and longer.verdict is CellVerdict.CLEAN and longer.rate and shorter.verdict is not CellVerdict.HANG:
+        if (
+            is_pair
+            and longer.verdict is CellVerdict.CLEAN
+            and any(longer.rates)
+            and shorter.verdict is not CellVerdict.HANG
+        ):
             yield longer, shorter
 
 
@@ -250,6 +260,7 @@ def _price(longer: Waited, shorter: Waited, name: str) -> str:
     waits = f"longest wait {shorter.wait.seconds:.1f} s against {longer.wait.seconds:.1f} s with {long}"
     if shorter.failed > longer.failed:
         return f"without a fault {short} cost {shorter.failed} of {shorter.ended} operations, {waits}"
-    ratio = shorter.rate / longer.rate
-    what = "cost nothing" if ratio >= COSTS_NOTHING else "cost throughput"
-    return f"without a fault {short} {what}: {ratio:.2f} times the operations a second, {waits}"
+    ratio, low, high = ratio_of_means(shorter.rates, longer.rates)
+    what = "cost nothing that shows" if high >= 1 else "cost throughput"
+    doubt = f"95 % interval {low:.2f} to {high:.2f}"
+    return f"without a fault {short} {what}: {ratio:.2f} times the operations a second ({doubt}), {waits}"

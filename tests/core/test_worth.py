@@ -50,7 +50,7 @@ def cell(verdict: Verdict = Verdict.CLEAN, *, wait: float = 0.2, ended: int = 40
         hang=hang if is_hang else None,
         operations=Operations(begun=ended, ended=ended, failed=failed),
         longest_wait=Wait(operation="ReceiveMessage", seconds=wait, has_ended=not is_hang),
-        timeline=tuple(Moment(second=at, ended=ended // SECONDS, stuck=0, alive=1) for at in range(SECONDS)),
+        timeline=tuple(Moment(second=at, ended=ended // SECONDS + at % 2, stuck=0, alive=1) for at in range(SECONDS)),
     )
     made = Cell(
         id=str(factors), label="", scenario="", factors=factors, settings={}, environ={}, environment=EnvironmentSpec()
@@ -121,11 +121,13 @@ def test_polls_that_are_answered_in_time_do_no_harm() -> None:
 
 
 def test_a_short_time_out_without_a_fault_costs_nothing_or_what_it_costs() -> None:
-    assert said([cell(ended=400, wait=0.4), short(ended=392, wait=0.5)]) == (
-        "without a fault time-outs of 3 s cost nothing: 0.98 times the operations a second, longest wait 0.5 s against 0.4 s with "
-        "time-outs of 60 s"
+    assert said([cell(ended=80, wait=0.4), short(ended=80, wait=0.5)]) == (
+        "without a fault time-outs of 3 s cost nothing that shows: 1.00 times the operations a second (95 % interval 0.91 to 1.10), "
+        "longest wait 0.5 s against 0.4 s with time-outs of 60 s"
     )
-    assert "time-outs of 3 s cost throughput: 0.50 times" in said([cell(ended=400), short(ended=200)])
+    assert "time-outs of 3 s cost throughput: 0.50 times the operations a second (95 % interval 0.4" in said(
+        [cell(ended=400), short(ended=200)]
+    )
     slow = [cell(wait=4.0, ended=100), short(Verdict.FAILING, wait=3.0, ended=100, failed=80)]
     assert "without a fault time-outs of 3 s cost 80 of 100 operations" in said(slow)
 
