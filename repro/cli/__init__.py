@@ -16,7 +16,7 @@ _COMMANDS = {
     "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
-    "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
+    "list": ("repro.cli.listing", "List scenarios, experiments, factors, faults or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Collection, Sequence
 
 from repro.errors import ExitCode
@@ -29,6 +31,24 @@ def could_have_missed(n: int) -> float:
 def in_words(rate: Interval) -> str:
     """``3 of 40, 95 % interval 2–20 %``."""
     return f"{rate.hits} of {rate.n}, 95 % interval {rate.low * 100:.0f}–{rate.high * 100:.0f} %"
+
+
+def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The ratio of two means and its 95 % interval (delta method on the logarithm).
+
+    The samples are taken for independent. Without two of each, or where one mean is 0, the interval is unbounded.
+    """
+    from scipy.stats import t as student
+
+    first, second = sum(ones) / len(ones) if ones else 0.0, sum(others) / len(others) if others else 0.0
+    if not first or not second or min(len(ones), len(others)) < 2:
+        return (first / second if second else math.inf), 0.0, math.inf
+    parts = [statistics.variance(one) / len(one) / mean**2 for one, mean in ((ones, first), (others, second))]
+    if not sum(parts):
+        return first / second, first / second, first / second
+    freedom = min(len(ones), len(others)) - 1  # rather too wide: Welch's own fall short with three of one
+    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return first / second, first / second * math.exp(-half), first / second * math.exp(half)
 
 
 def rate_of(verdicts: Sequence[Verdict]) -> Interval | None:
