@@ -151,7 +151,7 @@ class Operations:
     failed: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """One second of a trial, from the flight record: operations ended in it, users stuck and users alive at its end."""
 

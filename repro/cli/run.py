@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     RUNS,
     backend_options,
@@ -22,7 +23,7 @@ from repro.cli.options import (
 )
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, Verdict
+from repro.model import Cell
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
@@ -38,14 +39,6 @@ Examples:
   repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
   repro run --out my-run --resume                  go on with a run that was interrupted"""
-
-FAIL_ON = {
-    "hang": ExitCode.HANG,
-    "crash": ExitCode.HANG,
-    "failing": ExitCode.HANG,
-    "untestable": ExitCode.INCONCLUSIVE,
-    "inconclusive": ExitCode.INCONCLUSIVE,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +77,7 @@ class RunOptions:
     metavar="SECONDS",
     help="Go on past a hang so long, to see whether it ends.",
 )
-@click.option(
-    "--fail-on",
-    metavar="VERDICT[,VERDICT…]",
-    help="The cells' verdicts that make the exit code other than 0; hang,untestable,inconclusive when left out.",
-)
+@fail_on_option("hang,untestable,inconclusive")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Run an EXPERIMENT (a name under scenarios/, or a TOML file): which combinations hang, and how.
@@ -106,7 +95,7 @@ def _run(options: RunOptions) -> ExitCode:
     from repro.presentation.console import make_console
     from repro.world.backends import check_options
 
-    fail_on = _fail_on(options.fail_on)
+    fail_on = verdicts(options.fail_on)
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         Request(
@@ -233,16 +222,6 @@ def tool_versions() -> dict[str, str]:
     return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
-def _fail_on(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ("hang", "untestable", "inconclusive")
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if name not in FAIL_ON:
-            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAIL_ON)}")
-    return names
-
-
 def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str, ...]) -> ExitCode:
     from repro.presentation.console import summary
 
@@ -253,12 +232,4 @@ def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str,
         from repro.presentation.document import document
 
         click.echo(json.dumps(document(run), indent=1))
-    trials = {trial.verdict for cell in run.cells for trial in cell.trials}
-    verdicts = {cell.verdict.value for cell in run.cells}
-    if Verdict.INTERRUPTED in trials:
-        return ExitCode.INTERRUPTED
-    if "hang" in verdicts and "hang" in fail_on:
-        return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & trials:
-        return ExitCode.FAILED
-    return next((FAIL_ON[name] for name in fail_on if name in verdicts), ExitCode.NO_HANG)
+    return exit_code(run, fail_on)

@@ -15,11 +15,11 @@ ENOUGH_ALIKE = 2
 
 def interval(hits: int, n: int) -> Interval:
     """The 95 % Clopper–Pearson interval of a share: it covers the true rate at least 95 % of the time."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv  # the beta distribution's quantiles, without all of scipy.stats
 
     tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(beta.ppf(1 - tail, hits + 1, n - hits))
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
     return Interval(hits=hits, n=n, low=low, high=high)
 
 

@@ -43,6 +43,17 @@ def document(run: StoredRun) -> dict[str, Any]:
     }
 
 
+def text_of(document: Mapping[str, Any]) -> str:
+    """The document as JSON text: a key a line, and of its lists an item a line, so that a large one is soon written and read."""
+    return "{\n" + ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in document.items()) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
+
+
 @cache
 def schema() -> Mapping[str, Any]:
     """The JSON Schema of the document."""
