@@ -23,7 +23,7 @@ from repro.cli.options import (
 )
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell
+from repro.model import Cell, CellVerdict
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
@@ -222,7 +222,7 @@ def tool_versions() -> dict[str, str]:
     return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
-def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str, ...]) -> ExitCode:
+def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
     from repro.presentation.console import summary
 
     summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))

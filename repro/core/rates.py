@@ -76,12 +76,31 @@ def is_settled(verdicts: Sequence[Verdict], *, trials: int) -> bool:
     return max(same) >= ENOUGH_ALIKE
 
 
-def exit_code(verdicts: Collection[CellVerdict], trial_verdicts: Collection[Verdict]) -> ExitCode:
-    """The exit code of a run by its cells, and by its trials for what is the backend's or this program's fault."""
-    if CellVerdict.HANG in verdicts:
+FAILING_CODES = {
+    CellVerdict.HANG: ExitCode.HANG,
+    CellVerdict.CRASH: ExitCode.HANG,
+    CellVerdict.FAILING: ExitCode.HANG,
+    CellVerdict.UNTESTABLE: ExitCode.INCONCLUSIVE,
+    CellVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+USUALLY_FAILING = (CellVerdict.HANG, CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE)
+
+
+def exit_code(
+    cells: Collection[CellVerdict], trials: Collection[Verdict], *, fail_on: Sequence[CellVerdict] = USUALLY_FAILING
+) -> ExitCode:
+    """What a run comes to for a program that called this one: a run that is not whole, a hang, a fault of ours, the rest.
+
+    Where every cell crashed or failed nobody has looked for a hang: that is inconclusive, not "no hang".
+    """
+    if Verdict.INTERRUPTED in trials:
+        return ExitCode.INTERRUPTED
+    if CellVerdict.HANG in cells and CellVerdict.HANG in fail_on:
         return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & set(trial_verdicts):
+    if {Verdict.BACKEND, Verdict.ERROR} & set(trials):
         return ExitCode.FAILED
-    if {CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE} & set(verdicts):
+    found = next((FAILING_CODES[verdict] for verdict in fail_on if verdict in cells), ExitCode.NO_HANG)
+    is_judged = bool({CellVerdict.CLEAN, CellVerdict.HANG} & set(cells))
+    if found is ExitCode.NO_HANG and cells and not is_judged and CellVerdict.INCONCLUSIVE in fail_on:
         return ExitCode.INCONCLUSIVE
-    return ExitCode.NO_HANG
+    return found

@@ -70,7 +70,10 @@ def prepare(request: Request) -> Prepared:
         experiment = replace(experiment, trials=request.trials)
     if idle := unread & experiment.explicit:
         notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
-    planned = make_plan(experiment, scenario.info, interpreter=_interpreter(request.python))
+    interpreter = _interpreter(request.python)
+    planned = make_plan(experiment, scenario.info, interpreter=interpreter)
+    if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
+        _check_has_locust(interpreter)
     return Prepared(plan=planned.plan, scenario=scenario, notices=(*notices, *planned.notices))
 
 
@@ -92,7 +95,15 @@ def _interpreter(path: Path | None) -> Path | None:
         raise UsageError(
             f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
         )
-    interpreters.inspect(path)
     return Path(
         path.absolute()
     )  # not resolved: a virtual environment's interpreter is a link, and its place says which
+
+
+def _check_has_locust(interpreter: Path) -> None:
+    _, packages = interpreters.inspect(interpreter)
+    if "locust" not in {name.lower() for name in packages}:
+        raise UsageError(
+            f"--python {interpreter}: there is no Locust in this environment; give one that has it, or add "
+            "--set launch=script for a file that is no Locust test"
+        )

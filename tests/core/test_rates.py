@@ -146,10 +146,19 @@ def test_when_more_trials_would_change_nothing(verdicts: list[Verdict], *, settl
         (["clean"], [CLEAN, ERROR], ExitCode.FAILED),
         (["clean", "untestable"], [CLEAN, UNTESTABLE], ExitCode.INCONCLUSIVE),
         (["clean", "inconclusive"], [CLEAN, CRASH], ExitCode.INCONCLUSIVE),
+        (["crash", "failing"], [CRASH, FAILING], ExitCode.INCONCLUSIVE),
+        (["clean", "hang"], [CLEAN, HANG, INTERRUPTED], ExitCode.INTERRUPTED),
     ],
 )
 def test_the_exit_code_of_a_run(cells: list[str], trials: list[Verdict], code: ExitCode) -> None:
     assert exit_code([CellVerdict(cell) for cell in cells], trials) is code
+
+
+def test_the_exit_code_is_by_what_was_chosen_to_fail() -> None:
+    hang, crash = CellVerdict.HANG, CellVerdict.CRASH
+    assert exit_code([hang], [HANG], fail_on=(crash,)) is ExitCode.NO_HANG
+    assert exit_code([crash], [CRASH], fail_on=(hang,)) is ExitCode.NO_HANG
+    assert exit_code([crash, CellVerdict.CLEAN], [CRASH, CLEAN], fail_on=(crash,)) is ExitCode.HANG
 
 
 @pytest.mark.parametrize(("n", "m", "ratio"), [(4, 4, 1.0), (4, 4, 0.5), (8, 3, 1.5), (30, 30, 0.9)])
