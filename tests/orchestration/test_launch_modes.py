@@ -72,6 +72,8 @@ def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_writte
     trial = tried(folder, "known/clean", f"launch={launch}", "seconds=3", locustfile=locustfile)
     assert trial.verdict is Verdict.CLEAN, trial.reason
     assert trial.operations.ended > 20
+    assert trial.longest_wait is not None
+    assert 0 < trial.longest_wait.seconds < trial.seconds
     assert roles(folder) == expected
     printed, _, written = (folder / "stderr.txt").read_text().partition("statistics_stats.csv: ")
     assert "# reqs" in printed
