@@ -150,6 +150,7 @@ def test_the_bound_on_requests_holds_whatever_the_load(account: MotoBackend, tmp
     code, text, said = done(*words, "--yes", "--max-requests", str(bound), "--json", "--out", "run", folder=tmp_path)
     assert code in {0, 1, 3}, said
     (cell,) = json.loads(text)["cells"]
+    assert cell["trials"][0]["verdict"] == "failing", cell["trials"][0]["reason"]
     assert "calls were refused: the budget of requests is spent" in cell["trials"][0]["reason"]
     (log,) = tmp_path.glob("run/evidence/*/proxy.jsonl")
     sent = sum(1 for line in log.read_text().splitlines() if json.loads(line)["event"] == "request")
