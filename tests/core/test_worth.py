@@ -95,9 +95,14 @@ def test_a_factor_that_makes_no_difference_is_named_once_and_one_that_does_stays
     ]
     assert said(results, "retry_mode", "max_attempts", "fault") == (
         "under fault=no_answer:share=0.02 the longest wait was 60.0 s with time-outs of 60 s, 3.1 to 3.9 s with time-outs of 3 s, "
-        "whatever the retry_mode; "
+        "whatever the retry_mode (tried with time-outs of 3 s); "
         "under fault=timeout:0 the longest wait was 24.0 s with max_attempts=5, 3.0 s with max_attempts=1"
     )
+
+
+def test_time_outs_that_make_no_difference_are_named_too() -> None:
+    results = [cell(fault="latency:500", wait=0.6), short(fault="latency:500", wait=0.7)]
+    assert said(results, "fault") == "under fault=latency:500 the longest wait was 0.6 to 0.7 s, whatever the time-outs"
 
 
 def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
