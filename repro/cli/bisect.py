@@ -209,6 +209,7 @@ def _days(given: dict[str, Any]) -> Range:
 
 def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore:
     from repro.cli.run import machine, tool_versions
+    from repro.world.locustfiles import keep
     from repro.world.store import create_run, find_run, open_run
 
     if given["resume"]:
@@ -218,7 +219,7 @@ def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore
             store.close()
             raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
         return store
-    return create_run(
+    store = create_run(
         new_folder(given["out"], f"bisect-{wanted.factor}"),
         plan=prepared.plan,
         command=command_line(),
@@ -226,6 +227,8 @@ def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore
         machine=machine(),
         tool_versions=tool_versions(),
     )
+    keep(prepared.scenario.locustfile, store.folder)
+    return store
 
 
 def _session(given: dict[str, Any], prepared: Prepared) -> Any:

@@ -1,6 +1,6 @@
 """The cells of a run arranged as a picture: which factors go down, which go across, and who stands where.
 
-Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows the factor
+Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows and columns the factor
 comes first whose levels differ most in how often they hang, so that what hangs stands together.
 """
 
@@ -67,9 +67,10 @@ def varied_of(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...
 
 def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
     """The picture of the cells by the factors of ``varied``."""
-    across = _across(cells, varied)
-    telling = {name: _spread(cells, name) for name in varied}
-    down = tuple(sorted((name for name in varied if name not in across), key=lambda name: -telling[name]))
+    chosen = _across(cells, varied)
+    ordered = sorted(varied, key=lambda name: -_spread(cells, name))
+    across = tuple(name for name in ordered if name in chosen)
+    down = tuple(name for name in ordered if name not in chosen)
     orders = {name: _order(cells, name) for name in varied}
     columns = _sorted({_levels(cell, across) for cell in cells}, across, orders)
     rows = _sorted({_levels(cell, down) for cell in cells}, down, orders)

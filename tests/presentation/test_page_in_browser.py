@@ -53,6 +53,12 @@ def test_it_renders_and_fits(opened, name: str, width: int, scheme: str) -> None
     assert shown.keep_screenshot(f"page-{name}", height=1600).stat().st_size > 20_000
 
 
+def test_a_run_without_a_trial_is_a_page_too(opened) -> None:
+    shown = opened(cells=2, trials=0, text="")
+    assert shown.texts(TILES) == []
+    assert shown.texts("#left .body") == ["Choose a cell."]
+
+
 def test_dark_is_dark(opened) -> None:
     of_page = "return getComputedStyle(document.body).backgroundColor"
     light = opened(text="t").run(of_page)
