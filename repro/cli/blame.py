@@ -30,7 +30,7 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
-from repro.errors import ExitCode, UntestableError, UsageError
+from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
@@ -191,6 +191,8 @@ def _end(side: str, given: dict[str, Any], prepared: Prepared) -> End:
         spec = replace(asked, requires=prepared.scenario.info.requires, as_of=day.date())
         try:
             versions = dict(environments.resolve(spec))
+        except UnreachableError:
+            raise
         except UntestableError as error:
             raise UsageError(
                 f"--{side}-as-of {name}: it cannot be resolved; pin by --set what is named. {error}"

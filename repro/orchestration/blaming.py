@@ -17,7 +17,7 @@ from packaging.version import Version
 from repro.core.bisection import AnswerKind
 from repro.core.kinds import is_same_hang
 from repro.core.reduction import Blame, BlameKind, Culprits, Outcome, Packages, Reduction
-from repro.errors import UntestableError
+from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Hang, Trial, Verdict
 from repro.orchestration.hunt import IN_VAIN, MOST_APART, Candidate, Found, Hunt, Probe, check_in_vain
 from repro.orchestration.mixing import PYTHON, Change, Mixer
@@ -154,6 +154,8 @@ class Blaming:
         if packages not in self._mixed:
             try:
                 self._mixed[packages] = self.mixer.mixed(packages)
+            except UnreachableError:
+                raise
             except UntestableError:
                 self._mixed[packages] = None
         return self._mixed[packages]
