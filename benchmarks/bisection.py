@@ -1,6 +1,7 @@
 """How many trials a bisection takes, and how often it is right, beside git_bayesect on the same histories.
 
-    python benchmarks/bisection.py [HISTORIES] [--jobs N]
+    python benchmarks/bisection.py [HISTORIES] [--processes N]
+    python benchmarks/bisection.py [HISTORIES] --at-once     how many rounds this program's search takes with several probes at once
 
 HISTORIES for each row (1,000 when left out), each of 8 to 200 releases, in which the hang begins with any of them but the
 oldest, at the row's rate. What the k-th trial of a release comes to belongs to the history, whoever asks. All searches stop at
@@ -28,6 +29,7 @@ from repro.core.rates import CONFIDENCE, interval
 
 MOST = 400
 RATES = (1.0, 0.5, 0.2)
+WIDTHS = (1, 2, 4)
 SMALLEST, LARGEST = 8, 200
 ALMOST_NEVER = 0.01
 
@@ -97,11 +99,33 @@ def compared(seed: int, rate: float, *, changes: bool) -> list[tuple[int, bool]]
     return rows
 
 
-def table(histories: int, jobs: int) -> Iterator[str]:
+def in_rounds(seed: int, rate: float, *, width: int) -> tuple[int, int, bool]:
+    """The rounds and the trials of a search with up to ``width`` probes a round, and whether it was right."""
+    history = History(rate, seed, changes=True)
+    state, made = Bisection(history.n, confidence=CONFIDENCE), 0
+    while not state.answer().is_settled and len(state.observations) < MOST:
+        for index in state.next_probes(width):
+            state = state.observe(index, hang=history.trial(index))
+        made += 1
+    return made, len(state.observations), state.answer().index == history.first
+
+
+def rounds(histories: int, processes: int) -> Iterator[str]:
+    """The lines of the table of probes at once."""
+    yield "| history | probes at once | rounds: mean | trials: mean | right |"
+    yield "|---|---|---|---|---|"
+    with ProcessPoolExecutor(processes) as pool:
+        for rate, width in [(rate, width) for rate in RATES for width in WIDTHS]:
+            made = list(pool.map(partial(in_rounds, rate=rate, width=width), range(histories), chunksize=5))
+            steps, trials, right = (statistics.mean(column) for column in zip(*made, strict=True))
+            yield f"| hangs at {rate:g} | {width} | {steps:.1f} | {trials:.1f} | {right:.1%} |"
+
+
+def table(histories: int, processes: int) -> Iterator[str]:
     """The table's lines."""
     yield "| history | search | trials: mean | median | 95th percentile | right | 95 % interval |"
     yield "|---|---|---|---|---|---|---|"
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         for rate, changes in [*((rate, True) for rate in RATES), (1.0, False)]:
             made = list(pool.map(partial(compared, rate=rate, changes=changes), range(histories), chunksize=10))
             for place, name in enumerate(SEARCHES):
@@ -118,9 +142,10 @@ def main(argv: list[str]) -> None:
     """Print the table as its rows come."""
     parser = argparse.ArgumentParser(description="Trials needed and the share right, beside git_bayesect.")
     parser.add_argument("histories", nargs="?", type=int, default=1000)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--at-once", action="store_true")
     given = parser.parse_args(argv)
-    for line in table(given.histories, given.jobs):
+    for line in (rounds if given.at_once else table)(given.histories, given.processes):
         print(line, flush=True)
 
 

@@ -253,8 +253,11 @@ def _check_part(name: str, given: dict[str, Any]) -> str:
         raise UntestableError(f"no release of {name} can be installed with what else was set. {error}") from error
     is_own = not prepared.scenario.locustfile.is_relative_to(root().resolve())
     if name not in {*parts, *spec.pins} and not is_own:
+        near = difflib.get_close_matches(name, parts, n=1)
+        needs = ", ".join(one for one in ("locust", "boto3", "gevent", "urllib3", "botocore") if one in parts)
+        hint = f"did you mean {near[0]}?" if near else f"it is made of {needs}, and of what these need"
         raise UsageError(
-            f"{name} is no part of {prepared.plan.experiment}: no release of it would change anything; its parts are {', '.join(sorted(parts))}"
+            f"{name} is no part of {prepared.plan.experiment}, so that no release of it would change anything; {hint}"
         )
     return python
 
