@@ -73,7 +73,7 @@ class Range:
 @click.option("--date", "days", metavar="GOOD..BAD", help="Hunt for the day on which the freshly resolved environment began to hang.")  # fmt: skip
 @click.option("--pre", is_flag=True, help="Pre-releases too.")
 @click.option("--yanked", is_flag=True, help="Withdrawn releases too.")
-@hunting_options(most_trials=60)
+@hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Find the release of PACKAGE, or the day, since which it hangs, although the hang comes only sometimes.
@@ -374,8 +374,9 @@ def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -
     from repro.core.untrusted import for_terminal
     from repro.orchestration.answering import answer_document, block_of, sentence_of
 
-    sentence = sentence_of(found, package=wanted.factor)
-    block = block_of(found, package=wanted.factor, sentence=sentence, command=store.read().command)
+    what = "the packages as of" if wanted.factor == "as_of" else wanted.factor
+    sentence = sentence_of(found, package=what)
+    block = block_of(found, package=what, sentence=sentence, command=store.read().command)
     store.set_conclusion(sentence)
     store.finish()
     click.echo(for_terminal(block), err=given["as_json"])

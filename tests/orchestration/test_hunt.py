@@ -270,3 +270,18 @@ def test_the_block_has_the_range_both_sides_and_the_versions() -> None:
     assert "\nbefore:  hung 0 of " in block
     assert "\nsince:   hung " in block
     assert block.endswith("command: repro bisect p")
+
+
+def test_what_a_probe_leads_to_is_built_while_it_runs() -> None:
+    history = History(32, 17)
+    ahead: list[str] = []
+    unready: list[str] = []
+
+    def probe(one: Cell, number: int) -> Trial:
+        if one.id not in ahead and history.made:
+            unready.append(one.id)
+        return history.probe(one, number)
+
+    Hunt(history.candidates, probe, build_ahead=lambda one: ahead.append(one.id)).run()
+    assert unready == []
+    assert len(set(ahead)) < 20
