@@ -145,7 +145,7 @@ def _patch_botocore(module):
     original = module.BaseClient._make_api_call
 
     def _make_api_call(self, operation_name, api_params):
-        _spend()
+        _refuse_beyond_budget()
         poll_s = float(api_params.get("WaitTimeSeconds") or 0)
         with operation(operation_name, poll_s, *_limits_of(self)):
             return original(self, operation_name, api_params)
@@ -158,14 +158,24 @@ def _patch_session(module):
     _hook(module.Session, "create_client", lambda args, kwargs: ("create_client", 0.0), counts=False)
 
 
-def _spend():
-    global _spent
-    if not _budget:
-        return
-    if _spent >= _budget:
+def _patch_endpoint(module):
+    """Every request that goes out counts, a retry too, whatever the client's own number of attempts is."""
+    original = module.Endpoint._send
+
+    def _send(self, request):
+        global _spent
+        _refuse_beyond_budget()
+        _spent += 1
+        return original(self, request)
+
+    if _budget:
+        module.Endpoint._send = _send
+
+
+def _refuse_beyond_budget():
+    if _budget and _spent >= _budget:
         flight.record.words[at.H_BUDGET_SPENT] += 1
         raise BudgetSpentError("the run's budget of %d requests is spent" % _budget)
-    _spent += 1
 
 
 def _limits_of(client):
@@ -273,6 +283,7 @@ def _patch_runners(module):
 
 _PATCHES = {
     "botocore.client": _patch_botocore,
+    "botocore.endpoint": _patch_endpoint,
     "botocore.session": _patch_session,
     "requests.sessions": _patch_requests,
     "urllib3.connectionpool": _patch_urllib3,

@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 
+from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import RUNS
-from repro.errors import UsageError
+from repro.errors import ExitCode, UsageError
+from repro.model import CellVerdict
 
 EPILOG = """\b
 Examples:
   repro report                                 the latest run as Markdown, for an issue tracker
   repro report my-run --format html -o report.html
-  repro report my-run --format junit -o junit.xml
+  repro report my-run --format junit -o junit.xml --fail-on hang,untestable
   repro report before --against after          which cells changed"""
 
 FORMATS = ("md", "html", "json", "junit")
@@ -27,49 +29,74 @@ FORMATS = ("md", "html", "json", "junit")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True)
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), help="The file; standard output when left out, report.html in the run's folder for html.")  # fmt: skip
 @click.option("--against", metavar="RUN", help="Compare with this run instead: which cells changed.")
+@fail_on_option("none")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
-def command(run: str | None, *, form: str, path: Path | None, against: str | None, no_redact: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | None, against: str | None, fail_on: str | None, no_redact: bool) -> None:  # fmt: skip
     """Write a stored RUN (the latest when left out) as a report.
 
-    User names, homes, hosts, account numbers, keys, tokens and message bodies are redacted.
+    User names, homes, hosts, account numbers, keys, tokens, environment variables and message bodies are redacted.
     """
     from repro.world.store import find_run
 
+    failing = verdicts(fail_on) if fail_on is not None else ()
     folder = find_run(run, RUNS)
-    document = _document(folder, redact=not no_redact)
+    document, code = _read(folder, failing, redact=not no_redact)
     if against is not None:
-        text = _compared(document, _document(find_run(against, RUNS), redact=not no_redact), form)
+        other, _ = _read(find_run(against, RUNS), (), redact=not no_redact)
+        text = _compared(document, other, form)
     else:
-        text = _written(document, form, folder)
-    if path is None and form == "html" and against is None:
-        path = folder / "report.html"
+        path = path or (folder / "report.html" if form == "html" else None)
+        text = _written(document, form, folder, path)
     if path is None:
         click.echo(text, nl=False)
-        return
-    _replace(path, text)
-    click.echo(str(path), err=True)
+    else:
+        _replace(path, text)
+        click.echo(str(path), err=True)
+    ctx.exit(code)
 
 
-def _document(folder: Path, *, redact: bool) -> dict[str, Any]:
+def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
+    """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
     from repro.presentation.document import document
     from repro.presentation.redaction import of_this_machine, redacted
     from repro.world.store import read_run
 
-    whole = document(read_run(folder))
-    return redacted(whole, of_this_machine()) if redact else whole
+    run = read_run(folder)
+    code = exit_code(run, failing) if failing else ExitCode.NO_HANG
+    whole = document(run)
+    del run
+    return (redacted(whole, of_this_machine(run=folder)) if redact else whole), code
 
 
-def _written(document: dict[str, Any], form: str, folder: Path) -> str:
-    from repro.presentation.junit import junit
-    from repro.presentation.markdown import markdown
-
-    if form == "html":
-        from repro.presentation.page import page
-
-        return page(document)
+def _written(document: dict[str, Any], form: str, folder: Path, path: Path | None) -> str:
+    if form == "html" and path is not None:
+        return _page(document, folder, path)
     if form == "md":
+        from repro.presentation.markdown import markdown
+
         return markdown(document, reproducer=_reproducer(folder))
-    return junit(document) if form == "junit" else json.dumps(document, indent=1) + "\n"
+    if form == "junit":
+        from repro.presentation.junit import junit
+
+        return junit(document)
+    from repro.presentation.document import text_of
+
+    return text_of(document)
+
+
+def _page(document: dict[str, Any], folder: Path, path: Path) -> str:
+    from repro.presentation.links import links_to
+    from repro.presentation.page import page
+    from repro.world.store import evidence_files
+
+    links = links_to(evidence_files(folder), run=folder, page=path)
+    if links is None:
+        click.echo(
+            "The page names the evidence without links: they work from the run's folder, where it goes without -o, and from the folders above it.",
+            err=True,
+        )
+    return page(document, links=links)
 
 
 def _reproducer(folder: Path) -> str:

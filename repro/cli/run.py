@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     RUNS,
     backend_options,
@@ -22,11 +23,12 @@ from repro.cli.options import (
 )
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, Verdict
+from repro.model import Cell, CellVerdict
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
     from repro.orchestration.planning import Prepared
+    from repro.presentation.console import Progress
     from repro.world.store import RunStore
 
 EPILOG = """\b
@@ -37,14 +39,6 @@ Examples:
   repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
   repro run --out my-run --resume                  go on with a run that was interrupted"""
-
-FAIL_ON = {
-    "hang": ExitCode.HANG,
-    "crash": ExitCode.HANG,
-    "failing": ExitCode.HANG,
-    "untestable": ExitCode.INCONCLUSIVE,
-    "inconclusive": ExitCode.INCONCLUSIVE,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +77,7 @@ class RunOptions:
     metavar="SECONDS",
     help="Go on past a hang so long, to see whether it ends.",
 )
-@click.option(
-    "--fail-on",
-    metavar="VERDICT[,VERDICT…]",
-    help="The cells' verdicts that make the exit code other than 0; hang,untestable,inconclusive when left out.",
-)
+@fail_on_option("hang,untestable,inconclusive")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Run an EXPERIMENT (a name under scenarios/, or a TOML file): which combinations hang, and how.
@@ -105,7 +95,7 @@ def _run(options: RunOptions) -> ExitCode:
     from repro.presentation.console import make_console
     from repro.world.backends import check_options
 
-    fail_on = _fail_on(options.fail_on)
+    fail_on = verdicts(options.fail_on)
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         Request(
@@ -142,12 +132,14 @@ def _run(options: RunOptions) -> ExitCode:
 
 
 def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
+    from repro.core.capacity import at_capacity
     from repro.core.conclusion import conclude
     from repro.orchestration.session import Options, Session
     from repro.presentation.console import Progress
 
     jobs = options.jobs or default_jobs()
     finished = store.finished_trials()
+    capacities: dict[str, float] = {}
     with Progress(prepared.plan, console, jobs=jobs) as progress:
         for trial in finished:
             progress.already(trial)
@@ -161,13 +153,21 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
             reproduce=lambda cell: _command(cell, options),
             on_build=progress.building,
-            on_capacity=progress.carries,
+            on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
         try:
             with Session(prepared.plan, session_options) as session:
                 session.run(store, progress, finished=finished)
         finally:
-            store.set_conclusion(conclude(store.read().cells, prepared.plan.varied).text)
+            cells = store.read().cells
+            store.set_conclusion(conclude(cells, prepared.plan.varied).text)
+    for notice in at_capacity(cells, capacities, jobs=jobs):
+        click.echo(f"Note: {notice}", err=True)
+
+
+def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
+    capacities[backend] = operations_s
+    progress.carries(backend, operations_s)
 
 
 def _command(cell: Cell, options: RunOptions) -> str:
@@ -222,17 +222,7 @@ def tool_versions() -> dict[str, str]:
     return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
-def _fail_on(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ("hang", "untestable", "inconclusive")
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    for name in names:
-        if name not in FAIL_ON:
-            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAIL_ON)}")
-    return names
-
-
-def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str, ...]) -> ExitCode:
+def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
     from repro.presentation.console import summary
 
     summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))
@@ -242,12 +232,4 @@ def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str,
         from repro.presentation.document import document
 
         click.echo(json.dumps(document(run), indent=1))
-    trials = {trial.verdict for cell in run.cells for trial in cell.trials}
-    verdicts = {cell.verdict.value for cell in run.cells}
-    if Verdict.INTERRUPTED in trials:
-        return ExitCode.INTERRUPTED
-    if "hang" in verdicts and "hang" in fail_on:
-        return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & trials:
-        return ExitCode.FAILED
-    return next((FAIL_ON[name] for name in fail_on if name in verdicts), ExitCode.NO_HANG)
+    return exit_code(run, fail_on)

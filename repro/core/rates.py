@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Collection, Sequence
 
 from repro.errors import ExitCode
@@ -13,11 +15,11 @@ ENOUGH_ALIKE = 2
 
 def interval(hits: int, n: int) -> Interval:
     """The 95 % Clopper–Pearson interval of a share: it covers the true rate at least 95 % of the time."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv  # the beta distribution's quantiles, without all of scipy.stats
 
     tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(beta.ppf(1 - tail, hits + 1, n - hits))
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
     return Interval(hits=hits, n=n, low=low, high=high)
 
 
@@ -29,6 +31,24 @@ def could_have_missed(n: int) -> float:
 def in_words(rate: Interval) -> str:
     """``3 of 40, 95 % interval 2–20 %``."""
     return f"{rate.hits} of {rate.n}, 95 % interval {rate.low * 100:.0f}–{rate.high * 100:.0f} %"
+
+
+def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The ratio of two means and its 95 % interval (delta method on the logarithm).
+
+    The samples are taken for independent. Without two of each, or where one mean is 0, the interval is unbounded.
+    """
+    from scipy.stats import t as student
+
+    first, second = sum(ones) / len(ones) if ones else 0.0, sum(others) / len(others) if others else 0.0
+    if not first or not second or min(len(ones), len(others)) < 2:
+        return (first / second if second else math.inf), 0.0, math.inf
+    parts = [statistics.variance(one) / len(one) / mean**2 for one, mean in ((ones, first), (others, second))]
+    if not sum(parts):
+        return first / second, first / second, first / second
+    freedom = min(len(ones), len(others)) - 1  # rather too wide: Welch's own fall short with three of one
+    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return first / second, first / second * math.exp(-half), first / second * math.exp(half)
 
 
 def rate_of(verdicts: Sequence[Verdict]) -> Interval | None:
@@ -56,12 +76,31 @@ def is_settled(verdicts: Sequence[Verdict], *, trials: int) -> bool:
     return max(same) >= ENOUGH_ALIKE
 
 
-def exit_code(verdicts: Collection[CellVerdict], trial_verdicts: Collection[Verdict]) -> ExitCode:
-    """The exit code of a run by its cells, and by its trials for what is the backend's or this program's fault."""
-    if CellVerdict.HANG in verdicts:
+FAILING_CODES = {
+    CellVerdict.HANG: ExitCode.HANG,
+    CellVerdict.CRASH: ExitCode.HANG,
+    CellVerdict.FAILING: ExitCode.HANG,
+    CellVerdict.UNTESTABLE: ExitCode.INCONCLUSIVE,
+    CellVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+USUALLY_FAILING = (CellVerdict.HANG, CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE)
+
+
+def exit_code(
+    cells: Collection[CellVerdict], trials: Collection[Verdict], *, fail_on: Sequence[CellVerdict] = USUALLY_FAILING
+) -> ExitCode:
+    """What a run comes to for a program that called this one: a run that is not whole, a hang, a fault of ours, the rest.
+
+    Where every cell crashed or failed nobody has looked for a hang: that is inconclusive, not "no hang".
+    """
+    if Verdict.INTERRUPTED in trials:
+        return ExitCode.INTERRUPTED
+    if CellVerdict.HANG in cells and CellVerdict.HANG in fail_on:
         return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & set(trial_verdicts):
+    if {Verdict.BACKEND, Verdict.ERROR} & set(trials):
         return ExitCode.FAILED
-    if {CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE} & set(verdicts):
+    found = next((FAILING_CODES[verdict] for verdict in fail_on if verdict in cells), ExitCode.NO_HANG)
+    is_judged = bool({CellVerdict.CLEAN, CellVerdict.HANG} & set(cells))
+    if found is ExitCode.NO_HANG and cells and not is_judged and CellVerdict.INCONCLUSIVE in fail_on:
         return ExitCode.INCONCLUSIVE
-    return ExitCode.NO_HANG
+    return found

@@ -195,8 +195,9 @@ class Session:
     ) -> Iterator[Callable[[str], Gateway]]:
         fault, tls = str(cell.settings.get("fault", "")), bool(cell.settings.get("tls"))
         variables = dict(backend.cell_environ())
+        secret = backend.secrets
         if not fault and not tls:
-            yield lambda queue: Gateway(queue=queue, variables=variables)
+            yield lambda queue: Gateway(queue=queue, variables=variables, secrets=secret)
             return
         from repro.core.faults import parse_fault
         from repro.world.faults import Proxy
@@ -213,4 +214,6 @@ class Session:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
-            yield lambda queue: Gateway(queue=queue, variables=variables, begin_load=proxy.mark_load_started)
+            yield lambda queue: Gateway(
+                queue=queue, variables=variables, secrets=secret, begin_load=proxy.mark_load_started
+            )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.kinds import hang_kinds
-from repro.model import CellResult, Hang, Interval, StoredRun, Trial
+from repro.model import CellResult, Hang, Interval, StoredRun, Trial, Wait
 
 SCHEMA = "repro.run/1"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -41,6 +41,17 @@ def document(run: StoredRun) -> dict[str, Any]:
         "hangs_when": run.hangs_when,
         **(run.hunt or {}),
     }
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """The document as JSON text: a key a line, and of its lists an item a line, so that a large one is soon written and read."""
+    return "{\n" + ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in document.items()) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
 
 
 @cache
@@ -88,6 +99,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             "ended": trial.operations.ended,
             "failed": trial.operations.failed,
         },
+        "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
         "hang": _hang(trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
         "rungs": [
@@ -103,6 +115,16 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
+    }
+
+
+def _wait(wait: Wait) -> dict[str, Any]:
+    return {
+        "operation": wait.operation,
+        "seconds": round(wait.seconds, 3),
+        "has_ended": wait.has_ended,
+        "poll_s": wait.poll_s,
+        "at_most_s": wait.at_most_s,
     }
 
 

@@ -9,7 +9,10 @@ from xml.etree import ElementTree as ET  # only writes: nothing is parsed here
 
 from repro.presentation.markdown import rate_text
 
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
+)
+"""What XML cannot hold; and what it could, but no terminal should get: the controls from 7f to 9f, and turns of direction."""
 FAILURES = ("hang", "crash", "failing")
 MOST_STACKS = 20_000
 

@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from repro.core.timeline import sparkline
 from repro.core.untrusted import for_terminal
+from repro.presentation.telling import telling_trials
 
 MOST_CHARACTERS = 60_000
 """Trackers refuse more."""
 
-MOST_ROWS = 120
-MOST_KINDS = 6
-MOST_STACK = 2_500
 MOST_TEXT = 700
+MOST_PINS = 150
 SHOWN_PACKAGES = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore", "requests")
 Document = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How much of a run there is room for: rows of the table, kinds of hang, characters of a stack, sets of versions."""
+
+    rows: int
+    kinds: int
+    stack: int
+    sets: int
+
+
+SIZES = (Sizes(120, 6, 2_500, 20), Sizes(60, 3, 1_200, 10), Sizes(25, 2, 500, 5), Sizes(10, 1, 200, 2))
+
+
 def markdown(document: Document, *, reproducer: str = "") -> str:
-    """The report of a run's document (see ``document.py``); ``reproducer`` is a file's text to go with it."""
-    for rows, kinds, stack in ((MOST_ROWS, MOST_KINDS, MOST_STACK), (60, 3, 1_200), (25, 2, 500), (10, 1, 200)):
-        text = "\n\n".join(part for part in _parts(document, rows, kinds, stack, reproducer) if part) + "\n"
-        if len(text) < MOST_CHARACTERS:
-            return text
-    return text[: MOST_CHARACTERS - 100].rsplit("\n", 1)[0] + "\n\n(cut: too long)\n"
+    """The report of a run's document (see ``document.py``); ``reproducer`` is a file's text to go with it.
+
+    What does not fit is left out in this order: rows, kinds of hang and the ends of stacks, then the reproducer.
+    """
+    inline_file = _folded("A file that shows it by itself: `uv run reproduce.py`", _fenced(reproducer, "python"))
+    file_beside = "The file that shows it by itself is too long for here: attach `reproduce.py`."
+    for file in (inline_file, file_beside) if reproducer else ("",):
+        for sizes in SIZES:
+            text = "\n\n".join(part for part in _parts(document, sizes, file) if part) + "\n"
+            if len(text) < MOST_CHARACTERS:
+                return text
+    raise AssertionError(f"even the smallest report has {MOST_CHARACTERS} characters")  # each of its parts is bounded
 
 
-def _parts(document: Document, rows: int, kinds: int, stack: int, reproducer: str) -> list[str]:
+def _parts(document: Document, sizes: Sizes, file: str) -> list[str]:
     return [
-        f"# {inline(document['experiment'])}: {_headline(document)}",
+        f"# {inline(document['experiment'], most=200)}: {_headline(document)}",
         _fenced(str(document["block"])[:4_000]) if document.get("block") else "",
         f"**{inline(document['hangs_when'], most=2_000)}**" if document["hangs_when"] else "",
         "## Expected\n\nThe load runs its time, every operation ends, and users and process end with it.",
-        "## What happens\n\n" + _table(document["cells"], rows),
-        *_kinds(document, kinds, stack),
-        "## Versions\n\n" + _versions(document["cells"]),
+        "## What happens\n\n" + _table(document["cells"], sizes.rows),
+        *_kinds(document, sizes),
+        "## Versions\n\n" + _versions(document["cells"], sizes.sets),
         f"## How to run it again\n\n{_fenced(str(document['command'])[:2_000])}",
-        _folded("A file that shows it by itself: `uv run reproduce.py`", _fenced(reproducer, "python")) if reproducer else "",
+        file,
         f"repro {inline(document['tool_versions'].get('repro', ''))}, {inline(document['started'])}, seed {document['seed']}",
     ]  # fmt: skip
 
@@ -74,14 +93,13 @@ def rate_text(rate: Mapping[str, Any] | None) -> str:
     return f"{rate['hits']} of {rate['n']}, {rate['low'] * 100:.0f}–{rate['high'] * 100:.0f} %"
 
 
-def _kinds(document: Document, most: int, stack: int) -> list[str]:
-    trials = {(t["hang"]["fingerprint"], t["hang_class"]): (cell, t) for cell in document["cells"] for t in reversed(cell["trials"]) if t["hang"]}  # fmt: skip
+def _kinds(document: Document, sizes: Sizes) -> list[str]:
+    telling = telling_trials(document)
     found = [
-        _kind(kind, *telling, stack)
-        for kind in document["hangs"][:most]
-        if (telling := trials.get((kind["fingerprint"], kind["hang_class"])))
+        _kind(kind, *telling[kind["fingerprint"], kind["hang_class"]], sizes.stack)
+        for kind in document["hangs"][: sizes.kinds]
     ]
-    left = len(document["hangs"]) - most
+    left = len(document["hangs"]) - sizes.kinds
     return [*found, *([f"{left} more kinds of hang are left out here."] if left > 0 else [])]
 
 
@@ -105,17 +123,19 @@ def _kind(kind: Document, cell: Document, trial: Document, most: int) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _versions(cells: Sequence[Document]) -> str:
+def _versions(cells: Sequence[Document], most: int) -> str:
     sets: dict[str, list[str]] = {}
     for cell in cells:
         if cell["versions"]:
             text = ", ".join(f"{name} {cell['versions'][name]}" for name in SHOWN_PACKAGES if name in cell["versions"])
             sets.setdefault(f"Python {cell['python']}, {text}", []).append(cell["id"])
-    lines = [f"- {inline(text)} ({len(ids)} cells)" for text, ids in list(sets.items())[:20]]
+    lines = [f"- {inline(text)} ({len(ids)} cells)" for text, ids in list(sets.items())[:most]]
     if len(sets) > len(lines):
         lines.append(f"- {len(sets) - len(lines)} more sets")
     whole = next((cell["versions"] for cell in cells if cell["verdict"] == "hang" and cell["versions"]), None)
-    pins = "\n".join(f"{name}=={version}" for name, version in sorted((whole or {}).items()))
+    pins = "\n".join(f"{name}=={version}" for name, version in sorted((whole or {}).items())[:MOST_PINS])[
+        : MOST_PINS * 40
+    ]
     return "\n".join(lines) + (f"\n\n{_folded('All pins of the first cell that hangs', _fenced(pins))}" if pins else "")
 
 

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -27,24 +26,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from repro.errors import ProcessError, ReproError, StoreError, UnreachableError, UntestableError
+from repro.errors import ProcessError, ReproError, StoreError, UntestableError
 from repro.model import Environment, EnvironmentSpec
 from repro.world import interpreters, processes
 from repro.world.indexes import passed_on
-from repro.world.releases import releases
+from repro.world.refusals import refusal
 
 MARKER = ".repro.json"
 BUILD_LIMIT_S = 900.0
 RESOLVE_LIMIT_S = 120.0
-MOST_WORDS = 1500
 FAR_FUTURE = "2999-01-01T00:00:00Z"
-_YANKED = re.compile(r"(?P<name>[A-Za-z][\w.-]*?)(?P<specifier>[<>=!~][^ ]*)? (?:was|were) yanked")
-_NO_NETWORK = re.compile(
-    r"dns error|Connection refused|error sending request|Network is unreachable|offline", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -300,42 +293,11 @@ def _installer_environment() -> dict[str, str]:
 
 
 def _refusal(done: processes.Completed, spec: EnvironmentSpec) -> ReproError:
-    """Why the installer did not do it, in one paragraph of its own words, and what to do where that can be told."""
-    words = re.sub(r"\s+", " ", " ".join(line.strip(" │╰─▶×") for line in done.stderr.splitlines())).strip()
     if done.returncode < 0:
         return ProcessError(
             f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; nothing of it is kept, try again"
         )
-    if _NO_NETWORK.search(words):
-        return UnreachableError(
-            "the package index cannot be reached, and this environment is not in the cache yet; connect once, or use "
-            f"--python PATH. The installer said: {words[:300]}"
-        )
-    if "No space left" in words:
-        return UntestableError(
-            f"the disk is full; free some space, for example with `repro env prune`. The installer said: {words[:300]}"
-        )
-    return UntestableError(f"{words[:MOST_WORDS]}{_advice(words, spec)}")
-
-
-def _advice(words: str, spec: EnvironmentSpec) -> str:
-    """For a release that was withdrawn: the newest one that would do, which is taken only when it is pinned."""
-    yanked = [(canonicalize_name(found["name"]), found["specifier"] or "") for found in _YANKED.finditer(words)]
-    if not yanked:
-        return ""
-    name = yanked[0][0]
-    with contextlib.suppress(UntestableError, InvalidSpecifier):
-        refused = [SpecifierSet(specifier) for other, specifier in yanked if other == name]
-        fitting = [
-            release.version
-            for release in releases(name, include_yanked=True)
-            if release.is_yanked
-            and any(release.version in one for one in refused)
-            and (spec.as_of is None or not release.released or release.released <= spec.as_of)
-        ]
-        if fitting:
-            return f" TIP: releases that were withdrawn are taken only when pinned; add --set {name}={fitting[-1]}"
-    return f" TIP: releases that were withdrawn are taken only when pinned; add --set {name}=VERSION"
+    return refusal(done.stderr, spec)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -243,6 +243,19 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
     return folder.parent if folder.name == FILE and folder.is_file() else _no_run(name_or_path, root)
 
 
+def evidence_files(folder: Path) -> dict[str, tuple[str, ...]]:
+    """For each trial's evidence folder, as stored, the names of the files in it."""
+    try:
+        trials = sorted(os.scandir(folder / EVIDENCE), key=lambda entry: entry.name)
+    except OSError:
+        return {}
+    return {
+        f"{EVIDENCE}/{trial.name}": tuple(sorted(entry.name for entry in os.scandir(trial) if entry.is_file()))
+        for trial in trials
+        if trial.is_dir()
+    }
+
+
 def _no_run(name: str, root: Path) -> Path:
     raise StoreError(f"{name} is no run, neither under {root} nor as a path; `repro list runs` shows those that are")
 
@@ -379,6 +392,8 @@ def _set_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
 def _relative(evidence: str, folder: Path) -> str:
     """An evidence folder as stored: relative to the run's, so that a run can be moved."""
     path = Path(evidence)
+    if evidence and (folder / EVIDENCE / evidence).is_dir():
+        return f"{EVIDENCE}/{path.name}"
     if not evidence or not path.is_absolute():
         # Relative to where the program was started, when the run's folder was given so.
         return path.relative_to(folder).as_posix() if evidence and path.is_relative_to(folder) else evidence

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import random
 import re
 import string
-from datetime import UTC, datetime
+from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -17,21 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from repro.core.rates import cell_verdict, rate_of
-from repro.model import (
-    Bound,
-    Cell,
-    CellResult,
-    EnvironmentSpec,
-    Hang,
-    HangClass,
-    Limits,
-    Moment,
-    Plan,
-    StoredRun,
-    Trial,
-    Verdict,
-)
+from repro.model import Verdict
 from repro.presentation.comparison import compare, comparison_markdown
 from repro.presentation.document import document, schema
 from repro.presentation.junit import junit
@@ -39,7 +26,6 @@ from repro.presentation.markdown import MOST_CHARACTERS, markdown
 from repro.presentation.page import page
 from repro.presentation.redaction import redacted, redactor
 
-HOSTILE = "</script><script>alert(1)</script> | \x1b]0;x\x07 ``` \u202e<img src=x onerror=alert(2)> @everyone \x00 ]]>"
 SECRETS = {
     "access key": "AKIAIOSFODNN7EXAMPLE",
     "secret key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -56,44 +42,6 @@ LEAKS = (
 )
 
 
-def stored(trials: int = 1, cells: int = 3, text: str = HOSTILE) -> StoredRun:
-    made = []
-    for index in range(cells):
-        cell = Cell(
-            id=f"{index:012x}", label=f"n={index} {text}", scenario="s", factors={"n": index, "tls": False}, settings={},
-            environ={}, environment=EnvironmentSpec(),
-        )  # fmt: skip
-        mine = tuple(trial(cell, number, text, is_hung=index == 0) for number in range(1, trials + 1))
-        verdicts = [one.verdict for one in mine]
-        made.append(CellResult(cell=cell, trials=mine, verdict=cell_verdict(verdicts), rate=rate_of(verdicts)))
-    plan = Plan(
-        experiment="e",
-        scenario="s",
-        cells=tuple(one.cell for one in made),
-        varied=("n",),
-        trials=trials,
-        limits=Limits(),
-    )
-    began = datetime(2026, 1, 1, tzinfo=UTC)
-    return StoredRun(
-        folder=Path("run"), run_id="run", plan=plan, command=text, started=began, ended=began, seed=0, machine={"system": text},
-        tool_versions={"repro": "0"}, cells=tuple(made), hangs_when=text,
-    )  # fmt: skip
-
-
-def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:
-    hang = Hang(
-        hang_class=HangClass.FROZEN, users_stuck=2, users=3, stuck_since_s=1.0, bound=Bound(at_most_s=None, why=text),
-        explanation=text, fingerprint="f", cause_text=text, stacks=(text, f"{text}{number}"),
-    )  # fmt: skip
-    return Trial(
-        cell_id=cell.id, number=number, verdict=Verdict.HANG if is_hung else Verdict.CLEAN, reason=text,
-        started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.5, hang=hang if is_hung else None,
-        timeline=tuple(Moment(second=s, ended=s, stuck=1, alive=3) for s in range(10)), python="3.11.7",
-        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text,
-    )  # fmt: skip
-
-
 class Page(HTMLParser):
     """The elements of a page, and the texts of its scripts."""
 
@@ -106,20 +54,40 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_hostile_text_adds_no_element_to_the_page() -> None:
+def test_hostile_text_adds_no_element_to_the_page(stored) -> None:
     hostile, tame = Page(page(document(stored()))), Page(page(document(stored(text="tame"))))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in tame.tags]
     assert not any(name.startswith("on") for _, attributes in hostile.tags for name in attributes)
     assert not any(attributes.get("src") for _, attributes in hostile.tags)
 
 
-def test_the_pages_data_is_what_the_trials_say() -> None:
+def test_the_page_allows_nothing_but_its_own_script_and_style(stored) -> None:
+    text = page(document(stored()))
+    (policy,) = [attributes["content"] for tag, attributes in Page(text).tags if attributes.get("http-equiv")]
+    assert "unsafe" not in policy
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        (body,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+    assert not any("style" in attributes for _, attributes in Page(text).tags)
+
+
+def test_a_page_of_many_trials_with_large_stacks_stays_small(stored) -> None:
+    run = stored(trials=4, cells=50, text="</script>" * 2_000)
+    every = [replace(cell, trials=tuple(replace(one, hang=run.cells[0].trials[0].hang, verdict=Verdict.HANG, timeline=one.timeline * 360) for one in cell.trials)) for cell in run.cells]  # fmt: skip
+    assert len(page(document(replace(run, cells=tuple(every)))).encode()) < 3_000_000
+
+
+def test_the_pages_data_is_what_the_trials_say(stored) -> None:
     text = page(document(stored()))
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert json.loads(data)["trials"]["000000000000"][0]["reason"] == HOSTILE
+    found = json.loads(data)
+    first = found["cells"][0]["trials"][0]
+    assert found["texts"][first["reason"]] == stored.hostile
+    assert first["timeline"]["ended"] == list(range(10))
 
 
-def test_hostile_text_breaks_no_table_and_no_fence() -> None:
+def test_hostile_text_breaks_no_table_and_no_fence(stored) -> None:
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(document(stored())))
     assert sum(token.type == "tr_open" for token in tokens) == 1 + 3
     cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
@@ -130,18 +98,18 @@ def test_hostile_text_breaks_no_table_and_no_fence() -> None:
     assert "\x1b" not in markdown(document(stored()))
 
 
-def test_junit_is_xml_whatever_the_text() -> None:
+def test_junit_is_xml_whatever_the_text(stored) -> None:
     suite = ET.fromstring(junit(document(stored()))).find("testsuite")  # noqa: S314  # our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "0")
 
 
-def test_the_document_keeps_to_its_schema() -> None:
+def test_the_document_keeps_to_its_schema(stored) -> None:
     jsonschema.validate(json.loads(json.dumps(document(stored()))), schema())
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json", "junit"])
-def test_no_planted_secret_gets_out_in_any_format(form: str) -> None:
+def test_no_planted_secret_gets_out_in_any_format(stored, form: str) -> None:
     redact = redactor(users=(SECRETS["user"],), homes=(f"/home/{SECRETS['user']}",), hosts=(SECRETS["host"],))
     clean = redacted(document(stored(text=LEAKS)), redact)
     text = {"md": markdown, "html": page, "json": json.dumps, "junit": junit}[form](clean)
@@ -159,13 +127,26 @@ def test_versions_and_stacks_stay_readable() -> None:
     assert redactor(users=("root",), hosts=("localhost",))(line) == line
 
 
-def test_a_large_run_still_fits_into_an_issue() -> None:
+@pytest.mark.parametrize("text", ["x" * 3_000, "`|" * 5_000, "</details>\n```\n" * 9_000, "*" * 200_000])
+@pytest.mark.parametrize("reproducer", ["", "y = 1\n" * 1_500, "`" * 70_000])
+def test_whatever_is_in_it_a_report_fits_into_an_issue_and_is_whole(stored, text: str, reproducer: str) -> None:
+    made = markdown(document(stored(trials=3, cells=150, text=text)), reproducer=reproducer)
+    assert len(made) < MOST_CHARACTERS
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(made)
+    headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings[-2:] == ["Versions", "How to run it again"]
+    html = [token.content for token in tokens if token.type == "html_block"]
+    assert sum(part.count("<details>") for part in html) == sum(part.count("</details>") for part in html)
+    assert ("uv run reproduce.py" in made) == (len(reproducer) == 9_000)
+
+
+def test_a_large_run_still_fits_into_an_issue(stored) -> None:
     text = markdown(document(stored(trials=2, cells=400, text="x" * 3000)), reproducer="y" * 8000)
     assert len(text) < MOST_CHARACTERS
     assert "left out" in text
 
 
-def test_two_runs_are_compared_cell_by_cell() -> None:
+def test_two_runs_are_compared_cell_by_cell(stored) -> None:
     one = document(stored(text="t"))
     other = json.loads(json.dumps(one))
     other["cells"][0] |= {"verdict": "clean", "hang_class": None}

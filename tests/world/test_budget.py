@@ -7,15 +7,15 @@ from repro.world.backends.budget import RequestBudget, TrialLoad, estimate_reque
 
 
 def test_a_budget_is_shared_out_so_that_it_holds_whatever_happens() -> None:
-    trials = [TrialLoad(users=20, seconds=10, messages=25, attempts=5)] * 3
+    trials = [TrialLoad(users=20, seconds=10, messages=25)] * 3
     own = 3 + 3 + 1  # make, delete and one to spare; three batches; a probe
     assert [trial.own for trial in trials] == [own] * 3
     for limit in (100, 5000, 1_000_000):
-        calls = RequestBudget(limit).calls_per_process(trials)
-        assert 3 * (calls * 5 + own) <= limit < 3 * ((calls + 1) * 5 + own)
-    with pytest.raises(UsageError, match="a budget of 35 requests is too small for 3 trials; give at least 36"):
-        RequestBudget(35).calls_per_process(trials)
-    assert RequestBudget(36).calls_per_process(trials) == 1
+        requests = RequestBudget(limit).requests_per_process(trials)
+        assert 3 * (requests + own) <= limit < 3 * (requests + 1 + own)
+    with pytest.raises(UsageError, match="a budget of 23 requests is too small for 3 trials; give at least 24"):
+        RequestBudget(23).requests_per_process(trials)
+    assert RequestBudget(24).requests_per_process(trials) == 1
 
 
 def test_the_question_names_queues_requests_and_dollars() -> None:

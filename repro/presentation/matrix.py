@@ -1,0 +1,145 @@
+"""The cells of a run arranged as a picture: which factors go down, which go across, and who stands where.
+
+Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows the factor
+comes first whose levels differ most in how often they hang, so that what hangs stands together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+MOST_ACROSS = 8
+MOST_LEVEL = 100
+MOST_FACTORS = 8
+"""Beyond so many factors the parting is not searched: the cells stand below one another."""
+
+Document = Mapping[str, Any]
+Levels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A level in a heading: how many rows or columns it spans; 0 where the one before it still stands."""
+
+    text: str
+    span: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: its headings, one for each factor that goes down, and the indexes of the cells in each of its columns."""
+
+    heads: tuple[Head, ...]
+    places: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The picture. ``across`` and ``down`` are names of factors; ``tops`` holds a row of headings for each of ``across``.
+
+    ``columns`` are the levels of each column, in the order of ``across``.
+    """
+
+    across: tuple[str, ...]
+    down: tuple[str, ...]
+    tops: tuple[tuple[Head, ...], ...]
+    columns: tuple[Levels, ...]
+    lines: tuple[Line, ...]
+
+
+def shown(level: object) -> str:
+    """A level as people write it, a long one shortened."""
+    text = str(level).lower() if isinstance(level, bool) else str(level) if level != "" else "none"
+    return text if len(text) <= MOST_LEVEL else text[: MOST_LEVEL - 1] + "…"
+
+
+def varied_of(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the factors that differ between these cells; where they tell none apart, all that do."""
+    chosen = _differing(cells, names)
+    if len({_levels(cell, chosen) for cell in cells}) == len(cells):
+        return chosen
+    every = list(dict.fromkeys([*names, *(name for cell in cells for name in cell["factors"])]))
+    return _differing(cells, every)
+
+
+def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
+    """The picture of the cells by the factors of ``varied``."""
+    across = _across(cells, varied)
+    telling = {name: _spread(cells, name) for name in varied}
+    down = tuple(sorted((name for name in varied if name not in across), key=lambda name: -telling[name]))
+    orders = {name: _order(cells, name) for name in varied}
+    columns = _sorted({_levels(cell, across) for cell in cells}, across, orders)
+    rows = _sorted({_levels(cell, down) for cell in cells}, down, orders)
+    places: dict[tuple[Levels, Levels], list[int]] = {}
+    for index, cell in enumerate(cells):
+        places.setdefault((_levels(cell, down), _levels(cell, across)), []).append(index)
+    heads = list(zip(*_heads(rows), strict=True)) if down else [()] * len(rows)
+    lines = tuple(
+        Line(tuple(heads[number]), tuple(tuple(places.get((row, column), ())) for column in columns))
+        for number, row in enumerate(rows)
+    )
+    return Matrix(across=across, down=down, tops=_heads(columns), columns=columns, lines=lines)
+
+
+def _differing(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if len({shown(cell["factors"].get(name, "")) for cell in cells}) > 1)
+
+
+def _levels(cell: Document, names: Sequence[str]) -> Levels:
+    return tuple(shown(cell["factors"].get(name, "")) for name in names)
+
+
+def _order(cells: Sequence[Document], name: str) -> Mapping[str, int]:
+    """The levels of a factor as the experiment has them."""
+    return {level: at for at, level in enumerate(dict.fromkeys(shown(cell["factors"].get(name, "")) for cell in cells))}
+
+
+def _sorted(found: set[Levels], names: Sequence[str], orders: Mapping[str, Mapping[str, int]]) -> tuple[Levels, ...]:
+    return tuple(
+        sorted(found, key=lambda levels: [orders[name][level] for name, level in zip(names, levels, strict=True)])
+    )
+
+
+def _across(cells: Sequence[Document], varied: Sequence[str]) -> tuple[str, ...]:
+    if len(varied) > MOST_FACTORS:
+        return ()
+    ways = [names for size in range(1, len(varied) + 1) for names in combinations(varied, size)]
+    rated = []
+    for names in ways:
+        columns = len({_levels(cell, names) for cell in cells})
+        rows = len({_levels(cell, [name for name in varied if name not in names]) for cell in cells})
+        if columns <= MOST_ACROSS:
+            holes = columns * rows / len(cells)
+            rated.append(((columns + rows) * holes, columns, names))
+    return min(rated)[2] if rated else ()
+
+
+def _spread(cells: Sequence[Document], name: str) -> float:
+    """How much the levels of a factor differ in the share of their cells that hang; one of few cells counts for little."""
+    hung: dict[str, list[bool]] = {}
+    for cell in cells:
+        hung.setdefault(shown(cell["factors"].get(name, "")), []).append(cell["verdict"] == "hang")
+    mean = sum(map(sum, hung.values())) / len(cells)
+    return sum(len(some) * (sum(some) / len(some) - mean) ** 2 for some in hung.values())
+
+
+def _heads(combined: Sequence[Levels]) -> tuple[tuple[Head, ...], ...]:
+    """For each factor a heading for each of the combined levels; equal ones under an equal heading are one."""
+    depth = len(combined[0]) if combined else 0
+    return tuple(_spanned([levels[: at + 1] for levels in combined]) for at in range(depth))
+
+
+def _spanned(prefixes: Sequence[Levels]) -> tuple[Head, ...]:
+    heads: list[Head] = []
+    first = 0
+    for number, prefix in enumerate(prefixes):
+        if number and prefix == prefixes[number - 1]:
+            heads.append(Head(prefix[-1], 0))
+            heads[first] = Head(prefix[-1], heads[first].span + 1)
+        else:
+            first = number
+            heads.append(Head(prefix[-1], 1))
+    return tuple(heads)

@@ -1,0 +1,168 @@
+"""Stored runs with any text in them, and a real Chromium that shows what is made of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from repro.core.rates import cell_verdict, rate_of
+from repro.model import (
+    Bound,
+    Cell,
+    CellResult,
+    EnvironmentSpec,
+    Hang,
+    HangClass,
+    Limits,
+    Moment,
+    Plan,
+    StoredRun,
+    Trial,
+    Verdict,
+)
+
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Browser:
+    """One window; ``open`` shows a page in it."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self._driver = driver
+
+    def open(self, path: Path, *, width: int = 1280, height: int = 1000, scheme: str = "light") -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self._driver.get(path.as_uri())
+
+    def run(self, script: str) -> Any:
+        return self._driver.execute_script(script)
+
+    def press(self, *keys: str) -> None:
+        webdriver.ActionChains(self._driver).send_keys(*keys).perform()
+
+    def click(self, selector: str) -> None:
+        self._driver.find_element("css selector", selector).click()
+
+    def texts(self, selector: str) -> list[str]:
+        """The visible text of every element that is seen."""
+        found = self._driver.find_elements("css selector", selector)
+        return [one.text for one in found if one.is_displayed()]
+
+    def console(self) -> list[str]:
+        """All that was logged: errors of scripts, what the page's policy refused, what could not be loaded."""
+        return [entry["message"] for entry in self._driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """The addresses of all requests since the last call that the page's policy did not stop."""
+        events = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
+        sent = {
+            event["params"]["requestId"]: event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        }
+        stopped = {event["params"]["requestId"] for event in events if event["params"].get("blockedReason") == "csp"}
+        return [url for request, url in sent.items() if request not in stopped]
+
+    def keep_screenshot(self, name: str, *, height: int) -> Path:
+        clip = {"x": 0, "y": 0, "width": self.run("return innerWidth"), "height": height, "scale": 1}
+        shot = self._driver.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium with a new, empty profile; where there is none, the tests are skipped."""
+    found = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in found:
+        why = "install Debian's chromium and chromium-driver: the page is tried in a real browser"
+        if os.environ.get("REPRO_NEEDS_CHROMIUM"):
+            pytest.fail(why)
+        pytest.skip(why)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(found[0])
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(found[1]))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def stored() -> Callable[..., StoredRun]:
+    """``stored(trials=2, cells=5, text="…")`` is a run whose first cell hangs, with the text wherever a text can be."""
+    return made_run
+
+
+HOSTILE = "</script><script>alert(1)</script> | \x1b]0;x\x07 ``` \u202e<img src=x onerror=alert(2)> @everyone \x00 ]]>"
+
+
+def made_run(
+    trials: int = 1, cells: int = 3, text: str = HOSTILE, hunt: Mapping[str, object] | None = None
+) -> StoredRun:
+    made = []
+    for index in range(cells):
+        cell = Cell(
+            id=f"{index:012x}", label=f"n={index} {text}", scenario="s", factors={"n": f"{index // 2} {text}", "launch": ("cli", "library")[index % 2], "tls": False}, settings={},
+            environ={}, environment=EnvironmentSpec(),
+        )  # fmt: skip
+        mine = tuple(trial(cell, number, text, is_hung=index == 0) for number in range(1, trials + 1))
+        verdicts = [one.verdict for one in mine]
+        made.append(CellResult(cell=cell, trials=mine, verdict=cell_verdict(verdicts), rate=rate_of(verdicts)))
+    plan = Plan(
+        experiment="e",
+        scenario="s",
+        cells=tuple(one.cell for one in made),
+        varied=("n", "launch"),
+        trials=trials,
+        limits=Limits(),
+    )
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    return StoredRun(
+        folder=Path("run"), run_id="run", plan=plan, command=text, started=began, ended=began, seed=0, machine={"system": text},
+        tool_versions={"repro": "0"}, cells=tuple(made), hangs_when=text, hunt=hunt,
+    )  # fmt: skip
+
+
+def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:
+    hang = Hang(
+        hang_class=HangClass.FROZEN, users_stuck=2, users=3, stuck_since_s=1.0, bound=Bound(at_most_s=None, why=text),
+        explanation=text, fingerprint="f", cause_text=text, stacks=(text, f"{text}{number}"),
+    )  # fmt: skip
+    return Trial(
+        cell_id=cell.id, number=number, verdict=Verdict.HANG if is_hung else Verdict.CLEAN, reason=text,
+        started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.5, hang=hang if is_hung else None,
+        timeline=tuple(Moment(second=s, ended=s, stuck=2 * is_hung * (s > 4), alive=3) for s in range(10)), python="3.11.7",
+        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text,
+    )  # fmt: skip
+
+
+made_run.hostile = HOSTILE
