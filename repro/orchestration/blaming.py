@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from repro.core.bisection import AnswerKind
+from repro.core.kinds import is_same_hang
 from repro.core.reduction import Blame, BlameKind, Culprits, Outcome, Packages, Reduction
-from repro.errors import UntestableError
+from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Hang, Trial, Verdict
-from repro.orchestration.hunt import MOST_APART, Candidate, Found, Hunt, Probe
+from repro.orchestration.hunt import IN_VAIN, MOST_APART, Candidate, Found, Hunt, Probe, check_in_vain
 from repro.orchestration.mixing import PYTHON, Change, Mixer
 from repro.world.releases import Release
 
@@ -69,13 +70,19 @@ class Accusation:
 
 @dataclass
 class Blaming:
-    """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases, the oldest first."""
+    """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases, the oldest first.
+
+    ``keep``, ``jobs``, ``build_ahead`` and ``cancel`` are those of a ``Hunt``; a cell that is kept may be a new one.
+    """
 
     mixer: Mixer
     probe: Callable[[Cell, int], Trial]
     releases_of: Callable[[str], Sequence[Release]]
+    keep: Callable[[Cell, Trial], object] = lambda _cell, _trial: None
     confidence: float = 0.95
     most_trials: int = 200
+    jobs: int = 1
+    cancel: Callable[[], object] = lambda: None
     build_ahead: Callable[[Cell], object] = lambda _: None
     on_step: Callable[[str], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
@@ -84,6 +91,7 @@ class Blaming:
     _taken: Counter[Packages] = field(default_factory=Counter)
     _probes: list[Probe] = field(default_factory=list)
     _first: Hang | None = None
+    _in_vain: int = 0
 
     def run(self, finished: Sequence[Trial] = ()) -> Accusation:
         """Reduce, then hunt; ``finished`` are trials of a run that goes on."""
@@ -131,9 +139,11 @@ class Blaming:
         cell = self._cell_of(packages)
         if cell is None:
             return Outcome.UNRESOLVABLE
-        for _ in range(MOST_APART):
+        apart = 0
+        while apart < MOST_APART:
             probe = self._trial(cell, self._taken[packages])
             self._taken[packages] += 1
+            apart += probe.trial.verdict not in IN_VAIN
             if probe.hang is not None:
                 return Outcome.HANG if probe.hang else Outcome.CLEAN
             if probe.trial.verdict is Verdict.UNTESTABLE:
@@ -144,6 +154,8 @@ class Blaming:
         if packages not in self._mixed:
             try:
                 self._mixed[packages] = self.mixer.mixed(packages)
+            except UnreachableError:
+                raise
             except UntestableError:
                 self._mixed[packages] = None
         return self._mixed[packages]
@@ -153,7 +165,7 @@ class Blaming:
         made = self._trials[cell.id]
         is_new = index >= len(made)
         if is_new:
-            made.append(self.probe(cell, len(made) + 1))
+            made.append(self._made(cell, number=1 + max((trial.number for trial in made), default=0)))
         trial = made[index]
         hang = self._meaning(trial)
         probe = Probe(Candidate(name=cell.label, released=None, cell=cell), trial, hang)
@@ -161,19 +173,25 @@ class Blaming:
             self._take(probe)
         return probe
 
+    def _made(self, cell: Cell, *, number: int) -> Trial:
+        trial = self.probe(cell, number)
+        self.keep(cell, trial)
+        self._in_vain = self._in_vain + 1 if trial.verdict in IN_VAIN else 0
+        check_in_vain(self._in_vain, trial)
+        return trial
+
     def _take(self, probe: Probe) -> None:
         self._probes.append(probe)
         self.on_probe(probe)
 
     def _meaning(self, trial: Trial) -> bool | None:
-        """Whether a trial counts; only the hang that was seen first does, by its class and its cause."""
+        """Whether a trial counts; only the hang that was seen first does, whatever else hangs."""
         if trial.verdict is Verdict.CLEAN:
             return False
         if trial.hang is None:
             return None
         self._first = self._first or trial.hang
-        is_same = (self._first.hang_class, self._first.cause) == (trial.hang.hang_class, trial.hang.cause)
-        return True if is_same else None
+        return True if is_same_hang(self._first, trial.hang) else None
 
     # Which release
 
@@ -215,20 +233,28 @@ class Blaming:
         known = [trial for candidate in candidates for trial in self._trials[candidate.cell.id]]
         seen = {id(trial) for trial in known}
 
-        def probe(cell: Cell, number: int) -> Trial:
-            trial = self.probe(self.mixer.pinned(cell), number)
-            self._trials[cell.id].append(trial)
-            return trial
+        pinned: dict[str, Cell] = {}
 
-        def say(probe: Probe, _state: object) -> None:
+        def probe(cell: Cell, number: int) -> Trial:
+            pinned[cell.id] = self.mixer.pinned(cell)
+            return self.probe(pinned[cell.id], number)
+
+        def keep(trial: Trial) -> None:
+            self._trials[trial.cell_id].append(trial)
+            self.keep(pinned[trial.cell_id], trial)
+
+        def say(probe: Probe, _belief: object) -> None:
             if id(probe.trial) not in seen or not any(known.trial is probe.trial for known in self._probes):
                 self._take(probe)
 
         return Hunt(
             candidates=candidates,
             probe=probe,
+            keep=keep,
             confidence=self.confidence,
             most_trials=left + len(known),
+            jobs=self.jobs,
+            cancel=self.cancel,
             build_ahead=lambda cell: self.build_ahead(self.mixer.pinned(cell)),
             on_probe=say,
         ).run(known)

@@ -14,18 +14,18 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.evidence import BackendHealth
-from repro.errors import UntestableError
-from repro.model import Cell, Environment, Plan, Trial
+from repro.errors import UnreachableError, UntestableError
+from repro.model import Cell, Environment, Plan, Trial, Verdict
 from repro.orchestration.health import HealthWatch
 from repro.orchestration.inquiry import Investigator, examine
-from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
+from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
 from repro.orchestration.trial import Gateway, Site, run_trial, untestable
 from repro.world import processes
 from repro.world.backends import Backend, make_backend
@@ -116,9 +116,21 @@ class Session:
         )
 
     def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
-        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict."""
+        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict.
+
+        Raises:
+            UnreachableError: nobody knows whether it can be made; that says nothing of the cell.
+        """
+        coming = self.environment_of(cell)
+        while not coming.done() and not self._cancelled.is_set():
+            wait([coming], timeout=POLL_S)
+        if self._cancelled.is_set():
+            trial = untestable(cell, number=number, reason="interrupted", site=self.site)
+            return replace(trial, verdict=Verdict.INTERRUPTED)
         try:
-            environment = self.environment_of(cell).result()
+            environment = coming.result()
+        except UnreachableError:
+            raise
         except UntestableError as error:
             return untestable(cell, number=number, reason=str(error), site=self.site)
         return run_trial(cell, environment, number=number, folder=folder, site=self.site)

@@ -28,10 +28,11 @@ from typing import Any, Self
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import ProcessError, StoreError, UntestableError
+from repro.errors import ProcessError, ReproError, StoreError, UntestableError
 from repro.model import Environment, EnvironmentSpec
 from repro.world import interpreters, processes
-from repro.world.refusals import in_words
+from repro.world.indexes import passed_on
+from repro.world.refusals import refusal
 
 MARKER = ".repro.json"
 BUILD_LIMIT_S = 900.0
@@ -225,7 +226,7 @@ def resolve_file(file: Path, spec: EnvironmentSpec) -> Mapping[str, str]:
     with _constraints(spec) as limits:
         done = _call_uv(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
-        raise UntestableError(in_words(done.stderr, spec))
+        raise _refusal(done, spec)
     pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line]
     return {canonicalize_name(name.strip()): version.split(";")[0].strip(" \\") for name, version in pairs}
 
@@ -264,12 +265,14 @@ def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
 def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:
     done = _call_uv(arguments, limit_s=BUILD_LIMIT_S)
     if done.returncode:
-        raise UntestableError(in_words(done.stderr, spec))
+        raise _refusal(done, spec)
 
 
 def _call_uv(arguments: list[str], *, limit_s: float) -> processes.Completed:
+    variables, more = passed_on(os.environ, Path.cwd())
+    argv = [_uv_path(), *arguments, *(more if arguments[0] == "pip" else [])]
     try:
-        return processes.run([_uv_path(), *arguments], env=_installer_environment(), limit_s=limit_s, mark="uv")
+        return processes.run(argv, env={**_installer_environment(), **variables}, limit_s=limit_s, mark="uv")
     except ProcessError as error:
         raise UntestableError(f"the installer did not finish: {error}") from error
 
@@ -281,15 +284,20 @@ def _uv_path() -> str:
 
 
 def _installer_environment() -> dict[str, str]:
-    """The user's own, with pip's settings where uv has none; no interpreter is downloaded behind the user's back."""
+    """The user's own; no interpreter is downloaded behind the user's back."""
     own = dict(os.environ)
     own.pop("VIRTUAL_ENV", None)
     own["UV_PYTHON_DOWNLOADS"] = "never"
     own["NO_COLOR"] = "1"
-    for pip, theirs in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_EXTRA_INDEX_URL", "UV_INDEX")):
-        if own.get(pip) and not own.get(theirs) and not own.get("UV_INDEX_URL"):
-            own[theirs] = own[pip]
     return own
+
+
+def _refusal(done: processes.Completed, spec: EnvironmentSpec) -> ReproError:
+    if done.returncode < 0:
+        return ProcessError(
+            f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; nothing of it is kept, try again"
+        )
+    return refusal(done.stderr, spec)
 
 
 def _fingerprint(folder: Path) -> str:

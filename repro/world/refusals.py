@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from repro.errors import UntestableError
+from repro.errors import UnreachableError, UntestableError
 from repro.model import EnvironmentSpec
 from repro.world.releases import Release, releases
 
@@ -23,20 +23,20 @@ _NO_NETWORK = re.compile(
 )
 
 
-def in_words(stderr: str, spec: EnvironmentSpec) -> str:
+def refusal(stderr: str, spec: EnvironmentSpec) -> UntestableError:
     """The resolver's words in one paragraph, and what to do where that can be told."""
     words = re.sub(r"\s+", " ", " ".join(line.strip(" │╰─▶×") for line in stderr.splitlines())).strip()
     if _NO_NETWORK.search(words):
-        return (
+        return UnreachableError(
             "the package index cannot be reached, and this environment is not in the cache yet; connect once, or use "
             f"--python PATH. The installer said: {words[:300]}"
         )
     if "No space left" in words:
-        return (
+        return UntestableError(
             f"the disk is full; free some space, for example with `repro env prune`. The installer said: {words[:300]}"
         )
     advice = _of_yanked(words, spec) or _of_no_release(words) or _of_no_name(words)
-    return f"{words[:MOST_WORDS]}{f' TIP: {advice}' if advice else ''}"
+    return UntestableError(f"{words[:MOST_WORDS]}{f' TIP: {advice}' if advice else ''}")
 
 
 def _of_yanked(words: str, spec: EnvironmentSpec) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from repro.errors import StoreError, UntestableError
+from repro.errors import ProcessError, StoreError, UntestableError
 from repro.model import EnvironmentSpec
-from repro.world import interpreters, processes
+from repro.world import environments, interpreters, processes
 from repro.world.environments import MARKER, Builder, EnvironmentCache, describe, key_of, resolve
 
 LIMIT_S = 60.0
@@ -328,3 +328,14 @@ def test_a_real_package_is_installed_and_runs(tmp_path: Path) -> None:
     assert found.versions == {"idna": "3.4"}
     done = processes.run([found.interpreter, "-c", "import idna; print(idna.encode('ä').decode())"], limit_s=LIMIT_S)
     assert done.stdout == "xn--4ca\n"
+
+
+def test_an_installer_that_is_killed_says_nothing_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "uv"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(environments, "_uv_path", lambda: str(killed))
+    with pytest.raises(ProcessError, match=r"ended by signal 9 while it made demo==1.0; nothing of it is kept"):
+        resolve(EnvironmentSpec(pins={"demo": "1.0"}))
