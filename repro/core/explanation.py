@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from repro.core.evidence import ParkedOn, Slot
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.swallowed import last_error, swallowed
 from repro.model import Bound, HangClass, Verdict
 
@@ -52,6 +53,9 @@ def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
     """The longest that the hang can last by the client's own time-outs; ``attempts`` are the cell's, named where they fit."""
     hang_class = decision.row.hang_class
     if hang_class is not HangClass.UNANSWERED:
+        again = any(user.parked is not None and user.parked.has_timeout for user in decision.stuck)
+        if hang_class is HangClass.DEADLOCKED and again:
+            return Bound(at_most_s=None, why="nothing ends it: the wait has a time-out, and begins again each time")
         return Bound(at_most_s=None, why=_ENDLESS.get(hang_class or HangClass.FROZEN, "nothing ends it"))
     ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
     if not ceilings or any(ceiling in {0.0, float("inf")} for ceiling in ceilings):
@@ -109,6 +113,11 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
 
 
 def _spinning(decision: Decision, around: Circumstances) -> str:
+    if decision.facts.turning:
+        return (
+            f"{_who(decision, around)} running in a loop since {_moment(decision, around)} and end no operation, while the event loop "
+            f"turns and {decision.facts.cores:.1f} cores burn."
+        )
     how = "the event loop does not turn" if decision.facts.loop_silent else "the event loop turns"
     where = f", in {around.loop}" if around.loop else ""
     return (

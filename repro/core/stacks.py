@@ -31,6 +31,8 @@ _ON = {
     "queue": ParkedOn.EVENT,
     "greenlet": ParkedOn.EVENT,
     "nothing": ParkedOn.NOTHING,
+    "thread": ParkedOn.ELSEWHERE,
+    "process": ParkedOn.ELSEWHERE,
     "running": ParkedOn.RUNNING,
     "ready": ParkedOn.RUNNING,
 }
@@ -55,7 +57,8 @@ class Frame:
 class Wait:
     """What a greenlet or a thread waits for, in the agent's words; ``kind`` is one of those that ``parking.py`` names.
 
-    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without.
+    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without. ``left_s``
+    are the seconds until a timer or a time-out ends it.
     """
 
     kind: str
@@ -68,6 +71,7 @@ class Wait:
     local: str = ""
     peer: str = ""
     name: str = ""
+    left_s: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,8 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
     wait = greenlet.wait or Wait("unknown")
     lock = dump.locks.get(wait.lock)
     name = lock.name if lock else ""
+    root = _root(greenlet, dump)
+    root_wait = (root.wait if root else None) or Wait("unknown")
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
         detail=f"{in_words(wait)} {name}".strip(),
@@ -262,7 +268,23 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
         holder=dump.holder(lock) if lock else "",
         is_unread=wait.kind == "socket" and "read" in wait.direction and is_unread(wait.fd),
         has_timeout=wait.has_timeout,
+        left_s=wait.left_s,
+        root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
+        root_user=root.user if root else None,
+        root_left_s=root_wait.left_s,
     )
+
+
+def _root(greenlet: Greenlet, dump: Dump) -> Greenlet | None:
+    """The last one in the chain of those who hold what the one before waits for; None when it leads nowhere."""
+    met = {greenlet.id}
+    last: Greenlet | None = greenlet
+    while last is not None and last.wait is not None and last.wait.lock in dump.locks:
+        last = dump.by_id(dump.locks[last.wait.lock].holder_greenlet)
+        if last is None or last.id in met:
+            return None
+        met.add(last.id)
+    return last if last is not greenlet else None
 
 
 def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Greenlet:
@@ -304,6 +326,7 @@ def _wait(row: Mapping[str, Any] | None) -> Wait | None:
         local=row.get("local", ""),
         peer=row.get("peer", ""),
         name=row.get("name", ""),
+        left_s=row.get("left_s", float("inf")),
     )
 
 

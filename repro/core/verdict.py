@@ -33,8 +33,8 @@ class Facts:
     """What the judge has made of the samples; seconds, users, operations. ``cores`` is processor time a second.
 
     ``loop_silent`` is true when an event loop has not turned for longer than its limit, ``native_silent`` when the
-    agent's thread does not run either. ``locked``, ``unread`` and ``unanswered`` count users that are stuck for
-    certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
+    agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and ``turning`` (running without
+    an end, others get on) count users that are stuck for certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
     flight may take. ``grace_over`` is true when the time for stopping has passed and no user has gone lately.
     """
 
@@ -50,6 +50,7 @@ class Facts:
     locked: int = 0
     unread: int = 0
     unanswered: int = 0
+    turning: int = 0
     no_end: bool = False
     grace_over: bool = False
     ended: int = 0
@@ -63,6 +64,11 @@ class Facts:
     def exited(self) -> bool:
         """Whether the cell's leading process has ended."""
         return self.exit_code is not None
+
+    @property
+    def stuck_for_certain(self) -> int:
+        """The users of whom it is known what they are stuck on."""
+        return self.locked + self.unread + self.unanswered + self.turning
 
     @property
     def has_only_to_exit(self) -> bool:
@@ -136,6 +142,7 @@ TABLE = (
         Verdict.BACKEND,
     ),
     Row("no byte came back", lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
+    Row("users turn in a loop, others get on", lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
     Row("users outlive the stop", lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
     Row("the process outlives the stop", lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
 )

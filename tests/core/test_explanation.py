@@ -6,7 +6,8 @@ import pytest
 
 from repro.core.evidence import Parked, ParkedOn, Slot
 from repro.core.explanation import Circumstances, bound_of, explain, held_by
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.verdict import TABLE, Facts, Phase
 from repro.model import HangClass, Verdict
 
