@@ -108,8 +108,10 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
     )
     gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
     where = f": the main thread stands in {around.native_call}" if around.native_call else ""
-    holder = f" It is {held_by(around.native_holder)}." if around.native_holder else ""
-    return f"{silent}; all {len(decision.stuck)} users stand still{where}.{gil}{holder}"
+    holder = f" That lock is {held_by(around.native_holder)}." if around.native_holder else ""
+    count = len(decision.stuck)
+    who = f"all {count}" if count >= around.users else f"{count} of {around.users}"
+    return f"{silent}; {who} users stand still{where}.{gil}{holder}"
 
 
 def _spinning(decision: Decision, around: Circumstances) -> str:
@@ -141,6 +143,13 @@ def _unanswered(decision: Decision, around: Circumstances) -> str:
     steps = ((around.connecting, "to be connected"), (around.handshaking, "for the other side of a TLS handshake"))
     early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
     what = f"they wait, {early}; of those no request has left" if early else "the request left, no byte came back"
+    if not any(user.slot.busy for user in decision.stuck):
+        on = Counter(user.parked.detail for user in decision.stuck if user.parked is not None)
+        sockets = "; ".join(f"{count} on {detail}" for detail, count in on.most_common(MAX_NAMES))
+        return (
+            f"{_who(decision, around)} waiting outside of any operation since {_moment(decision, around)}, {sockets}: no byte "
+            "came, and the backend answers its own probe."
+        )
     return (
         f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}, "
         "and the backend answers its own probe."
@@ -207,7 +216,7 @@ def _moment(decision: Decision, around: Circumstances) -> str:
 
 
 def _operations(stuck: tuple[Stuck, ...]) -> str:
-    names = Counter(user.slot.operation for user in stuck if user.slot.operation)
+    names = Counter(user.slot.operation for user in stuck if user.slot.operation and user.slot.busy)
     return ", ".join(f"{name} ({count})" for name, count in names.most_common(MAX_NAMES)) or "no operation"
 
 

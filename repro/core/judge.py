@@ -10,13 +10,13 @@ means that every user was seen to get on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from repro.core.evidence import Examination, Role, Sample
+from repro.core.evidence import Examination, ParkedOn, Role, Sample
 from repro.core.memory import DECLINE_S, Load, Memory, Stuck, attached, load_at, users_in
-from repro.core.suspects import Kind, Suspects
+from repro.core.suspects import LAST_CALL_S, Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
 
@@ -61,7 +61,7 @@ class Judge:
         self._memory.remember(sample)
         suspects = self._suspects.found(sample)
         overdue = [user for user in suspects if self._suspects.is_overdue(user, sample)]
-        kinds = {user: self._suspects.kind(user, sample) for user in overdue}
+        kinds = {user: self._suspects.kind(user, sample) for user in overdue if not self._is_stopping(user, sample)}
         stuck = {user: kind for user, kind in kinds.items() if kind is not Kind.UNDECIDED}
         facts = self._facts(sample, Counter(stuck.values()))
         row = decide(facts)
@@ -79,6 +79,11 @@ class Judge:
         """Take an examination's result."""
         self._memory.learn(examination)
 
+    def _is_stopping(self, user: Stuck, sample: Sample) -> bool:
+        """Whether it got on until it was told to stop: if it hangs, then as one that cannot be stopped."""
+        stop_at = self._memory.stop_at(sample)
+        return stop_at is not None and user.since > stop_at - LAST_CALL_S
+
     def _may_examine(self, now: float, *, is_urgent: bool) -> bool:
         every_s = EXAMINE_EVERY_S if is_urgent else max(EXAMINE_EVERY_S, self._limits.stall_after_s / 4)
         return not self._memory.looks or now - self._memory.looks[-1].at >= every_s
@@ -88,8 +93,8 @@ class Judge:
     def _facts(self, sample: Sample, kinds: Mapping[Kind, int]) -> Facts:
         memory, began = self._memory, load_at(sample)
         phase = Phase.START if began is None else Phase.LOAD if memory.stop_at(sample) is None else Phase.STOPPING
-        is_loop_silent = memory.is_loop_silent(sample)
-        silent_since = min((r.loop_at for r in attached(sample)), default=0.0) if is_loop_silent else memory.progress_at
+        standing = memory.standing(sample)
+        silent_since = min((reading.loop_at for reading in standing), default=memory.progress_at)
         ended, failed = (sum(getattr(reading, name) for reading in sample.readings) for name in ("ended", "failed"))
         return Facts(
             phase=phase,
@@ -97,15 +102,15 @@ class Judge:
             load_s=sample.now - began if began else 0.0,
             is_script=any(reading.role is Role.SCRIPT for reading in sample.readings),
             start_over=phase is Phase.START and self._is_start_over(sample),
-            loop_silent=is_loop_silent,
+            loop_silent=bool(standing),
             native_silent=any(sample.now - r.native_at > self._limits.beat_s for r in attached(sample) if r.native_at),
-            cores=memory.cores(sample, silent_since),
+            cores=memory.cores(sample, silent_since, pids=[reading.pid for reading in standing]),
             users=len(users_in(sample)),
             locked=kinds.get(Kind.LOCKED, 0),
             unread=kinds.get(Kind.UNREAD, 0),
             unanswered=kinds.get(Kind.UNANSWERED, 0),
             turning=kinds.get(Kind.TURNING, 0),
-            no_end=memory.is_all_quiet(sample),
+            no_end=memory.is_quiet_in(standing, sample.now) if standing else memory.is_all_quiet(sample),
             grace_over=phase is Phase.STOPPING and self._is_grace_over(sample),
             ended=ended,
             failed=failed,
@@ -156,8 +161,26 @@ class Judge:
         everybody = tuple(
             Stuck(pid, slot, slot.quiet_since, memory.last_look(pid, slot)) for pid, slot in users_in(sample)
         )
-        stuck_users = tuple(stuck) if facts.stuck_for_certain and not facts.loop_silent else everybody
+        standing = {reading.pid for reading in memory.standing(sample)}
+        stuck_users = tuple(user for user in everybody if user.pid in standing or not standing)
+        if facts.stuck_for_certain and not standing:
+            stuck_users = (*stuck, *self._behind(stuck, everybody))
         return Decision(row, facts, stuck_users, sample.now, self._since(facts, sample, stuck_users))
+
+    def _behind(self, stuck: Collection[Stuck], everybody: Sequence[Stuck]) -> list[Stuck]:
+        """The users who wait for the same lock as a stuck one, or for a lock that a stuck one holds, if not yet for as long."""
+        known = {user.key for user in stuck}
+        locks = {user.parked.lock for user in stuck if user.parked and user.parked.on is ParkedOn.LOCK}
+        looked_at = self._memory.looks[-1].at
+        return [
+            user
+            for user in everybody
+            if user.key not in known
+            and user.parked is not None
+            and looked_at > user.since
+            and not user.parked.has_timeout
+            and (user.parked.lock in locks or (user.pid, user.parked.root_user) in known)
+        ]
 
     def _since(self, facts: Facts, sample: Sample, stuck: tuple[Stuck, ...]) -> float:
         if facts.loop_silent:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from repro.core.evidence import Examination, Parked, Reading, Sample, Slot
 from repro.core.locks import LockBook
-from repro.core.verdict import BURNING_CORES
+from repro.core.verdict import STANDING_CORES
 from repro.model import Limits
 
 BURNS_FOR_S = 2.0
@@ -86,17 +87,17 @@ class Memory:
         self.looks = [*self.looks[-1:], look]
         self.locks.learn(look, self.quiet_since)
 
-    def cores(self, sample: Sample, since: float) -> float:
-        """The processor time a second that the busiest process has used since then."""
+    def cores(self, sample: Sample, since: float, *, pids: Collection[int] = ()) -> float:
+        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
         then, before = next((entry for entry in self.cpu if entry[0] >= since), self.cpu[-1])
         if sample.now - then < DECLINE_S:
             return 0.0
-        used = [cpu - before[pid] for pid, cpu in sample.cpu_s.items() if pid in before]
+        used = [cpu - before[pid] for pid, cpu in sample.cpu_s.items() if pid in before and pid in (pids or before)]
         return max(used, default=0.0) / (sample.now - then)
 
     def burns(self, sample: Sample) -> bool:
-        """Whether a core has burned during the last seconds."""
-        return self.cores(sample, sample.now - BURNS_FOR_S) >= BURNING_CORES
+        """Whether so much of a core has burned during the last seconds as one user that never waits needs, on a busy machine too."""
+        return self.cores(sample, sample.now - BURNS_FOR_S) >= STANDING_CORES
 
     def last_look(self, pid: int, slot: Slot) -> Parked | None:
         """What a user was parked on when it was last looked at."""
@@ -107,14 +108,23 @@ class Memory:
         own = min((reading.stop_at for reading in sample.readings if reading.stop_at), default=None)
         return own if own is not None else self.asked_stop
 
-    def is_loop_silent(self, sample: Sample) -> bool:
-        """Whether an event loop has not turned for longer than its limit."""
+    def standing(self, sample: Sample) -> list[Reading]:
+        """The processes whose event loop has not turned for longer than its limit."""
         limit_s = max(self.limits.beat_s, self.limits.stall_after_s)
-        for reading in attached(sample):
-            poll_s = max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
-            if sample.now - reading.loop_at > limit_s + poll_s:
-                return True
-        return False
+        polls = {
+            reading.pid: max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
+            for reading in sample.readings
+        }
+        return [item for item in attached(sample) if sample.now - item.loop_at > limit_s + polls[item.pid]]
+
+    def is_loop_silent(self, sample: Sample) -> bool:
+        """Whether an event loop stands."""
+        return bool(self.standing(sample))
+
+    def is_quiet_in(self, readings: Sequence[Reading], now: float) -> bool:
+        """Whether nobody in these processes has ended an operation for longer than a stall takes."""
+        last_end = max((slot.last_end for reading in readings for slot in reading.slots), default=0.0)
+        return now - last_end > self.limits.stall_after_s
 
     def is_all_quiet(self, sample: Sample) -> bool:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repro.agent.layout import OTHERS_FROM
 from repro.core.evidence import Parked, ParkedOn
 
 SCHEMA = "repro-greenlets/1"
@@ -160,7 +161,17 @@ class Dump:
         if owner is None:
             thread = next((t for t in self.threads if t.ident in {lock.holder_thread, lock.holder_greenlet}), None)
             return f"thread {thread.name or thread.ident}" if thread else "one that has ended"
-        return f"user {owner.user}" if owner.user is not None else f"the greenlet of {owner.run or owner.type}"
+        return called(owner) or f"the greenlet of {owner.run or owner.type}"
+
+
+def called(greenlet: Greenlet) -> str:
+    """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is no user of Locust; empty for others."""
+    if greenlet.user is None:
+        return ""
+    if greenlet.user < OTHERS_FROM:
+        return f"user {greenlet.user}"
+    run = f" of {greenlet.run}" if greenlet.run else ""
+    return f"greenlet {greenlet.user - OTHERS_FROM}{run}"
 
 
 def read_dump(text: str) -> Dump:
@@ -276,15 +287,23 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
 
 
 def _root(greenlet: Greenlet, dump: Dump) -> Greenlet | None:
-    """The last one in the chain of those who hold what the one before waits for; None when it leads nowhere."""
+    """The last one in the chain of those who hold what the one before waits for; None when it leads nowhere.
+
+    A holder that is a guess counts only where it sleeps, which is soon over.
+    """
     met = {greenlet.id}
     last: Greenlet | None = greenlet
+    is_certain = True
     while last is not None and last.wait is not None and last.wait.lock in dump.locks:
-        last = dump.by_id(dump.locks[last.wait.lock].holder_greenlet)
+        lock = dump.locks[last.wait.lock]
+        last = dump.by_id(lock.holder_greenlet)
         if last is None or last.id in met:
             return None
         met.add(last.id)
-    return last if last is not greenlet else None
+        is_certain = is_certain and lock.is_certain
+    if last is greenlet or last is None or (not is_certain and last.wait is not None and last.wait.kind != "timer"):
+        return None
+    return last
 
 
 def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Greenlet:

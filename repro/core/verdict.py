@@ -13,7 +13,10 @@ from enum import StrEnum
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
-"""Share of a core from which a silent process burns it; a parked one stays below a hundredth."""
+"""Share of a core from which a process whose loop turns burns it: a crowd of sleepers needs far less."""
+
+STANDING_CORES = 0.1
+"""The same for a loop that stands: on a busy machine it may get no more, and a parked one stays below a hundredth."""
 
 FAILED_AT_ONCE = 20
 FAILED_FOR_S = 2.0
@@ -117,13 +120,13 @@ TABLE = (
     Row("ran and ended", lambda f: f.exited, Verdict.CLEAN),
     Row(
         "the event loop stands, a core burns",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= STANDING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
     Row(
         "the event loop stands",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < STANDING_CORES,
         Verdict.HANG,
         HangClass.FROZEN,
     ),
