@@ -15,9 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from repro.core.judge import Decision
+from repro.core.stacks import read_dump
 from repro.errors import UntestableError
 from repro.model import EnvironmentSpec, Rung
 from repro.orchestration import session as session_module
@@ -56,8 +58,10 @@ START_S = 30.0
 
 def ladder() -> None:
     """Print a row a pair: which rungs answered in each state, the longest climb, the most bytes; then all refusals."""
-    print("| Python | gevent | greenlet | on a lock | native lock | GIL held | longest climb | most bytes |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| Python | gevent | greenlet | on a lock | native lock | GIL held | stacks by the thread | longest climb | most bytes |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     refusals: set[str] = set()
     for python, gevent in PAIRS:
         try:
@@ -65,15 +69,19 @@ def ladder() -> None:
                 EnvironmentSpec(python=python, pins={"gevent": gevent}, requires=("setuptools<80",))
             )
         except UntestableError as error:
-            print(f"| {python} | {gevent} | | {str(error).splitlines()[0]} | | | | |", flush=True)
+            print(f"| {python} | {gevent} | | {str(error).splitlines()[0]} | | | | | |", flush=True)
             continue
         climbs = [_climbed(state, environment.interpreter) for state in STATES]
-        answers = " | ".join(_answers(rungs) for rungs, _ in climbs)
-        longest = max(sum(rung.seconds for rung in rungs) for rungs, _ in climbs)
-        most = max(size for _, size in climbs)
-        refusals |= {f"{rung.name}: {rung.refusal}" for rungs, _ in climbs for rung in rungs if not rung.answered}
+        answers = " | ".join(_answers(climb.rungs) for climb in climbs)
+        longest = max(sum(rung.seconds for rung in climb.rungs) for climb in climbs)
+        most = max(climb.size for climb in climbs)
+        refusals |= {f"{rung.name}: {rung.refusal}" for climb in climbs for rung in climb.rungs if not rung.answered}
+        stacks = climbs[STATES.index("native")].stacks
         greenlet = environment.versions["greenlet"]
-        print(f"| {environment.python} | {gevent} | {greenlet} | {answers} | {longest:.1f} s | {most:,} |", flush=True)
+        print(
+            f"| {environment.python} | {gevent} | {greenlet} | {answers} | {stacks} of {USERS} | {longest:.1f} s | {most:,} |",
+            flush=True,
+        )
     print()
     for refusal in sorted(refusals):
         print(f"- {refusal}")
@@ -145,10 +153,22 @@ def _answers(rungs: tuple[Rung, ...]) -> str:
     return "all" if not silent else "all but " + " and ".join(silent)
 
 
-def _climbed(state: str, interpreter: Path) -> tuple[tuple[Rung, ...], int]:
+@dataclass(frozen=True)
+class _Climb:
+    """The rungs, the bytes of their files, and how many parked users' stacks the agent's native thread gave."""
+
+    rungs: tuple[Rung, ...]
+    size: int
+    stacks: int
+
+
+def _climbed(state: str, interpreter: Path) -> _Climb:
     with tempfile.TemporaryDirectory() as name, _stuck(state, Path(name), interpreter) as target:
         rungs = climb(target, folder=Path(name))
-        return rungs, sum((Path(name) / rung.file).stat().st_size for rung in rungs if rung.file)
+        files = [Path(name) / rung.file for rung in rungs if rung.file]
+        dumps = [read_dump(path.read_text()) for path in files if path.name.startswith("greenlets-thread-")]
+        stacks = sum(1 for dump in dumps for item in dump.greenlets if item.run == "want_lock" and item.stack)
+        return _Climb(rungs, sum(path.stat().st_size for path in files), stacks)
 
 
 @contextlib.contextmanager

@@ -94,7 +94,8 @@ class Parked:
     answer lies unread in its socket. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
     it has none or that is not known. ``root`` is what the last one in the chain of holders waits for, who alone could
     begin to free the others, ``root_user`` the number of that user and ``root_left_s`` the seconds until its timer fires;
-    None where the chain leads nowhere: in a circle, to one that has ended, or to nobody known.
+    None where the chain leads nowhere: in a circle, to one that has ended, or to nobody known. ``inside`` is the number of
+    the user that stands in the ``with`` block of the lock, and so will leave it if it gets on.
     """
 
     on: ParkedOn
@@ -107,6 +108,7 @@ class Parked:
     root: ParkedOn | None = None
     root_user: int | None = None
     root_left_s: float = float("inf")
+    inside: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

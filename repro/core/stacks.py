@@ -272,6 +272,7 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
     name = lock.name if lock else ""
     root = _root(greenlet, dump)
     root_wait = (root.wait if root else None) or Wait("unknown")
+    holder = dump.by_id(lock.holder_greenlet) if lock and lock.how.startswith("with") else None
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
         detail=f"{in_words(wait)} {name}".strip(),
@@ -283,6 +284,7 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
         root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
         root_user=root.user if root else None,
         root_left_s=root_wait.left_s,
+        inside=holder.user if holder else None,
     )
 
 

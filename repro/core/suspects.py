@@ -144,10 +144,17 @@ class Suspects:
             return is_past and memory.is_all_quiet(sample)
         if parked.on is ParkedOn.EVENT and not user.slot.busy:
             return memory.is_all_quiet(sample) or self._is_given_up(user, sample)
+        if parked.root in _MAY_GET_ON or self._gets_on_inside(user, parked, sample):
+            return self._is_given_up(user, sample)
         watch = memory.locks.of(parked.lock)
         if watch is None:
             return True  # nothing that could wake it, in two looks
         return sample.now > watch.may_be_freed_until and memory.looks[-1].at - watch.since >= stall_s / 2
+
+    def _gets_on_inside(self, user: Stuck, parked: Parked, sample: Sample) -> bool:
+        """Whether the user that stands in the lock's block has done something lately: then it will leave it one day."""
+        since = self._memory.quiet_since.get((user.pid, parked.inside or 0))
+        return since is not None and sample.now - since <= self._limits.stall_after_s
 
     def _is_over(self, user: Stuck, sample: Sample) -> bool:
         """Whether an operation in flight is past what it may take by its own limits."""
@@ -158,11 +165,11 @@ class Suspects:
 
     def _is_given_up(self, user: Stuck, sample: Sample) -> bool:
         """Whether the load's time is over, this user has long not moved, and nobody who works for it has either."""
-        began, long_s = load_at(sample), GIVEN_UP_STALLS * self._limits.stall_after_s
-        is_over = began is not None and sample.now - began >= self._memory.load.seconds
-        if not is_over or self._memory.stop_at(sample) is not None:
+        began, stall_s = load_at(sample), self._limits.stall_after_s
+        if began is None or self._memory.stop_at(sample) is not None:
             return False
-        return sample.now - max(user.since, self._memory.others_at) > long_s
+        nearly_over_at = began + self._memory.load.seconds - stall_s  # a stall's time past the end there has to be
+        return sample.now - max(user.since, self._memory.others_at, nearly_over_at) > GIVEN_UP_STALLS * stall_s
 
     def _is_excused(self, user: Stuck, sample: Sample) -> bool:
         """Whether it waits for time alone, or for others who work, by a look since it last moved, while the loop turns."""
@@ -176,6 +183,7 @@ class Suspects:
         return parked.on is ParkedOn.TIMER or is_helped or is_patient or is_computing
 
 
+_MAY_GET_ON = frozenset({ParkedOn.ELSEWHERE, ParkedOn.UNKNOWN, ParkedOn.RUNNING, ParkedOn.EVENT, ParkedOn.SOCKET})
 _LOCKS = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.NOTHING})
 
 

@@ -141,6 +141,16 @@ def test_a_holder_that_sleeps_for_a_while_is_waited_for() -> None:
     assert for_ever.at < 2 + LIMITS.stall_after_s + 2.1
 
 
+@pytest.mark.parametrize(
+    "held", [replace(LOCK, root=ParkedOn.ELSEWHERE), replace(LOCK, root=ParkedOn.TIMER, root_left_s=1, inside=3)]
+)
+def test_a_holder_that_may_get_on_is_waited_for_until_long_after_the_load(held: Parked) -> None:
+    assert judged(Cell(stuck=2, parked=held, is_busy=False, stuck_until=20), seconds=19).row.verdict is Verdict.CLEAN
+    for_ever = judged(Cell(stuck=2, parked=held, is_busy=False), seconds=19)
+    assert for_ever.row.hang_class is HangClass.DEADLOCKED
+    assert for_ever.at > 19
+
+
 def test_a_lock_that_goes_from_hand_to_hand_is_no_deadlock() -> None:
     queueing = Cell(stuck=2, parked=replace(LOCK, holder="one"), is_busy=False, hand_over_s=1.2, stuck_until=20)
     assert judged(queueing, seconds=19).row.verdict is Verdict.CLEAN
