@@ -3,8 +3,8 @@
     sample ──▶ Judge.observe ──▶ GO_ON · EXAMINE (stacks are needed to decide) · ASK_STOP (the load is over) · Decision
 
 Pure: it has no clock but the samples'. Who is stuck, and for certain, is ``suspects.py``'s; the table in ``verdict.py``
-decides. The load goes on until everybody who was quiet shortly before its end has moved, sleeps, or is judged: `clean`
-means that every user was seen to get on.
+decides. The load goes on past its time until everybody has moved, sleeps, or is judged: `clean` means that every user was
+seen to get on.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from repro.core.evidence import Examination, ParkedOn, Role, Sample
-from repro.core.memory import DECLINE_S, Load, Memory, Stuck, attached, load_at, users_in
-from repro.core.suspects import LAST_CALL_S, Kind, Suspects
+from repro.core.memory import DECLINE_S, Load, Memory, Stuck, attached, load_at
+from repro.core.suspects import Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
 
 EXAMINE_EVERY_S = 1.0
 LONGEST_EXTENSION_S = 150.0
 """The load is extended while somebody is waited for, at most by this."""
+STOPPED_WITHIN_S = 4.0
+"""Whoever has done something within so long before the stop was not stuck by then."""
 GRACES = 3
 IDLE_CORES = 0.02
 START_IDLE_S = 15.0
@@ -82,7 +84,7 @@ class Judge:
     def _is_stopping(self, user: Stuck, sample: Sample) -> bool:
         """Whether it got on until it was told to stop: if it hangs, then as one that cannot be stopped."""
         stop_at = self._memory.stop_at(sample)
-        return stop_at is not None and user.since > stop_at - LAST_CALL_S
+        return stop_at is not None and user.since > stop_at - STOPPED_WITHIN_S
 
     def _may_examine(self, now: float, *, is_urgent: bool) -> bool:
         every_s = EXAMINE_EVERY_S if is_urgent else max(EXAMINE_EVERY_S, self._limits.stall_after_s / 4)
@@ -105,7 +107,7 @@ class Judge:
             loop_silent=bool(standing),
             native_silent=any(sample.now - r.native_at > self._limits.beat_s for r in attached(sample) if r.native_at),
             cores=memory.cores(sample, silent_since, pids=[reading.pid for reading in standing]),
-            users=len(users_in(sample)),
+            users=len(self._memory.users_in(sample)),
             locked=kinds.get(Kind.LOCKED, 0),
             unread=kinds.get(Kind.UNREAD, 0),
             unanswered=kinds.get(Kind.UNANSWERED, 0),
@@ -150,8 +152,9 @@ class Judge:
     def _is_grace_over(self, sample: Sample) -> bool:
         stop_at = self._memory.stop_at(sample) or sample.now
         stopping_s = sample.now - stop_at
-        has_settled = sample.now - self._memory.users_fell_at > DECLINE_S
         grace_s = self._limits.stop_grace_s
+        settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
+        has_settled = sample.now - self._memory.users_fell_at > settled_s
         return stopping_s > grace_s and (has_settled or stopping_s > GRACES * grace_s)
 
     # The decision
@@ -159,7 +162,7 @@ class Judge:
     def _decision(self, row: Row, facts: Facts, sample: Sample, stuck: Mapping[Stuck, Kind]) -> Decision:
         memory = self._memory
         everybody = tuple(
-            Stuck(pid, slot, slot.quiet_since, memory.last_look(pid, slot)) for pid, slot in users_in(sample)
+            Stuck(pid, slot, slot.quiet_since, memory.last_look(pid, slot)) for pid, slot in memory.users_in(sample)
         )
         standing = {reading.pid for reading in memory.standing(sample)}
         stuck_users = tuple(user for user in everybody if user.pid in standing or not standing)

@@ -52,6 +52,7 @@ class Memory:
     cpu: list[tuple[float, dict[int, float]]] = field(default_factory=list)
     looks: list[Examination] = field(default_factory=list)
     locks: LockBook = field(default_factory=LockBook)
+    has_users: bool = False
     quiet_since: dict[tuple[int, int], float] = field(default_factory=dict)
     users: int = 0
     users_fell_at: float = 0.0
@@ -71,7 +72,8 @@ class Memory:
         self.ended = ended
         self.cpu = [entry for entry in self.cpu if entry[0] > sample.now - HISTORY_S]
         self.cpu.append((sample.now, dict(sample.cpu_s)))
-        users = users_in(sample)
+        self.has_users |= any(slot.is_user for reading in sample.readings for slot in reading.slots)
+        users = self.users_in(sample)
         if len(users) < self.users:
             self.users_fell_at = sample.now
         if len(users) > self.users:
@@ -81,6 +83,14 @@ class Memory:
         others = ended - sum(slot.ended for _, slot in users)
         if others != self.others:  # less, too: a user that went took its share along
             self.others, self.others_at = others, sample.now
+
+    def users_in(self, sample: Sample) -> list[tuple[int, Slot]]:
+        """The living users; where the scenario has never had any, everybody who calls the client."""
+        living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
+        everybody = [(reading.pid, slot) for reading in living for slot in reading.slots]
+        if self.has_users:
+            return [(pid, slot) for pid, slot in everybody if slot.is_user]
+        return [(pid, slot) for pid, slot in everybody if slot.busy]
 
     def learn(self, look: Examination) -> None:
         """Take a look at the stacks; the last two are kept, and what all of them have shown of the locks."""
@@ -128,7 +138,7 @@ class Memory:
 
     def is_all_quiet(self, sample: Sample) -> bool:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
-        poll_s = max((slot.poll_s for _, slot in users_in(sample) if slot.busy), default=0.0)
+        poll_s = max((slot.poll_s for _, slot in self.users_in(sample) if slot.busy), default=0.0)
         return sample.now - self.progress_at > self.limits.stall_after_s + poll_s
 
 
@@ -140,12 +150,3 @@ def load_at(sample: Sample) -> float | None:
 def attached(sample: Sample) -> list[Reading]:
     """The living processes whose event loop the agent beats from."""
     return [reading for reading in sample.readings if reading.loop_at and reading.pid in sample.cpu_s]
-
-
-def users_in(sample: Sample) -> list[tuple[int, Slot]]:
-    """The living users; where the scenario has none, everybody who calls the client."""
-    living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
-    everybody = [(reading.pid, slot) for reading in living for slot in reading.slots]
-    return [(pid, slot) for pid, slot in everybody if slot.is_user] or [
-        (pid, slot) for pid, slot in everybody if slot.busy
-    ]

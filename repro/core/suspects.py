@@ -10,14 +10,14 @@ from enum import Enum
 
 from repro.core.evidence import Examination, Parked, ParkedOn, Sample, Slot
 from repro.core.locks import PATIENCE_S
-from repro.core.memory import Memory, Stuck, attached, load_at, users_in
+from repro.core.memory import Memory, Stuck, attached, load_at
 
 FRESH_S = 2.0
 """A look that is older decides nothing: an answer may have come since."""
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
-LAST_CALL_S = 4.0
-"""Whoever has not moved since so long before the end of the load is waited for: a stop would hide that it is stuck."""
+LATE_S = 4.0
+"""A loop that has not turned for so long tells nothing of who sleeps."""
 GIVEN_UP_STALLS = 2
 """So many times ``stall_after_s`` a user may still wait for something that others might do, once the load's time is over."""
 ENDLESS = float("inf")
@@ -73,18 +73,18 @@ class Suspects:
         return Kind.TURNING if is_turning else Kind.UNDECIDED
 
     def waited_for(self, sample: Sample) -> list[Stuck]:
-        """The users who have not moved since the last call, and do not sleep; empty until the load's time is over."""
+        """The users who have not moved since the load's time was over, and do not sleep; empty until then."""
         began, seconds = load_at(sample), self._memory.load.seconds
         if began is None or self._memory.stop_at(sample) is not None:
             return []
-        load_s = sample.now - began
-        if self._last_call is None and load_s >= seconds - min(LAST_CALL_S, seconds / 2):
-            self._last_call = {(pid, slot.number): slot.quiet_since for pid, slot in users_in(sample)}
-        if self._last_call is None or load_s < seconds:
+        if sample.now - began < seconds:
             return []
         users = [
-            Stuck(pid, slot, slot.quiet_since, self._memory.last_look(pid, slot)) for pid, slot in users_in(sample)
+            Stuck(pid, slot, slot.quiet_since, self._memory.last_look(pid, slot))
+            for pid, slot in self._memory.users_in(sample)
         ]
+        if self._last_call is None:
+            self._last_call = {user.key: user.since for user in users}
         unmoved = [user for user in users if self._last_call.get(user.key) == user.since]
         return [user for user in unmoved if not self._is_excused(user, sample)]
 
@@ -135,7 +135,7 @@ class Suspects:
         A holder may be in a long poll or asleep for a while, a rendezvous may still wait for users that are being spawned.
         """
         memory, stall_s = self._memory, self._limits.stall_after_s
-        longest_poll_s = max((slot.poll_s for _, slot in users_in(sample) if slot.busy), default=0.0)
+        longest_poll_s = max((slot.poll_s for _, slot in self._memory.users_in(sample) if slot.busy), default=0.0)
         is_spawning = not user.slot.busy and sample.now - memory.users_grew_at < stall_s
         if sample.now - user.since <= stall_s + longest_poll_s or is_spawning:
             return False
@@ -174,7 +174,7 @@ class Suspects:
     def _is_excused(self, user: Stuck, sample: Sample) -> bool:
         """Whether it waits for time alone, or for others who work, by a look since it last moved, while the loop turns."""
         memory, parked = self._memory, user.parked
-        is_late = any(sample.now - reading.loop_at > LAST_CALL_S for reading in attached(sample))
+        is_late = any(sample.now - reading.loop_at > LATE_S for reading in attached(sample))
         if parked is None or is_late or memory.looks[-1].at <= user.since:
             return False
         is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and memory.others_at > user.since
