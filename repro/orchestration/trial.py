@@ -22,7 +22,8 @@ from pathlib import Path
 from repro.core.concealing import conceal
 from repro.core.evidence import BackendHealth, Examination
 from repro.core.explanation import bound_of
-from repro.core.judge import Decision, Judge, Load
+from repro.core.judge import Decision, Judge
+from repro.core.memory import Load
 from repro.core.timeline import timeline
 from repro.errors import BackendError, ReproError
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict

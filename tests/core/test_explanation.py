@@ -6,7 +6,8 @@ import pytest
 
 from repro.core.evidence import Parked, ParkedOn, Slot
 from repro.core.explanation import Circumstances, bound_of, explain, held_by
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.verdict import TABLE, Facts, Phase
 from repro.model import HangClass, Verdict
 
@@ -43,11 +44,13 @@ def test_every_row_of_the_table_has_its_sentence(name: str) -> None:
 
 
 def test_a_freeze_says_since_when_where_and_who_holds() -> None:
-    around = replace(AROUND, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)")
+    around = replace(
+        AROUND, users=2, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)"
+    )
     said = explain(decision("the event loop stands", stuck(1), stuck(2)), around)
     assert said == (
         "The event loop has not turned for 13.5 s, since second 10.0 of the load; all 2 users stand still: the main "
-        "thread stands in queue.py:get, line 3. It is probably held by user 2 (it stands in `x`)."
+        "thread stands in queue.py:get, line 3. That lock is probably held by user 2 (it stands in `x`)."
     )
     held = explain(decision("the event loop stands", stuck(), facts=Facts(native_silent=True)), AROUND)
     assert held.endswith("stand still. The agent's native thread does not run either: the GIL is held.")
