@@ -115,7 +115,7 @@ def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
     assert said(results, "wait_time_seconds", "max_attempts") == (
         "wait_time_seconds=5 beyond read_timeout=3 is a fault of its own: without any other the longest wait was "
         "22.0 s and then a failure (20 of 40 operations) with max_attempts=5, "
-        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1; with read_timeout=60 it is 5.1 s and nothing fails"
+        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1, but with read_timeout=60 it is 5.1 s and nothing fails"
     )
 
 
