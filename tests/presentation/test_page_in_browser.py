@@ -95,6 +95,10 @@ def test_every_cell_is_reached_and_chosen_by_keyboard(opened) -> None:
     shown.press(Keys.ENTER)
     assert shown.run("return document.querySelector('[data-side=left]').value") == "3"
     assert shown.run("return document.activeElement.closest('section').id") == "left"
+    shown.run("document.querySelector('[data-cell=\"4\"]').focus()")
+    shown.press_with(Keys.SHIFT, Keys.ENTER)
+    assert shown.run("return document.querySelector('[data-side=right]').value") == "4"
+    assert shown.run("return document.querySelector('[data-side=left]').value") == "3"
 
 
 def test_it_begins_with_a_hang_beside_the_most_alike_that_is_clean(opened) -> None:
