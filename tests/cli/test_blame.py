@@ -36,7 +36,7 @@ class Sender(User):
         if IS_HANGING:
             never.acquire()
 """
-SMALL = ("users=2", "spawn_rate=2", "seconds=1", "limits.stall_after_s=1", "limits.stop_grace_s=1", "limits.beat_s=2")
+SMALL = ("users=2", "spawn_rate=2", "seconds=2", "limits.stall_after_s=1", "limits.stop_grace_s=1", "limits.beat_s=2")
 
 
 def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
