@@ -165,7 +165,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 def _releases(given: dict[str, Any]) -> Range:
     from packaging.utils import canonicalize_name
 
-    from repro.world.releases import releases
+    from repro.world.releases import releases, takes
 
     package = given["package"]
     if not package:
@@ -173,15 +173,15 @@ def _releases(given: dict[str, Any]) -> Range:
     name = str(canonicalize_name(package))
     python = _check_part(name, given)
     known = releases(name, include_prereleases=given["pre"], include_yanked=given["yanked"])
-    takes = releases(name, python=python, include_prereleases=given["pre"], include_yanked=given["yanked"])
-    if len(takes) < 2:
+    fitting = [release for release in known if takes(python, release)]
+    if len(fitting) < 2:
         raise UsageError(
-            f"{package} has {len(takes) or 'no'} release{'' if takes else 's'} for Python {python}, and a hunt needs two; --pre and --yanked "
+            f"{package} has {len(fitting) or 'no'} release{'' if fitting else 's'} for Python {python}, and a hunt needs two; --pre and --yanked "
             "allow more, --set python=VERSION takes another interpreter"
         )
     first, last = (given["good"], given["bad"]) if given["find"] == "bad" else (given["bad"], given["good"])
-    low = _place(first, known, takes, package) if first else None
-    high = _place(last, known, takes, package) if last else None
+    low = _place(first, known, fitting, package) if first else None
+    high = _place(last, known, fitting, package) if last else None
     if low is not None and low == high:
         raise UsageError(f"--good and --bad are the same release, {known[low]}; give two")
     if low is not None and high is not None and low > high:
@@ -218,9 +218,9 @@ def _reach(low: int | None, high: int | None, known: Sequence[Release]) -> tuple
     return (old[-1] if old else 0), last, None
 
 
-def _place(version: str, known: Sequence[Release], takes: Sequence[Release], package: str) -> int:
+def _place(version: str, known: Sequence[Release], fitting: Sequence[Release], package: str) -> int:
     names = [str(release) for release in known]
-    if version in names and version not in {str(release) for release in takes}:
+    if version in names and version not in {str(release) for release in fitting}:
         raise UsageError(
             f"{package} {version} needs Python {known[names.index(version)].requires_python}; give one that the cell's "
             "interpreter takes, or another interpreter by --set python=VERSION"

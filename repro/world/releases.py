@@ -54,7 +54,7 @@ def releases(
         for release in sorted(found.values(), key=lambda one: one.version)
         if (include_prereleases or not release.version.is_prerelease)
         and (include_yanked or not release.is_yanked)
-        and _takes(release, python)
+        and takes(python, release)
     )
 
 
@@ -140,7 +140,8 @@ def _merged(one: Release, other: Release) -> Release:
     )
 
 
-def _takes(release: Release, python: str) -> bool:
+def takes(python: str, release: Release) -> bool:
+    """Whether an interpreter of this version may install a release; an empty version takes all."""
     if not python or not release.requires_python:
         return True
     try:
