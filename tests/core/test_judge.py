@@ -266,8 +266,9 @@ def test_sleepers_are_not_waited_for() -> None:
     assert decision.at < 19
 
 
-def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too() -> None:
-    decision = judged(Cell(stuck=1, stuck_from=3.0, parked=LOCK), seconds=5)
+@pytest.mark.parametrize("stuck_from", [3.0, 5.2])
+def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too(stuck_from: float) -> None:
+    decision = judged(Cell(stuck=1, stuck_from=stuck_from, parked=LOCK), seconds=5)
     assert decision.row.hang_class is HangClass.DEADLOCKED
 
 
@@ -291,6 +292,41 @@ def test_users_that_outlive_the_stop_are_unstoppable_when_the_grace_is_over() ->
     assert len(decision.stuck) == 2
     assert decision.since == cell.asked
     assert decision.at - decision.since < LIMITS.stop_grace_s + 1.1
+
+
+def test_helpers_that_live_on_are_no_users_that_do() -> None:
+    class Helped(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            helper = replace(USER, number=1_000_001, is_user=False, busy=True, began=now - 0.1)
+            is_exiting = sample.exit_code is None and self.asked is not None and now - self.asked < 3
+            readings = (replace(reading, slots=(*reading.slots, helper)),)
+            if self.asked is None or not is_exiting:
+                return replace(sample, readings=readings)
+            return replace(sample, readings=readings, cpu_s={PID: now * self.cores}, exit_code=None)
+
+    decision = judged(Helped())
+    assert decision.row.name != "users outlive the stop"
+
+
+def test_the_process_has_a_grace_of_its_own_once_all_users_have_gone() -> None:
+    class Slow(Cell):
+        users_take_s: float = 1.8
+
+        def sample(self, now: float) -> Sample:
+            is_asked = self.asked is not None
+            self.lives_on = self.users if is_asked and now - (self.asked or 0) < self.users_take_s else 0
+            sample = super().sample(now)
+            ends_at = (self.asked or now) + self.users_take_s + 1.5
+            if not is_asked or now >= ends_at:
+                return sample
+            return replace(sample, exit_code=None, cpu_s={PID: now * self.cores})
+
+    assert judged(Slow()).row.verdict is Verdict.CLEAN
+    slower = Slow()
+    slower.users_take_s = 30
+    assert judged(slower).row.name == "users outlive the stop"
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])
