@@ -168,6 +168,7 @@ def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: t
         output=output,
         error=next((reading.error for reading in readings if reading.error), ""),
         backend_reason=inquiry.backend.reason,
+        open_requests=inquiry.open_requests,
         budget_refusals=sum(reading.budget_refusals for reading in readings),
         native_call=native_call(*blocked) if blocked else by_faulthandler,
         native_holder=native_holder(*blocked) if blocked else "",

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,7 +30,7 @@ from repro.orchestration.trial import Gateway, Site, run_trial, untestable
 from repro.world import processes
 from repro.world.backends import Backend, make_backend
 from repro.world.backends.capacity import measure_capacity
-from repro.world.backends.request_log import write_requests
+from repro.world.backends.request_log import Request, write_requests
 from repro.world.causes import known_causes
 from repro.world.environments import Builder, EnvironmentCache
 
@@ -172,7 +172,9 @@ class Session:
         backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
         try:
             with self._way_to(backend, cell, folder, mark, seed) as gateway:
-                yield gateway(queue)
+                yield replace(
+                    gateway(queue), open_requests=lambda: _open_requests(backend.requests_since(since), queue)
+                )
         finally:
             write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
             backend.drop_queue(queue)
@@ -202,3 +204,8 @@ class Session:
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
             yield lambda queue: Gateway(queue=queue, variables=variables, begin_load=proxy.mark_load_started)
+
+
+def _open_requests(requests: tuple[Request, ...], queue: str) -> int | None:
+    own = [request for request in requests if request.queue == queue]
+    return sum(1 for request in own if request.status is None) if own else None
