@@ -143,7 +143,8 @@ class Suspects:
             is_past = parked.left_s == ENDLESS or memory.locks.is_renewed(user.key, sample.now)
             return is_past and memory.is_all_quiet(sample)
         if parked.on is ParkedOn.EVENT and not user.slot.busy:
-            return memory.is_all_quiet(sample) or self._is_given_up(user, sample)
+            is_hopeless = memory.is_all_quiet(sample) and user.pid not in memory.looks[-1].stirring
+            return is_hopeless or self._is_given_up(user, sample)
         if parked.root in _MAY_GET_ON or self._gets_on_inside(user, parked, sample):
             return self._is_given_up(user, sample)
         watch = memory.locks.of(parked.lock)

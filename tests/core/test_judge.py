@@ -215,6 +215,17 @@ def test_one_that_gets_on_after_the_load_was_not_stuck(parked: Parked) -> None:
     assert judged(cell, seconds=6).row.verdict is Verdict.CLEAN
 
 
+@pytest.mark.parametrize("stirring", [frozenset[int](), frozenset({PID})])
+def test_an_event_of_all_users_is_waited_for_while_somebody_might_set_it(stirring: frozenset[int]) -> None:
+    class Bystander(Cell):
+        def look(self, now: float) -> Examination:
+            return replace(super().look(now), stirring=stirring)
+
+    decision = judged(Bystander(stuck=3, is_busy=False, nothing_ends_from=2, parked=EVENT), seconds=20)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert (decision.at > 20) == bool(stirring)
+
+
 def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
     class Helped(Cell):
         def sample(self, now: float) -> Sample:
