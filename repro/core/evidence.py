@@ -113,11 +113,16 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A look at the greenlets' stacks: what each user is parked on, by process and number of the user."""
+    """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
+
+    ``stirring`` are the processes in which a greenlet of the program's own, that is no user, sleeps for a while: it might do what users
+    wait for.
+    """
 
     at: float
     parked: Mapping[tuple[int, int], Parked]
     answered: bool = True
+    stirring: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

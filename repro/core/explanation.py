@@ -24,7 +24,8 @@ class Circumstances:
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
     turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core. ``connecting`` and
-    ``handshaking`` count the stuck users whose connection is not made yet.
+    ``handshaking`` count the stuck users whose connection is not made yet. ``open_requests`` are those that the backend has
+    received, by its own log, and not answered; None where it keeps no log.
     """
 
     load_at: float
@@ -36,6 +37,7 @@ class Circumstances:
     budget_refusals: int = 0
     connecting: int = 0
     handshaking: int = 0
+    open_requests: int | None = None
     native_call: str = ""
     native_holder: str = ""
     loop: str = ""
@@ -117,7 +119,7 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
 def _spinning(decision: Decision, around: Circumstances) -> str:
     if decision.facts.turning:
         return (
-            f"{_who(decision, around)} running in a loop since {_moment(decision, around)} and end no operation, while the event loop "
+            f"{_who(decision, around)} running in a loop since {_moment(decision, around)} and {'ends' if len(decision.stuck) == 1 else 'end'} no operation, while the event loop "
             f"turns and {decision.facts.cores:.1f} cores burn."
         )
     how = "the event loop does not turn" if decision.facts.loop_silent else "the event loop turns"
@@ -152,8 +154,17 @@ def _unanswered(decision: Decision, around: Circumstances) -> str:
         )
     return (
         f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}, "
-        "and the backend answers its own probe."
+        f"and the backend answers its own probe.{_by_the_log(around)}"
     )
+
+
+def _by_the_log(around: Circumstances) -> str:
+    """Whether the trouble is with the backend or on the way to it, as far as the backend's log tells."""
+    if around.open_requests is None:
+        return ""
+    if around.open_requests:
+        return f" By its own log it has received {around.open_requests} requests of this queue and not answered them."
+    return " By its own log it has answered all that it received: what is missing never arrived there, or was lost on the way back."
 
 
 _HANGS = {

@@ -207,6 +207,23 @@ def parked(dump: Dump, *, is_unread: Callable[[int], bool] = lambda _: False) ->
     return {item.user: _parked(item, dump, is_unread) for item in dump.greenlets if item.user is not None}
 
 
+def is_stirring(dump: Dump, *, within_s: float) -> bool:
+    """Whether a greenlet of the program's own, that is no user, wakes up within so many seconds: it might wake others."""
+    return any(
+        item.user is None
+        and item.wait is not None
+        and item.wait.kind == "timer"
+        and item.wait.left_s <= within_s
+        and any(_is_the_programs(frame) for frame in item.stack)
+        for item in dump.greenlets
+    )
+
+
+def _is_the_programs(frame: Frame) -> bool:
+    path = frame.file.replace("\\", "/")
+    return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))
+
+
 def folded(path: str) -> str:
     """A source path without what differs between environments: ``urllib3/connectionpool.py``, ``queue.py``, ``…/mine.py``."""
     path = path.replace("\\", "/")

@@ -143,13 +143,15 @@ class Suspects:
             is_past = parked.left_s == ENDLESS or memory.locks.is_renewed(user.key, sample.now)
             return is_past and memory.is_all_quiet(sample)
         if parked.on is ParkedOn.EVENT and not user.slot.busy:
-            return memory.is_all_quiet(sample) or self._is_given_up(user, sample)
-        if parked.root in _MAY_GET_ON or self._gets_on_inside(user, parked, sample):
-            return self._is_given_up(user, sample)
+            is_hopeless = memory.is_all_quiet(sample) and user.pid not in memory.looks[-1].stirring
+            return is_hopeless or self._is_given_up(user, sample)
         watch = memory.locks.of(parked.lock)
         if watch is None:
             return True  # nothing that could wake it, in two looks
-        return sample.now > watch.may_be_freed_until and memory.looks[-1].at - watch.since >= stall_s / 2
+        unchanged_s = memory.looks[-1].at - watch.since
+        if parked.root in _MAY_GET_ON or self._gets_on_inside(user, parked, sample):
+            return unchanged_s >= stall_s and self._is_given_up(user, sample)
+        return sample.now > watch.may_be_freed_until and unchanged_s >= stall_s / 2
 
     def _gets_on_inside(self, user: Stuck, parked: Parked, sample: Sample) -> bool:
         """Whether the user that stands in the lock's block has done something lately: then it will leave it one day."""

@@ -152,8 +152,10 @@ def test_a_holder_that_may_get_on_is_waited_for_until_long_after_the_load(held: 
 
 
 def test_a_lock_that_goes_from_hand_to_hand_is_no_deadlock() -> None:
-    queueing = Cell(stuck=2, parked=replace(LOCK, holder="one"), is_busy=False, hand_over_s=1.2, stuck_until=20)
-    assert judged(queueing, seconds=19).row.verdict is Verdict.CLEAN
+    for root in (None, ParkedOn.SOCKET):
+        parked = replace(LOCK, holder="one", root=root)
+        queueing = Cell(stuck=2, parked=parked, is_busy=False, hand_over_s=1.2, stuck_until=20)
+        assert judged(queueing, seconds=10).row.verdict is Verdict.CLEAN
 
 
 def test_who_waits_for_a_user_that_waits_for_an_answer_is_what_that_one_is() -> None:
@@ -215,6 +217,17 @@ def test_one_that_gets_on_after_the_load_was_not_stuck(parked: Parked) -> None:
     assert judged(cell, seconds=6).row.verdict is Verdict.CLEAN
 
 
+@pytest.mark.parametrize("stirring", [frozenset[int](), frozenset({PID})])
+def test_an_event_of_all_users_is_waited_for_while_somebody_might_set_it(stirring: frozenset[int]) -> None:
+    class Bystander(Cell):
+        def look(self, now: float) -> Examination:
+            return replace(super().look(now), stirring=stirring)
+
+    decision = judged(Bystander(stuck=3, is_busy=False, nothing_ends_from=2, parked=EVENT), seconds=20)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert (decision.at > 20) == bool(stirring)
+
+
 def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
     class Helped(Cell):
         def sample(self, now: float) -> Sample:
@@ -266,8 +279,9 @@ def test_sleepers_are_not_waited_for() -> None:
     assert decision.at < 19
 
 
-def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too() -> None:
-    decision = judged(Cell(stuck=1, stuck_from=3.0, parked=LOCK), seconds=5)
+@pytest.mark.parametrize("stuck_from", [3.0, 5.2])
+def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too(stuck_from: float) -> None:
+    decision = judged(Cell(stuck=1, stuck_from=stuck_from, parked=LOCK), seconds=5)
     assert decision.row.hang_class is HangClass.DEADLOCKED
 
 
@@ -291,6 +305,41 @@ def test_users_that_outlive_the_stop_are_unstoppable_when_the_grace_is_over() ->
     assert len(decision.stuck) == 2
     assert decision.since == cell.asked
     assert decision.at - decision.since < LIMITS.stop_grace_s + 1.1
+
+
+def test_helpers_that_live_on_are_no_users_that_do() -> None:
+    class Helped(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            helper = replace(USER, number=1_000_001, is_user=False, busy=True, began=now - 0.1)
+            is_exiting = sample.exit_code is None and self.asked is not None and now - self.asked < 3
+            readings = (replace(reading, slots=(*reading.slots, helper)),)
+            if self.asked is None or not is_exiting:
+                return replace(sample, readings=readings)
+            return replace(sample, readings=readings, cpu_s={PID: now * self.cores}, exit_code=None)
+
+    decision = judged(Helped())
+    assert decision.row.name != "users outlive the stop"
+
+
+def test_the_process_has_a_grace_of_its_own_once_all_users_have_gone() -> None:
+    class Slow(Cell):
+        users_take_s: float = 1.8
+
+        def sample(self, now: float) -> Sample:
+            is_asked = self.asked is not None
+            self.lives_on = self.users if is_asked and now - (self.asked or 0) < self.users_take_s else 0
+            sample = super().sample(now)
+            ends_at = (self.asked or now) + self.users_take_s + 1.5
+            if not is_asked or now >= ends_at:
+                return sample
+            return replace(sample, exit_code=None, cpu_s={PID: now * self.cores})
+
+    assert judged(Slow()).row.verdict is Verdict.CLEAN
+    slower = Slow()
+    slower.users_take_s = 30
+    assert judged(slower).row.name == "users outlive the stop"
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])

@@ -1,7 +1,20 @@
 import pytest
 
 from repro.core.evidence import Parked, ParkedOn
-from repro.core.stacks import Dump, Frame, Greenlet, Lock, Wait, folded, in_words, parked, read_dump, shorten, telling
+from repro.core.stacks import (
+    Dump,
+    Frame,
+    Greenlet,
+    Lock,
+    Wait,
+    folded,
+    in_words,
+    is_stirring,
+    parked,
+    read_dump,
+    shorten,
+    telling,
+)
 from repro.core.traces import main_frames, read_debugger, read_faulthandler
 
 FAULTS = """Thread 0x00007f1 (most recent call first):
@@ -110,3 +123,20 @@ def test_a_chain_of_holders_leads_to_the_one_that_could_free_the_others() -> Non
 def test_a_guessed_holder_counts_only_where_it_sleeps() -> None:
     assert chain("socket", certain=False)[1].root is None
     assert chain("timer", certain=False)[1].root is ParkedOn.TIMER
+
+
+@pytest.mark.parametrize(
+    ("file", "left_s", "user", "expected"),
+    [
+        ("/home/me/locustfile.py", 5.0, None, True),
+        ("/home/me/locustfile.py", 50.0, None, False),
+        ("/home/me/locustfile.py", 5.0, 3, False),
+        ("/e/lib/python3.11/site-packages/locust/stats.py", 2.0, None, False),
+    ],
+)
+def test_somebody_of_the_programs_own_who_wakes_up_soon_may_wake_others(
+    file: str, left_s: float, user: int | None, *, expected: bool
+) -> None:
+    stack = (Frame(file, 3, "f"), Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 1, "sleep"))
+    sleeper = Greenlet(1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=Wait("timer", left_s=left_s))
+    assert is_stirring(Dump(1, "loop", 0.0, "", "", "", greenlets=(sleeper,)), within_s=30.0) is expected
