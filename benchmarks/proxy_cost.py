@@ -2,15 +2,18 @@
 
     python benchmarks/proxy_cost.py [PAIRS] [BACKEND…]
 
-Users with a boto3 client each send, receive and delete, for a second without the proxy and for a second through it, in turns first:
+Users with a boto3 client each, greenlets of one process, send, receive and delete, for a second without the proxy and for a second through it, in turns first:
 operations a second, and their ratio with its interval. Seconds side by side, because what else the machine does changes from one to
 the next. Then 500 plain sockets at once, each with one request, to a small server directly, through the proxy, and over TLS that
 ends in it, and what a request takes on one kept connection.
 """
 
+import json
+import os
 import socket
 import socketserver
 import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -21,15 +24,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
-
 from repro.core.rates import ratio_of_means
 from repro.world.backends import make_backend
 from repro.world.faults import Proxy
 from repro.world.tls import Authority
 
 USERS, SLICE_S = 20, 1.0
+LOAD = "--load"
 AT_ONCE, IN_TURN = 500, 3000
 
 
@@ -62,40 +63,39 @@ def _throughput(folder: Path, pairs: int, name: str) -> None:
 
 
 def _rates(urls: Mapping[bool, str], environ: Mapping[str, str], queue: str, pairs: int) -> dict[bool, list[float]]:
-    """Operations a second of each slice, without the proxy and through it."""
-    slices = [proxied for pair in range(pairs + 1) for proxied in ((False, True) if pair % 2 else (True, False))]
-    counts = [0] * len(slices)
-    elapsed = [0.0] * len(slices)
-    together = threading.Barrier(USERS)
+    """Operations a second of each slice, without the proxy and through it, by users in a process of their own."""
+    words = [sys.executable, __file__, LOAD, str(pairs), queue, urls[False], urls[True]]
+    done = subprocess.run(words, env={**os.environ, **environ}, capture_output=True, text=True, check=True)
+    direct, proxied = json.loads(done.stdout)
+    return {False: direct, True: proxied}
 
-    def user(number: int) -> None:
-        queues = {proxied: _queue(url, environ, queue) for proxied, url in urls.items()}
-        for index, proxied in enumerate(slices):
-            together.wait()
+
+def load(pairs: int, queue: str, *urls: str) -> None:
+    """The users, greenlets of one process as Locust's are: print the slices' rates, a list for each URL."""
+    import boto3
+    import gevent
+    from botocore.config import Config
+
+    session = boto3.Session()
+    config = Config(max_pool_connections=1)
+    users = [[session.resource("sqs", endpoint_url=url, config=config).get_queue_by_name(QueueName=queue) for url in urls] for _ in range(USERS)]  # fmt: skip
+    rates: tuple[list[float], list[float]] = [], []
+    for pair in range(pairs + 1):
+        for index in (0, 1) if pair % 2 else (1, 0):
             began = time.monotonic()
-            while time.monotonic() - began < SLICE_S:
-                counts[index] += _round(queues[proxied])
-            together.wait()
-            if not number:
-                elapsed[index] = time.monotonic() - began
-
-    with ThreadPoolExecutor(USERS) as pool:
-        list(pool.map(user, range(USERS)))
-    found: dict[bool, list[float]] = {False: [], True: []}
-    for index in range(2, len(slices)):  # the first pair makes connections and fills caches
-        found[slices[index]].append(counts[index] / elapsed[index])
-    return found
+            greenlets = [gevent.spawn(_use, user[index], until=began + SLICE_S) for user in users]
+            gevent.joinall(greenlets)
+            rate = sum(greenlet.value for greenlet in greenlets) / (time.monotonic() - began)
+            if pair:  # the first pair makes connections and fills caches
+                rates[index].append(rate)
+    print(json.dumps(rates))
 
 
-def _queue(url: str, environ: Mapping[str, str], name: str) -> Any:
-    session = boto3.Session(
-        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
-        region_name=environ["AWS_REGION"],
-    )
-    return session.resource("sqs", endpoint_url=url, config=Config(max_pool_connections=1)).get_queue_by_name(
-        QueueName=name
-    )
+def _use(queue: Any, *, until: float) -> int:
+    count = 0
+    while time.monotonic() < until:
+        count += _round(queue)
+    return count
 
 
 def _round(queue: Any) -> int:
@@ -175,5 +175,10 @@ def _in_turn(port: int, context: ssl.SSLContext | None) -> float:
         return (time.monotonic() - began) / IN_TURN
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and LOAD in sys.argv[1:2]:
+    from gevent import monkey
+
+    monkey.patch_all()
+    load(int(sys.argv[2]), *sys.argv[3:])
+elif __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 15, sys.argv[2:] or ["moto"])

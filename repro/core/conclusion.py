@@ -257,16 +257,22 @@ def _pairs(rows: Sequence[Row], name: str, factors: Sequence[str]) -> list[tuple
 
 
 def _under(pairs: Sequence[tuple[Row, ...]], name: str, factors: Sequence[str], rows: Sequence[Row]) -> str | None:
-    """Where it makes no difference: everywhere (empty), under one level of another factor, or nowhere (None)."""
+    """Where it makes no difference: everywhere (empty), under some levels of another factor, or nowhere (None)."""
     if all(_agree(pair) for pair in pairs):
         return _scope(pairs, name, factors, rows)
     for other in factors:
-        for level in {pair[0].levels[other] for pair in pairs if other != name}:
-            part = [pair for pair in pairs if pair[0].levels[other] == level]
-            hangs = any(row.verdict is CellVerdict.HANG for pair in part for row in pair)
-            if other != name and hangs and all(_agree(pair) for pair in part):
-                return f" under {equal(other, level)}"
+        levels = dict.fromkeys(pair[0].levels[other] for pair in pairs if other != name)
+        alike = [level for level in levels if _is_alike([pair for pair in pairs if pair[0].levels[other] == level])]
+        if alike:
+            texts = ", ".join(shown(level) for level in alike)
+            return f" under {other} in {texts}" if len(alike) > 1 else f" under {equal(other, alike[0])}"
     return None
+
+
+def _is_alike(pairs: Sequence[tuple[Row, ...]]) -> bool:
+    """Whether each pair came to the same, a hang among them: alike where nothing hangs says nothing."""
+    hangs = any(row.verdict is CellVerdict.HANG for pair in pairs for row in pair)
+    return hangs and all(_agree(pair) for pair in pairs)
 
 
 def _scope(pairs: Sequence[tuple[Row, ...]], name: str, factors: Sequence[str], rows: Sequence[Row]) -> str:
