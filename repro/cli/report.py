@@ -88,7 +88,7 @@ def _written(document: dict[str, Any], form: str, folder: Path, path: Path | Non
 def _page(document: dict[str, Any], folder: Path, path: Path) -> str:
     from repro.presentation.links import links_to
     from repro.presentation.page import page
-    from repro.world.store import evidence_files
+    from repro.world.evidence import evidence_files
 
     links = links_to(evidence_files(folder), run=folder, page=path)
     if links is None:

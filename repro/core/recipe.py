@@ -52,12 +52,18 @@ class Recipe:
 
 
 def reduced(
-    recipe: Recipe, *, explicit: Collection[str], hangs: Callable[[Recipe], bool], say: Callable[[str], None]
+    recipe: Recipe,
+    *,
+    explicit: Collection[str],
+    hangs: Callable[[Recipe], bool],
+    hangs_surely: Callable[[Recipe], bool],
+    say: Callable[[str], None],
 ) -> Recipe:
     """The recipe without what it does not need; ``hangs`` tries one and says whether it still shows the hang.
 
     ``explicit`` are the packages that the experiment pinned. All others go at once where that is possible, else half of
-    them, and so on; then every pin that is left and every option alone.
+    them, and so on; then every pin that is left and every option alone. A setting without which the hang comes more seldom
+    matters too: ``hangs_surely`` says whether it comes every time.
     """
     bystanders = tuple(sorted(name for name in recipe.pins if name not in ALWAYS and name not in explicit))
     recipe = _without(recipe, bystanders, hangs=hangs, say=say)
@@ -68,7 +74,7 @@ def reduced(
         change: dict[str, Any] = {part: value}
         smaller = replace(recipe, **change)
         say(words)
-        recipe = smaller if hangs(smaller) else recipe
+        recipe = smaller if hangs_surely(smaller) else recipe
     return recipe
 
 

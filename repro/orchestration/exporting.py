@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -59,10 +59,12 @@ class Exported:
 
     @property
     def seen(self) -> str:
-        """``hung 5 of 5, first after 9 s``."""
+        """``hung 5 of 5, first after 9 s``; runs that failed are no runs without a hang, and are said."""
         hung = [attempt for attempt in self.proof if attempt.outcome is Outcome.HANG]
+        broken = sum(attempt.outcome is Outcome.BROKEN for attempt in self.proof)
         first = f", first after {hung[0].seconds:.0f} s" if hung else ""
-        return f"hung {len(hung)} of {len(self.proof)}{first}"
+        failed = f", {broken} of them failed" if broken else ""
+        return f"hung {len(hung)} of {len(self.proof)}{first}{failed}"
 
     @property
     def has_hung(self) -> bool:
@@ -107,12 +109,13 @@ def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limi
         raise UsageError(
             f"{cell.label}: a cell with launch={cell.settings['launch']}, a fault or TLS does not fit into one file; send `repro report --format md` instead"
         )
+    is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
+    stall = limits.stall_after_s + int(cell.settings["wait_time_seconds"]) if is_deadlocked else 0
     options: dict[str, Level] = {name: cell.settings[name] for name in OPTIONS if cell.settings[name] != usual[name]}
     if load is not None and load.packages:
         raise UsageError(
             f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a package; put what it needs into the locustfile and run it again"
         )
-    is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
     variables = {
         "REPRO_QUEUE": "reproduce",
         **{f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)},
@@ -129,9 +132,9 @@ def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limi
         import_order=str(cell.settings["import_order"]),
         options=options,
         users=int(cell.settings["users"]),
-        seconds=float(cell.settings["seconds"]),
+        seconds=max(float(cell.settings["seconds"]), 2 * stall + 2 if stall else 0),
         grace=limits.stop_grace_s,
-        stall=limits.stall_after_s + int(cell.settings["wait_time_seconds"]) if is_deadlocked else 0,
+        stall=stall,
         think_time=float(cell.settings["think_time"]),
         wait_time_seconds=int(cell.settings["wait_time_seconds"]),
         source=load.source if load else "",
@@ -150,7 +153,13 @@ class Workshop:
 
     def reduce(self, recipe: Recipe, *, explicit: Collection[str]) -> Recipe:
         """The smallest recipe that still hangs; each step is tried in a cached environment."""
-        return reduced(recipe, explicit=explicit, hangs=self._hangs, say=lambda text: self._say(f"trying {text}"))
+        return reduced(
+            recipe,
+            explicit=explicit,
+            hangs=lambda one: any(outcome is Outcome.HANG for outcome in self._outcomes(one)),
+            hangs_surely=lambda one: all(outcome is Outcome.HANG for outcome in self._outcomes(one)),
+            say=lambda text: self._say(f"trying {text}"),
+        )
 
     def prove(self, recipe: Recipe, folder: Path, *, runs: int) -> Exported:
         """The file in ``folder``, run so many times as its reader will: by uv, in a fresh environment."""
@@ -172,25 +181,27 @@ class Workshop:
                     "--python",
                     str(python),
                     "--script",
-                    str(path),
+                    FILE,  # as its reader types it, from its folder
                 ]
                 proof.append(_run(argv, folder, env=variables))
         return Exported(folder=folder, lines=text.count("\n"), proof=tuple(proof))
 
-    def _hangs(self, recipe: Recipe) -> bool:
+    def _outcomes(self, recipe: Recipe) -> Iterator[Outcome]:
+        """What so many runs of the file come to as are needed to be sure; one that fails has no second."""
         try:
             spec = EnvironmentSpec(python=recipe.python, pins=recipe.pins)
             environment = self._cache.ensure(spec)
         except UntestableError:
-            return False
+            yield Outcome.BROKEN
+            return
         with tempfile.TemporaryDirectory(prefix="repro-") as name:
             path = Path(name) / FILE
             path.write_text(self._render(recipe), "utf-8")
             for _ in range(TRIES_TO_BE_SURE):
                 outcome = _run([str(environment.interpreter), str(path)], Path(name), env=dict(os.environ)).outcome
-                if outcome is not Outcome.CLEAN:
-                    return outcome is Outcome.HANG
-        return False
+                yield outcome
+                if outcome is Outcome.BROKEN:
+                    return
 
 
 def _run(argv: list[str], folder: Path, *, env: Mapping[str, str]) -> Attempt:

@@ -244,19 +244,6 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
     return folder.parent if folder.name == FILE and folder.is_file() else _no_run(name_or_path, root)
 
 
-def evidence_files(folder: Path) -> dict[str, tuple[str, ...]]:
-    """For each trial's evidence folder, as stored, the names of the files in it."""
-    try:
-        trials = sorted(os.scandir(folder / EVIDENCE), key=lambda entry: entry.name)
-    except OSError:
-        return {}
-    return {
-        f"{EVIDENCE}/{trial.name}": tuple(sorted(entry.name for entry in os.scandir(trial) if entry.is_file()))
-        for trial in trials
-        if trial.is_dir()
-    }
-
-
 def _no_run(name: str, root: Path) -> Path:
     raise StoreError(f"{name} is no run, neither under {root} nor as a path; `repro list runs` shows those that are")
 

@@ -17,7 +17,7 @@ def recipe(pins: dict[str, str], **options: int) -> Recipe:
 
 def reduce(whole: Recipe, hangs: Callable[[Recipe], bool], explicit: Collection[str] = ()) -> tuple[Recipe, list[str]]:
     tried: list[str] = []
-    return reduced(whole, explicit=explicit, hangs=hangs, say=tried.append), tried
+    return reduced(whole, explicit=explicit, hangs=hangs, hangs_surely=hangs, say=tried.append), tried
 
 
 def test_what_is_not_needed_goes_at_once() -> None:
@@ -83,3 +83,16 @@ def test_a_locustfile_of_its_own_keeps_what_it_decides_and_its_queue() -> None:
     small, tried = reduce(whole, lambda one: "REPRO_K" in one.variables)
     assert small.variables == {"REPRO_QUEUE": "q", "REPRO_K": "3"}
     assert tried == ["without REPRO_K", "without OTHER", "with launch=cli"]
+
+
+def test_a_setting_without_which_it_hangs_more_seldom_stays() -> None:
+    whole = recipe(LOAD, read_timeout=3)
+    small = reduced(
+        whole,
+        explicit=(),
+        hangs=lambda _: True,
+        hangs_surely=lambda one: "read_timeout" in one.options,
+        say=lambda _: None,
+    )
+    assert small.pins == {}
+    assert small.options == {"read_timeout": 3}
