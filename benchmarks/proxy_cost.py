@@ -2,66 +2,108 @@
 
     python benchmarks/proxy_cost.py [PAIRS] [BACKEND…]
 
-Pairs of trials of the report's scenario in this program's own environment, without a proxy and through one whose fault never
-acts, one after the other and in turns first: operations a second, and the ratio of each pair. Then what one request of a plain socket takes longer, and 500
-plain sockets at once, each with one request, to a small server directly, through the proxy, and over TLS that ends in it.
+Users with a boto3 client each send, receive and delete, for a second without the proxy and for a second through it, in turns first:
+operations a second, and their ratio with its interval. Seconds side by side, because what else the machine does changes from one to
+the next. Then 500 plain sockets at once, each with one request, to a small server directly, through the proxy, and over TLS that
+ends in it, and what a request takes on one kept connection.
 """
 
 import socket
 import socketserver
 import ssl
-import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from repro.model import Cell, Trial, Verdict
-from repro.orchestration.planning import Request, prepare
-from repro.orchestration.session import Options, Session
+import boto3
+from botocore.config import Config
+
+from repro.core.rates import ratio_of_means
+from repro.world.backends import make_backend
 from repro.world.faults import Proxy
 from repro.world.tls import Authority
 
-NEVER = "latency:1@90000-90001"
-USERS, SECONDS = 50, 6
+USERS, SLICE_S = 20, 1.0
 AT_ONCE, IN_TURN = 500, 3000
 
 
 def main(pairs: int, backends: list[str]) -> None:
     """Print the tables."""
+    print(
+        f"| backend, {USERS} users | without | through the proxy | ratio of {pairs} pairs (95 % interval) |\n|---|---|---|---|"
+    )
+    for name in backends:
+        with tempfile.TemporaryDirectory() as folder:
+            _throughput(Path(folder), pairs, name)
+    print()
     with tempfile.TemporaryDirectory() as folder:
-        for backend in backends:
-            _throughput(Path(folder), pairs, backend)
         _at_once(Path(folder))
 
 
-def _throughput(folder: Path, pairs: int, backend: str) -> None:
-    overrides = ("client=per-user", "launch=cli", "import_order=locust-first", "connect_timeout=60", "read_timeout=60", f"users={USERS}", f"seconds={SECONDS}", f"fault=,{NEVER}")  # fmt: skip
-    prepared = prepare(Request(overrides=overrides, python=Path(sys.executable), backends=[backend]))
-    cells = {bool(cell.settings["fault"]): cell for cell in prepared.plan.cells}
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)
-    print(f"{USERS} users, {SECONDS} s, a client per user, {backend}: operations a second\n")
-    print("| pair | without | through the proxy | ratio |\n|---|---|---|---|")
-    ratios = []
-    with Session(prepared.plan, options) as session:
-        for pair in range(1, pairs + 1):
-            order = (False, True) if pair % 2 else (True, False)
-            rates = {
-                proxied: _rate(session, cells[proxied], folder / f"{backend}-{pair}-{proxied}") for proxied in order
-            }
-            ratios.append(rates[True] / rates[False])
-            print(f"| {pair} | {rates[False]:.0f} | {rates[True]:.0f} | {ratios[-1]:.2f} |", flush=True)
-    print(f"\nratio: median {statistics.median(ratios):.2f}, least {min(ratios):.2f}\n")
+def _throughput(folder: Path, pairs: int, name: str) -> None:
+    backend = make_backend(name, folder=folder, mark="benchmark")
+    backend.start()
+    try:
+        queue = backend.new_queue("benchmark", messages=10)
+        with Proxy.start(backend.endpoint_url, faults=(), seed=0, folder=folder, mark="benchmark-proxy") as proxy:
+            urls = {False: backend.endpoint_url, True: proxy.url}
+            rates = _rates(urls, backend.cell_environ(), queue.name, pairs)
+    finally:
+        backend.stop()
+    ratio, low, high = ratio_of_means(rates[True], rates[False])
+    means = {proxied: sum(found) / len(found) for proxied, found in rates.items()}
+    print(f"| {name} | {means[False]:.0f} | {means[True]:.0f} | {ratio:.2f} ({low:.2f} to {high:.2f}) |", flush=True)
 
 
-def _rate(session: Session, cell: Cell, folder: Path) -> float:
-    trial: Trial = session.trial(cell, 1, folder)
-    if trial.verdict is not Verdict.CLEAN:
-        sys.exit(f"{cell.label}: {trial.verdict}: {trial.reason}")
-    return sum(moment.ended for moment in trial.timeline if 1 <= moment.second < SECONDS) / (SECONDS - 1)
+def _rates(urls: Mapping[bool, str], environ: Mapping[str, str], queue: str, pairs: int) -> dict[bool, list[float]]:
+    """Operations a second of each slice, without the proxy and through it."""
+    slices = [proxied for pair in range(pairs + 1) for proxied in ((False, True) if pair % 2 else (True, False))]
+    counts = [0] * len(slices)
+    elapsed = [0.0] * len(slices)
+    together = threading.Barrier(USERS)
+
+    def user(number: int) -> None:
+        queues = {proxied: _queue(url, environ, queue) for proxied, url in urls.items()}
+        for index, proxied in enumerate(slices):
+            together.wait()
+            began = time.monotonic()
+            while time.monotonic() - began < SLICE_S:
+                counts[index] += _round(queues[proxied])
+            together.wait()
+            if not number:
+                elapsed[index] = time.monotonic() - began
+
+    with ThreadPoolExecutor(USERS) as pool:
+        list(pool.map(user, range(USERS)))
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for index in range(2, len(slices)):  # the first pair makes connections and fills caches
+        found[slices[index]].append(counts[index] / elapsed[index])
+    return found
+
+
+def _queue(url: str, environ: Mapping[str, str], name: str) -> Any:
+    session = boto3.Session(
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=environ["AWS_REGION"],
+    )
+    return session.resource("sqs", endpoint_url=url, config=Config(max_pool_connections=1)).get_queue_by_name(
+        QueueName=name
+    )
+
+
+def _round(queue: Any) -> int:
+    queue.send_message(MessageBody="x")
+    messages = queue.receive_messages(MaxNumberOfMessages=10)
+    for message in messages:
+        message.delete()
+    return 2 + len(messages)
 
 
 class _Answering(socketserver.StreamRequestHandler):
@@ -134,4 +176,4 @@ def _in_turn(port: int, context: ssl.SSLContext | None) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:] or ["moto"])
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15, sys.argv[2:] or ["moto"])

@@ -145,9 +145,9 @@ def _patch_botocore(module):
     original = module.BaseClient._make_api_call
 
     def _make_api_call(self, operation_name, api_params):
-        _refuse_beyond_budget()
         poll_s = float(api_params.get("WaitTimeSeconds") or 0)
         with operation(operation_name, poll_s, *_limits_of(self)):
+            _refuse_beyond_budget()  # within: a refused call is a failed one, and not a user from whom nothing is heard
             return original(self, operation_name, api_params)
 
     module.BaseClient._make_api_call = _make_api_call
@@ -160,6 +160,8 @@ def _patch_session(module):
 
 def _patch_endpoint(module):
     """Every request that goes out counts, a retry too, whatever the client's own number of attempts is."""
+    if not _budget:
+        return
     original = module.Endpoint._send
 
     def _send(self, request):
@@ -168,8 +170,7 @@ def _patch_endpoint(module):
         _spent += 1
         return original(self, request)
 
-    if _budget:
-        module.Endpoint._send = _send
+    module.Endpoint._send = _send
 
 
 def _refuse_beyond_budget():

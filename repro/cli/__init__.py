@@ -93,7 +93,9 @@ def main() -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except ReproError as error:
-        click.echo(f"Error: {error}", err=True)
+        from repro.core.untrusted import for_terminal  # a resolver's or a cell's words may be in it
+
+        click.echo(for_terminal(f"Error: {error}"), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nothing is left to say, and Python would say it

@@ -314,6 +314,7 @@ def _plan(levels: tuple[str, ...], given: dict[str, Any]) -> Prepared:
 
 def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore:
     from repro.cli.run import machine, tool_versions
+    from repro.world.locustfiles import keep
     from repro.world.store import create_run, open_run
 
     if given["resume"]:
@@ -331,6 +332,7 @@ def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore
         machine=machine(),
         tool_versions=tool_versions(),
     )
+    keep(prepared.scenario.locustfile, store.folder)
     days = {name: day.isoformat() if day else None for name, day in wanted.released.items()}
     store.set_hunt(
         {"hunted": {"factor": wanted.factor, "released": days, "window": wanted.window, "asked": _asked(given)}}

@@ -220,6 +220,7 @@ def _names(requires: Sequence[str]) -> dict[str, str]:
 
 def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
     from repro.cli.run import machine, tool_versions
+    from repro.world.locustfiles import keep
     from repro.world.store import create_run, open_run
 
     ends = {end: {"name": side.name, "python": side.python, "versions": dict(side.versions)} for end, side in (("good", mixer.good), ("bad", mixer.bad))}  # fmt: skip
@@ -239,6 +240,7 @@ def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
         tool_versions=tool_versions(),
     )
     store.set_hunt({"ends": ends})
+    keep(prepared.scenario.locustfile, store.folder)
     return store
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from repro.cli.options import RUNS
 from repro.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from repro.core.recipe import Recipe
+    from repro.model import StoredRun
+    from repro.world.locustfiles import Locustfile
+
+FILE = "reproduce.py"
 
 EPILOG = """\b
 Examples:
@@ -29,48 +41,93 @@ Examples:
     help="The folder for reproduce.py and its README.",
 )
 @click.option(
-    "--proof", "runs", type=click.IntRange(1, 100), default=5, show_default=True, help="Runs of the finished file."
+    "--proof", "runs", type=click.IntRange(0, 100), default=5, show_default=True, help="Runs of the finished file."
 )
 @click.option("--no-reduce", is_flag=True, help="Keep all pins and settings: quicker, and a longer file.")
+@click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context
-def command(
-    ctx: click.Context, /, run: str | None, cell: str | None, folder: Path, runs: int, *, no_reduce: bool
-) -> None:
+def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Path, runs: int, *, no_reduce: bool, no_redact: bool) -> None:  # fmt: skip
     """Write one self-contained file that shows the hang of CELL in RUN, and run it to prove it.
 
-    Pins and settings that the hang does not need are dropped, each tried by running the file without it.
+    Pins and settings that the hang does not need are dropped, each tried by running the file without it. Strings and
+    comments of a locustfile are redacted as reports are; what is run is what is written.
     """
+    from repro.core.untrusted import for_terminal
     from repro.orchestration.exporting import Workshop, choose, recipe_of
+    from repro.presentation.redaction import of_this_machine
     from repro.presentation.reproducer import readme, reproducer
     from repro.world import processes
-    from repro.world.store import find_run, open_run
+    from repro.world.store import find_run, read_run
 
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder}: it is no folder; choose another")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"-o {folder}: the folder is not empty; choose another")
-    store = open_run(find_run(run, RUNS))
-    stored = store.read()
-    store.close()
+    stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
-    recipe = recipe_of(
-        result, trial, locustfile=_locustfile(stored.plan.scenario), grace_s=stored.plan.limits.stop_grace_s
-    )
-    click.echo(f"exporting {result.cell.label}", err=True)
-    workshop = Workshop(render=reproducer, say=lambda text: click.echo(text, err=True))
+    recipe = recipe_of(result, trial, load=_load(stored), limits=stored.plan.limits)
+    redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder)
+    recipe = _redacted(recipe, redact)
+
+    def say(text: str) -> None:
+        click.echo(for_terminal(text), err=True)
+
+    say(f"exporting {result.cell.label}")
+    workshop = Workshop(render=reproducer, say=say)
     with processes.warded():
         if not no_reduce:
             recipe = workshop.reduce(recipe, explicit=frozenset(result.cell.environment.pins))
         exported = workshop.prove(recipe, folder, runs=runs)
-    (folder / "README.md").write_text(readme(recipe, seen=exported.seen, command=trial.command), "utf-8")
-    click.echo(f"{folder / 'reproduce.py'}: {exported.lines} lines, {len(recipe.pins)} pins, {exported.seen}")
-    if not exported.has_hung:
-        sys.stderr.write(
-            "The file does not show the hang here: do not send it. Its last words:\n"
-            + exported.proof[-1].output[-1500:]
-        )
-        ctx.exit(ExitCode.INCONCLUSIVE)
+    (folder / "README.md").write_text(readme(recipe, seen=exported.seen, command=redact(trial.command)), "utf-8")
+    click.echo(f"{folder / FILE}: {exported.lines} lines, {len(recipe.pins)} pins, {exported.seen}")
+    if exported.has_hung:
+        _keep(folder / FILE, stored.folder)
+        return
+    last = exported.proof[-1].output if exported.proof else "(it was not run: --proof 0)"
+    say(f"The file does not show the hang here: do not send it. Its last words:\n{last[-1500:]}")
+    ctx.exit(ExitCode.INCONCLUSIVE)
 
 
-def _locustfile(scenario: str) -> Path:
-    from repro.world.scenarios import named
+def _load(run: StoredRun) -> Locustfile | None:
+    """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
+    from repro.world.locustfiles import kept, read_locustfile
+    from repro.world.scenarios import DEFAULT, named
 
-    return named(scenario, where="the run").locustfile
+    own = kept(run.folder)
+    try:
+        if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
+            return None
+        return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
+    except SyntaxError as error:
+        raise UsageError(f"the locustfile of the run is no Python for this interpreter: {error}") from error
+
+
+def _is_pattern(path: Path) -> bool:
+    from repro.world.scenarios import DEFAULT, named
+
+    return path.read_text("utf-8") == named(DEFAULT, where="the run").locustfile.read_text("utf-8")
+
+
+def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:
+    """The recipe as it may leave the machine."""
+    from repro.presentation.redacted_source import redact_source
+    from repro.presentation.redaction import SECRET_NAME
+
+    try:
+        source = redact_source(recipe.source, redact) if recipe.source else ""
+        modules = {name: redact_source(text, redact) for name, text in recipe.modules.items()}
+    except ValueError as error:
+        raise UsageError(
+            f"the locustfile cannot be redacted ({error}); read it, and export it by --no-redact"
+        ) from error
+    variables = {
+        name: "<secret>" if re.fullmatch(SECRET_NAME, name, re.IGNORECASE) else redact(value)
+        for name, value in recipe.variables.items()
+    }
+    return replace(recipe, title=redact(recipe.title), source=source, modules=modules, variables=variables)
+
+
+def _keep(file: Path, run: Path) -> None:
+    """A copy in the run's folder, where ``repro report`` finds it; a folder that cannot be written has none."""
+    with contextlib.suppress(OSError):
+        shutil.copyfile(file, run / FILE)

@@ -184,6 +184,7 @@ def _text(level: str | float) -> str:
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
+    from repro.world.locustfiles import keep
     from repro.world.store import create_run, find_run, open_run
 
     if options.resume:
@@ -195,7 +196,7 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
                 f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
             )
         return store
-    return create_run(
+    store = create_run(
         new_folder(options.out, prepared.plan.experiment),
         plan=prepared.plan,
         command=command_line(),
@@ -203,6 +204,8 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
         machine=machine(),
         tool_versions=tool_versions(),
     )
+    keep(prepared.scenario.locustfile, store.folder)
+    return store
 
 
 def machine() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.errors import UsageError
-from repro.model import Plan
+from repro.model import Cell, Plan
 
 if TYPE_CHECKING:
     from repro.world.backends.budget import TrialLoad
@@ -59,9 +59,15 @@ def _loads(plan: Plan) -> list[TrialLoad]:
             users=int(cell.settings["users"]),
             seconds=float(cell.settings["seconds"]) + plan.limits.stall_after_s + plan.limits.stop_grace_s,
             messages=int(cell.settings["messages"]),
-            processes=1 + int(cell.settings["workers"]) if cell.settings["launch"] == "distributed" else 1,
+            processes=_processes(cell),
         )
         for cell in plan.cells
         if cell.settings["backend"] == "aws"
         for _ in range(plan.trials)
     ]
+
+
+def _processes(cell: Cell) -> int:
+    """Those that may call the client: under a multiprocessing launch the parent imports the locustfile too."""
+    launch = str(cell.settings["launch"])
+    return {"process": 2, "spawn": 2, "distributed": 2 + int(cell.settings["workers"])}.get(launch, 1)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, in_words, shorten, telling
+from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, called, in_words, shorten, telling
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -89,7 +89,7 @@ def native_call(dump: Dump, thread: Thread) -> str:
     who = ""
     if greenlet is not None:
         name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
-        who = f", called by {name if greenlet.user is None else f'user {greenlet.user}'}"
+        who = f", called by {called(greenlet) or name}"
     wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
     return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
 

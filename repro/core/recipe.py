@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from repro.model import Level
 
@@ -11,12 +12,25 @@ ALWAYS = frozenset({"gevent", "urllib3", "boto3", "locust"})
 """What the load imports or stands on; the others are tried without at once."""
 
 
+NEEDED = frozenset({"REPRO_QUEUE"})
+"""Variables without which a locustfile does not find its queue."""
+
+PLAIN: Mapping[str, Level] = {"launch": "cli", "import_order": "locust-first", "client": "shared", "think_time": 0, "wait_time_seconds": 0}  # fmt: skip
+"""What a reader expects to see; a recipe says otherwise only where it matters."""
+
+OF_THE_PATTERN = frozenset({"import_order", "client", "think_time", "wait_time_seconds"})
+"""Those of them that a locustfile of its own decides by itself."""
+
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What goes into a reproducer: the interpreter (``3.11``), pins, settings that matter, and the load.
 
     ``options`` are those of botocore's ``Config``; ``source`` is somebody's own locustfile, empty for the report's
-    pattern; ``variables`` are the environment variables that it reads.
+    pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it reads.
+    ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the stop is.
     """
 
     title: str
@@ -31,7 +45,9 @@ class Recipe:
     grace: float = 5
     think_time: float = 0
     wait_time_seconds: int = 0
+    stall: float = 0
     source: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,11 +63,28 @@ def reduced(
     recipe = _without(recipe, bystanders, hangs=hangs, say=say)
     for name in sorted(set(recipe.pins) - set(bystanders), key=lambda name: (name in explicit, name)):
         recipe = _without(recipe, (name,), hangs=hangs, say=say)
-    for name in tuple(recipe.options):
-        smaller = replace(recipe, options={key: level for key, level in recipe.options.items() if key != name})
-        say(f"without {name}")
+    for words, part, what in _simpler(recipe):
+        value = _less(getattr(recipe, part), str(what)) if part in {"options", "variables"} else what
+        change: dict[str, Any] = {part: value}
+        smaller = replace(recipe, **change)
+        say(words)
         recipe = smaller if hangs(smaller) else recipe
     return recipe
+
+
+def _simpler(recipe: Recipe) -> list[tuple[str, str, Level]]:
+    """What may be left out of a recipe beside pins, in words; of which of its parts; and its name there or a plainer value."""
+    steps: list[tuple[str, str, Level]] = [(f"without {name}", "options", name) for name in recipe.options]
+    steps += [(f"without {name}", "variables", name) for name in recipe.variables if name not in NEEDED]
+    plain = {name: level for name, level in PLAIN.items() if not (recipe.source and name in OF_THE_PATTERN)}
+    return [
+        *steps,
+        *((f"with {name}={level}", name, level) for name, level in plain.items() if getattr(recipe, name) != level),
+    ]
+
+
+def _less(some: Mapping[str, T], name: str) -> dict[str, T]:
+    return {key: value for key, value in some.items() if key != name}
 
 
 def _without(

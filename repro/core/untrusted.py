@@ -9,7 +9,7 @@ _CONTROL = re.compile(
     r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # one that never ends must not hide the lines below it
     r"|\x1b.?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    r"|[\u202a-\u202e\u2066-\u2069]"  # they turn the direction of what follows
+    r"|[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]"  # they turn the direction of what follows
     r"|[\ud800-\udfff]"  # half a pair, which no terminal's encoding takes
 )
 

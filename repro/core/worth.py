@@ -131,23 +131,40 @@ def _under_faults(cells: Sequence[Waited]) -> Iterator[str]:
     for fault in faults[:MOST_FAULTS]:
         spans, indifferent = _told([cell for cell in cells if cell.factors[FAULT] == fault])
         waits = ", ".join(_span(span, spans) for span in spans)
-        no_matter = f", whatever the {', '.join(map(_name, indifferent))}" if indifferent else ""
-        yield f"under fault={fault} the longest wait was {waits}{no_matter}"
+        yield f"under fault={fault} the longest wait was {waits}{_whatever(indifferent)}"
     if faults[MOST_FAULTS:]:
         yield f"{len(faults) - MOST_FAULTS} more faults are left out here"
 
 
-def _told(cells: Sequence[Waited]) -> tuple[list[Span], list[str]]:
-    """The cells as few spans, the longest wait first, and the factors that make no difference to it."""
+def _whatever(indifferent: Mapping[str, str]) -> str:
+    wheres = dict.fromkeys(indifferent.values())
+    texts = [
+        " and ".join(_name(name) for name in indifferent if indifferent[name] == where) + where for where in wheres
+    ]
+    return f", whatever the {', the '.join(texts)}" if texts else ""
+
+
+def _told(cells: Sequence[Waited]) -> tuple[list[Span], dict[str, str]]:
+    """The cells as few spans, the longest wait first, and the factors that make no difference to it, with where that was tried."""
     names = [name for name in cells[0].levels if len({cell.levels[name] for cell in cells}) > 1]
     spans = [Span({name: cell.levels[name] for name in names}, (cell,)) for cell in cells]
-    indifferent: list[str] = []
+    indifferent: dict[str, str] = {}
     for name in reversed(names):
         sets = _without(spans, name)
-        if any(len(group) > 1 for group in sets.values()) and all(_is_alike(group) for group in sets.values()):
+        tried = [group for group in sets.values() if len(group) > 1]
+        if tried and all(_is_alike(group) for group in tried):
+            indifferent = {name: _where(tried, spans, name), **indifferent}
             spans = [_joined(group, name) for group in sets.values()]
-            indifferent.insert(0, name)
     return sorted(spans, key=lambda span: -_longest(span)), indifferent
+
+
+def _where(tried: Sequence[Sequence[Span]], spans: Sequence[Span], name: str) -> str:
+    """The time-out with which alone the factor was varied; empty where there is no other."""
+    for other in spans[0].levels:
+        levels = {group[0].levels[other] for group in tried}
+        if other != name and READ in other and len(levels) == 1 and len({span.levels[other] for span in spans}) > 1:
+            return f" (tried with {_level(other, levels.pop())})"
+    return ""
 
 
 def _without(spans: Sequence[Span], name: str) -> dict[tuple[Level, ...], list[Span]]:
@@ -224,7 +241,7 @@ def _polls(cells: Sequence[Waited], healthy: Sequence[Waited]) -> Iterator[str]:
         calm = [cell for cell in healthy if cell.factors[POLL] == poll and not cell.outpolls and not cell.failed]
         longest = max((cell.wait.seconds for cell in calm), default=0.0)
         reads = sorted({float(cell.factors[READ]) for cell in calm})
-        calmly = f"; with {READ}={reads[0]:g} it is {longest:.1f} s and nothing fails" if reads else ""
+        calmly = f", but with {READ}={reads[0]:g} it is {longest:.1f} s and nothing fails" if reads else ""
         yield f"{pair} is a fault of its own: without any other the longest wait was {waits}{calmly}"
 
 

@@ -20,10 +20,10 @@ import uv
 from repro.core.factors import SETTINGS, defaults
 from repro.core.recipe import Recipe, reduced
 from repro.errors import UntestableError, UsageError
-from repro.model import CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, StoredRun, Trial
+from repro.model import CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, Limits, StoredRun, Trial
 from repro.world import interpreters, processes
 from repro.world.environments import EnvironmentCache
-from repro.world.scenarios import DEFAULT
+from repro.world.locustfiles import Locustfile
 
 RUN_LIMIT_S = 180.0
 TRIES_TO_BE_SURE = 2
@@ -90,8 +90,14 @@ def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
     return hung[0], trial
 
 
-def recipe_of(result: CellResult, trial: Trial, *, locustfile: Path, grace_s: float) -> Recipe:
-    """The recipe with everything in it: all resolved versions, all settings that differ from the defaults."""
+def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limits: Limits) -> Recipe:
+    """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
+
+    ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
+
+    Raises:
+        UsageError: it does not fit into one file.
+    """
     cell, usual = result.cell, defaults(SETTINGS.values())
     if (
         str(cell.settings["launch"]) not in {"cli", "library", "process", "spawn"}
@@ -102,10 +108,16 @@ def recipe_of(result: CellResult, trial: Trial, *, locustfile: Path, grace_s: fl
             f"{cell.label}: a cell with launch={cell.settings['launch']}, a fault or TLS does not fit into one file; send `repro report --format md` instead"
         )
     options: dict[str, Level] = {name: cell.settings[name] for name in OPTIONS if cell.settings[name] != usual[name]}
-    is_own = cell.scenario != DEFAULT
+    if load is not None and load.packages:
+        raise UsageError(
+            f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a package; put what it needs into the locustfile and run it again"
+        )
+    is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
     variables = {
-        f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)
+        "REPRO_QUEUE": "reproduce",
+        **{f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)},
     }
+    environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(
         title=trial.hang.cause_text.partition(". ")[0]
         if trial.hang and trial.hang.cause
@@ -118,11 +130,13 @@ def recipe_of(result: CellResult, trial: Trial, *, locustfile: Path, grace_s: fl
         options=options,
         users=int(cell.settings["users"]),
         seconds=float(cell.settings["seconds"]),
-        grace=grace_s,
+        grace=limits.stop_grace_s,
+        stall=limits.stall_after_s + int(cell.settings["wait_time_seconds"]) if is_deadlocked else 0,
         think_time=float(cell.settings["think_time"]),
         wait_time_seconds=int(cell.settings["wait_time_seconds"]),
-        source=locustfile.read_text("utf-8") if is_own else "",
-        variables={**variables, **cell.environ, "REPRO_QUEUE": "reproduce"} if is_own else {},
+        source=load.source if load else "",
+        modules=load.modules if load else {},
+        variables={**(variables if load else {}), **environ},
     )
 
 

@@ -30,7 +30,7 @@ from repro.orchestration.trial import Gateway, Site, run_trial, untestable
 from repro.world import processes
 from repro.world.backends import Backend, make_backend
 from repro.world.backends.capacity import measure_capacity
-from repro.world.backends.request_log import write_requests
+from repro.world.backends.request_log import Request, write_requests
 from repro.world.causes import known_causes
 from repro.world.environments import Builder, EnvironmentCache
 
@@ -184,7 +184,9 @@ class Session:
         backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
         try:
             with self._way_to(backend, cell, folder, mark, seed) as gateway:
-                yield gateway(queue)
+                yield replace(
+                    gateway(queue), open_requests=lambda: _open_requests(backend.requests_since(since), queue)
+                )
         finally:
             write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
             backend.drop_queue(queue)
@@ -217,3 +219,8 @@ class Session:
             yield lambda queue: Gateway(
                 queue=queue, variables=variables, secrets=secret, begin_load=proxy.mark_load_started
             )
+
+
+def _open_requests(requests: tuple[Request, ...], queue: str) -> int | None:
+    own = [request for request in requests if request.queue == queue]
+    return sum(1 for request in own if request.status is None) if own else None

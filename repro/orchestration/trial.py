@@ -22,7 +22,8 @@ from pathlib import Path
 from repro.core.concealing import conceal
 from repro.core.evidence import BackendHealth, Examination
 from repro.core.explanation import bound_of
-from repro.core.judge import Decision, Judge, Load
+from repro.core.judge import Decision, Judge
+from repro.core.memory import Load
 from repro.core.timeline import timeline
 from repro.errors import BackendError, ReproError
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict
@@ -65,13 +66,15 @@ class Gateway:
     """The way from a cell to its queue: the queue's name and the variables that lead there.
 
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
-    the variables that must not be written anywhere.
+    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the backend
+    has received, by its own log, and not answered; None where it keeps no log.
     """
 
     queue: str
     variables: Mapping[str, str]
     secrets: tuple[str, ...] = ()
     begin_load: Callable[[], None] = lambda: None
+    open_requests: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,7 @@ class Inquiry:
     environment: Environment
     backend: BackendHealth
     outputs: tuple[CappedOutput, ...]
+    open_requests: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +150,7 @@ def _run(course: _Course, site: Site) -> Trial:
                 outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
                 watcher = _watcher(course, child, fleet, outputs, gateway, site)
                 decision = watcher.until_decided()
-                trial = _conclude(course, decision, watcher, site)
+                trial = _conclude(course, decision, watcher, site, gateway.open_requests())
             for output in outputs:
                 output.settle()
         finally:
@@ -212,7 +216,9 @@ def _watcher(
     )
 
 
-def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site) -> Trial:
+def _conclude(
+    course: _Course, decision: Decision, watcher: Watcher, site: Site, open_requests: int | None = None
+) -> Trial:
     sample = watcher.last
     readings = sample.readings if sample else ()
     load_at = min((reading.load_at for reading in readings if reading.load_at), default=decision.at)
@@ -225,6 +231,7 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site)
         environment=course.environment,
         backend=site.health(str(course.cell.settings.get("backend", ""))),
         outputs=watcher.outputs,
+        open_requests=open_requests,
     )
     findings = site.investigate(decision, inquiry)
     hang = _hang(decision, findings, load_at, course.cell, watcher, site) if decision.row.hang_class else None

@@ -55,9 +55,9 @@ def _lines(value: object) -> str:
 
 
 @cache
-def schema() -> Mapping[str, Any]:
-    """The JSON Schema of the document."""
-    loaded: dict[str, Any] = json.loads((SCHEMAS / "run.schema.json").read_text("utf-8"))
+def schema(name: str = "run") -> Mapping[str, Any]:
+    """The JSON Schema of a run's document, or of a ``comparison``."""
+    loaded: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
     return loaded
 
 

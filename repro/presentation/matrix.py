@@ -1,6 +1,6 @@
 """The cells of a run arranged as a picture: which factors go down, which go across, and who stands where.
 
-Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows the factor
+Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows and columns the factor
 comes first whose levels differ most in how often they hang, so that what hangs stands together.
 """
 
@@ -18,6 +18,8 @@ MOST_FACTORS = 8
 
 Document = Mapping[str, Any]
 Levels = tuple[str, ...]
+Group = tuple[str, ...]
+"""Factors that change together only: a time-out for connecting and one for reading, say."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The picture. ``across`` and ``down`` are names of factors; ``tops`` holds a row of headings for each of ``across``.
+    """The picture. ``across`` and ``down`` are names of factors, those that change together joined; ``tops`` holds a row of headings for each of ``across``.
 
     ``columns`` are the levels of each column, in the order of ``across``.
     """
@@ -59,20 +61,20 @@ def shown(level: object) -> str:
 def varied_of(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
     """Those of the factors that differ between these cells; where they tell none apart, all that do."""
     chosen = _differing(cells, names)
-    if len({_levels(cell, chosen) for cell in cells}) == len(cells):
+    if len({_levels(cell, [chosen]) for cell in cells}) == len(cells):
         return chosen
     every = list(dict.fromkeys([*names, *(name for cell in cells for name in cell["factors"])]))
     return _differing(cells, every)
 
 
 def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
-    """The picture of the cells by the factors of ``varied``."""
-    across = _across(cells, varied)
-    telling = {name: _spread(cells, name) for name in varied}
-    down = tuple(sorted((name for name in varied if name not in across), key=lambda name: -telling[name]))
-    orders = {name: _order(cells, name) for name in varied}
-    columns = _sorted({_levels(cell, across) for cell in cells}, across, orders)
-    rows = _sorted({_levels(cell, down) for cell in cells}, down, orders)
+    """The picture of the cells by the factors of ``varied``; those that only change together share a heading."""
+    groups = _groups(cells, varied)
+    chosen = _across(cells, groups)
+    ordered = sorted(groups, key=lambda group: -_spread(cells, group))
+    across = [group for group in ordered if group in chosen]
+    down = [group for group in ordered if group not in chosen]
+    columns, rows = _combined(cells, across), _combined(cells, down)
     places: dict[tuple[Levels, Levels], list[int]] = {}
     for index, cell in enumerate(cells):
         places.setdefault((_levels(cell, down), _levels(cell, across)), []).append(index)
@@ -81,47 +83,60 @@ def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
         Line(tuple(heads[number]), tuple(tuple(places.get((row, column), ())) for column in columns))
         for number, row in enumerate(rows)
     )
-    return Matrix(across=across, down=down, tops=_heads(columns), columns=columns, lines=lines)
+    names = [tuple(", ".join(group) for group in groups) for groups in (across, down)]
+    return Matrix(across=names[0], down=names[1], tops=_heads(columns), columns=columns, lines=lines)
 
 
 def _differing(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if len({shown(cell["factors"].get(name, "")) for cell in cells}) > 1)
+    return tuple(name for name in names if len({_level(cell, (name,)) for cell in cells}) > 1)
 
 
-def _levels(cell: Document, names: Sequence[str]) -> Levels:
-    return tuple(shown(cell["factors"].get(name, "")) for name in names)
+def _groups(cells: Sequence[Document], names: Sequence[str]) -> list[Group]:
+    """The factors, those that part the cells in the same way together."""
+    found: dict[tuple[int, ...], Group] = {}
+    for name in names:
+        levels = [_level(cell, (name,)) for cell in cells]
+        parting = tuple(levels.index(level) for level in levels)
+        found[parting] = (*found.get(parting, ()), name)
+    return list(found.values())
 
 
-def _order(cells: Sequence[Document], name: str) -> Mapping[str, int]:
-    """The levels of a factor as the experiment has them."""
-    return {level: at for at, level in enumerate(dict.fromkeys(shown(cell["factors"].get(name, "")) for cell in cells))}
+def _level(cell: Document, group: Group) -> str:
+    return ", ".join(shown(cell["factors"].get(name, "")) for name in group)
 
 
-def _sorted(found: set[Levels], names: Sequence[str], orders: Mapping[str, Mapping[str, int]]) -> tuple[Levels, ...]:
-    return tuple(
-        sorted(found, key=lambda levels: [orders[name][level] for name, level in zip(names, levels, strict=True)])
-    )
+def _levels(cell: Document, groups: Sequence[Group]) -> Levels:
+    return tuple(_level(cell, group) for group in groups)
 
 
-def _across(cells: Sequence[Document], varied: Sequence[str]) -> tuple[str, ...]:
-    if len(varied) > MOST_FACTORS:
+def _combined(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Levels, ...]:
+    """The combinations of levels that there are, in the order that the experiment gives the levels of each."""
+    orders = [
+        {level: at for at, level in enumerate(dict.fromkeys(_level(cell, group) for cell in cells))} for group in groups
+    ]
+    found = {_levels(cell, groups) for cell in cells}
+    return tuple(sorted(found, key=lambda levels: [order[level] for order, level in zip(orders, levels, strict=True)]))
+
+
+def _across(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Group, ...]:
+    if len(groups) > MOST_FACTORS:
         return ()
-    ways = [names for size in range(1, len(varied) + 1) for names in combinations(varied, size)]
+    ways = [some for size in range(1, len(groups) + 1) for some in combinations(groups, size)]
     rated = []
-    for names in ways:
-        columns = len({_levels(cell, names) for cell in cells})
-        rows = len({_levels(cell, [name for name in varied if name not in names]) for cell in cells})
+    for some in ways:
+        columns = len({_levels(cell, some) for cell in cells})
+        rows = len({_levels(cell, [group for group in groups if group not in some]) for cell in cells})
         if columns <= MOST_ACROSS:
             holes = columns * rows / len(cells)
-            rated.append(((columns + rows) * holes, columns, names))
+            rated.append(((columns + rows) * holes, columns, some))
     return min(rated)[2] if rated else ()
 
 
-def _spread(cells: Sequence[Document], name: str) -> float:
+def _spread(cells: Sequence[Document], group: Group) -> float:
     """How much the levels of a factor differ in the share of their cells that hang; one of few cells counts for little."""
     hung: dict[str, list[bool]] = {}
     for cell in cells:
-        hung.setdefault(shown(cell["factors"].get(name, "")), []).append(cell["verdict"] == "hang")
+        hung.setdefault(_level(cell, group), []).append(cell["verdict"] == "hang")
     mean = sum(map(sum, hung.values())) / len(cells)
     return sum(len(some) * (sum(some) / len(some) - mean) ** 2 for some in hung.values())
 

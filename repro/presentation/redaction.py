@@ -45,8 +45,8 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ((), re.compile(rf"(?i)({_SECRET_WORD}[\w.-]{{0,64}}\\?['\"]?\s*[:=]\s*)b?({_QUOTED}|[^\s,;)}}\]<]+)"), r"\1<secret>"),
     (("body", "value"), re.compile(rf"((?i:(?:Message)?Body|StringValue|BinaryValue)\\?['\"]?\s*[:=]\s*)b?(?:{_QUOTED})"), r"\1<body>"),
     (("body",), re.compile(r"((?:Message)?Body(?:\.\w+)?=)[^&\s]+(?=&)"), r"\1<body>"),
-    (("body",), re.compile(r"((?:\bMessage)?\bBody\\?['\"]?\s*[:=]\s*|\bMessageBody=|(?i:\bmessage body)\s*[:=]?\s+)(?!\s*<body>)[^\r\n]+"), r"\1<body>"),
-    (("<body>",), re.compile(r"(?is)(<Body>)(?!<).*?(</Body>|\Z)"), r"\1<body>\2"),
+    (("body",), re.compile(r"(\b(?:Message)?Body\\?['\"]?\s*[:=]\s*|(?i:\bmessage body)\s*[:=]?\s+)(?!\s*<body>)[^\r\n]+"), r"\1<body>"),
+    (("<body>",), re.compile(r"(?s)(<Body>)(?!<body>).*?(</Body>|\Z)"), r"\1<body>\2"),
     (("=",), re.compile(rf"(?<![\w.<-])((?!{_KEPT_VARIABLES})[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*=)({_QUOTED}|[^\s'\",;)}}\]<]+)"), r"\1<value>"),
     (("':", '":'), re.compile(rf"(['\"])((?!{_KEPT_VARIABLES})[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)\1(: ?)(?:{_QUOTED})"), r"\1\2\1\3<value>"),
     (("://",), re.compile(r"://[^/\s:@]+:[^/\s@]+@"), "://<secret>@"),
@@ -56,6 +56,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ((".internal", ".local", ".lan", ".corp", ".intra"), re.compile(r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}\.(?:internal|local|lan|corp|intra|intranet)\b"), "<host>"),
     ((), re.compile(r"(?<![\w.])(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2}(?!\w|\.\d)"), "<host>"),
     ((), re.compile(r"\d{12}(?<![A-Za-z0-9.]\d{12})(?![A-Za-z0-9]|\.\d)|(?<![\w-])\d{4}-\d{4}-\d{4}(?![\w-])"), "<account>"),
+    (("linux-",), re.compile(r"(Linux-\d+(?:\.\d+){1,2})[\w.+-]{1,80}?(-(?:x86_64|aarch64|arm64|i686))"), r"\1\2"),
     (("/home/", "/users/", "\\users\\"), re.compile(r"((?:/(?:home|Users)/|[A-Za-z]:\\Users\\))(?!<)[^/\\\s:'\"]+"), r"\1<user>"),
     ((), re.compile(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{40,}={0,2}(?![A-Za-z0-9+/])"), "<secret>"),
 )  # fmt: skip
@@ -117,7 +118,7 @@ def of_this_machine(*, run: Path | None = None) -> Redact:
     except (OSError, KeyError):  # a user without a name, as in some containers
         user = os.environ.get("USER", "")
     host = platform.node()
-    folders = {} if run is None else {str(run.resolve()): "<run>"}
+    folders = {} if run is None else {str(run.resolve()): "<run>", f"--out {run}": "--out <run>", f"--out {run.name}": "--out <run>"}  # fmt: skip
     return redactor(
         users=(user,),
         homes=(str(Path.home()),),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from repro.core.recipe import Recipe
 from repro.model import Level
+from repro.presentation.markdown import inline
+
+_FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
+"""Python wants these at the very beginning of a file."""
 
 
 def reproducer(recipe: Recipe) -> str:
@@ -31,7 +36,10 @@ def reproducer(recipe: Recipe) -> str:
             config=_config(recipe.options),
             think_time=_plain(recipe.think_time),
             wait_time_seconds=recipe.wait_time_seconds,
-            source=recipe.source.rstrip(),
+            stall=_plain(recipe.stall),
+            futures=_FUTURE.findall(recipe.source),
+            source=_FUTURE.sub("", recipe.source).rstrip(),
+            modules={name: _literal(text) for name, text in sorted(recipe.modules.items())},
             variables=dict(sorted(recipe.variables.items())),
         )
     )
@@ -43,7 +51,9 @@ def readme(recipe: Recipe, *, seen: str, command: str) -> str:
     return (
         _templates()
         .get_template("reproduce.md.jinja")
-        .render(title=recipe.title, python=recipe.python, pins=pins, seen=seen, command=command)
+        .render(
+            title=inline(recipe.title), python=recipe.python, pins=pins, seen=seen, command=command.replace("`", "'")
+        )
     )
 
 
@@ -55,6 +65,12 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Python and Markdown, no HTML
     )
+
+
+def _literal(text: str) -> str:
+    """The text as a literal that people can read where that is possible."""
+    is_readable = "'''" not in text and not text.rstrip().endswith(("\\", "'"))
+    return f"r'''\n{text.rstrip()}\n'''" if is_readable else repr(text)
 
 
 def _plain(number: float) -> float | int:

@@ -4,6 +4,7 @@
       run.sqlite               the plan, and a row a trial; a commit after every trial
       run.lock                 held by the program that writes this run
       evidence/<cell>-<n>/     what was kept of trial n of a cell
+      load/                    the locustfile as it was (see ``locustfiles.py``)
 
 One SQLite file in WAL mode: a program that is killed loses at most the trials that were under way, and a report can
 be made while the run goes on. Whoever writes holds ``run.lock``, so that two programs never number trials alike.

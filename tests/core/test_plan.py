@@ -233,6 +233,7 @@ COUNTS = {
     "locust-2637/launch": 2 * 2 * 5,
     "locust-2637/backends": 2 * 2 * 2,
     "locust-2637/tls": 2 * 2 * 2,
+    "locust-2637/timeouts": 16,
     "gevent-urllib3": 2 * 3,
 }
 SAID = re.compile(r"^# (\d+) cells of the (\d+):", re.MULTILINE)

@@ -12,7 +12,7 @@ BYSTANDERS = {f"package-{letter}": "1" for letter in "abcdefghijklmnopqrst"}
 
 
 def recipe(pins: dict[str, str], **options: int) -> Recipe:
-    return Recipe(title="", python="3.11", pins=pins, options=options)
+    return Recipe(title="", python="3.11", pins=pins, options=options, client="shared")
 
 
 def reduce(whole: Recipe, hangs: Callable[[Recipe], bool], explicit: Collection[str] = ()) -> tuple[Recipe, list[str]]:
@@ -63,3 +63,23 @@ def test_the_result_hangs_and_nothing_more_can_go(seed: int) -> None:
     small, _ = reduce(whole, lambda one: needed <= {*one.pins, *one.options}, set(rng.sample(sorted(whole.pins), 3)))
     assert {*small.pins, *small.options} == needed
     assert small.pins.items() <= whole.pins.items()
+
+
+def test_settings_become_plain_where_the_hang_remains() -> None:
+    whole = Recipe(title="", python="3.11", pins=LOAD, launch="spawn", import_order="boto3-first", think_time=2)
+    small, tried = reduce(whole, lambda one: one.client == "per-iteration")
+    assert (small.launch, small.import_order, small.client, small.think_time) == (
+        "cli",
+        "locust-first",
+        "per-iteration",
+        0,
+    )
+    assert "with client=shared" in tried
+
+
+def test_a_locustfile_of_its_own_keeps_what_it_decides_and_its_queue() -> None:
+    variables = {"REPRO_QUEUE": "q", "REPRO_K": "3", "OTHER": "1"}
+    whole = Recipe(title="", python="3.11", pins={}, source="pass", variables=variables, launch="library")
+    small, tried = reduce(whole, lambda one: "REPRO_K" in one.variables)
+    assert small.variables == {"REPRO_QUEUE": "q", "REPRO_K": "3"}
+    assert tried == ["without REPRO_K", "without OTHER", "with launch=cli"]

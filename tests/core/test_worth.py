@@ -95,9 +95,14 @@ def test_a_factor_that_makes_no_difference_is_named_once_and_one_that_does_stays
     ]
     assert said(results, "retry_mode", "max_attempts", "fault") == (
         "under fault=no_answer:share=0.02 the longest wait was 60.0 s with time-outs of 60 s, 3.1 to 3.9 s with time-outs of 3 s, "
-        "whatever the retry_mode; "
+        "whatever the retry_mode (tried with time-outs of 3 s); "
         "under fault=timeout:0 the longest wait was 24.0 s with max_attempts=5, 3.0 s with max_attempts=1"
     )
+
+
+def test_time_outs_that_make_no_difference_are_named_too() -> None:
+    results = [cell(fault="latency:500", wait=0.6), short(fault="latency:500", wait=0.7)]
+    assert said(results, "fault") == "under fault=latency:500 the longest wait was 0.6 to 0.7 s, whatever the time-outs"
 
 
 def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
@@ -110,7 +115,7 @@ def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
     assert said(results, "wait_time_seconds", "max_attempts") == (
         "wait_time_seconds=5 beyond read_timeout=3 is a fault of its own: without any other the longest wait was "
         "22.0 s and then a failure (20 of 40 operations) with max_attempts=5, "
-        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1; with read_timeout=60 it is 5.1 s and nothing fails"
+        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1, but with read_timeout=60 it is 5.1 s and nothing fails"
     )
 
 

@@ -63,6 +63,9 @@ class Browser:
     def press(self, *keys: str) -> None:
         webdriver.ActionChains(self._driver).send_keys(*keys).perform()
 
+    def press_with(self, modifier: str, key: str) -> None:
+        webdriver.ActionChains(self._driver).key_down(modifier).send_keys(key).key_up(modifier).perform()
+
     def click(self, selector: str) -> None:
         self._driver.find_element("css selector", selector).click()
 

@@ -53,6 +53,12 @@ def test_it_renders_and_fits(opened, name: str, width: int, scheme: str) -> None
     assert shown.keep_screenshot(f"page-{name}", height=1600).stat().st_size > 20_000
 
 
+def test_a_run_without_a_trial_is_a_page_too(opened) -> None:
+    shown = opened(cells=2, trials=0, text="")
+    assert shown.texts(TILES) == []
+    assert shown.texts("#left .body") == ["Choose a cell."]
+
+
 def test_dark_is_dark(opened) -> None:
     of_page = "return getComputedStyle(document.body).backgroundColor"
     light = opened(text="t").run(of_page)
@@ -89,6 +95,10 @@ def test_every_cell_is_reached_and_chosen_by_keyboard(opened) -> None:
     shown.press(Keys.ENTER)
     assert shown.run("return document.querySelector('[data-side=left]').value") == "3"
     assert shown.run("return document.activeElement.closest('section').id") == "left"
+    shown.run("document.querySelector('[data-cell=\"4\"]').focus()")
+    shown.press_with(Keys.SHIFT, Keys.ENTER)
+    assert shown.run("return document.querySelector('[data-side=right]').value") == "4"
+    assert shown.run("return document.querySelector('[data-side=left]').value") == "3"
 
 
 def test_it_begins_with_a_hang_beside_the_most_alike_that_is_clean(opened) -> None:

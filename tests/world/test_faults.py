@@ -352,9 +352,15 @@ def test_the_log_tells_what_was_done_to_whom(upstream: str, tmp_path: Path) -> N
             asked(stands.url, limit_s=SHORT_S)
         log = stands.log_path
     events = read_log(log)
-    assert [event["event"] for event in events if event["connection"] == 1] == ["opened", "request", "answer", "closed"]
+    assert [event["event"] for event in events if event["connection"] == 1] == [
+        "opened",
+        "request",
+        "backend",
+        "answer",
+        "closed",
+    ]
     second = [event for event in events if event["connection"] == 2]
-    assert [event["event"] for event in second] == ["opened", "request", "fault", "silenced", "closed"]
+    assert [event["event"] for event in second] == ["opened", "request", "fault", "backend", "silenced", "closed"]
     assert (second[1]["action"], second[1]["ordinal"], second[2]["fault"]) == ("ReceiveMessage", 2, "no_answer")
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)
 

@@ -174,7 +174,7 @@ function chart(trial, parent) {
   if (trial.since !== null) {
     draw("line", { x1: x(trial.since), x2: x(trial.since), y1: 10, y2: 184, class: "moment" }, svg);
     const late = trial.since > seconds / 2;
-    draw("text", { x: x(trial.since) + (late ? -6 : 6), y: 118, "text-anchor": late ? "end" : "start", class: "strong moment-text" }, svg, `stuck since ${trial.since.toFixed(1)} s`);
+    draw("text", { x: x(trial.since) + (late ? -6 : 6), y: 137, "text-anchor": late ? "end" : "start", class: "strong moment-text" }, svg, `stuck since ${trial.since.toFixed(1)} s`);
   }
   ended.forEach((value, at) => {
     const span = draw("rect", { x: x(at * step), y: 10, width: x(step) - x(0), height: 174, "fill-opacity": 0 }, svg);
@@ -189,7 +189,7 @@ const like = (a, b) => a.levels.filter((level, at) => level === b.levels[at]).le
 const hung = data.cells.findIndex(cell => cell.verdict === "hang");
 const first = hung >= 0 ? hung : data.cells.length ? 0 : null;
 const others = data.cells.map((cell, at) => at).filter(at => at !== first && (hung < 0 || data.cells[at].verdict === "clean"));
-others.sort((a, b) => like(data.cells[b], data.cells[first]) - like(data.cells[a], data.cells[first]));
+others.sort((a, b) => like(data.cells[b], data.cells[first]) - like(data.cells[a], data.cells[first]) || Math.abs(a - first) - Math.abs(b - first));
 refilter();
 choose("left", first);
 choose("right", others.length ? others[0] : null);

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from repro.errors import UsageError
+from repro.world.backends.account import ATTEMPTS
 from repro.world.backends.endpoint import BATCH
 
 ROUND_TRIP_S = 0.02
@@ -15,10 +16,13 @@ ROUND_TRIP_S = 0.02
 CALLS_PER_PROCESS_S = 500.0
 """The most calls a second that one Locust process with boto3 made on one core (`benchmarks/backend_capacity.py`)."""
 
-OWN_REQUESTS = 3
-"""For each trial, besides messages and probes: make the queue, delete it, and one to spare."""
+OWN_CALLS = 3
+"""For each trial, besides messages and probes: make the queue, delete it, and one to spare for the run's own start."""
 
 PROBES_S = 0.1
+EXTENSION_S = 180.0
+"""A trial is probed so much longer at most: while users are waited for, and its evidence is collected."""
+
 COST_PER_MILLION = 0.40
 """US dollars for a million requests to a standard queue: https://aws.amazon.com/sqs/pricing/"""
 
@@ -40,8 +44,9 @@ class TrialLoad:
 
     @property
     def own(self) -> int:
-        """This program's own requests around the trial."""
-        return OWN_REQUESTS + ceil(self.messages / BATCH) + ceil(self.seconds * PROBES_S)
+        """This program's own requests around the trial at most, retries included."""
+        calls = OWN_CALLS + ceil(self.messages / BATCH)
+        return calls * ATTEMPTS + ceil((self.seconds + EXTENSION_S) * PROBES_S)
 
 
 @dataclass(frozen=True)

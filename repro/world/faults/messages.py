@@ -1,6 +1,6 @@
 """HTTP/1 messages on an asyncio connection: read whole, each with what the proxy must know of it, and written as they are.
 
-A protocol of our own instead of asyncio's streams, which cost a relay about twice the processor time for a request.
+A protocol of our own: with asyncio's streams a request took a seventh more of the processor, which a cell has to share.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from repro.world.faults.messages import Connection, HttpError, Message, kept
 
 BACKLOG = 2048
 FLUSH_S = 0.1
-"""What the log holds back at most: a line at a time, each a system call, would cost a fifth of the proxy's work."""
+"""How long the log holds a line back at most: each for itself would be a system call."""
 
 MILLI, MICRO = 1e-3, 1e-6
 KILO = 1000
@@ -162,6 +162,8 @@ class _Link:
         made_up = next((fault for fault in hit if fault.name in {"status", "throttle"}), None)
         answer = _error(made_up, request) if made_up else await self._ask(request)
         if faults:
+            if not made_up:
+                self.note("backend", ordinal=ordinal, status=_status(answer), bytes=answer.size)
             self._silence_if_idle(faults)
             await self._obey(faults, hit)
             await self._send(answer, faults, hit)

@@ -1,0 +1,132 @@
+"""What is redacted, shape by shape, and what must stay readable."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.presentation.redaction import redacted, redactor
+
+REDACT = redactor(users=("somebody-real",), homes=("/srv/people/somebody",), hosts=("build-host-77",), secrets=("opaque-value-1",), places={"/work/run": "<run>"})  # fmt: skip
+
+LEAKS = [
+    ("AKIAIOSFODNN7EXAMPLE", "x"),
+    ("AKIAIOSF\x1b[0mODNN7EXAMPLE", "ODNN7EXAMPLE"),
+    ("AKIAIOSF\x00ODNN7EXAMPLE", "ODNN7EXAMPLE"),
+    ("key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalr"),
+    ("aws_secret_access_key = 'short secret'", "short"),
+    ('"AWS_SECRET_ACCESS_KEY": "short secret"', "short"),
+    (r"{\"SecretAccessKey\": \"short secret\"}", "short"),
+    ("x-amz-security-token: abcdef", "abcdef"),
+    ("token FwoGZXIvYXdzEBYaDHqa0AP and", "DHqa0AP"),
+    ("Authorization: AWS4-HMAC-SHA256 Credential=abc, Signature=def", "def"),
+    ("'authorization': b'Bearer abcdef'", "abcdef"),
+    ("https://sqs.eu-west-1.amazonaws.com/987654321098/q?X-Amz-Signature=abcdef&x=1", "abcdef"),
+    ("https://s3.amazonaws.com/b?AWSAccessKeyId=abcdef&Expires=123", "abcdef"),
+    ("the account is 987654321098.", "987654321098"),
+    ("arn:aws:sqs:eu-west-1:987654321098:q", "987654321098"),
+    ("queue_987654321098_x", "987654321098"),
+    ("account 9876-5432-1098", "5432"),
+    ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----", "abc"),
+    ("-----BEGIN PRIVATE KEY-----\nabc", "abc"),
+    ("postgres://me:hunter2@db/x", "hunter2"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "eyJzdWIi"),
+    ("ghp_abcdefghijklmnopqrstuvwxyz0123", "abcdefghij"),
+    ("send_message(MessageBody='card 4111')", "4111"),
+    ("{'Body': 'card 4111', 'MD5OfBody': 'x'}", "4111"),
+    (r'"{\"Body\": \"card 4111\"}"', "4111"),
+    ("Action=SendMessage&MessageBody=card+4111&Version=1", "4111"),
+    ("MessageBody=card 4111 and more", "more"),
+    ("'MessageBody': 'card 4111 that was cut", "cut"),
+    ("message body: card 4111", "4111"),
+    ("<Message><Body>card\n4111</Body></Message>", "4111"),
+    ("'MessageAttributes': {'a': {'StringValue': 'card 4111'}}", "4111"),
+    ("MY_SETTING=anything", "anything"),
+    ("environ({'SHELL': '/bin/zsh', 'MY_SETTING': 'anything at all'})", "anything"),
+    ("opaque-value-1 without its name", "opaque"),
+    ("/home/alice/venv/x.py and /Users/alice/x", "alice"),
+    (r"C:\Users\alice\x", "alice"),
+    ("/srv/people/somebody/x.py", "somebody"),
+    ("by somebody-real on build-host-77", "somebody"),
+    ("by somebody-real on build-host-77", "build-host"),
+    ("alice@mail.company.net", "alice"),
+    ("https://packages.company.net/simple/x", "company"),
+    ("ip-10-1-2-3.eu-west-1.compute.internal", "10-1-2-3"),
+    ("db-1.prod.corp:5432 refused", "db-1"),
+    ("connect to 10.20.30.40:80, 192.168.7.8 and 172.16.1.2.", "."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "secret"), LEAKS)
+def test_it_does_not_get_out(text: str, secret: str) -> None:
+    made = REDACT(text)
+    assert "<" in made
+    if secret not in {"x", "."}:
+        assert secret not in made
+    assert not any(part in made for part in ("IOSFODNN7", "10.20", "192.168.7", "172.16.1"))
+
+
+READABLE = [
+    'File "urllib3/connectionpool.py", line 1180, in _close_pool_connections; gevent 24.2.1, cell 3f9c2a1b4d5e',
+    "repro run --set stack=2024-03 --set client=per-iteration --set env.LOCUST_SKIP_URLLIB3_PATCH=1 --set python=3.11",
+    "hangs when gevent<=24.2.1 (25.9.1 clean) and urllib3>=1.26.16 (1.26.15 clean); locust makes no difference",
+    "See https://github.com/gevent/gevent/issues/1957.",
+    "5 users parked on socket 8 to 127.0.0.1:45643, to read",
+    "Exception ignored in <finalize object; dead>: greenlet.GreenletExit, through urllib3/connectionpool.py → queue.py:get",
+    "http/client.py:986 HTTPConnection.send  self.connect()",
+    "http://localhost:5000 and http://127.0.0.1:5000/000/q",
+    "locust 10.2.3 and 24.10.2.1; 1.2.123456789012",
+    "cli library REPRO_QUEUE=q PYTHONUNBUFFERED=1",
+]
+
+
+@pytest.mark.parametrize("text", READABLE)
+def test_what_a_report_is_made_of_stays_as_it_is(text: str) -> None:
+    assert redactor(users=("root",), hosts=("localhost",))(text) == text
+
+
+def test_it_may_be_redacted_twice() -> None:
+    for text, _ in LEAKS:
+        assert REDACT(REDACT(text)) == REDACT(text)
+
+
+def test_of_a_kernel_its_release_is_enough() -> None:
+    assert REDACT("Linux-6.1.44-built-by-company-x86_64-with-glibc2.36") == "Linux-6.1.44-x86_64-with-glibc2.36"
+
+
+def test_the_runs_own_folder_has_a_word() -> None:
+    assert REDACT("see /work/run/evidence/x/error.txt") == "see <run>/evidence/x/error.txt"
+
+
+def test_an_environment_variable_that_is_a_factor_stays_unless_it_is_a_secret() -> None:
+    factors = {"env.LOCUST_SKIP_URLLIB3_PATCH": "1", "env.API_TOKEN": "abc"}
+    assert redacted(factors, redactor()) == {"env.LOCUST_SKIP_URLLIB3_PATCH": "1", "env.API_TOKEN": "<secret>"}
+
+
+def test_what_identifies_and_what_counts_is_left() -> None:
+    document = {"id": "123456789012", "evidence": "evidence/123456789012-1", "timeline": [[0, 1, 2, 3]], "reason": "123456789012"}  # fmt: skip
+    assert redacted(document, redactor()) == {**document, "reason": "<account>"}
+
+
+@pytest.mark.parametrize(
+    "letter", ["a", ".", "-", "A", "A_", "1", "/", "a.", "://", "@", "Body", "TOKEN", "'", "\\", " "]
+)
+def test_a_long_text_takes_a_time_that_grows_with_its_length_alone(letter: str) -> None:
+    redact = redactor()
+    began = time.process_time()
+    redact(letter * 5_000)
+    short_s = max(time.process_time() - began, 0.001)
+    began = time.process_time()
+    redact(letter * 40_000)
+    assert time.process_time() - began < short_s * 8 * 5  # squared it would be 64
+
+
+@given(st.text(string.printable, max_size=40), st.text(string.printable, max_size=40), st.integers())
+def test_an_access_key_never_survives(before: str, after: str, seed: int) -> None:
+    key = "AKIA" + "".join(random.Random(seed).choices(string.ascii_uppercase + string.digits, k=16))
+    assert key not in redactor()(f"{before} {key} {after}")

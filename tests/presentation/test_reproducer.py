@@ -1,0 +1,120 @@
+"""The reproducer's file: it is Python whatever goes into it, its SQS speaks both protocols, and what is stuck is seen."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from itertools import product
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from repro.core.recipe import Recipe
+from repro.presentation.redacted_source import redact_source
+from repro.presentation.redaction import redactor
+from repro.presentation.reproducer import reproducer
+
+
+def recipe(**given) -> Recipe:
+    return Recipe(**{"title": "it hangs", "python": "3.11", "pins": {"gevent": "24.2.1"}, **given})
+
+
+@pytest.mark.parametrize(("launch", "client", "order"), [*product(("cli", "library", "process", "spawn"), ("shared", "per-user", "per-iteration"), ("locust-first", "boto3-first"))])  # fmt: skip
+def test_it_is_python_for_every_setting(launch: str, client: str, order: str) -> None:
+    text = reproducer(recipe(launch=launch, client=client, import_order=order, options={"read_timeout": 3, "max_attempts": 2}, variables={"A": "'"}))  # fmt: skip
+    ast.parse(text)
+    assert ("def run_load" in text) == (launch != "cli")
+
+
+@pytest.mark.parametrize("title", ['a """ b', "\\", "C:\\new\\users", "line\nline", '"', "</script>"])
+def test_no_title_breaks_out_of_its_docstring(title: str) -> None:
+    made = ast.parse(reproducer(recipe(title=title)))
+    assert isinstance(made.body[0], ast.Expr)
+    assert isinstance(made.body[1], ast.Import)
+
+
+@pytest.mark.parametrize("module", ["x = '''a'''", 'x = "\\n"', "x = 'y'", "# ends with \\", "x = {{ 7 }}"])
+def test_modules_of_its_own_arrive_as_they_were(module: str) -> None:
+    text = reproducer(recipe(source="import mine\n", modules={"mine": module}))
+    (assigned,) = [node.value.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assign) and "MODULES['mine']" in ast.unparse(node.targets[0])]  # fmt: skip
+    assert assigned.strip("\n") == module
+
+
+def test_a_locustfile_may_look_into_the_future_and_call_things_as_it_likes() -> None:
+    source = '"""Mine."""\nfrom __future__ import annotations\nfrom time import time\nUSERS = None\n'
+    text = reproducer(recipe(source=source, stall=3))
+    compile(text, "reproduce.py", "exec")
+    assert (
+        text.index("from time import time")
+        < text.rindex("import time\n")
+        < text.rindex("USERS, SECONDS, GRACE, STALL =")
+    )
+
+
+@pytest.fixture
+def served():
+    """The SQS of a reproducer, run as the file runs it."""
+    (server,) = re.findall(r"(?s)\nSQS = '''(.*?)'''", reproducer(recipe()))
+    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", server], stdout=subprocess.PIPE, text=True)
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_its_sqs_gives_back_what_was_sent(served: str) -> None:
+    client = boto3.client("sqs", endpoint_url=served, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}))  # fmt: skip
+    url = client.create_queue(QueueName="q")["QueueUrl"]
+    for body in ("a", "b & <c>"):
+        client.send_message(QueueUrl=url, MessageBody=body)
+    found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in found] == ["a", "b & <c>"]
+    client.delete_message(QueueUrl=url, ReceiptHandle=found[0]["ReceiptHandle"])
+
+
+def test_its_sqs_speaks_the_older_protocol_too(served: str) -> None:
+    from urllib.parse import urlencode
+    from urllib.request import urlopen
+    from xml.etree import ElementTree as ET
+
+    def call(**given: str) -> ET.Element:
+        with urlopen(served, data=urlencode(given).encode()) as answer:  # noqa: S310  # our own, on loopback
+            return ET.fromstring(answer.read())  # noqa: S314  # likewise
+
+    call(Action="SendMessage", MessageBody="a & <b>")
+    assert call(Action="ReceiveMessage", MaxNumberOfMessages="1").findtext(".//Body") == "a & <b>"
+
+
+SECRETS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "987654321098", "hunter2hunter2", "card 4111-1111", "somebody-real")  # fmt: skip
+SOURCE = '''
+"""Mine, by somebody-real."""
+import boto3  # asks 987654321098
+client = boto3.client("sqs", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key='wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY')
+URL = f"https://sqs.eu-west-1.amazonaws.com/987654321098/{client}"
+password = "hunter2hunter2"
+SETTINGS = {"API_TOKEN": "hunter2hunter2", "users": 3}
+token = client.meta.token
+def send(): client.send_message(QueueUrl=URL, MessageBody="card 4111-1111")
+'''
+
+
+def test_a_locustfile_is_redacted_and_stays_what_it_does() -> None:
+    made = redact_source(SOURCE, redactor(users=("somebody-real",)))
+    assert [secret for secret in SECRETS if secret in made] == []
+    before, after = ast.parse(SOURCE), ast.parse(made)
+    assert [type(node) for node in ast.walk(before)] == [type(node) for node in ast.walk(after)]
+    assert "token = client.meta.token" in made
+    assert '"users": 3' in made
+
+
+def test_what_is_no_python_is_not_redacted_by_halves() -> None:
+    with pytest.raises(ValueError, match="no Python"):
+        redact_source("x = '", redactor())
+
+
+def test_a_dummy_beside_a_secrets_name_stays() -> None:
+    source = 'password = "x"\ntoken = "testing"\n'
+    assert redact_source(source, redactor()) == source
