@@ -122,7 +122,9 @@ def said_when_cut_short(store: RunStore, probes: Sequence[Probe], *, as_json: bo
         kept = len(store.finished_trials())
         sentence = str(error) or "interrupted"
         show_document(store, probes, {"kind": "unknown", "confidence": 0.0, "sentence": sentence}, as_json=as_json)
-        click.echo(f"{kept} probes are kept; go on with: {resuming_line(store.folder)}", err=True)
+        click.echo(
+            f"{kept} probe{' is' if kept == 1 else 's are'} kept; go on with: {resuming_line(store.folder)}", err=True
+        )
         raise
 
 

@@ -8,6 +8,7 @@ interruption, is not tried again.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Blaming:
         reduction = Reduction(
             changed=self._likeliest_first(),
             trial=self._outcome,
-            confidence=self.confidence,
+            confidence=self._of_each_half,
             most_trials=self.most_trials,
             on_step=self.on_step,
         )
@@ -118,6 +119,11 @@ class Blaming:
             probes=tuple(self._probes),
             unresolvable=sum(cell is None for cell in self._mixed.values()),
         )
+
+    @property
+    def _of_each_half(self) -> float:
+        """What the package, and then its release, must be sure by, for the two together to be as sure as was asked."""
+        return math.sqrt(self.confidence)
 
     # Which packages
 
@@ -251,7 +257,7 @@ class Blaming:
             candidates=candidates,
             probe=probe,
             keep=keep,
-            confidence=self.confidence,
+            confidence=self._of_each_half,
             most_trials=left + len(known),
             jobs=self.jobs,
             cancel=self.cancel,
@@ -305,13 +311,15 @@ def sentence_of(accusation: Accusation) -> str:
     by_name = {one.change.package: one for one in accusation.guilty}
     parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in sets]
     sure = min(one.confidence for one in accusation.guilty)
-    text = (
-        f"it hangs since {'; and also since '.join(parts)}, of {count} packages that changed, at {sure:.1%} confidence"
-    )
+    text = f"it hangs since {'; and also since '.join(parts)}, of {_packages(count)} that changed, at {sure:.1%} confidence"
     if blame.kind is not BlameKind.FOUND:
         return f"{text}; {blame.why} before all was looked at (--max-trials allows more)"
     back = ", ".join(f"{name} {accusation.changes[name].good or 'none'}" for name in blame.cure)
     return f"{text}; taken back to {back}, the bad end is clean ({blame.cure_confidence:.1%})"
+
+
+def _packages(count: int) -> str:
+    return f"{count} package{'' if count == 1 else 's'}"
 
 
 def _since(one: Guilty) -> str:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from repro.cli import cli
-from repro.errors import ExitCode, ReproError
+from repro.errors import ExitCode, ReproError, StoreError
 from repro.model import Trial
 from repro.presentation.document import schema
 from repro.world.store import read_run
@@ -89,7 +90,9 @@ def repro(*words: str, folder: Path, **env: str) -> subprocess.CompletedProcess[
 
 
 def trials_of(folder: Path) -> list[Trial]:
-    return [trial for cell in read_run(folder).cells for trial in cell.trials]
+    with suppress(StoreError):  # it is being made
+        return [trial for cell in read_run(folder).cells for trial in cell.trials]
+    return []
 
 
 def test_a_hang_in_three_of_ten_trials_is_found_among_32_releases(planted, tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
     hunt = tmp_path / "hunt"
     with subprocess.Popen([sys.executable, "-m", "repro", *words], cwd=tmp_path, stderr=subprocess.DEVNULL) as program:
         deadline = time.monotonic() + LIMIT_S
-        while not (hunt / "run.sqlite").exists() or len(trials_of(hunt)) < 2:
+        while len(trials_of(hunt)) < 2:
             assert time.monotonic() < deadline, "it made no two probes"
             time.sleep(0.2)
         program.kill()

@@ -68,7 +68,7 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
     (tmp_path / "mine.py").write_text(LOCUSTFILE)
     settings = [word for one in SMALL for word in ("--set", one)]
     words = ["blame", "known/clean", "--good", good, "--bad", bad, "--locustfile", "mine.py", *settings]
-    words += ["--confidence", "0.6", "--out", "hunt"]
+    words += ["--confidence", "0.5", "--out", "hunt"]
     done = repro(*words, "--json", folder=tmp_path)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)

@@ -110,6 +110,7 @@ def test_a_pair_that_hangs_only_together_is_found_and_a_second_time_without_a_tr
         "beta": ("2.2", "2.3"),
     }
     assert packages["alpha"]["together_with"] == ["beta"]
+    assert min(one["confidence"] for one in packages.values()) >= 0.95
     assert packages["alpha"]["released"] == "2024-01-06"
     assert len(accusation.blame.cure) == 1
     assert "alpha 1.5" in sentence_of(accusation)
