@@ -1,4 +1,4 @@
-"""The native-lock freeze by gevent and urllib3 alone, for real: called frozen, with both stacks and its known cause."""
+"""What gevent and urllib3 do alone, for real: a freeze on a native lock, a lost wake-up; called so, with stacks and known cause."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from repro.orchestration.planning import Request, prepare
 from repro.orchestration.session import Options, Session
 
 MOST_TRIALS = 10
-"""It froze in 18 of 20 trials or more when it was measured: ten in a row miss it once in 10^7 even at four of five."""
+"""It hung in nearly every trial when it was measured (docs/explanation/verdicts.md): ten in a row miss it once in 10^7 at four of five."""
 
 
-def tried(folder: Path, *, gevent: str, urllib3: str, most: int) -> list[Trial]:
+def tried(folder: Path, *, gevent: str, urllib3: str, most: int, experiment: str = "gevent-urllib3") -> list[Trial]:
     """Trials until one hangs, or all of them."""
-    prepared = prepare(Request(experiment="gevent-urllib3", overrides=(f"gevent={gevent}", f"urllib3={urllib3}")))
+    prepared = prepare(Request(experiment=experiment, overrides=(f"gevent={gevent}", f"urllib3={urllib3}")))
     trials: list[Trial] = []
     with Session(prepared.plan, Options(locustfile=prepared.scenario.locustfile)) as session:
         while len(trials) < most and not (trials and trials[-1].hang):
@@ -37,6 +37,18 @@ def test_gevent_and_urllib3_alone_freeze_on_the_mutex_of_the_resolvers_queue(tmp
     assert "gevent/_threading.py" in waits
     assert "task_queue._mutex is held by greenlet " in holds
     assert "_close_pool_connections" in holds
+
+
+@pytest.mark.registry
+def test_on_an_older_python_a_wake_up_is_lost(tmp_path: Path) -> None:
+    trials = tried(
+        tmp_path, gevent="24.2.1", urllib3="2.2.1", most=MOST_TRIALS, experiment="gevent-urllib3/lost-wake-up"
+    )
+    hang = trials[-1].hang
+    assert hang is not None, trials[-1].reason
+    assert hang.hang_class is HangClass.DEADLOCKED
+    assert "nothing that could wake it" in hang.explanation
+    assert hang.cause == "gevent-1957-lost-wake-up"
 
 
 @pytest.mark.registry
