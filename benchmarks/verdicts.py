@@ -163,7 +163,7 @@ def _kept(results: Path, claim: Claim) -> list[str]:
 
 
 def _row(claim: Claim, called: Sequence[str]) -> str:
-    users = f", {claim.users_stuck} users" if claim.users_stuck else ""
+    users = f", {claim.users_stuck} of its users" if claim.users_stuck else ""
     hits = sum(1 for one in called if one in claim.right)
     share = interval(hits, len(called)) if called else None
     doubt = f"{share.low * 100:.0f}–{share.high * 100:.0f} %" if share else "not run"

@@ -110,7 +110,7 @@ class Suspects:
         is_over = (
             self._is_over(user, sample)
             if user.slot.busy
-            else self._memory.is_all_quiet(sample) or self._is_given_up(user, sample)
+            else self._memory.is_all_quiet(sample) or (user.slot.begun > 0 and self._is_given_up(user, sample))
         )
         return Kind.UNANSWERED if is_over else Kind.UNDECIDED
 
@@ -182,7 +182,8 @@ class Suspects:
         is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and memory.others_at > user.since
         is_patient = parked.has_timeout and PATIENCE_S < parked.left_s < ENDLESS
         is_computing = parked.on is ParkedOn.RUNNING and not memory.burns(sample)
-        return parked.on is ParkedOn.TIMER or is_helped or is_patient or is_computing
+        is_listener = parked.on is ParkedOn.SOCKET and not user.slot.begun  # it never did anything but listen
+        return parked.on is ParkedOn.TIMER or is_helped or is_patient or is_computing or is_listener
 
 
 _MAY_GET_ON = frozenset({ParkedOn.ELSEWHERE, ParkedOn.UNKNOWN, ParkedOn.RUNNING, ParkedOn.EVENT, ParkedOn.SOCKET})

@@ -15,7 +15,7 @@ PID = 100
 PERIOD_S = 0.5
 LIMITS = Limits(stall_after_s=3, stop_grace_s=2, beat_s=2, start_s=20)
 USER = Slot(
-    number=1, is_user=True, busy=False, operation="ReceiveMessage", began=0, last_end=0, begun=0, ended=0, failed=0,
+    number=1, is_user=True, busy=False, operation="ReceiveMessage", began=0, last_end=0, begun=1, ended=0, failed=0,
     poll_s=0, attempt_s=60, ceiling_s=300, born=0.5, killed=0, greenlet=7,
 )  # fmt: skip
 
@@ -226,6 +226,16 @@ def test_an_event_of_all_users_is_waited_for_while_somebody_might_set_it(stirrin
     decision = judged(Bystander(stuck=3, is_busy=False, nothing_ends_from=2, parked=EVENT), seconds=20)
     assert decision.row.hang_class is HangClass.DEADLOCKED
     assert (decision.at > 20) == bool(stirring)
+
+
+def test_one_that_never_did_anything_but_listen_is_not_waited_for() -> None:
+    class Listening(Cell):
+        def _slot(self, number: int, now: float) -> Slot:
+            return replace(super()._slot(number, now), begun=0 if number == 1 else 5)
+
+    decision = judged(Listening(stuck=1, is_busy=False, parked=Parked(on=ParkedOn.SOCKET)), seconds=6)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at < 10
 
 
 def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
