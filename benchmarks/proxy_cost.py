@@ -124,8 +124,9 @@ def _at_once(folder: Path) -> None:
     authority = Authority(folder)
     trusting = ssl.create_default_context(cafile=str(authority.ca_file))
     print(
-        f"| {AT_ONCE} connections at once, all held open | answered | seconds in all | slowest answer, s |\n|---|---|---|---|"
+        f"| {AT_ONCE} connections at once, all held open | answered | seconds in all | slowest, s | ms a request, one kept |"
     )
+    print("|---|---|---|---|---|")
     with _Upstream(("127.0.0.1", 0), _Answering) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
