@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from repro.core.bisection import Answer, AnswerKind
 from repro.core.rates import in_words, interval
-from repro.model import Trial
+from repro.model import Trial, Verdict
 from repro.orchestration.hunt import Candidate, Found, Probe
 
 SHOWN = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
@@ -91,7 +91,7 @@ def block_of(found: Found, *, package: str, sentence: str, command: str) -> str:
     lines = [
         sentence,
         f"range:   {package} {first.name}{_day(first)} to {last.name}{_day(last)}, {len(found.candidates)} candidates",
-        f"probes:  {len(found.probes)} trials of {len({probe.candidate.name for probe in found.probes})} of them",
+        f"probes:  {_made(found)}",
         *_sides(found),
     ]
     for candidate in found.candidates:
@@ -139,6 +139,15 @@ def _no_change(found: Found, package: str) -> str:
         f"no change from {package} {ends[0].name} to {ends[1].name}: it {how} ({counts}), "
         f"at {answer.confidence:.1%} confidence{hint}"
     )
+
+
+def _made(found: Found) -> str:
+    """How many trials were made, of how many candidates, and how many of these could not even be installed."""
+    kinds = {True: list[str](), False: list[str]()}
+    for probe in found.probes:
+        kinds[probe.trial.verdict is Verdict.UNTESTABLE].append(probe.candidate.name)
+    aside = f"; {len(set(kinds[True]))} cannot be installed" if kinds[True] else ""
+    return f"{len(kinds[False])} trials of {len(set(kinds[False]))} of them{aside}"
 
 
 def _sides(found: Found) -> list[str]:

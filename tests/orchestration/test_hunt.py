@@ -96,7 +96,9 @@ def test_releases_that_cannot_be_installed_cost_no_trial() -> None:
     history = History(100, 5, untestable=range(20, 100))
     found = Hunt(history.candidates, history.probe, most_trials=30).run()
     assert (found.answer.index, found.answer.previous) == (5, 4)
-    assert "and 74 more: untestable" in block_of(found, package="p", sentence="s", command="c")
+    block = block_of(found, package="p", sentence="s", command="c")
+    assert "and 74 more: untestable" in block
+    assert " of them; 80 cannot be installed" in block
 
 
 def test_another_hang_does_not_count() -> None:
