@@ -4,6 +4,7 @@
     ├── UsageError                  2   an argument that cannot be used
     │   └── ExperimentError         2   an experiment file or `--set` that cannot be used
     ├── UntestableError             3   the environment of a cell cannot be made
+    │   └── UnreachableError        3   nobody knows whether it can: the package index cannot be reached
     ├── BackendError                4   the SQS does not start or does not answer
     ├── StoreError                  4   the run's folder cannot be read or written
     └── ProcessError                4   a process cannot be started, or will not end
@@ -46,6 +47,10 @@ class UntestableError(ReproError):
     """The environment of a cell cannot be made; the message keeps the resolver's own words."""
 
     exit_code = ExitCode.INCONCLUSIVE
+
+
+class UnreachableError(UntestableError):
+    """The package index cannot be reached, so that nobody knows whether the environment can be made."""
 
 
 class BackendError(ReproError):

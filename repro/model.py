@@ -175,6 +175,21 @@ class Bound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wait:
+    """The longest that anybody waited in one operation, to about a tenth of a second.
+
+    ``has_ended`` is false when it was still going on at the verdict. ``poll_s`` of it may be the operation's own long
+    poll; ``at_most_s`` is what the client's own time-outs allow it, None when they are unknown or without a limit.
+    """
+
+    operation: str
+    seconds: float
+    has_ended: bool
+    poll_s: float = 0.0
+    at_most_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rung:
     """One rung of the ladder of evidence: its name, whether it answered, in how long, and its file or its refusal."""
 
@@ -213,7 +228,7 @@ class Trial:
 
     ``reason`` is one sentence for people, also for verdicts other than a hang. ``evidence`` is the
     trial's folder relative to the run's. ``command`` runs the same cell again. ``seconds`` is the
-    wall time of the whole trial, environment excluded.
+    wall time of the whole trial, environment excluded. ``longest_wait`` is None when no operation was seen.
     """
 
     cell_id: str
@@ -224,6 +239,7 @@ class Trial:
     seconds: float
     hang: Hang | None = None
     operations: Operations = Operations()
+    longest_wait: Wait | None = None
     timeline: tuple[Moment, ...] = ()
     rungs: tuple[Rung, ...] = ()
     python: str = ""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shutil
 import sys
 import threading
@@ -15,10 +16,13 @@ from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from repro.world import processes
 
@@ -179,3 +183,88 @@ def package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     with served() as index:
         monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
         yield index
+
+
+class IndexFolder:
+    """A folder that is a package index: a page and its wheels for each package."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(self, name: str, version: str, *, requires: Sequence[str] = ()) -> None:
+        """A release with one wheel: a module of its name, and its metadata."""
+        self.put(
+            name,
+            f"{name}-{version}-py3-none-any.whl",
+            made_wheel(name, version, made_metadata(name, version, requires, "")),
+        )
+
+    def put(self, name: str, filename: str, wheel: bytes) -> None:
+        folder = self.root / canonicalize_name(name)
+        folder.mkdir(exist_ok=True)
+        (folder / filename).write_bytes(wheel)
+        links = "".join(f'<a href="{file.name}">{file.name}</a>\n' for file in sorted(folder.glob("*.whl")))
+        page = folder / "index.html"
+        page.unlink(missing_ok=True)  # it may be a hard link to another test's
+        page.write_text(f"<!DOCTYPE html><html><body>\n{links}</body></html>\n")
+
+
+@pytest.fixture(scope="session")
+def packed_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index folder of what Locust and boto3 need, packed anew from this environment: no registry is asked."""
+    index = IndexFolder(tmp_path_factory.mktemp("index"))
+    for distribution in needed_by("locust", "boto3"):
+        index.put(distribution.name, *repacked(distribution))
+    index.add("setuptools", "79.0")  # every cell asks for an older one; nothing here imports it
+    return index.root
+
+
+def needed_by(*names: str) -> list[metadata.Distribution]:
+    """These distributions as they are installed here, and all that they need."""
+    todo = [Requirement(name) for name in names]
+    found: dict[str, metadata.Distribution] = {}
+    done = set()
+    while todo:
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
+        for extra in {"", *wanted.extras}:
+            if (name, extra) not in done:
+                done.add((name, extra))
+                found[name] = metadata.distribution(name)
+                needs = [Requirement(one) for one in found[name].requires or ()]
+                todo += [one for one in needs if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return list(found.values())
+
+
+def repacked(distribution: metadata.Distribution) -> tuple[str, bytes]:
+    """A wheel's name and content that install a distribution as it is installed here."""
+    site = Path(str(distribution.locate_file("")))
+    told = [line.split() for line in (distribution.read_text("WHEEL") or "").splitlines()]
+    tags = [words[1].split("-") for words in told if words[:1] == ["Tag:"]]
+    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags, strict=True))
+    names = [
+        file.as_posix()
+        for file in distribution.files or ()
+        if not file.as_posix().startswith("..") and file.suffix != ".pyc" and file.name not in {"RECORD", "INSTALLER"}
+    ]
+    (info,) = {part for path in names for part in (path.partition("/")[0],) if part.endswith(".dist-info")}
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as wheel:
+        for path in names:
+            wheel.write(site / path, path)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*names, f"{info}/RECORD"]))
+    name = canonicalize_name(distribution.name).replace("-", "_")
+    return f"{name}-{distribution.version}-{tag}.whl", body.getvalue()
+
+
+@pytest.fixture
+def index_folder(packed_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IndexFolder:
+    """The only index, a folder of this test's own, with its own caches: what is in it is all that can be installed."""
+    root = tmp_path / "index"
+    shutil.copytree(packed_here, root, copy_function=os.link)
+    for name in ("UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", root.as_uri())
+    monkeypatch.setenv("UV_CACHE_DIR", str(packed_here.parent / "uv"))
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "cache"))
+    return IndexFolder(root)

@@ -145,9 +145,9 @@ def _patch_botocore(module):
     original = module.BaseClient._make_api_call
 
     def _make_api_call(self, operation_name, api_params):
-        _spend()
         poll_s = float(api_params.get("WaitTimeSeconds") or 0)
         with operation(operation_name, poll_s, *_limits_of(self)):
+            _refuse_beyond_budget()  # within: a refused call is a failed one, and not a user from whom nothing is heard
             return original(self, operation_name, api_params)
 
     module.BaseClient._make_api_call = _make_api_call
@@ -158,14 +158,25 @@ def _patch_session(module):
     _hook(module.Session, "create_client", lambda args, kwargs: ("create_client", 0.0), counts=False)
 
 
-def _spend():
-    global _spent
+def _patch_endpoint(module):
+    """Every request that goes out counts, a retry too, whatever the client's own number of attempts is."""
     if not _budget:
         return
-    if _spent >= _budget:
+    original = module.Endpoint._send
+
+    def _send(self, request):
+        global _spent
+        _refuse_beyond_budget()
+        _spent += 1
+        return original(self, request)
+
+    module.Endpoint._send = _send
+
+
+def _refuse_beyond_budget():
+    if _budget and _spent >= _budget:
         flight.record.words[at.H_BUDGET_SPENT] += 1
         raise BudgetSpentError("the run's budget of %d requests is spent" % _budget)
-    _spent += 1
 
 
 def _limits_of(client):
@@ -273,6 +284,7 @@ def _patch_runners(module):
 
 _PATCHES = {
     "botocore.client": _patch_botocore,
+    "botocore.endpoint": _patch_endpoint,
     "botocore.session": _patch_session,
     "requests.sessions": _patch_requests,
     "urllib3.connectionpool": _patch_urllib3,

@@ -8,11 +8,10 @@ locks and events in their list of links, queues in their waiters.
 import gc
 import sys
 
-from repro_agent import naming, sources
+from repro_agent import naming, sources, watchers
 
 MOST_LOCKS = 40
 IDLE_WORKER = "gevent_threadpool_worker_idle"  # a local by which gevent marks a worker that waits for work
-READ, WRITE = 1, 2
 
 _WATCHERS = frozenset(("io", "timer", "async_", "async", "child", "signal", "stat", "idle", "fork", "callback"))
 _LOCKS = frozenset(("Lock", "LockType", "RLock", "_RLock", "lock"))
@@ -121,10 +120,10 @@ class Lot:
                 return
         except Exception:
             return
-        wait = _watcher_wait(kind, watcher)
+        wait = watchers.wait_of(kind, watcher)
         target = self._target(callback)
         if kind == "timer" and getattr(callback, "__name__", "") != "switch":
-            wait = {"kind": "timeout"}
+            wait["kind"] = "timeout"
             target = target or next((part for part in _arguments(watcher) if isinstance(part, self._type)), None)
         if target is None and kind in ("io", "async", "async_"):
             for event in self._linkables_in(callback):  # select and poll wait for an event that watchers set
@@ -195,6 +194,9 @@ class Lot:
             best["kind"], best["type"] = "event", "Condition"
             self.locks.pop(best["id"], None)
         best["has_timeout"] = len(waits) > len(reasons) or best["kind"] == "timer"
+        left = [wait["left_s"] for wait in waits if "left_s" in wait]
+        if left:
+            best["left_s"] = min(left)
         return best
 
     def _is_linked(self, greenlet):
@@ -319,22 +321,6 @@ def _rank(wait):
     return _RANK.index(wait["kind"]) if wait["kind"] in _RANK else len(_RANK)
 
 
-def _watcher_wait(kind, watcher):
-    if kind == "io":
-        events = getattr(watcher, "events", 0)
-        fd = getattr(watcher, "fd", -1)
-        wait = {"kind": "socket", "fd": fd, "for": _directions(events)}
-        wait.update(_addresses(fd))
-        return wait
-    if kind == "timer":
-        return {"kind": "timer"}
-    if kind in ("async", "async_"):
-        return {"kind": "thread"}
-    if kind == "child":
-        return {"kind": "process"}
-    return {"kind": "ready" if kind == "callback" else "event"}
-
-
 def _is_condition(frame):
     """Whether it waits to be notified: ``Condition.wait`` takes a lock of its own making, which is no deadlock."""
     depth = 0
@@ -349,33 +335,6 @@ def _is_condition(frame):
 
 def _arguments(watcher):
     return getattr(watcher, "args", None) or ()
-
-
-def _directions(events):
-    return "+".join(name for bit, name in ((READ, "read"), (WRITE, "write")) if events & bit)
-
-
-def _addresses(fd):
-    """Both ends of a connection, by the C module: gevent's sockets would want their hub."""
-    module = sys.modules.get("_socket")
-    if module is None:
-        return {}
-    try:
-        connection = module.socket(fileno=fd)
-    except Exception:
-        return {}
-    try:
-        return {"local": _address(connection.getsockname), "peer": _address(connection.getpeername)}
-    finally:
-        connection.detach()
-
-
-def _address(ask):
-    try:
-        address = ask()
-    except Exception:  # not connected
-        return ""
-    return "%s:%s" % (address[0], address[1]) if isinstance(address, tuple) else str(address)
 
 
 def _evaluate(expression, frame):

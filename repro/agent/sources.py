@@ -44,7 +44,8 @@ def held_expressions(path, number, first):
         body = text.strip()
         if not body or body.startswith("#"):
             continue
-        if _indent(text) < indent:
+        is_outer = _indent(text) < indent
+        if is_outer:
             indent = _indent(text)
             result.extend((part, True) for part in with_expressions(body))
         for word in (".release(", ".acquire("):
@@ -53,9 +54,16 @@ def held_expressions(path, number, first):
                 owner = _tail(body[:at])
                 if word == ".release(":
                     released.add(owner)
-                elif owner and owner not in released:
+                elif owner and owner not in released and _leads_to(text, indent, inside=is_outer):
                     result.append((owner, False))
     return result
+
+
+def _leads_to(text, indent, *, inside):
+    """Whether who stands further down has passed this line: an ``acquire`` in a branch of its own may not have run."""
+    first = text.split(None, 1)[0].rstrip(":")
+    is_branch = first in ("if", "elif", "else", "while", "for", "except", "return")
+    return inside or (_indent(text) == indent and not is_branch)
 
 
 def wanted_expressions(path, number):

@@ -16,7 +16,7 @@ _COMMANDS = {
     "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
-    "list": ("repro.cli.listing", "List scenarios, experiments, factors or runs."),
+    "list": ("repro.cli.listing", "List scenarios, experiments, factors, faults or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
@@ -72,8 +72,18 @@ def cli() -> None:
     """Show which combination of packages and settings makes a Locust test against SQS hang, why, and since when."""
 
 
+def refusal(platform: str) -> str:
+    """Why this program does not run on a platform (``sys.platform``), with the next step; empty where it does."""
+    if platform in {"linux", "darwin"}:
+        return ""
+    return f"repro watches processes as Linux and macOS show them, and cannot on {platform}; run it there, in WSL or in a container"
+
+
 def main() -> None:
     """Run the command line; every error becomes one sentence on standard error and an exit code."""
+    if reason := refusal(sys.platform):
+        click.echo(f"Error: {reason}", err=True)
+        sys.exit(ExitCode.FAILED)
     try:
         sys.exit(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
     except click.ClickException as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,16 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.hunting import (
+    check_is_same,
+    check_options,
+    closed_on_error,
+    drop_probes,
+    hunting_options,
+    resumed_folder,
+    said_when_cut_short,
+    show_document,
+    show_log,
+)
 from repro.cli.options import (
-    RUNS,
     backend_options,
     command_line,
+    default_jobs,
     end_tidily_on_signals,
     new_folder,
     reproduce,
     shared_options,
 )
-from repro.errors import ExitCode, UntestableError, UsageError
+from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
@@ -51,10 +61,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")
 @click.option("--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang.")  # fmt: skip
 @click.option("--bad-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that hangs.")
-@click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True)
-@click.option("--max-trials", type=click.IntRange(2), default=200, show_default=True, help="Give up after so many.")
-@click.option("--resume", is_flag=True, help="Go on with the blame in --out.")
-@click.option("--log", "show_log", is_flag=True, help="Print the probes as commands at the end.")
+@hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Find which of the packages that changed make it hang, alone or together, and since which release of each.
@@ -72,6 +79,7 @@ def _blame(given: dict[str, Any]) -> ExitCode:
     from repro.presentation.console import make_console
     from repro.world.releases import releases
 
+    check_options(given)
     _check_ends(given)
     prepared = _prepared(given)
     console = make_console(to_stderr=True)
@@ -82,17 +90,30 @@ def _blame(given: dict[str, Any]) -> ExitCode:
     mixer = _mixer(given, prepared)
     say(f"changed      {', '.join(change.in_words for change in mixer.changes.values())}")
     store = _store(given, prepared, mixer)
+    probes: list[Probe] = []
+
+    def show(probe: Probe) -> None:
+        probes.append(probe)
+        say(_line(probe))
+
+    def keep(cell: Cell, trial: Trial) -> None:
+        store.add_cell(cell)
+        store.add_trial(trial)
+
     try:
-        with _session(given, prepared) as session:
+        with said_when_cut_short(store, probes, as_json=given["as_json"]), _session(given, prepared) as session:
             accusation = Blaming(
                 mixer=mixer,
-                probe=lambda cell, number: _probe(session, store, cell, number),
+                probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
+                keep=keep,
                 releases_of=lambda name: releases(name, python=mixer.good.python),
                 confidence=given["confidence"],
                 most_trials=given["max_trials"],
+                jobs=given["jobs"] or default_jobs(),
                 build_ahead=session.environment_of,
+                cancel=session.cancel,
                 on_step=lambda text: say(f"{'':<12} {text}"),
-                on_probe=lambda probe: say(_line(probe)),
+                on_probe=show,
             ).run(store.finished_trials())
         return _show(accusation, given, store)
     finally:
@@ -108,8 +129,6 @@ def _check_ends(given: dict[str, Any]) -> None:
         raise UsageError(f"--good-as-of and --bad-as-of are the same day, {first:%Y-%m-%d}; give two")
     if given["python"]:
         raise UsageError("blame makes environments of its own; give an existing one as --good PYTHON or --bad PYTHON")
-    if given["backend"] == "aws":
-        raise UsageError("a hunt makes too many requests for a real account; use --backend moto or ministack")
 
 
 def _prepared(given: dict[str, Any]) -> Prepared:
@@ -172,6 +191,8 @@ def _end(side: str, given: dict[str, Any], prepared: Prepared) -> End:
         spec = replace(asked, requires=prepared.scenario.info.requires, as_of=day.date())
         try:
             versions = dict(environments.resolve(spec))
+        except UnreachableError:
+            raise
         except UntestableError as error:
             raise UsageError(
                 f"--{side}-as-of {name}: it cannot be resolved; pin by --set what is named. {error}"
@@ -200,15 +221,15 @@ def _names(requires: Sequence[str]) -> dict[str, str]:
 def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
     from repro.cli.run import machine, tool_versions
     from repro.world.locustfiles import keep
-    from repro.world.store import create_run, find_run, open_run
+    from repro.world.store import create_run, open_run
 
     ends = {end: {"name": side.name, "python": side.python, "versions": dict(side.versions)} for end, side in (("good", mixer.good), ("bad", mixer.bad))}  # fmt: skip
     if given["resume"]:
-        store = open_run(given["out"] or find_run(None, RUNS))
+        store = open_run(resumed_folder(given))
         stored = store.read()
-        if (stored.hunt or {}).get("ends") != ends:
-            store.close()
-            raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
+        with closed_on_error(store):
+            check_is_same(stored, (stored.hunt or {}).get("ends"), ends)
+            drop_probes(store, given)
         return store
     store = create_run(
         new_folder(given["out"], "blame"),
@@ -243,13 +264,6 @@ def _session(given: dict[str, Any], prepared: Prepared) -> Session:
     )
 
 
-def _probe(session: Session, store: RunStore, cell: Cell, number: int) -> Trial:
-    store.add_cell(cell)
-    trial = session.trial(cell, number, store.evidence_folder(cell.id, number))
-    store.add_trial(trial)
-    return trial
-
-
 def _line(probe: Probe) -> str:
     from repro.core.untrusted import for_terminal
 
@@ -263,27 +277,16 @@ def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> Exi
     from repro.core.bisection import AnswerKind
     from repro.core.untrusted import for_terminal
     from repro.orchestration.blaming import answer_document, block_of, sentence_of
-    from repro.orchestration.hunt import documents_of
-    from repro.presentation.document import document
 
     sentence = sentence_of(accusation)
-    block = block_of(accusation, sentence=sentence, command=command_line())
+    block = block_of(accusation, sentence=sentence, command=store.read().command)
     store.set_conclusion(sentence)
-    store.set_hunt(
-        {
-            **(store.read().hunt or {}),
-            "answer": answer_document(accusation, sentence=sentence),
-            "probes": documents_of(accusation.probes),
-            "block": block,
-        }
-    )
     store.finish()
     click.echo(for_terminal(block), err=given["as_json"])
     if given["show_log"]:
-        for probe in accusation.probes:
-            click.echo(for_terminal(f"{probe.trial.command}  # {probe.trial.verdict}"), err=given["as_json"])
-    if given["as_json"]:
-        click.echo(json.dumps(document(store.read()), indent=1))
+        show_log(accusation.probes, to_stderr=given["as_json"])
+    answer = answer_document(accusation, sentence=sentence)
+    show_document(store, accusation.probes, answer, as_json=given["as_json"], block=block)
     click.echo(f"Evidence is in {store.folder}.", err=True)
     if accusation.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE

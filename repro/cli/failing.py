@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from repro.errors import ExitCode, UsageError
-from repro.model import Verdict
+from repro.model import CellVerdict
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
-CODES = {
-    "hang": ExitCode.HANG,
-    "crash": ExitCode.HANG,
-    "failing": ExitCode.HANG,
-    "untestable": ExitCode.INCONCLUSIVE,
-    "inconclusive": ExitCode.INCONCLUSIVE,
-}
-USUAL = ("hang", "untestable", "inconclusive")
 
 
 def fail_on_option(default: str) -> Callable[[FC], FC]:
@@ -33,29 +25,26 @@ def fail_on_option(default: str) -> Callable[[FC], FC]:
     )
 
 
-def verdicts(text: str | None) -> tuple[str, ...]:
+def verdicts(text: str | None) -> tuple[CellVerdict, ...]:
     """The verdicts of the option's text; the usual ones when it was left out.
 
     Raises:
         UsageError: one of them is none of a cell's that can fail.
     """
+    from repro.core.rates import FAILING_CODES, USUALLY_FAILING
+
     if text is None:
-        return USUAL
+        return USUALLY_FAILING
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in CODES:
-            raise UsageError(f"--fail-on {name}: it takes {', '.join(CODES)}")
-    return names
+        if name not in set(FAILING_CODES):
+            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAILING_CODES)}")
+    return tuple(CellVerdict(name) for name in names)
 
 
-def exit_code(run: StoredRun, fail_on: tuple[str, ...]) -> ExitCode:
-    """What the program says by its exit code: a run that is not whole, a hang, its own or the backend's fault, the rest."""
+def exit_code(run: StoredRun, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
+    """What the program says by its exit code."""
+    from repro.core import rates
+
     trials = {trial.verdict for cell in run.cells for trial in cell.trials}
-    cells = {cell.verdict.value for cell in run.cells}
-    if Verdict.INTERRUPTED in trials:
-        return ExitCode.INTERRUPTED
-    if "hang" in cells and "hang" in fail_on:
-        return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & trials:
-        return ExitCode.FAILED
-    return next((CODES[name] for name in fail_on if name in cells), ExitCode.NO_HANG)
+    return rates.exit_code({cell.verdict for cell in run.cells}, trials, fail_on=fail_on)

@@ -1,4 +1,4 @@
-"""``repro list``: scenarios, experiments, factors and runs, as a table or as JSON."""
+"""``repro list``: scenarios, experiments, factors, faults and runs, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ EPILOG = """\b
 Examples:
   repro list                      what there is to run
   repro list factors              what --set takes
+  repro list faults               what --set fault= takes
   repro list runs --json"""
 
-WHAT = ("scenarios", "experiments", "factors", "runs")
+WHAT = ("scenarios", "experiments", "factors", "faults", "runs")
 Row = dict[str, Any]
 
 
@@ -24,8 +25,15 @@ Row = dict[str, Any]
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
-    """List scenarios, experiments (the default), factors or runs."""
-    rows = {"scenarios": _scenarios, "experiments": _experiments, "factors": _factors, "runs": _runs}[what]()
+    """List scenarios, experiments (the default), factors, faults or runs."""
+    makers = {
+        "scenarios": _scenarios,
+        "experiments": _experiments,
+        "factors": _factors,
+        "faults": _faults,
+        "runs": _runs,
+    }
+    rows = makers[what]()
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
@@ -79,6 +87,19 @@ def _factors() -> list[Row]:
     ]
 
 
+def _faults() -> list[Row]:
+    from repro.core.faults import KINDS
+
+    return [
+        {
+            "fault": kind.name,
+            "parameters": ", ".join(f"{name}={value}" for name, value in kind.parameters.items()),
+            "help": kind.help,
+        }
+        for kind in KINDS.values()
+    ]
+
+
 def _runs() -> list[Row]:
     from repro.world.store import list_runs
 
@@ -105,7 +126,7 @@ def _print(rows: Sequence[Row]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
-        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor"})
+        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault"})
     for row in rows:
         table.add_row(*(Text(for_terminal(_text(value))) for value in row.values()))
     make_console(to_stderr=False).print(table)

@@ -12,6 +12,7 @@ import click
 from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import RUNS
 from repro.errors import ExitCode, UsageError
+from repro.model import CellVerdict
 
 EPILOG = """\b
 Examples:
@@ -55,7 +56,7 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
     ctx.exit(code)
 
 
-def _read(folder: Path, failing: tuple[str, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
+def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
     """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
     from repro.presentation.document import document
     from repro.presentation.redaction import of_this_machine, redacted

@@ -23,11 +23,12 @@ from repro.cli.options import (
 )
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell
+from repro.model import Cell, CellVerdict
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
     from repro.orchestration.planning import Prepared
+    from repro.presentation.console import Progress
     from repro.world.store import RunStore
 
 EPILOG = """\b
@@ -131,12 +132,14 @@ def _run(options: RunOptions) -> ExitCode:
 
 
 def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
+    from repro.core.capacity import at_capacity
     from repro.core.conclusion import conclude
     from repro.orchestration.session import Options, Session
     from repro.presentation.console import Progress
 
     jobs = options.jobs or default_jobs()
     finished = store.finished_trials()
+    capacities: dict[str, float] = {}
     with Progress(prepared.plan, console, jobs=jobs) as progress:
         for trial in finished:
             progress.already(trial)
@@ -150,13 +153,21 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
             reproduce=lambda cell: _command(cell, options),
             on_build=progress.building,
-            on_capacity=progress.carries,
+            on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
         try:
             with Session(prepared.plan, session_options) as session:
                 session.run(store, progress, finished=finished)
         finally:
-            store.set_conclusion(conclude(store.read().cells, prepared.plan.varied).text)
+            cells = store.read().cells
+            store.set_conclusion(conclude(cells, prepared.plan.varied).text)
+    for notice in at_capacity(cells, capacities, jobs=jobs):
+        click.echo(f"Note: {notice}", err=True)
+
+
+def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
+    capacities[backend] = operations_s
+    progress.carries(backend, operations_s)
 
 
 def _command(cell: Cell, options: RunOptions) -> str:
@@ -214,7 +225,7 @@ def tool_versions() -> dict[str, str]:
     return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
-def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[str, ...]) -> ExitCode:
+def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
     from repro.presentation.console import summary
 
     summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))

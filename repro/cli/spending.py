@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.errors import UsageError
-from repro.model import Plan
+from repro.model import Cell, Plan
 
 if TYPE_CHECKING:
     from repro.world.backends.budget import TrialLoad
@@ -20,7 +20,7 @@ MOST_REQUESTS = 1_000_000
 def agreed_budget(
     plan: Plan, *, region: str | None, endpoint_url: str | None, most_requests: int | None, yes: bool
 ) -> int:
-    """The calls that each process of a cell may make; 0, without a question, when no cell uses a real account.
+    """The requests that each process of a cell may make; 0, without a question, when no cell uses a real account.
 
     Raises:
         UsageError: nobody can be asked, or the bound is too small; click.Abort: the user says no.
@@ -33,7 +33,7 @@ def agreed_budget(
             raise UsageError("--max-requests goes with --backend aws: the other backends cost nothing")
         return 0
     budget = RequestBudget(most_requests or MOST_REQUESTS)
-    calls = budget.calls_per_process(loads)
+    requests = budget.requests_per_process(loads)
     click.echo(
         plan_text(
             region=region or "",
@@ -48,7 +48,7 @@ def agreed_budget(
         if not sys.stdin.isatty():
             raise UsageError("nobody can be asked whether to go on; add --yes")
         click.confirm("Go on?", abort=True, err=True)
-    return calls
+    return requests
 
 
 def _loads(plan: Plan) -> list[TrialLoad]:
@@ -59,10 +59,15 @@ def _loads(plan: Plan) -> list[TrialLoad]:
             users=int(cell.settings["users"]),
             seconds=float(cell.settings["seconds"]) + plan.limits.stall_after_s + plan.limits.stop_grace_s,
             messages=int(cell.settings["messages"]),
-            attempts=int(cell.settings["max_attempts"]),
-            processes=1 + int(cell.settings["workers"]) if cell.settings["launch"] == "distributed" else 1,
+            processes=_processes(cell),
         )
         for cell in plan.cells
         if cell.settings["backend"] == "aws"
         for _ in range(plan.trials)
     ]
+
+
+def _processes(cell: Cell) -> int:
+    """Those that may call the client: under a multiprocessing launch the parent imports the locustfile too."""
+    launch = str(cell.settings["launch"])
+    return {"process": 2, "spawn": 2, "distributed": 2 + int(cell.settings["workers"])}.get(launch, 1)

@@ -18,7 +18,8 @@ change never hang, those from it on hang at one unknown rate; "no change" is a h
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -33,6 +34,8 @@ OPENING_DOUBT = 0.25
 """The search begins when the good end's clean trials would be this unlikely if it hung; the rest of the proof comes before
 the answer, when the hang rate is known better and fewer trials will do."""
 TRIALS_TO_CONFIRM = 2
+LEAST_GAIN = 0.02
+"""In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
 MOST_FUTURES = 64
 
 
@@ -137,6 +140,12 @@ class Bisection:
             raise IndexError(f"there is no release {seen.index} among {self.n}")
         return replace(self, observations=(*self.observations, seen))
 
+    @property
+    def ends(self) -> tuple[int, int] | None:
+        """The testable releases that should not hang and should, farthest apart; None when fewer than two can be tested."""
+        releases = self._tally.releases
+        return (releases[0], releases[-1]) if len(releases) > 1 else None
+
     # What follows
 
     def posterior(self) -> tuple[float, ...]:
@@ -174,24 +183,26 @@ class Bisection:
             candidates=(index,),
         )
 
-    def next_probes(self, k: int = 1, *, ready: Collection[int] = (), build_cost: float = 0.0) -> tuple[int, ...]:
-        """The ``k`` releases to try next, at once; a release may stand there twice, for two trials of it.
+    def next_probes(self, k: int = 1, *, under_way: Sequence[int] = ()) -> tuple[int, ...]:
+        """Up to ``k`` releases to try next, at once; a release may stand there twice, for two trials of it.
 
-        Empty when fewer than two releases can be tested. ``build_cost`` is what an environment costs that is not yet
-        ``ready``, in trials: a trial of a ready release is then preferred unless another tells so much more.
+        ``under_way`` are those whose trials have begun: the new ones are chosen to tell most together with these. At least
+        one is given while nothing is under way, none when fewer than two releases can be tested; a trial beside others is
+        left out when it would tell next to nothing.
         """
         tally = self._tally
         if len(tally.releases) < 2:
             return ()
-        wanted = list(self._wanted())[:k]
-        costs = [1.0 if release in ready else 1.0 + build_cost for release in tally.releases]
-        chosen = _most_informative(self._settled_prior, tally, k, wanted=wanted, costs=costs)
+        begun = [tally.releases.index(release) for release in under_way if release in tally.releases]
+        wanted = Counter(self._wanted())
+        wanted.subtract(begun)
+        chosen = _most_informative(self._settled_prior, tally, k, begun=begun, wanted=list(wanted.elements()))
         return tuple(tally.releases[position] for position in chosen)
 
     # The rules
 
     def _wanted(self) -> Iterator[int]:
-        """The positions that the proof of the ends and of the answer asks for before anything else."""
+        """The positions that the proof of the ends and of the answer asks for before anything else, one for each trial."""
         tally = self._tally
         good, bad = 0, len(tally.releases) - 1
         best = int(self._belief.argmax())
@@ -201,8 +212,8 @@ class Bisection:
             yield bad
             if not tally.cleans[good]:
                 yield good
-        elif not tally.hangs[good] and self._doubt_of_good_end() > OPENING_DOUBT:
-            yield good
+        elif not tally.hangs[good]:
+            yield from self._proof_of_good_end(OPENING_DOUBT)
 
     def _unconfirmed(self, best: int) -> Iterator[int]:
         """The positions to try again before the likeliest hypothesis is given as the answer."""
@@ -216,15 +227,21 @@ class Bisection:
                 yield 0
             return
         for position in (best, best - 1):
-            if tally.hangs[position] + tally.cleans[position] < TRIALS_TO_CONFIRM:
-                yield position
+            made = int(tally.hangs[position] + tally.cleans[position])
+            yield from [position] * (TRIALS_TO_CONFIRM - made)
         if not tally.hangs[last - 1]:
             yield last - 1
-        if self._doubt_of_good_end() > 1 - self.confidence:
-            yield 0
+        yield from self._proof_of_good_end(1 - self.confidence)
 
-    def _doubt_of_good_end(self) -> float:
-        """How likely the good end's clean trials would be if it hung at the rate at which the later releases do."""
+    def _proof_of_good_end(self, doubt: float) -> Iterator[int]:
+        """The good end's position, for each trial that leaves no more than ``doubt`` that it hangs, if all are clean."""
+        more = 0
+        while self._doubt_of_good_end(more) > doubt:
+            yield 0
+            more += 1
+
+    def _doubt_of_good_end(self, more: int) -> float:
+        """How likely its clean trials and ``more`` would be if it hung at the rate at which the later releases do."""
         from repro.core.change_point import chance_to_miss
 
         tally = self._tally
@@ -233,7 +250,7 @@ class Bisection:
             self._settled_prior,
             hangs=int(tally.hangs.sum()),
             cleans=int(tally.cleans[best:].sum()),
-            trials=int(tally.cleans[0]),
+            trials=int(tally.cleans[0]) + more,
         )
 
     def _candidates(self) -> tuple[int, ...]:
@@ -281,9 +298,9 @@ class Bisection:
 
 
 def _most_informative(
-    prior: Prior, tally: _Tally, k: int, *, wanted: Collection[int], costs: Collection[float]
-) -> list[int]:
-    """The positions of ``k`` trials that together are expected to tell most, those that are wanted first.
+    prior: Prior, tally: _Tally, k: int, *, begun: Sequence[int], wanted: Sequence[int]
+) -> tuple[int, ...]:
+    """The positions of up to ``k`` trials that are expected to tell most beside those begun, those that are wanted first.
 
     Each is chosen over the futures that those chosen before it may have; the less likely futures are dropped when there are
     too many.
@@ -293,14 +310,16 @@ def _most_informative(
     from repro.core.change_point import chance_to_hang, entropy, expected_entropies, posterior
 
     futures = [(1.0, tally.hangs, tally.cleans)]
-    price = np.asarray(list(costs))
-    chosen = list(wanted)[:k]
-    for step in range(k):
+    chosen = [*begun, *wanted[:k]]
+    for step in range(len(begun) + k):
         if step == len(chosen):
             left = sum(weight * expected_entropies(prior, hangs, cleans) for weight, hangs, cleans in futures)
             now = sum(weight * entropy(posterior(prior, hangs, cleans)) for weight, hangs, cleans in futures)
-            chosen.append(_middle((now - left) / price))
-        if step < k - 1:
+            gains = np.asarray(now - left)
+            if chosen and gains.max() < LEAST_GAIN:
+                break
+            chosen.append(_middle(gains))
+        if step < len(begun) + k - 1:
             one = np.zeros_like(tally.hangs)
             one[chosen[step]] = 1
             split = [
@@ -310,7 +329,7 @@ def _most_informative(
                 for future in ((weight * chance, hangs + one, cleans), (weight * (1 - chance), hangs, cleans + one))
             ]
             futures = sorted(split, key=lambda future: -future[0])[:MOST_FUTURES]
-    return chosen
+    return tuple(chosen[len(begun) :])
 
 
 def _middle(gains: Floats) -> int:

@@ -32,7 +32,7 @@ class Prior:
     ``least_rate`` may well be called "no change".
 
     The numbers were chosen by simulation so that the confidence is right at each rate, not only on average over rates:
-    see ``docs/reference/bisection-calibration.md``.
+    see ``docs/explanation/bisection.md``.
     """
 
     never: float = 0.25

@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
 from repro.core.factors import STACK
+from repro.core.levels import equal, lockstep, merged, shown
 from repro.core.rates import could_have_missed
+from repro.core.worth import bounds_in_words, waits_in_words
 from repro.model import CellResult, CellVerdict, Level
 
 MOST_CONDITIONS = 3
@@ -65,16 +67,17 @@ class Conclusion:
 def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion:
     """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the experiment's order."""
     rows = [_row(result, varied) for result in results if result.trials]
-    groups = _lockstep(rows, varied)
-    rows = [_merged(row, groups) for row in rows]
+    groups = lockstep([row.levels for row in rows], varied)
+    rows = [replace(row, levels=merged(row.levels, groups)) for row in rows]
     factors = [name for name in groups if len({row.levels[name] for row in rows}) > 1]
     hung = [row for row in rows if row.verdict is CellVerdict.HANG]
     clean = [row for row in rows if row.verdict is CellVerdict.CLEAN]
     alternatives = _separate(hung, clean, rows, factors) if hung and clean else ()
-    parts = [_when(hung, clean, rows, alternatives)]
+    parts = [_when(hung, clean, rows, alternatives), bounds_in_words(results)]
     if hung and clean:
         parts += _indifferent(rows, factors, alternatives)
     parts += _others(rows, factors)
+    parts += waits_in_words(results, varied)
     parts += _doubt(clean)
     return Conclusion("; ".join(part for part in parts if part), alternatives)
 
@@ -82,34 +85,6 @@ def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion
 def _row(result: CellResult, varied: Sequence[str]) -> Row:
     clean = result.rate.n - result.rate.hits if result.rate else 0
     return Row({name: result.cell.factors.get(name, "") for name in varied}, result.verdict, clean)
-
-
-# Factors that vary in lockstep
-
-
-def _lockstep(rows: Sequence[Row], varied: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Factors whose levels always change together, as one: its name, and the names that it stands for."""
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for name in varied:
-        seen: dict[Level, int] = {}
-        signature = tuple(seen.setdefault(row.levels[name], len(seen)) for row in rows)
-        groups.setdefault(signature, []).append(name)
-    return {" and ".join(names): tuple(names) for names in groups.values()}
-
-
-def _merged(row: Row, groups: Mapping[str, tuple[str, ...]]) -> Row:
-    levels: dict[str, Level] = {}
-    for name, members in groups.items():
-        values = [row.levels[member] for member in members]
-        levels[name] = values[0] if len(members) == 1 else "/".join(shown(value) for value in values)
-    return Row(levels, row.verdict, row.clean_trials)
-
-
-def shown(level: Level) -> str:
-    """A level as people read it."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    return str(level) if level != "" else "none"
 
 
 # The smallest conditions
@@ -197,16 +172,8 @@ def _text(name: str, chosen: frozenset[Level], levels: Sequence[Level], clean: s
             after = levels[last + 1]
             return f"{name}<={shown(inside[-1])}" + (f" ({shown(after)} clean)" if after in clean else "")
     if len(inside) == 1:
-        return _equal(name, inside[0])
+        return equal(name, inside[0])
     return f"{name} in {', '.join(shown(level) for level in inside)}"
-
-
-def _equal(name: str, level: Level) -> str:
-    """A factor of several in lockstep is spelt out."""
-    names, values = name.split(" and "), shown(level).split("/")
-    if len(names) == len(values) > 1:
-        return " and ".join(f"{one}={value}" for one, value in zip(names, values, strict=True))
-    return f"{name}={shown(level)}"
 
 
 def _ordered(name: str, levels: set[Level]) -> tuple[list[Level], bool]:
@@ -290,22 +257,28 @@ def _pairs(rows: Sequence[Row], name: str, factors: Sequence[str]) -> list[tuple
 
 
 def _under(pairs: Sequence[tuple[Row, ...]], name: str, factors: Sequence[str], rows: Sequence[Row]) -> str | None:
-    """Where it makes no difference: everywhere (empty), under one level of another factor, or nowhere (None)."""
+    """Where it makes no difference: everywhere (empty), under some levels of another factor, or nowhere (None)."""
     if all(_agree(pair) for pair in pairs):
         return _scope(pairs, name, factors, rows)
     for other in factors:
-        for level in {pair[0].levels[other] for pair in pairs if other != name}:
-            part = [pair for pair in pairs if pair[0].levels[other] == level]
-            hangs = any(row.verdict is CellVerdict.HANG for pair in part for row in pair)
-            if other != name and hangs and all(_agree(pair) for pair in part):
-                return f" under {_equal(other, level)}"
+        levels = dict.fromkeys(pair[0].levels[other] for pair in pairs if other != name)
+        alike = [level for level in levels if _is_alike([pair for pair in pairs if pair[0].levels[other] == level])]
+        if alike:
+            texts = ", ".join(shown(level) for level in alike)
+            return f" under {other} in {texts}" if len(alike) > 1 else f" under {equal(other, alike[0])}"
     return None
+
+
+def _is_alike(pairs: Sequence[tuple[Row, ...]]) -> bool:
+    """Whether each pair came to the same, a hang among them: alike where nothing hangs says nothing."""
+    hangs = any(row.verdict is CellVerdict.HANG for pair in pairs for row in pair)
+    return hangs and all(_agree(pair) for pair in pairs)
 
 
 def _scope(pairs: Sequence[tuple[Row, ...]], name: str, factors: Sequence[str], rows: Sequence[Row]) -> str:
     """Pairs may exist under one level of another factor only: then nothing is said of its other levels."""
     told = [
-        _equal(other, pairs[0][0].levels[other])
+        equal(other, pairs[0][0].levels[other])
         for other in factors
         if other != name
         and len({row.levels[other] for pair in pairs for row in pair}) == 1

@@ -21,13 +21,14 @@ class Role(IntEnum):
 
 
 class ParkedOn(StrEnum):
-    """What a greenlet waits for."""
+    """What a greenlet waits for; ``ELSEWHERE`` is another thread or process."""
 
     SOCKET = "socket"
     TIMER = "timer"
     LOCK = "lock"
     EVENT = "event"
     NOTHING = "nothing"
+    ELSEWHERE = "elsewhere"
     RUNNING = "running"
     UNKNOWN = "unknown"
 
@@ -89,8 +90,12 @@ class Reading:
 class Parked:
     """What one greenlet is parked on, from its stack.
 
-    ``lock`` identifies the lock and ``waiters`` counts those parked on it; ``holder`` says who holds it where that can
-    be known; ``is_unread`` is true when an answer lies unread in its socket.
+    ``lock`` identifies the lock; ``holder`` says who holds it where that can be known; ``is_unread`` is true when an
+    answer lies unread in its socket. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
+    it has none or that is not known. ``root`` is what the last one in the chain of holders waits for, who alone could
+    begin to free the others, ``root_user`` the number of that user and ``root_left_s`` the seconds until its timer fires;
+    None where the chain leads nowhere: in a circle, to one that has ended, or to nobody known. ``inside`` is the number of
+    the user that stands in the ``with`` block of the lock, and so will leave it if it gets on.
     """
 
     on: ParkedOn
@@ -99,15 +104,25 @@ class Parked:
     holder: str = ""
     is_unread: bool = False
     has_timeout: bool = False
+    left_s: float = float("inf")
+    root: ParkedOn | None = None
+    root_user: int | None = None
+    root_left_s: float = float("inf")
+    inside: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """A look at the greenlets' stacks: what each user is parked on, by process and number of the user."""
+    """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
+
+    ``stirring`` are the processes in which a greenlet of the program's own, that is no user, sleeps for a while: it might do what users
+    wait for.
+    """
 
     at: float
     parked: Mapping[tuple[int, int], Parked]
     answered: bool = True
+    stirring: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from repro.errors import ExperimentError
 from repro.model import Level, Limits
 
 MOST_TRIALS = 10_000
+NO_STACK = "none"
+"""The level after ``--set stack=`` that takes the factor out: no bundle, all packages as they are set, else the newest."""
 _LIMITS = "limits."
 
 
@@ -117,15 +119,33 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
             continue
         factor = canonical(name.strip(), settings, where=where)
         levels = _levels(factor, value.split(","), settings, where)
+        if factor == STACK and levels == (NO_STACK,):
+            experiment = without(experiment, {STACK})
+            continue
         if factor == STACK and (unknown := [one for one in levels if one not in experiment.stacks]):
-            known = ", ".join(experiment.stacks) or "none, this experiment has no [stacks]"
-            raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; it has {known}")
+            known = ", ".join(experiment.stacks)
+            has = f"it has {known}, and {NO_STACK} leaves them out" if known else "this experiment has no [stacks]"
+            raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; {has}")
         experiment = replace(
             experiment,
             factors={**experiment.factors, factor: levels},
             explicit=experiment.explicit | {factor},
         )
     return experiment
+
+
+def without(experiment: Experiment, names: Collection[str]) -> Experiment:
+    """The experiment with some factors left out: of its matrix, of its bundles, and the rules that name one of them."""
+    stacks = {
+        stack: {key: value for key, value in bundle.items() if key not in names}
+        for stack, bundle in experiment.stacks.items()
+    }
+    return replace(
+        experiment,
+        factors={name: levels for name, levels in experiment.factors.items() if name not in names},
+        stacks=stacks,
+        exclusions=tuple(rule for rule in experiment.exclusions if not set(names) & set(rule)),
+    )
 
 
 def _read(text: str, source: str) -> _File:

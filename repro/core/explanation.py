@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from repro.core.evidence import ParkedOn, Slot
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.swallowed import last_error, swallowed
 from repro.model import Bound, HangClass, Verdict
 
@@ -23,7 +24,8 @@ class Circumstances:
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
     turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core. ``connecting`` and
-    ``handshaking`` count the stuck users whose connection is not made yet.
+    ``handshaking`` count the stuck users whose connection is not made yet. ``open_requests`` are those that the backend has
+    received, by its own log, and not answered; None where it keeps no log.
     """
 
     load_at: float
@@ -35,6 +37,7 @@ class Circumstances:
     budget_refusals: int = 0
     connecting: int = 0
     handshaking: int = 0
+    open_requests: int | None = None
     native_call: str = ""
     native_holder: str = ""
     loop: str = ""
@@ -52,6 +55,9 @@ def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
     """The longest that the hang can last by the client's own time-outs; ``attempts`` are the cell's, named where they fit."""
     hang_class = decision.row.hang_class
     if hang_class is not HangClass.UNANSWERED:
+        again = any(user.parked is not None and user.parked.has_timeout for user in decision.stuck)
+        if hang_class is HangClass.DEADLOCKED and again:
+            return Bound(at_most_s=None, why="nothing ends it: the wait has a time-out, and begins again each time")
         return Bound(at_most_s=None, why=_ENDLESS.get(hang_class or HangClass.FROZEN, "nothing ends it"))
     ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
     if not ceilings or any(ceiling in {0.0, float("inf")} for ceiling in ceilings):
@@ -104,11 +110,18 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
     )
     gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
     where = f": the main thread stands in {around.native_call}" if around.native_call else ""
-    holder = f" It is {held_by(around.native_holder)}." if around.native_holder else ""
-    return f"{silent}; all {len(decision.stuck)} users stand still{where}.{gil}{holder}"
+    holder = f" That lock is {held_by(around.native_holder)}." if around.native_holder else ""
+    count = len(decision.stuck)
+    who = f"all {count}" if count >= around.users else f"{count} of {around.users}"
+    return f"{silent}; {who} users stand still{where}.{gil}{holder}"
 
 
 def _spinning(decision: Decision, around: Circumstances) -> str:
+    if decision.facts.turning:
+        return (
+            f"{_who(decision, around)} running in a loop since {_moment(decision, around)} and {'ends' if len(decision.stuck) == 1 else 'end'} no operation, while the event loop "
+            f"turns and {decision.facts.cores:.1f} cores burn."
+        )
     how = "the event loop does not turn" if decision.facts.loop_silent else "the event loop turns"
     where = f", in {around.loop}" if around.loop else ""
     return (
@@ -132,10 +145,26 @@ def _unanswered(decision: Decision, around: Circumstances) -> str:
     steps = ((around.connecting, "to be connected"), (around.handshaking, "for the other side of a TLS handshake"))
     early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
     what = f"they wait, {early}; of those no request has left" if early else "the request left, no byte came back"
+    if not any(user.slot.busy for user in decision.stuck):
+        on = Counter(user.parked.detail for user in decision.stuck if user.parked is not None)
+        sockets = "; ".join(f"{count} on {detail}" for detail, count in on.most_common(MAX_NAMES))
+        return (
+            f"{_who(decision, around)} waiting outside of any operation since {_moment(decision, around)}, {sockets}: no byte "
+            "came, and the backend answers its own probe."
+        )
     return (
         f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}, "
-        "and the backend answers its own probe."
+        f"and the backend answers its own probe.{_by_the_log(around)}"
     )
+
+
+def _by_the_log(around: Circumstances) -> str:
+    """Whether the trouble is with the backend or on the way to it, as far as the backend's log tells."""
+    if around.open_requests is None:
+        return ""
+    if around.open_requests:
+        return f" By its own log it has received {around.open_requests} requests of this queue and not answered them."
+    return " By its own log it has answered all that it received: what is missing never arrived there, or was lost on the way back."
 
 
 _HANGS = {
@@ -198,7 +227,7 @@ def _moment(decision: Decision, around: Circumstances) -> str:
 
 
 def _operations(stuck: tuple[Stuck, ...]) -> str:
-    names = Counter(user.slot.operation for user in stuck if user.slot.operation)
+    names = Counter(user.slot.operation for user in stuck if user.slot.operation and user.slot.busy)
     return ", ".join(f"{name} ({count})" for name, count in names.most_common(MAX_NAMES)) or "no operation"
 
 

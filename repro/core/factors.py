@@ -69,9 +69,26 @@ SETTINGS = {
         Factor(name="messages", kind=Kind.COUNT, default=10, most=20000, help="messages in the queue when a trial begins"),
         Factor(name="backend", kind=Kind.CHOICE, default="moto", values=("moto", "ministack", "endpoint", "aws"), help="the SQS behind it all"),
         Factor(name="tls", kind=Kind.SWITCH, default=False, help="whether the client speaks HTTPS, to a certificate made for the run"),
-        Factor(name="fault", kind=Kind.TEXT, default="", check=check_fault, help="a fault between client and backend, such as latency:500 (see docs/reference/faults.md)"),
+        Factor(name="fault", kind=Kind.TEXT, default="", check=check_fault, help="a fault between client and backend, such as latency:500; `repro list faults` shows all"),
     )
 }  # fmt: skip
+
+LOCUSTFILES_BUSINESS = frozenset(
+    {
+        "client",
+        "queue_lookup",
+        "import_order",
+        "connect_timeout",
+        "read_timeout",
+        "max_attempts",
+        "retry_mode",
+        "tcp_keepalive",
+        "max_pool_connections",
+        "wait_time_seconds",
+        "think_time",
+    }
+)
+"""Settings that act only through a locustfile that reads them; all others act on any."""
 
 STACK, PYTHON, AS_OF = "stack", "python", "as_of"
 ENV, PACKAGES = "env.", "packages."

@@ -38,7 +38,7 @@ KINDS = {
         Kind(name="slow_close", main="delay", parameters={"delay": 1000}, help="closes a connection only `delay` milliseconds after the backend did"),
         Kind(name="slicer", main="average_size", parameters={"average_size": 64, "size_variation": 0, "delay": 1000}, help="cuts answers into slices of `average_size` ± `size_variation` bytes, `delay` microseconds apart"),
         Kind(name="limit_data", main="bytes", parameters={"bytes": 1000}, help="closes a connection after `bytes` bytes of answers"),
-        Kind(name="half_open", main="idle", parameters={"idle": 5}, help="a connection that was idle for `idle` seconds goes silent for good, as behind a NAT gateway"),
+        Kind(name="half_open", main="idle", parameters={"idle": 5}, help="a connection without traffic for `idle` seconds goes silent for good, as behind a NAT gateway"),
         Kind(name="no_answer", main="share", parameters={"share": 0, "nth": 0}, help="no answer to a `share` of the requests, or to the `nth` one; the connection stays open"),
         Kind(name="stop_after_headers", main="share", parameters={"share": 0, "nth": 0}, help="an answer stops after its headers, the connection stays open"),
         Kind(name="half_body", main="share", parameters={"share": 0, "nth": 0}, help="an answer stops after half of its body, the connection stays open"),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, in_words, shorten, telling
+from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, called, in_words, shorten, telling
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -89,7 +89,7 @@ def native_call(dump: Dump, thread: Thread) -> str:
     who = ""
     if greenlet is not None:
         name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
-        who = f", called by {name if greenlet.user is None else f'user {greenlet.user}'}"
+        who = f", called by {called(greenlet) or name}"
     wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
     return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
 
@@ -131,9 +131,12 @@ def _step(greenlet: Greenlet) -> str:
 def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
     """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
 
-    ``dropped`` are the frames of exceptions that Python dropped.
+    ``dropped`` are the frames of exceptions that Python dropped. A frame in which one is parked on nothing that could wake it
+    is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost.
     """
     found = {name for frames in dropped for name in frames}
+    lost = [item for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "nothing"]
+    found |= {f"nothing wakes {item.stack[-1].normalised}" for item in lost if item.stack}
     stacks = [item.stack for view in views for item in view.stuck]
     main = blocked_main(views)
     if main is not None:

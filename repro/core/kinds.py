@@ -46,3 +46,15 @@ def hang_kinds(results: Iterable[CellResult]) -> tuple[HangKind, ...]:
                 found.setdefault(key, []).append(Seen(result.cell, trial, trial.hang))
     kinds = [HangKind(hang_class, fingerprint, tuple(seen)) for (hang_class, fingerprint), seen in found.items()]
     return tuple(sorted(kinds, key=lambda kind: -len(kind.seen)))
+
+
+def is_same_hang(one: Hang, other: Hang) -> bool:
+    """Whether two hangs are one: by their known causes, else by their fingerprints, else by their classes.
+
+    Each tells only where both have it: one defect freezes this trial and makes the next unstoppable.
+    """
+    if one.cause and other.cause:
+        return one.cause == other.cause
+    if one.fingerprint and other.fingerprint:
+        return one.fingerprint == other.fingerprint
+    return one.hang_class == other.hang_class

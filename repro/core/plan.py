@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from repro.core.experiment import Experiment, ScenarioInfo
+from repro.core.experiment import Experiment, ScenarioInfo, without
 from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, defaults, is_package, settings_of
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
@@ -43,15 +43,20 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
     cells: dict[str, Cell] = {}
     specs: dict[str, EnvironmentSpec] = {}
     varied = tuple(name for name, levels in experiment.factors.items() if len(levels) > 1)
+    # What was asked for on the command line, every factor of it, is run: the file's rules spare its own matrix alone.
+    rules = [rule for rule in experiment.exclusions if not set(rule) <= experiment.explicit]
     for levels in _combinations(experiment):
         resolved = {**usual, **_bundle_of(experiment, levels), **levels}
-        if any(all(resolved.get(name) == value for name, value in rule.items()) for rule in experiment.exclusions):
+        if any(_holds(rule, resolved) for rule in rules):
             continue
         key = _id(scenario.name, resolved, usual)
         if key not in cells:
             cells[key] = _cell(key, resolved, _label(levels, varied, usual), scenario, specs, interpreter)
     if not cells:
-        raise ExperimentError(f"{experiment.name}: the [[exclude]] rules leave no cell; remove one")
+        raise ExperimentError(
+            f"{experiment.name}: the [[exclude]] rules leave no cell; remove one, or give all factors of it by --set: what "
+            "was asked for in full is run"
+        )
     return Planned(
         plan=Plan(
             experiment=experiment.name,
@@ -71,18 +76,13 @@ def _untouched(experiment: Experiment, scenario: ScenarioInfo) -> tuple[Experime
     if asked := gone & experiment.explicit:
         raise ExperimentError(f"--set {min(asked)}=…: --python runs an environment as it is; leave one of the two out")
     bundled = {name for bundle in experiment.stacks.values() for name in bundle if _is_built(name, settings)}
-    stacks = {
-        name: {key: value for key, value in bundle.items() if key not in bundled}
-        for name, bundle in experiment.stacks.items()
-    }
-    if not any(stacks.values()):
+    kept = without(experiment, gone | bundled)
+    if not any(kept.stacks.values()):
         gone |= {STACK} & set(experiment.factors)
-        stacks = {}
-    left_out = sorted(gone) + sorted(bundled - gone if stacks else ())
+        kept = replace(without(kept, {STACK}), stacks={})
+    left_out = sorted(gone) + sorted(bundled - gone if kept.stacks else ())
     notice = f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(left_out)}"
-    kept = {name: levels for name, levels in experiment.factors.items() if name not in gone}
-    rules = tuple(rule for rule in experiment.exclusions if not gone & set(rule))
-    return replace(experiment, factors=kept, stacks=stacks, exclusions=rules), (notice,) if left_out else ()
+    return kept, (notice,) if left_out else ()
 
 
 def _is_built(name: str, settings: Mapping[str, Factor]) -> bool:
@@ -102,6 +102,10 @@ def _combinations(experiment: Experiment) -> Iterator[dict[str, Level]]:
     names = tuple(experiment.factors)
     for values in itertools.product(*experiment.factors.values()):
         yield dict(zip(names, values, strict=True))
+
+
+def _holds(rule: Mapping[str, Level], resolved: Mapping[str, Level]) -> bool:
+    return all(resolved.get(name) == value for name, value in rule.items())
 
 
 def _bundle_of(experiment: Experiment, levels: Mapping[str, Level]) -> Mapping[str, Level]:

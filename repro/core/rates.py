@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Collection, Sequence
 
 from repro.errors import ExitCode
@@ -31,6 +33,24 @@ def in_words(rate: Interval) -> str:
     return f"{rate.hits} of {rate.n}, 95 % interval {rate.low * 100:.0f}–{rate.high * 100:.0f} %"
 
 
+def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
+    """The ratio of two means and its 95 % interval (delta method on the logarithm).
+
+    The samples are taken for independent. Without two of each, or where one mean is 0, the interval is unbounded.
+    """
+    from scipy.stats import t as student
+
+    first, second = sum(ones) / len(ones) if ones else 0.0, sum(others) / len(others) if others else 0.0
+    if not first or not second or min(len(ones), len(others)) < 2:
+        return (first / second if second else math.inf), 0.0, math.inf
+    parts = [statistics.variance(one) / len(one) / mean**2 for one, mean in ((ones, first), (others, second))]
+    if not sum(parts):
+        return first / second, first / second, first / second
+    freedom = min(len(ones), len(others)) - 1  # rather too wide: Welch's own fall short with three of one
+    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return first / second, first / second * math.exp(-half), first / second * math.exp(half)
+
+
 def rate_of(verdicts: Sequence[Verdict]) -> Interval | None:
     """The hang rate of a cell's trials, None when none of them counts."""
     counted = [verdict for verdict in verdicts if verdict.counts_in_rate]
@@ -56,12 +76,31 @@ def is_settled(verdicts: Sequence[Verdict], *, trials: int) -> bool:
     return max(same) >= ENOUGH_ALIKE
 
 
-def exit_code(verdicts: Collection[CellVerdict], trial_verdicts: Collection[Verdict]) -> ExitCode:
-    """The exit code of a run by its cells, and by its trials for what is the backend's or this program's fault."""
-    if CellVerdict.HANG in verdicts:
+FAILING_CODES = {
+    CellVerdict.HANG: ExitCode.HANG,
+    CellVerdict.CRASH: ExitCode.HANG,
+    CellVerdict.FAILING: ExitCode.HANG,
+    CellVerdict.UNTESTABLE: ExitCode.INCONCLUSIVE,
+    CellVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+USUALLY_FAILING = (CellVerdict.HANG, CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE)
+
+
+def exit_code(
+    cells: Collection[CellVerdict], trials: Collection[Verdict], *, fail_on: Sequence[CellVerdict] = USUALLY_FAILING
+) -> ExitCode:
+    """What a run comes to for a program that called this one: a run that is not whole, a hang, a fault of ours, the rest.
+
+    Where every cell crashed or failed nobody has looked for a hang: that is inconclusive, not "no hang".
+    """
+    if Verdict.INTERRUPTED in trials:
+        return ExitCode.INTERRUPTED
+    if CellVerdict.HANG in cells and CellVerdict.HANG in fail_on:
         return ExitCode.HANG
-    if {Verdict.BACKEND, Verdict.ERROR} & set(trial_verdicts):
+    if {Verdict.BACKEND, Verdict.ERROR} & set(trials):
         return ExitCode.FAILED
-    if {CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE} & set(verdicts):
+    found = next((FAILING_CODES[verdict] for verdict in fail_on if verdict in cells), ExitCode.NO_HANG)
+    is_judged = bool({CellVerdict.CLEAN, CellVerdict.HANG} & set(cells))
+    if found is ExitCode.NO_HANG and cells and not is_judged and CellVerdict.INCONCLUSIVE in fail_on:
         return ExitCode.INCONCLUSIVE
-    return ExitCode.NO_HANG
+    return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repro.agent.layout import OTHERS_FROM
 from repro.core.evidence import Parked, ParkedOn
 
 SCHEMA = "repro-greenlets/1"
@@ -31,6 +32,8 @@ _ON = {
     "queue": ParkedOn.EVENT,
     "greenlet": ParkedOn.EVENT,
     "nothing": ParkedOn.NOTHING,
+    "thread": ParkedOn.ELSEWHERE,
+    "process": ParkedOn.ELSEWHERE,
     "running": ParkedOn.RUNNING,
     "ready": ParkedOn.RUNNING,
 }
@@ -55,7 +58,8 @@ class Frame:
 class Wait:
     """What a greenlet or a thread waits for, in the agent's words; ``kind`` is one of those that ``parking.py`` names.
 
-    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without.
+    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without. ``left_s``
+    are the seconds until a timer or a time-out ends it.
     """
 
     kind: str
@@ -68,6 +72,7 @@ class Wait:
     local: str = ""
     peer: str = ""
     name: str = ""
+    left_s: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,17 @@ class Dump:
         if owner is None:
             thread = next((t for t in self.threads if t.ident in {lock.holder_thread, lock.holder_greenlet}), None)
             return f"thread {thread.name or thread.ident}" if thread else "one that has ended"
-        return f"user {owner.user}" if owner.user is not None else f"the greenlet of {owner.run or owner.type}"
+        return called(owner) or f"the greenlet of {owner.run or owner.type}"
+
+
+def called(greenlet: Greenlet) -> str:
+    """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is no user of Locust; empty for others."""
+    if greenlet.user is None:
+        return ""
+    if greenlet.user < OTHERS_FROM:
+        return f"user {greenlet.user}"
+    run = f" of {greenlet.run}" if greenlet.run else ""
+    return f"greenlet {greenlet.user - OTHERS_FROM}{run}"
 
 
 def read_dump(text: str) -> Dump:
@@ -190,6 +205,23 @@ def parked(dump: Dump, *, is_unread: Callable[[int], bool] = lambda _: False) ->
     ``is_unread`` tells of a descriptor whether bytes lie unread in its socket.
     """
     return {item.user: _parked(item, dump, is_unread) for item in dump.greenlets if item.user is not None}
+
+
+def is_stirring(dump: Dump, *, within_s: float) -> bool:
+    """Whether a greenlet of the program's own, that is no user, wakes up within so many seconds: it might wake others."""
+    return any(
+        item.user is None
+        and item.wait is not None
+        and item.wait.kind == "timer"
+        and item.wait.left_s <= within_s
+        and any(_is_the_programs(frame) for frame in item.stack)
+        for item in dump.greenlets
+    )
+
+
+def _is_the_programs(frame: Frame) -> bool:
+    path = frame.file.replace("\\", "/")
+    return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))
 
 
 def folded(path: str) -> str:
@@ -255,6 +287,9 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
     wait = greenlet.wait or Wait("unknown")
     lock = dump.locks.get(wait.lock)
     name = lock.name if lock else ""
+    root = _root(greenlet, dump)
+    root_wait = (root.wait if root else None) or Wait("unknown")
+    holder = dump.by_id(lock.holder_greenlet) if lock and lock.how.startswith("with") else None
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
         detail=f"{in_words(wait)} {name}".strip(),
@@ -262,7 +297,32 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
         holder=dump.holder(lock) if lock else "",
         is_unread=wait.kind == "socket" and "read" in wait.direction and is_unread(wait.fd),
         has_timeout=wait.has_timeout,
+        left_s=wait.left_s,
+        root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
+        root_user=root.user if root else None,
+        root_left_s=root_wait.left_s,
+        inside=holder.user if holder else None,
     )
+
+
+def _root(greenlet: Greenlet, dump: Dump) -> Greenlet | None:
+    """The last one in the chain of those who hold what the one before waits for; None when it leads nowhere.
+
+    A holder that is a guess counts only where it sleeps, which is soon over.
+    """
+    met = {greenlet.id}
+    last: Greenlet | None = greenlet
+    is_certain = True
+    while last is not None and last.wait is not None and last.wait.lock in dump.locks:
+        lock = dump.locks[last.wait.lock]
+        last = dump.by_id(lock.holder_greenlet)
+        if last is None or last.id in met:
+            return None
+        met.add(last.id)
+        is_certain = is_certain and lock.is_certain
+    if last is greenlet or last is None or (not is_certain and last.wait is not None and last.wait.kind != "timer"):
+        return None
+    return last
 
 
 def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Greenlet:
@@ -304,6 +364,7 @@ def _wait(row: Mapping[str, Any] | None) -> Wait | None:
         local=row.get("local", ""),
         peer=row.get("peer", ""),
         name=row.get("name", ""),
+        left_s=row.get("left_s", float("inf")),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.core.judge import Decision
-from repro.model import Moment, Verdict
+from repro.model import Moment, Trial, Verdict
 
 MAX_SECONDS = 3600
 
@@ -43,6 +43,11 @@ def _at(samples: Sequence[tuple[float, int, int]], moment: float) -> tuple[int, 
             break
         ended, alive = total, users
     return ended, alive
+
+
+def throughput(trial: Trial, seconds: float) -> float:
+    """Operations a second over the load as it was asked for, without its extension for those who were waited for."""
+    return sum(moment.ended for moment in trial.timeline if moment.second < seconds) / seconds if seconds else 0.0
 
 
 def sparkline(values: Sequence[int], *, width: int = 60) -> str:

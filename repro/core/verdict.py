@@ -13,7 +13,10 @@ from enum import StrEnum
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
-"""Share of a core from which a silent process burns it; a parked one stays below a hundredth."""
+"""Share of a core from which a process whose loop turns burns it: a crowd of sleepers needs far less."""
+
+STANDING_CORES = 0.1
+"""The same for a loop that stands: on a busy machine it may get no more, and a parked one stays below a hundredth."""
 
 FAILED_AT_ONCE = 20
 FAILED_FOR_S = 2.0
@@ -33,8 +36,8 @@ class Facts:
     """What the judge has made of the samples; seconds, users, operations. ``cores`` is processor time a second.
 
     ``loop_silent`` is true when an event loop has not turned for longer than its limit, ``native_silent`` when the
-    agent's thread does not run either. ``locked``, ``unread`` and ``unanswered`` count users that are stuck for
-    certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
+    agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and ``turning`` (running without
+    an end, others get on) count users that are stuck for certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
     flight may take. ``grace_over`` is true when the time for stopping has passed and no user has gone lately.
     """
 
@@ -50,6 +53,7 @@ class Facts:
     locked: int = 0
     unread: int = 0
     unanswered: int = 0
+    turning: int = 0
     no_end: bool = False
     grace_over: bool = False
     ended: int = 0
@@ -63,6 +67,11 @@ class Facts:
     def exited(self) -> bool:
         """Whether the cell's leading process has ended."""
         return self.exit_code is not None
+
+    @property
+    def stuck_for_certain(self) -> int:
+        """The users of whom it is known what they are stuck on."""
+        return self.locked + self.unread + self.unanswered + self.turning
 
     @property
     def has_only_to_exit(self) -> bool:
@@ -111,13 +120,13 @@ TABLE = (
     Row("ran and ended", lambda f: f.exited, Verdict.CLEAN),
     Row(
         "the event loop stands, a core burns",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= STANDING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
     Row(
         "the event loop stands",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < BURNING_CORES,
+        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < STANDING_CORES,
         Verdict.HANG,
         HangClass.FROZEN,
     ),
@@ -136,6 +145,7 @@ TABLE = (
         Verdict.BACKEND,
     ),
     Row("no byte came back", lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
+    Row("users turn in a loop, others get on", lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
     Row("users outlive the stop", lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
     Row("the process outlives the stop", lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
 )

@@ -8,6 +8,7 @@ interruption, is not tried again.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from repro.core.bisection import AnswerKind
+from repro.core.kinds import is_same_hang
 from repro.core.reduction import Blame, BlameKind, Culprits, Outcome, Packages, Reduction
-from repro.errors import UntestableError
+from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Hang, Trial, Verdict
-from repro.orchestration.hunt import MOST_APART, Candidate, Found, Hunt, Probe
+from repro.orchestration.hunt import IN_VAIN, MOST_APART, Candidate, Found, Hunt, Probe, check_in_vain
 from repro.orchestration.mixing import PYTHON, Change, Mixer
 from repro.world.releases import Release
 
@@ -69,13 +71,19 @@ class Accusation:
 
 @dataclass
 class Blaming:
-    """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases, the oldest first."""
+    """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases, the oldest first.
+
+    ``keep``, ``jobs``, ``build_ahead`` and ``cancel`` are those of a ``Hunt``; a cell that is kept may be a new one.
+    """
 
     mixer: Mixer
     probe: Callable[[Cell, int], Trial]
     releases_of: Callable[[str], Sequence[Release]]
+    keep: Callable[[Cell, Trial], object] = lambda _cell, _trial: None
     confidence: float = 0.95
     most_trials: int = 200
+    jobs: int = 1
+    cancel: Callable[[], object] = lambda: None
     build_ahead: Callable[[Cell], object] = lambda _: None
     on_step: Callable[[str], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
@@ -84,6 +92,7 @@ class Blaming:
     _taken: Counter[Packages] = field(default_factory=Counter)
     _probes: list[Probe] = field(default_factory=list)
     _first: Hang | None = None
+    _in_vain: int = 0
 
     def run(self, finished: Sequence[Trial] = ()) -> Accusation:
         """Reduce, then hunt; ``finished`` are trials of a run that goes on."""
@@ -93,7 +102,7 @@ class Blaming:
         reduction = Reduction(
             changed=self._likeliest_first(),
             trial=self._outcome,
-            confidence=self.confidence,
+            confidence=self._of_each_half,
             most_trials=self.most_trials,
             on_step=self.on_step,
         )
@@ -110,6 +119,11 @@ class Blaming:
             probes=tuple(self._probes),
             unresolvable=sum(cell is None for cell in self._mixed.values()),
         )
+
+    @property
+    def _of_each_half(self) -> float:
+        """What the package, and then its release, must be sure by, for the two together to be as sure as was asked."""
+        return math.sqrt(self.confidence)
 
     # Which packages
 
@@ -131,9 +145,11 @@ class Blaming:
         cell = self._cell_of(packages)
         if cell is None:
             return Outcome.UNRESOLVABLE
-        for _ in range(MOST_APART):
+        apart = 0
+        while apart < MOST_APART:
             probe = self._trial(cell, self._taken[packages])
             self._taken[packages] += 1
+            apart += probe.trial.verdict not in IN_VAIN
             if probe.hang is not None:
                 return Outcome.HANG if probe.hang else Outcome.CLEAN
             if probe.trial.verdict is Verdict.UNTESTABLE:
@@ -144,6 +160,8 @@ class Blaming:
         if packages not in self._mixed:
             try:
                 self._mixed[packages] = self.mixer.mixed(packages)
+            except UnreachableError:
+                raise
             except UntestableError:
                 self._mixed[packages] = None
         return self._mixed[packages]
@@ -153,7 +171,7 @@ class Blaming:
         made = self._trials[cell.id]
         is_new = index >= len(made)
         if is_new:
-            made.append(self.probe(cell, len(made) + 1))
+            made.append(self._made(cell, number=1 + max((trial.number for trial in made), default=0)))
         trial = made[index]
         hang = self._meaning(trial)
         probe = Probe(Candidate(name=cell.label, released=None, cell=cell), trial, hang)
@@ -161,19 +179,25 @@ class Blaming:
             self._take(probe)
         return probe
 
+    def _made(self, cell: Cell, *, number: int) -> Trial:
+        trial = self.probe(cell, number)
+        self.keep(cell, trial)
+        self._in_vain = self._in_vain + 1 if trial.verdict in IN_VAIN else 0
+        check_in_vain(self._in_vain, trial)
+        return trial
+
     def _take(self, probe: Probe) -> None:
         self._probes.append(probe)
         self.on_probe(probe)
 
     def _meaning(self, trial: Trial) -> bool | None:
-        """Whether a trial counts; only the hang that was seen first does, by its class and its cause."""
+        """Whether a trial counts; only the hang that was seen first does, whatever else hangs."""
         if trial.verdict is Verdict.CLEAN:
             return False
         if trial.hang is None:
             return None
         self._first = self._first or trial.hang
-        is_same = (self._first.hang_class, self._first.cause) == (trial.hang.hang_class, trial.hang.cause)
-        return True if is_same else None
+        return True if is_same_hang(self._first, trial.hang) else None
 
     # Which release
 
@@ -215,20 +239,28 @@ class Blaming:
         known = [trial for candidate in candidates for trial in self._trials[candidate.cell.id]]
         seen = {id(trial) for trial in known}
 
-        def probe(cell: Cell, number: int) -> Trial:
-            trial = self.probe(self.mixer.pinned(cell), number)
-            self._trials[cell.id].append(trial)
-            return trial
+        pinned: dict[str, Cell] = {}
 
-        def say(probe: Probe, _state: object) -> None:
+        def probe(cell: Cell, number: int) -> Trial:
+            pinned[cell.id] = self.mixer.pinned(cell)
+            return self.probe(pinned[cell.id], number)
+
+        def keep(trial: Trial) -> None:
+            self._trials[trial.cell_id].append(trial)
+            self.keep(pinned[trial.cell_id], trial)
+
+        def say(probe: Probe, _belief: object) -> None:
             if id(probe.trial) not in seen or not any(known.trial is probe.trial for known in self._probes):
                 self._take(probe)
 
         return Hunt(
             candidates=candidates,
             probe=probe,
-            confidence=self.confidence,
+            keep=keep,
+            confidence=self._of_each_half,
             most_trials=left + len(known),
+            jobs=self.jobs,
+            cancel=self.cancel,
             build_ahead=lambda cell: self.build_ahead(self.mixer.pinned(cell)),
             on_probe=say,
         ).run(known)
@@ -279,13 +311,15 @@ def sentence_of(accusation: Accusation) -> str:
     by_name = {one.change.package: one for one in accusation.guilty}
     parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in sets]
     sure = min(one.confidence for one in accusation.guilty)
-    text = (
-        f"it hangs since {'; and also since '.join(parts)}, of {count} packages that changed, at {sure:.1%} confidence"
-    )
+    text = f"it hangs since {'; and also since '.join(parts)}, of {_packages(count)} that changed, at {sure:.1%} confidence"
     if blame.kind is not BlameKind.FOUND:
         return f"{text}; {blame.why} before all was looked at (--max-trials allows more)"
     back = ", ".join(f"{name} {accusation.changes[name].good or 'none'}" for name in blame.cure)
     return f"{text}; taken back to {back}, the bad end is clean ({blame.cure_confidence:.1%})"
+
+
+def _packages(count: int) -> str:
+    return f"{count} package{'' if count == 1 else 's'}"
 
 
 def _since(one: Guilty) -> str:

@@ -1,25 +1,36 @@
-"""A hunt for the release, or the day, since which it hangs: candidates probed one by one until the answer is certain.
+"""A hunt for the release, or the day, since which it hangs: candidates probed until the answer is certain.
 
-    candidates ─▶ next probe ─▶ trial, stored at once ─▶ what it says ─▶ … ─▶ Found
+    candidates ─▶ next probes ─▶ trials, each kept at once ─▶ what they say ─▶ … ─▶ Found
 
-The search itself is ``core.bisection``; here its probes become trials, and only the *same* hang counts: one with the class,
-and the known cause, of the first that was seen at the bad end. Whatever else a trial came to is shown apart.
+The search itself is ``core.bisection``; here its probes become trials, and only the *same* hang counts: that of the first
+that was seen. Whatever else a trial came to is shown apart. Where nobody has said where the range begins or ends, the hunt
+starts with a small one and goes outward:
+
+    ················[good? ── bad]      the good end hangs too: twice as far back
+    ········[good? ────────── bad]
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from repro.core.bisection import Answer, AnswerKind, Bisection, Direction
-from repro.core.rates import in_words, interval
+from repro.core.kinds import is_same_hang
+from repro.errors import BackendError
 from repro.model import Cell, Trial, Verdict
 
 MOST_APART = 2
 """Trials of a release that say neither hang nor clean before it is set aside."""
+MOST_IN_VAIN = 3
+"""Trials in a row that came to nothing for no fault of a release: the backend's, or this program's."""
 TRIALS_OF_GOOD_END = 2
+TRIALS_OUTWARD = 2
+"""Clean trials of an end that should hang, after which a hunt that may go on outward does."""
+IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +51,17 @@ class Probe:
     hang: bool | None
 
 
+@dataclass(frozen=True)
+class Belief:
+    """The likeliest answer so far, in words, and its probability."""
+
+    likeliest: str
+    probability: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a hunt came to: the answer, all probes, and whether it stopped because it had made so many."""
+    """What a hunt came to: the answer, all probes, the range, and whether it stopped because it had made so many trials."""
 
     answer: Answer
     probes: tuple[Probe, ...]
@@ -53,220 +72,199 @@ class Found:
         """The candidate of an index of the answer."""
         return None if index is None else self.candidates[index]
 
-    def seen(self, candidate: Candidate) -> tuple[int, int]:
-        """Hangs and trials of a candidate that count."""
-        counted = [probe.hang for probe in self.probes if probe.candidate is candidate and probe.hang is not None]
+    def seen(self, *candidates: Candidate) -> tuple[int, int]:
+        """Hangs and trials of candidates that count."""
+        names = {candidate.name for candidate in candidates}
+        counted = [probe.hang for probe in self.probes if probe.candidate.name in names and probe.hang is not None]
         return sum(counted), len(counted)
 
 
 @dataclass
 class Hunt:
-    """A hunt under way. ``probe`` makes a trial of a cell, ``build_ahead`` is told which cells may come next.
+    """A hunt under way. ``probe`` makes a trial of a cell and is called in threads of its own, ``jobs`` of them at once.
 
-    ``most_trials`` are those of environments that could be made.
+    ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel`` that
+    the trials under way must end. ``most_trials`` are those of environments that could be made. ``window`` is where to
+    begin among the candidates, first and last; beyond it the hunt goes outward.
     """
 
     candidates: Sequence[Candidate]
     probe: Callable[[Cell, int], Trial]
+    keep: Callable[[Trial], object] = lambda _: None
     direction: Direction = Direction.BAD
     confidence: float = 0.95
     most_trials: int = 60
+    jobs: int = 1
+    window: tuple[int, int] | None = None
     build_ahead: Callable[[Cell], object] = lambda _: None
-    on_probe: Callable[[Probe, Bisection], None] = lambda _probe, _state: None
+    cancel: Callable[[], object] = lambda: None
+    on_probe: Callable[[Probe, Belief], None] = lambda _probe, _belief: None
     _probes: list[Probe] = field(default_factory=list)
+    _under_way: dict[Future[Trial], int] = field(default_factory=dict)
+    _in_vain: int = 0
 
     def run(self, finished: Sequence[Trial] = ()) -> Found:
-        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are trials of a run that goes on."""
-        state = Bisection(len(self.candidates), confidence=self.confidence, direction=self.direction)
-        by_cell = {candidate.cell.id: index for index, candidate in enumerate(self.candidates)}
+        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are trials of a run that goes on.
+
+        Raises:
+            BackendError: trial after trial comes to nothing, and no release is to blame.
+        """
+        self._low, self._high = self.window or (0, len(self.candidates) - 1)
         for trial in sorted(finished, key=lambda trial: trial.started):
-            if trial.cell_id in by_cell:
-                state = self._take(state, by_cell[trial.cell_id], trial)
-        while not state.answer().is_settled and not self._has_made_enough():
-            wanted = state.next_probes(2)
-            if not wanted:
-                break
-            for index in wanted[1:]:
-                self.build_ahead(self.candidates[index].cell)
-            cell = self.candidates[wanted[0]].cell
-            number = 1 + sum(probe.candidate.cell.id == cell.id for probe in self._probes)
-            state = self._take(state, wanted[0], self.probe(cell, number))
-        answer = state.answer()
-        if answer.kind is AnswerKind.NO_CHANGE and not answer.always:
-            self._look_at_the_good_end()
+            if trial.cell_id in self._by_cell:
+                self._take(self._by_cell[trial.cell_id], trial)
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="probe") as pool:
+            try:
+                self._search(pool)
+                self._look_at_the_good_end(pool)
+            except BaseException:
+                self.cancel()
+                for future in wait(self._under_way).done:
+                    if future.exception() is None:
+                        self.keep(future.result())
+                raise
+        answer = self._state().answer()
         return Found(
             answer=answer,
             probes=tuple(self._probes),
-            candidates=tuple(self.candidates),
-            is_exhausted=not answer.is_settled and self._has_made_enough(),
+            candidates=tuple(self.candidates[self._low : self._high + 1]),
+            is_exhausted=not answer.is_settled and self._trials_left() <= 0,
         )
 
-    def _has_made_enough(self) -> bool:
-        """Whether ``most_trials`` were made; a release that cannot be installed costs none."""
-        return sum(probe.trial.verdict is not Verdict.UNTESTABLE for probe in self._probes) >= self.most_trials
+    @cached_property
+    def _by_cell(self) -> dict[str, int]:
+        return {candidate.cell.id: index for index, candidate in enumerate(self.candidates)}
 
-    def _look_at_the_good_end(self) -> None:
-        """Where nothing hangs at the bad end, the two may have been exchanged: the answer stays, and can say so."""
-        index = 0 if self.direction is Direction.BAD else len(self.candidates) - 1
-        cell = self.candidates[index].cell
-        for number in range(1, TRIALS_OF_GOOD_END + 1):
-            if any(probe.candidate.cell.id == cell.id and probe.trial.number >= number for probe in self._probes):
-                continue
-            trial = self.probe(cell, number)
-            self._probes.append(Probe(self.candidates[index], trial, self._meaning(trial)))
-            if trial.hang is not None:
+    # Trials
+
+    def _search(self, pool: ThreadPoolExecutor) -> None:
+        while True:
+            self._go_outward()
+            self._begin(pool)
+            if not self._under_way:
                 return
+            # Those under way are waited for even when the answer is certain without them: a trial that takes long is
+            # likelier a hang than one that does not.
+            for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
+                self._end(self._under_way.pop(future), future.result())
 
-    def _take(self, state: Bisection, index: int, trial: Trial) -> Bisection:
-        probe = Probe(self.candidates[index], trial, self._meaning(trial))
-        self._probes.append(probe)
-        if probe.hang is not None:
-            state = state.observe(index, hang=probe.hang)
-        elif trial.verdict is Verdict.UNTESTABLE or self._apart(index) >= MOST_APART:
-            state = state.set_aside(index)
-        self.on_probe(probe, state)
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        state = self._state()
+        free = min(self.jobs, self._trials_left()) - len(self._under_way)
+        if state.answer().is_settled or free <= 0:
+            return
+        begun = [index - self._low for index in self._under_way.values()]
+        for place in state.next_probes(free, under_way=begun):
+            self._start(pool, place + self._low)
+            for hang in (True, False):
+                for after in state.observe(place, hang=hang).next_probes(1, under_way=begun):
+                    self.build_ahead(self.candidates[after + self._low].cell)
+
+    def _start(self, pool: ThreadPoolExecutor, index: int) -> None:
+        cell = self.candidates[index].cell
+        numbers = [probe.trial.number for probe in self._probes if probe.candidate.cell.id == cell.id]
+        number = 1 + max(numbers, default=0) + list(self._under_way.values()).count(index)
+        self._under_way[pool.submit(self.probe, cell, number)] = index
+
+    def _end(self, index: int, trial: Trial) -> None:
+        self.keep(trial)
+        self._take(index, trial)
+        self._in_vain = self._in_vain + 1 if trial.verdict in IN_VAIN else 0
+        if self._in_vain >= MOST_IN_VAIN:
+            raise BackendError(
+                f"{self._in_vain} trials in a row came to nothing, the last: {trial.reason}; see to that, then go on with --resume"
+            )
+
+    def _look_at_the_good_end(self, pool: ThreadPoolExecutor) -> None:
+        """Where nothing hangs at the bad end, the two may have been exchanged: the answer stays, and can say so."""
+        answer = self._state().answer()
+        if answer.kind is not AnswerKind.NO_CHANGE or answer.always:
+            return
+        index = self._low if self.direction is Direction.BAD else self._high
+        while True:
+            seen = [probe for probe in self._probes if probe.candidate is self.candidates[index]]
+            if len(seen) >= TRIALS_OF_GOOD_END or any(probe.trial.hang for probe in seen):
+                return
+            self._start(pool, index)
+            (future,) = self._under_way
+            trial = future.result()
+            self._end(self._under_way.pop(future), trial)
+
+    def _trials_left(self) -> int:
+        """A release that cannot be installed costs none."""
+        return self.most_trials - sum(probe.trial.verdict is not Verdict.UNTESTABLE for probe in self._probes)
+
+    # What they say
+
+    def _state(self) -> Bisection:
+        """The search over the range as it is now, with what all probes say of it."""
+        state = Bisection(self._high - self._low + 1, confidence=self.confidence, direction=self.direction)
+        apart: dict[int, int] = {}
+        for probe in self._probes:
+            index = self._by_cell[probe.candidate.cell.id]
+            if not self._low <= index <= self._high:
+                continue
+            if probe.hang is not None:
+                state = state.observe(index - self._low, hang=probe.hang)
+            elif probe.trial.verdict not in IN_VAIN:
+                apart[index] = apart.get(index, 0) + 1
+                if probe.trial.verdict is Verdict.UNTESTABLE or apart[index] >= MOST_APART:
+                    state = state.set_aside(index - self._low)
         return state
 
-    def _apart(self, index: int) -> int:
-        return sum(probe.candidate is self.candidates[index] and probe.hang is None for probe in self._probes)
+    def _take(self, index: int, trial: Trial) -> None:
+        probe = Probe(self.candidates[index], trial, self._meaning(trial))
+        self._probes.append(probe)
+        self.on_probe(probe, self._belief())
+
+    def _belief(self) -> Belief:
+        posterior = self._state().posterior()
+        best = max(range(len(posterior)), key=posterior.__getitem__)
+        is_named = best < len(posterior) - 1
+        return Belief(self.candidates[self._low + best].name if is_named else "no change", posterior[best])
 
     def _meaning(self, trial: Trial) -> bool | None:
         if trial.verdict is Verdict.CLEAN:
             return False
         if trial.hang is None:
             return None
-        first = next((probe.trial.hang for probe in self._probes if probe.hang), None)
-        is_same = first is None or (first.hang_class, first.cause) == (trial.hang.hang_class, trial.hang.cause)
-        return True if is_same else None
+        first = next((probe.trial.hang for probe in self._probes if probe.hang and probe.trial.hang), trial.hang)
+        return True if is_same_hang(first, trial.hang) else None
+
+    # Outward
+
+    def _go_outward(self) -> None:
+        """Double the range on the side whose end turns out to be none, as far as there are candidates."""
+        while True:
+            width, last = self._high - self._low + 1, len(self.candidates) - 1
+            state = self._state()
+            is_wanted = self._is_clean_end_bad(state), self._is_hanging_end_clean(state)
+            back, on = is_wanted if self.direction is Direction.BAD else reversed(is_wanted)
+            is_stuck = state.ends is None
+            if (back or is_stuck) and self._low > 0:
+                self._low = max(self._low - width, 0)
+            elif (on or is_stuck) and self._high < last:
+                self._high = min(self._high + width, last)
+            else:
+                return
+
+    def _is_clean_end_bad(self, state: Bisection) -> bool:
+        answer = state.answer()
+        return answer.kind is AnswerKind.NO_CHANGE and answer.always
+
+    def _is_hanging_end_clean(self, state: Bisection) -> bool:
+        if state.ends is None or any(seen.hang for seen in state.observations):
+            return False
+        return state.trials_of(state.ends[1])[1] >= TRIALS_OUTWARD
 
 
-def answer_document(found: Found, *, package: str, sentence: str) -> dict[str, object]:
-    """The ``answer`` of the JSON document."""
-    answer = found.answer
-    release, previous = found.named(answer.index), found.named(answer.previous)
-    return {
-        "kind": answer.kind.value,
-        "package": package,
-        "release": release.name if release else None,
-        "previous": previous.name if previous else None,
-        "released": release.released.isoformat() if release and release.released else None,
-        "confidence": round(answer.confidence, 4),
-        "sentence": sentence,
-        "candidates": [found.candidates[index].name for index in answer.candidates],
-        "trials": {
-            candidate.name: {"hits": hits, "n": n, "low": round(rate.low, 4), "high": round(rate.high, 4)}
-            for candidate in found.candidates
-            for hits, n in (found.seen(candidate),)
-            if n
-            for rate in (interval(hits, n),)
-        },
-        "changed": dict(changed(found)),
-    }
+def check_in_vain(in_a_row: int, last: Trial) -> None:
+    """Stop when trial after trial comes to nothing.
 
-
-def documents_of(probes: Sequence[Probe]) -> list[dict[str, object]]:
-    """The ``probes`` of the JSON document, in the order in which they were made."""
-    return [
-        {
-            "release": probe.candidate.name,
-            "cell": probe.candidate.cell.id,
-            "trial": probe.trial.number,
-            "verdict": probe.trial.verdict.value,
-            "hang_class": probe.trial.hang.hang_class.value if probe.trial.hang else None,
-            "counts": probe.hang is not None,
-            "seconds": round(probe.trial.seconds, 3),
-            "command": probe.trial.command,
-        }
-        for probe in probes
-    ]
-
-
-def sentence_of(found: Found, *, package: str) -> str:
-    """The answer in one sentence."""
-    answer = found.answer
-    release, previous = found.named(answer.index), found.named(answer.previous)
-    ends = found.candidates[0], found.candidates[-1]
-    if release is not None and previous is not None:
-        verb = "first hangs" if answer.kind is AnswerKind.FIRST_BAD else "first hangs no longer"
-        between = (
-            f"; {', '.join(found.candidates[index].name for index in answer.untestable)} between them cannot be tested"
-            if answer.untestable
-            else ""
+    Raises:
+        BackendError: there were so many; with the reason of the last one.
+    """
+    if in_a_row >= MOST_IN_VAIN:
+        raise BackendError(
+            f"{in_a_row} trials in a row came to nothing, the last: {last.reason}; see to that, then go on with --resume"
         )
-        return (
-            f"it {verb} with {package} {release.name}{_day(release)}, not {_not_yet(answer)} with {previous.name}"
-            f"{_day(previous)}, at {answer.confidence:.1%} confidence{between}"
-        )
-    if answer.kind is AnswerKind.NO_CHANGE:
-        how = "hangs at both ends" if answer.always else "hangs at neither end"
-        hint = _hint(found)
-        return f"no change from {package} {ends[0].name} to {ends[1].name}: it {how}, at {answer.confidence:.1%} confidence{hint}"
-    left = ", ".join(found.candidates[index].name for index in answer.candidates[:6]) or "none"
-    why = (
-        f"after {len(found.probes)} trials (--max-trials allows more)"
-        if found.is_exhausted
-        else "fewer than two releases can be tested"
-    )
-    return f"not settled {why}; the trials leave {left}"
-
-
-def _hint(found: Found) -> str:
-    """Where the ends look exchanged: the older one hangs, the newer one does not."""
-    first, last = (found.seen(found.candidates[index]) for index in (0, -1))
-    if first[0] and not last[0] and last[1]:
-        return "; but the older end hangs and the newer one does not: look for the cure with --find fixed"
-    if last[0] and not first[0] and first[1]:
-        return "; but the newer end hangs and the older one does not: exchange --good and --bad, without --find fixed"
-    return ""
-
-
-def _not_yet(answer: Answer) -> str:
-    return "yet" if answer.kind is AnswerKind.FIRST_BAD else "so"
-
-
-def _day(candidate: Candidate) -> str:
-    return f" ({candidate.released.isoformat()})" if candidate.released else ""
-
-
-def changed(found: Found) -> Mapping[str, str]:
-    """What is installed differently at the answer and at the one before it: package → ``1.0 → 1.1``."""
-    sides = [_versions(found, found.named(index)) for index in (found.answer.previous, found.answer.index)]
-    if not all(sides):
-        return {}
-    before, after = sides
-    names = sorted({*before, *after})
-    return {
-        name: f"{before.get(name, 'none')} → {after.get(name, 'none')}"
-        for name in names
-        if before.get(name) != after.get(name)
-    }
-
-
-def _versions(found: Found, candidate: Candidate | None) -> Mapping[str, str]:
-    return next((probe.trial.versions for probe in found.probes if probe.candidate is candidate), {})
-
-
-def block_of(found: Found, *, package: str, sentence: str, command: str) -> str:
-    """The text to paste: the range, the answer, trials on each side with intervals, confidence, command, versions."""
-    answer = found.answer
-    lines = [
-        sentence,
-        f"range:   {package} {found.candidates[0].name} to {found.candidates[-1].name}, {len(found.candidates)} candidates",
-        f"probes:  {len(found.probes)} trials of {len({probe.candidate.name for probe in found.probes})} of them",
-    ]
-    for candidate in found.candidates:
-        hits, n = found.seen(candidate)
-        if n:
-            mark = " <-" if candidate is found.named(answer.index) else ""
-            lines.append(f"  {candidate.name:<14} hung {in_words(interval(hits, n))}{mark}")
-    apart = [probe for probe in found.probes if probe.hang is None]
-    lines += [f"  {probe.candidate.name:<14} {probe.trial.verdict}: {probe.trial.reason[:160]}" for probe in apart[:5]]
-    if more := Counter(probe.trial.verdict.value for probe in apart[5:]):
-        lines.append(f"  {'and':<14} {', '.join(f'{count} more {verdict}' for verdict, count in more.items())}")
-    changes = changed(found)
-    if changes:
-        lines.append("changed: " + ", ".join(f"{name} {versions}" for name, versions in changes.items()))
-    shown = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
-    versions = _versions(found, found.named(answer.index)) or _versions(found, found.candidates[-1])
-    lines.append("with:    " + ", ".join(f"{name} {versions[name]}" for name in shown if name in versions))
-    return "\n".join([*lines, f"command: {command}"])

@@ -13,7 +13,8 @@ from repro.core.explanation import Circumstances, explain
 from repro.core.fingerprint import telltale
 from repro.core.groups import View, blocked_main, native_call, native_holder, seen_frames, telling_stacks, unconnected
 from repro.core.judge import Decision
-from repro.core.stacks import Dump, Frame, parked, read_dump
+from repro.core.locks import PATIENCE_S
+from repro.core.stacks import Dump, Frame, is_stirring, parked, read_dump
 from repro.core.swallowed import swallowed
 from repro.core.traces import main_frames, read_faulthandler
 from repro.model import HangClass, Rung
@@ -31,14 +32,17 @@ def examine(fleet: Fleet) -> Examination:
     """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out."""
     found: dict[tuple[int, int], Parked] = {}
     has_answer = False
+    stirring: set[int] = set()
     for record in fleet.records():
         if not record.read().loop_at:
             continue
         path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=EXAMINATION_S)
         if path is not None:
             has_answer = True
-            found |= {(record.pid, number): wait for number, wait in _parked(path, record.pid).items()}
-    return Examination(at=time.monotonic(), parked=found, answered=has_answer)
+            dump = read_dump(path.read_text("utf-8"))
+            found |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
+            stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
+    return Examination(at=time.monotonic(), parked=found, answered=has_answer, stirring=frozenset(stirring))
 
 
 class Investigator:
@@ -128,9 +132,9 @@ def _dump_file(record: FlightRecord, rung: str) -> Path:
     return record.path.with_name(f"greenlets-{rung}-{record.pid}.json")
 
 
-def _parked(path: Path, pid: int) -> dict[int, Parked]:
+def _parked(dump: Dump, pid: int) -> dict[int, Parked]:
     unread = {socket.fd for socket in sockets_of(pid) if socket.is_unread}
-    return dict(parked(read_dump(path.read_text("utf-8")), is_unread=unread.__contains__))
+    return dict(parked(dump, is_unread=unread.__contains__))
 
 
 def _living(inquiry: Inquiry) -> list[FlightRecord]:
@@ -168,6 +172,7 @@ def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: t
         output=output,
         error=next((reading.error for reading in readings if reading.error), ""),
         backend_reason=inquiry.backend.reason,
+        open_requests=inquiry.open_requests,
         budget_refusals=sum(reading.budget_refusals for reading in readings),
         native_call=native_call(*blocked) if blocked else by_faulthandler,
         native_holder=native_holder(*blocked) if blocked else "",

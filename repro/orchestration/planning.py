@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro.core.experiment import ScenarioInfo, override, parse
+from repro.core.experiment import ScenarioInfo, override, parse, without
 from repro.core.plan import make_plan
 from repro.errors import UsageError
 from repro.model import Plan
 from repro.world import interpreters
-from repro.world.scenarios import DEFAULT, Scenario, find_experiment, of_locustfile, scenario_for
+from repro.world.scenarios import (
+    DEFAULT,
+    Scenario,
+    find_experiment,
+    of_locustfile,
+    scenario_for,
+    unread_settings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +51,34 @@ def prepare(request: Request) -> Prepared:
     source = find_experiment(request.experiment or DEFAULT)
     scenario = scenario_for(source)
     experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
+    unread: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
     if request.locustfile is not None:
         scenario = _own(of_locustfile(request.locustfile), scenario.info)
+        unread = unread_settings(scenario.locustfile)
+        if left_out := unread & set(experiment.factors):
+            experiment = without(experiment, left_out)
+            notices = (
+                f"{request.locustfile} does not read REPRO_<NAME> of these factors of the experiment, so they are left out: "
+                + ", ".join(sorted(left_out)),
+            )
     assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
     experiment = override(experiment, assignments, scenario.info)
     if request.trials is not None:
         if request.trials < 1:
             raise UsageError(f"--trials {request.trials}: give 1 or more")
         experiment = replace(experiment, trials=request.trials)
-    planned = make_plan(experiment, scenario.info, interpreter=_interpreter(request.python))
-    return Prepared(plan=planned.plan, scenario=scenario, notices=planned.notices)
+    if idle := unread & experiment.explicit:
+        notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
+    interpreter = _interpreter(request.python)
+    planned = make_plan(experiment, scenario.info, interpreter=interpreter)
+    if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
+        _check_has_locust(interpreter)
+    return Prepared(plan=planned.plan, scenario=scenario, notices=(*notices, *planned.notices))
+
+
+def _variables(names: Collection[str]) -> str:
+    return ", ".join(f"REPRO_{name.upper()}" for name in sorted(names))
 
 
 def _own(scenario: Scenario, replaced: ScenarioInfo) -> Scenario:
@@ -70,7 +95,15 @@ def _interpreter(path: Path | None) -> Path | None:
         raise UsageError(
             f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
         )
-    interpreters.inspect(path)
     return Path(
         path.absolute()
     )  # not resolved: a virtual environment's interpreter is a link, and its place says which
+
+
+def _check_has_locust(interpreter: Path) -> None:
+    _, packages = interpreters.inspect(interpreter)
+    if "locust" not in {name.lower() for name in packages}:
+        raise UsageError(
+            f"--python {interpreter}: there is no Locust in this environment; give one that has it, or add "
+            "--set launch=script for a file that is no Locust test"
+        )

@@ -14,23 +14,23 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.evidence import BackendHealth
-from repro.errors import UntestableError
-from repro.model import Cell, Environment, Plan, Trial
+from repro.errors import UnreachableError, UntestableError
+from repro.model import Cell, Environment, Plan, Trial, Verdict
 from repro.orchestration.health import HealthWatch
 from repro.orchestration.inquiry import Investigator, examine
-from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
+from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
 from repro.orchestration.trial import Gateway, Site, run_trial, untestable
 from repro.world import processes
 from repro.world.backends import Backend, make_backend
 from repro.world.backends.capacity import measure_capacity
-from repro.world.backends.request_log import write_requests
+from repro.world.backends.request_log import Request, write_requests
 from repro.world.causes import known_causes
 from repro.world.environments import Builder, EnvironmentCache
 
@@ -116,9 +116,21 @@ class Session:
         )
 
     def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
-        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict."""
+        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict.
+
+        Raises:
+            UnreachableError: nobody knows whether it can be made; that says nothing of the cell.
+        """
+        coming = self.environment_of(cell)
+        while not coming.done() and not self._cancelled.is_set():
+            wait([coming], timeout=POLL_S)
+        if self._cancelled.is_set():
+            trial = untestable(cell, number=number, reason="interrupted", site=self.site)
+            return replace(trial, verdict=Verdict.INTERRUPTED)
         try:
-            environment = self.environment_of(cell).result()
+            environment = coming.result()
+        except UnreachableError:
+            raise
         except UntestableError as error:
             return untestable(cell, number=number, reason=str(error), site=self.site)
         return run_trial(cell, environment, number=number, folder=folder, site=self.site)
@@ -172,7 +184,9 @@ class Session:
         backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
         try:
             with self._way_to(backend, cell, folder, mark, seed) as gateway:
-                yield gateway(queue)
+                yield replace(
+                    gateway(queue), open_requests=lambda: _open_requests(backend.requests_since(since), queue)
+                )
         finally:
             write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
             backend.drop_queue(queue)
@@ -183,8 +197,9 @@ class Session:
     ) -> Iterator[Callable[[str], Gateway]]:
         fault, tls = str(cell.settings.get("fault", "")), bool(cell.settings.get("tls"))
         variables = dict(backend.cell_environ())
+        secret = backend.secrets
         if not fault and not tls:
-            yield lambda queue: Gateway(queue=queue, variables=variables)
+            yield lambda queue: Gateway(queue=queue, variables=variables, secrets=secret)
             return
         from repro.core.faults import parse_fault
         from repro.world.faults import Proxy
@@ -201,4 +216,11 @@ class Session:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
-            yield lambda queue: Gateway(queue=queue, variables=variables, begin_load=proxy.mark_load_started)
+            yield lambda queue: Gateway(
+                queue=queue, variables=variables, secrets=secret, begin_load=proxy.mark_load_started
+            )
+
+
+def _open_requests(requests: tuple[Request, ...], queue: str) -> int | None:
+    own = [request for request in requests if request.queue == queue]
+    return sum(1 for request in own if request.status is None) if own else None

@@ -19,14 +19,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from repro.core.concealing import conceal
 from repro.core.evidence import BackendHealth, Examination
 from repro.core.explanation import bound_of
-from repro.core.judge import Decision, Judge, Load
+from repro.core.judge import Decision, Judge
+from repro.core.memory import Load
 from repro.core.timeline import timeline
 from repro.errors import BackendError, ReproError
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict
 from repro.orchestration.watching import CancelledError, Watcher
 from repro.world import processes
+from repro.world.evidence_folder import conceal_files
 from repro.world.flight import Fleet
 from repro.world.output import CappedOutput
 from repro.world.surroundings import Surroundings, variables
@@ -62,12 +65,16 @@ class Site:
 class Gateway:
     """The way from a cell to its queue: the queue's name and the variables that lead there.
 
-    ``begin_load`` starts the clock of faults that act from second s to t of the load.
+    ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
+    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the backend
+    has received, by its own log, and not answered; None where it keeps no log.
     """
 
     queue: str
     variables: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
     begin_load: Callable[[], None] = lambda: None
+    open_requests: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,7 @@ class Inquiry:
     environment: Environment
     backend: BackendHealth
     outputs: tuple[CappedOutput, ...]
+    open_requests: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,14 +145,17 @@ def untestable(cell: Cell, *, number: int, reason: str, site: Site) -> Trial:
 def _run(course: _Course, site: Site) -> Trial:
     mark = f"trial-{course.cell.id}-{course.number}-{secrets.token_hex(3)}"
     with site.open_gateway(course.cell, course.folder, mark, site.seed + course.number) as gateway:
-        with _cell(course, gateway, site, mark) as (child, fleet):
-            outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
-            watcher = _watcher(course, child, fleet, outputs, gateway, site)
-            decision = watcher.until_decided()
-            trial = _conclude(course, decision, watcher, site)
-        for output in outputs:
-            output.settle()
-        return replace(trial, seconds=time.monotonic() - course.began)
+        try:
+            with _cell(course, gateway, site, mark) as (child, fleet):
+                outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
+                watcher = _watcher(course, child, fleet, outputs, gateway, site)
+                decision = watcher.until_decided()
+                trial = _conclude(course, decision, watcher, site, gateway.open_requests())
+            for output in outputs:
+                output.settle()
+        finally:
+            conceal_files(course.folder, gateway.secrets)
+        return conceal(replace(trial, seconds=time.monotonic() - course.began), gateway.secrets)
 
 
 @contextlib.contextmanager
@@ -205,7 +216,9 @@ def _watcher(
     )
 
 
-def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site) -> Trial:
+def _conclude(
+    course: _Course, decision: Decision, watcher: Watcher, site: Site, open_requests: int | None = None
+) -> Trial:
     sample = watcher.last
     readings = sample.readings if sample else ()
     load_at = min((reading.load_at for reading in readings if reading.load_at), default=decision.at)
@@ -218,6 +231,7 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site)
         environment=course.environment,
         backend=site.health(str(course.cell.settings.get("backend", ""))),
         outputs=watcher.outputs,
+        open_requests=open_requests,
     )
     findings = site.investigate(decision, inquiry)
     hang = _hang(decision, findings, load_at, course.cell, watcher, site) if decision.row.hang_class else None
@@ -226,7 +240,8 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site)
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
     trial = _trial(course, decision.row.verdict, findings.explanation, site)
-    return replace(trial, hang=hang, operations=operations, timeline=moments, rungs=findings.rungs)
+    waited = watcher.progress.longest_wait.wait
+    return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
 
 def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: Site) -> Hang:

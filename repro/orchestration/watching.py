@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from repro.core.evidence import BackendHealth, Examination, Reading, Role, Sample
 from repro.core.judge import Decision, Judge, Step
+from repro.core.waiting import LongestWait
 from repro.world import meter
 from repro.world.flight import Fleet
 from repro.world.output import CappedOutput
@@ -24,15 +25,17 @@ class CancelledError(Exception):
 
 @dataclass
 class Progress:
-    """Operations ended and users alive at each second of the load, as they were sampled: the raw of a timeline."""
+    """Operations ended and users alive as they were sampled, the raw of a timeline, and the longest wait seen."""
 
     samples: list[tuple[float, int, int]] = field(default_factory=list)
+    longest_wait: LongestWait = field(default_factory=LongestWait)
 
     def add(self, sample: Sample) -> None:
         """Note a sample."""
         living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
         users = sum(1 for reading in living for slot in reading.slots if slot.is_user)
         self.samples.append((sample.now, sum(reading.ended for reading in sample.readings), users))
+        self.longest_wait.observe(living, sample.now)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.kinds import hang_kinds
-from repro.model import CellResult, Hang, Interval, StoredRun, Trial
+from repro.model import CellResult, Hang, Interval, StoredRun, Trial, Wait
 
 SCHEMA = "repro.run/1"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -99,6 +99,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             "ended": trial.operations.ended,
             "failed": trial.operations.failed,
         },
+        "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
         "hang": _hang(trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
         "rungs": [
@@ -114,6 +115,16 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
+    }
+
+
+def _wait(wait: Wait) -> dict[str, Any]:
+    return {
+        "operation": wait.operation,
+        "seconds": round(wait.seconds, 3),
+        "has_ended": wait.has_ended,
+        "poll_s": wait.poll_s,
+        "at_most_s": wait.at_most_s,
     }
 
 

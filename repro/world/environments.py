@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -27,23 +26,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from repro.errors import ProcessError, StoreError, UntestableError
+from repro.errors import ProcessError, ReproError, StoreError, UntestableError
 from repro.model import Environment, EnvironmentSpec
 from repro.world import interpreters, processes
-from repro.world.releases import releases
+from repro.world.indexes import passed_on
+from repro.world.refusals import refusal
 
 MARKER = ".repro.json"
 BUILD_LIMIT_S = 900.0
 RESOLVE_LIMIT_S = 120.0
-MOST_WORDS = 1500
 FAR_FUTURE = "2999-01-01T00:00:00Z"
-_YANKED = re.compile(r"(?P<name>[A-Za-z][\w.-]*?)(?P<specifier>[<>=!~][^ ]*)? (?:was|were) yanked")
-_NO_NETWORK = re.compile(
-    r"dns error|Connection refused|error sending request|Network is unreachable|offline", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -232,7 +226,7 @@ def resolve_file(file: Path, spec: EnvironmentSpec) -> Mapping[str, str]:
     with _constraints(spec) as limits:
         done = _call_uv(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
-        raise UntestableError(_words(done.stderr, spec))
+        raise _refusal(done, spec)
     pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line]
     return {canonicalize_name(name.strip()): version.split(";")[0].strip(" \\") for name, version in pairs}
 
@@ -271,12 +265,14 @@ def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
 def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:
     done = _call_uv(arguments, limit_s=BUILD_LIMIT_S)
     if done.returncode:
-        raise UntestableError(_words(done.stderr, spec))
+        raise _refusal(done, spec)
 
 
 def _call_uv(arguments: list[str], *, limit_s: float) -> processes.Completed:
+    variables, more = passed_on(os.environ, Path.cwd())
+    argv = [_uv_path(), *arguments, *(more if arguments[0] == "pip" else [])]
     try:
-        return processes.run([_uv_path(), *arguments], env=_installer_environment(), limit_s=limit_s, mark="uv")
+        return processes.run(argv, env={**_installer_environment(), **variables}, limit_s=limit_s, mark="uv")
     except ProcessError as error:
         raise UntestableError(f"the installer did not finish: {error}") from error
 
@@ -288,50 +284,20 @@ def _uv_path() -> str:
 
 
 def _installer_environment() -> dict[str, str]:
-    """The user's own, with pip's settings where uv has none; no interpreter is downloaded behind the user's back."""
+    """The user's own; no interpreter is downloaded behind the user's back."""
     own = dict(os.environ)
     own.pop("VIRTUAL_ENV", None)
     own["UV_PYTHON_DOWNLOADS"] = "never"
     own["NO_COLOR"] = "1"
-    for pip, theirs in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_EXTRA_INDEX_URL", "UV_INDEX")):
-        if own.get(pip) and not own.get(theirs) and not own.get("UV_INDEX_URL"):
-            own[theirs] = own[pip]
     return own
 
 
-def _words(stderr: str, spec: EnvironmentSpec) -> str:
-    """The resolver's words in one paragraph, and what to do where that can be told."""
-    words = re.sub(r"\s+", " ", " ".join(line.strip(" │╰─▶×") for line in stderr.splitlines())).strip()
-    if _NO_NETWORK.search(words):
-        return (
-            "the package index cannot be reached, and this environment is not in the cache yet; connect once, or use "
-            f"--python PATH. The installer said: {words[:300]}"
+def _refusal(done: processes.Completed, spec: EnvironmentSpec) -> ReproError:
+    if done.returncode < 0:
+        return ProcessError(
+            f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; nothing of it is kept, try again"
         )
-    if "No space left" in words:
-        return (
-            f"the disk is full; free some space, for example with `repro env prune`. The installer said: {words[:300]}"
-        )
-    return f"{words[:MOST_WORDS]}{_advice(words, spec)}"
-
-
-def _advice(words: str, spec: EnvironmentSpec) -> str:
-    """For a release that was withdrawn: the newest one that would do, which is taken only when it is pinned."""
-    yanked = [(canonicalize_name(found["name"]), found["specifier"] or "") for found in _YANKED.finditer(words)]
-    if not yanked:
-        return ""
-    name = yanked[0][0]
-    with contextlib.suppress(UntestableError, InvalidSpecifier):
-        refused = [SpecifierSet(specifier) for other, specifier in yanked if other == name]
-        fitting = [
-            release.version
-            for release in releases(name, include_yanked=True)
-            if release.is_yanked
-            and any(release.version in one for one in refused)
-            and (spec.as_of is None or not release.released or release.released <= spec.as_of)
-        ]
-        if fitting:
-            return f" TIP: releases that were withdrawn are taken only when pinned; add --set {name}={fitting[-1]}"
-    return f" TIP: releases that were withdrawn are taken only when pinned; add --set {name}=VERSION"
+    return refusal(done.stderr, spec)
 
 
 def _fingerprint(folder: Path) -> str:

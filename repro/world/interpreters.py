@@ -24,7 +24,8 @@ LIMIT_S = 20.0
 _NAME = re.compile(r"^python3\.\d+$")
 _DESCRIBE = (
     "import json,sys,platform\n"
-    "from importlib import metadata as m\n"
+    "try: from importlib import metadata as m\n"
+    "except ImportError: print(json.dumps([platform.python_version(),None])) or sys.exit()\n"
     "print(json.dumps([platform.python_version(),{d.metadata['Name']:d.version for d in m.distributions() if d.metadata['Name']}]))"
 )
 
@@ -81,6 +82,8 @@ def inspect(path: Path) -> tuple[str, dict[str, str]]:
         raise UsageError(
             f"{path} is no Python interpreter that runs; give the path of one, such as .venv/bin/python"
         ) from error
+    if packages is None:
+        raise UsageError(f"{path} is Python {version}; cells run under {OLDEST} and newer, give the path of such a one")
     return version, packages
 
 

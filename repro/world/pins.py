@@ -15,7 +15,7 @@ from packaging.markers import InvalidMarker, Marker, default_environment
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from repro.errors import UntestableError, UsageError
+from repro.errors import UnreachableError, UntestableError, UsageError
 from repro.model import EnvironmentSpec
 from repro.world import environments, interpreters
 
@@ -93,6 +93,8 @@ def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
         file.write_text("\n".join(kept), "utf-8")
         try:
             versions = environments.resolve_file(file, EnvironmentSpec(python=python, constraints=limits))
+        except UnreachableError:
+            raise
         except UntestableError as error:
             raise UsageError(f"{path} cannot be resolved; correct it. {error}") from error
     return Pins(versions=_usable(versions.items()), left_out=left_out)

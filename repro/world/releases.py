@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from repro.errors import UntestableError
+from repro.errors import UnreachableError, UntestableError
+from repro.world.indexes import Index, certificates, indexes, local_path, user_settings
 
 if TYPE_CHECKING:
-    from pypi_simple import ProjectPage
+    from pypi_simple import DistributionPackage
 
-INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-MORE_VARIABLES = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-"""Indexes that are asked before the default one; the first that knows a name is believed, as uv does."""
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, order=True)
@@ -39,11 +40,11 @@ def releases(
     """The releases, the oldest first; with ``python``, those that its version may install.
 
     Raises:
-        UntestableError: there is no such distribution, or no index.
+        UntestableError: there is no such distribution.
+        UnreachableError: there is no index to be asked.
     """
-    page = _page(package)
     found: dict[Version, Release] = {}
-    for file in page.packages:
+    for file in _files(package):
         release = _release(file)
         if release is not None:
             known = found.get(release.version)
@@ -53,50 +54,78 @@ def releases(
         for release in sorted(found.values(), key=lambda one: one.version)
         if (include_prereleases or not release.version.is_prerelease)
         and (include_yanked or not release.is_yanked)
-        and _takes(release, python)
+        and takes(python, release)
     )
 
 
-def _page(package: str) -> ProjectPage:
+def _files(package: str) -> list[DistributionPackage]:
+    """The package's files in the first index that has any, and in all places with files."""
+    found: list[DistributionPackage] = []
+    try:
+        for place in user_settings(os.environ, Path.cwd()).links:
+            found += _in_links(place, package)
+        for index in indexes(os.environ, Path.cwd()):
+            if in_index := _in_index(index, package):
+                return [*found, *in_index]
+    except Exception as error:
+        raise UnreachableError(
+            f"the package index cannot be asked for {package}: {type(error).__name__}; check the network and UV_DEFAULT_INDEX"
+        ) from error
+    if not found:
+        raise UntestableError(f"the package index knows no distribution {package!r}; check its name")
+    return found
+
+
+def _in_index(index: Index, package: str) -> list[DistributionPackage]:
     from pypi_simple import NoSuchProjectError, PyPISimple
 
-    for endpoint in _endpoints():
+    folder = local_path(index.url)
+    if folder is not None:
+        page = folder / canonicalize_name(package)
+        return _in_links(f"{page}/index.html" if (page / "index.html").exists() else str(page), package)
+    with PyPISimple(endpoint=index.url, auth=index.auth) as client:
+        client.s.verify = certificates(os.environ) or True
         try:
-            with PyPISimple(endpoint=endpoint) as index:
-                return index.get_project_page(package, timeout=30)
+            return client.get_project_page(package, timeout=PATIENCE_S).packages
         except NoSuchProjectError:
-            continue
-        except Exception as error:
-            raise UntestableError(
-                f"the package index cannot be asked for {package}: {type(error).__name__}; check the network and UV_DEFAULT_INDEX"
-            ) from error
-    raise UntestableError(f"the package index knows no distribution {package!r}; check its name")
+            return []
 
 
-def _endpoints() -> list[str]:
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+def _in_links(place: str, package: str) -> list[DistributionPackage]:
+    """The package's files in a folder, or among the links of a page."""
+    from pypi_simple import DistributionPackage, Link, ProjectPage, PyPISimple
 
-    more = [url for name in MORE_VARIABLES for url in os.environ.get(name, "").split()]
-    default = next((os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)), PYPI_SIMPLE_ENDPOINT)
-    return [_without_name(url) for url in (*more, default)]
+    path = local_path(place)
+    if path is None:
+        with PyPISimple() as client:
+            answer = client.s.get(place, timeout=PATIENCE_S, verify=certificates(os.environ) or True)
+        answer.raise_for_status()
+        text, url = answer.text, place
+    elif path.is_dir():
+        names = sorted(file.name for file in path.iterdir())
+        return _of_package(package, [DistributionPackage.from_link(Link(name, name, {}), package) for name in names])
+    elif path.is_file():
+        text, url = path.read_text("utf-8"), path.as_uri()
+    else:
+        return []
+    return _of_package(package, ProjectPage.from_html(package, text, base_url=url).packages)
 
 
-def _without_name(url: str) -> str:
-    """The address of uv's ``name=url``."""
-    return url.partition("=")[2] if "=" in url.partition("://")[0] else url
+def _of_package(package: str, files: list[DistributionPackage]) -> list[DistributionPackage]:
+    return [file for file in files if file.project and canonicalize_name(file.project) == canonicalize_name(package)]
 
 
-def _release(file: object) -> Release | None:
+def _release(file: DistributionPackage) -> Release | None:
     try:
-        version = Version(str(file.version))  # type: ignore[attr-defined]  # pypi-simple's DistributionPackage
+        version = Version(str(file.version))
     except InvalidVersion:
         return None
-    uploaded = file.upload_time  # type: ignore[attr-defined]  # likewise
+    uploaded = file.upload_time
     return Release(
         version,
         uploaded.date() if uploaded else None,
-        bool(file.is_yanked),  # type: ignore[attr-defined]  # likewise
-        str(file.requires_python or ""),  # type: ignore[attr-defined]  # likewise
+        bool(file.is_yanked),
+        str(file.requires_python or ""),
     )
 
 
@@ -111,7 +140,8 @@ def _merged(one: Release, other: Release) -> Release:
     )
 
 
-def _takes(release: Release, python: str) -> bool:
+def takes(python: str, release: Release) -> bool:
+    """Whether an interpreter of this version may install a release; an empty version takes all."""
     if not python or not release.requires_python:
         return True
     try:

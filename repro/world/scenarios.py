@@ -9,17 +9,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from repro.core.experiment import ScenarioInfo, scenario_of
-from repro.core.factors import Factor, Kind
+from repro.core.factors import LOCUSTFILES_BUSINESS, Factor, Kind
 from repro.errors import ExperimentError, UsageError
 
 DEFAULT = "locust-2637"
 DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
+_MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,17 @@ def of_locustfile(path: Path) -> Scenario:
     if not path.is_file():
         raise UsageError(f"there is no locustfile {path}; check the path")
     return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
+
+
+def unread_settings(locustfile: Path) -> frozenset[str]:
+    """The settings that are a locustfile's own business and that this one does not read, by the variables in its text.
+
+    One that puts the variables' names together reads all of them, for all that can be told.
+    """
+    text = _text(locustfile)
+    if _MADE_NAME.search(text):
+        return frozenset()
+    return frozenset(name for name in LOCUSTFILES_BUSINESS if f"REPRO_{name.upper()}" not in text)
 
 
 def _factor(name: str, entry: dict[str, Any]) -> Factor:

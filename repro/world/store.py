@@ -17,6 +17,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,6 +91,12 @@ class RunStore:
                 "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
                 (trial.cell_id, trial.number, trial.verdict.value, document),
             )
+
+    def drop_trial(self, cell_id: str, number: int) -> None:
+        """Forget a trial and its evidence."""
+        with _said(self.folder), self._connection:
+            self._connection.execute("DELETE FROM trials WHERE cell_id = ? AND number = ?", (cell_id, number))
+        shutil.rmtree(self.evidence_folder(cell_id, number), ignore_errors=True)
 
     def finished_trials(self) -> tuple[Trial, ...]:
         """The trials that a resumed run need not make again: all but the interrupted ones and this program's errors."""

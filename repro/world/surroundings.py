@@ -21,7 +21,7 @@ class Surroundings:
 
     ``folder`` takes flight record and dumps, ``work`` is the cell's current and home folder. ``backend`` are the
     variables by which the client finds it, credentials included. ``is_untouched`` asks that nothing be written into the
-    environment, not even byte code. ``request_budget`` is the upper bound of calls for each process, 0 for none.
+    environment, not even byte code. ``request_budget`` is the upper bound of requests for each process, 0 for none.
     """
 
     interpreter: Path

@@ -1,7 +1,8 @@
 """The native-lock freeze by gevent and urllib3 alone: a plain program, no Locust (launch mode ``script``).
 
-Greenlets make connection pools, use them once, resolving a host name on the way, and drop them in a reference cycle. Alone it
-runs with plain ``python locustfile.py`` and prints a heartbeat each half second, which stops when the process is frozen.
+Greenlets make connection pools, use them once, resolving a host name on the way, and drop them in a reference cycle. Few
+greenlets, so that a dropped pool is still young: most collections look at young objects alone. Alone it runs with plain
+``python locustfile.py`` and prints a heartbeat each half second, which stops when the process is frozen.
 """
 
 # ruff: noqa: E402  # patching comes first
@@ -22,13 +23,10 @@ try:
 except ImportError:
     from contextlib import nullcontext as operation
 
-USERS = int(os.environ.get("REPRO_USERS") or 50)
+USERS = int(os.environ.get("REPRO_USERS") or 5)
 SECONDS = float(os.environ.get("REPRO_SECONDS") or 8)
 POOL_SIZE = int(os.environ.get("REPRO_POOL_SIZE") or 10)
 GC_THRESHOLD = int(float(os.environ.get("REPRO_GC_THRESHOLD") or 0))
-# Fewer threads than users that resolve: then the queue has no waiter, `notify_one` raises and drops an IndexError while
-# it holds the mutex, and that allocation is where a collection can begin.
-RESOLVER_THREADS = int(float(os.environ.get("REPRO_RESOLVER_THREADS") or 0))
 # A name, not an address: only a name goes through the thread pool of gevent's resolver, whose mutex it is about.
 URL = (os.environ.get("AWS_ENDPOINT_URL_SQS") or "http://127.0.0.1:5000").replace("127.0.0.1", "localhost")
 
@@ -59,8 +57,6 @@ def beat(began):
 def main():
     if GC_THRESHOLD:
         gc.set_threshold(GC_THRESHOLD)
-    if RESOLVER_THREADS:
-        gevent.get_hub().threadpool.maxsize = RESOLVER_THREADS
     began = time.monotonic()
     heart = gevent.spawn(beat, began)
     gevent.joinall([gevent.spawn(use_pools, began + SECONDS) for _ in range(USERS)])

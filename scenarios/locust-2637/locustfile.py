@@ -20,6 +20,7 @@ from locust.exception import RescheduleTask
 
 CLIENT = os.environ.get("REPRO_CLIENT", "per-iteration")
 QUEUE_LOOKUP = os.environ.get("REPRO_QUEUE_LOOKUP", "every-iteration")
+TRAFFIC = os.environ.get("REPRO_TRAFFIC", "send-receive")
 QUEUE = os.environ.get("REPRO_QUEUE", "locust-2637")
 THINK_TIME_S = float(os.environ.get("REPRO_THINK_TIME") or 0)
 WAIT_TIME_S = int(float(os.environ.get("REPRO_WAIT_TIME_SECONDS") or 0))
@@ -83,7 +84,8 @@ class QueueUser(locust.User):
             self.resource, self.queue = make_resource(), None
         if self.queue is None or QUEUE_LOOKUP == "every-iteration":
             self.look_up()
-        self.measured("send_message", lambda: self.queue.send_message(MessageBody="x"))
+        if TRAFFIC == "send-receive":
+            self.measured("send_message", lambda: self.queue.send_message(MessageBody="x"))
         messages = self.measured("receive_messages", self.receive)
         for message in messages:
             self.measured("delete_message", message.delete)

@@ -106,7 +106,7 @@ def test_the_judge_gets_a_record_for_each_user(own: dict[str, Dump]) -> None:
     assert not records[numbers["want_bytes_for_a_time"]].is_unread
     assert records[numbers["want_lock"]].on is ParkedOn.LOCK
     assert records[numbers["want_nothing"]].on is ParkedOn.NOTHING
-    assert records[numbers["want_thread"]].on is ParkedOn.UNKNOWN
+    assert records[numbers["want_thread"]].on is ParkedOn.ELSEWHERE
 
 
 def test_importing_it_brings_in_nothing_that_could_be_patched(tmp_path: Path) -> None:

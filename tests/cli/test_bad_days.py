@@ -133,3 +133,20 @@ def test_a_port_that_answers_nothing_is_named_with_the_next_step(tmp_path: Path)
     assert said[-1].startswith("Error: ")
     assert "127.0.0.1:9" in said[-1]
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_where_all_crashed_nobody_has_looked_for_a_hang(tmp_path: Path) -> None:
+    words = ("run", "known/crash-start", "--python", sys.executable, "--out", str(tmp_path / "run"), "--json")
+    with repro(*words, folder=tmp_path) as program:
+        assert program.wait(LIMIT_S) == 3
+    (cell,) = json.loads((tmp_path / "stdout").read_text())["cells"]
+    assert cell["verdict"] == "crash"
+
+
+def test_an_environment_without_locust_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    with repro("run", "known/clean", "--python", str(bare), folder=tmp_path) as program:
+        assert program.wait(LIMIT_S) == 2
+    assert "there is no Locust in this environment; give one that has it" in (tmp_path / "stderr").read_text()
+    assert not (tmp_path / "repro-runs").exists()

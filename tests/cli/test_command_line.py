@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro import __version__
-from repro.cli import _COMMANDS
+from repro.cli import _COMMANDS, refusal
 
 SCRIPT = Path(sys.executable).with_name("repro")
 LIMIT_S = 60.0
@@ -132,6 +132,11 @@ def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path) -> Non
     assert "\x1b" not in plain.stdout
     for row in rows:
         assert str(next(iter(row.values()))) in plain.stdout
+
+
+def test_a_platform_without_what_it_watches_by_is_told_at_once() -> None:
+    assert [refusal(name) for name in ("linux", "darwin")] == ["", ""]
+    assert refusal("win32").endswith("cannot on win32; run it there, in WSL or in a container")
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

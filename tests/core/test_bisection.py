@@ -33,7 +33,7 @@ def least_right(histories: int) -> int:
     return histories
 
 
-@pytest.mark.parametrize(("rate", "histories"), [(1.0, 120), (0.5, 80), (0.2, 40)])
+@pytest.mark.parametrize(("rate", "histories"), [(1.0, 400), (0.5, 240), (0.2, 160)])
 def test_the_release_named_is_right_as_often_as_it_says(rate: float, histories: int) -> None:
     chance = random.Random(f"rate {rate}")
     right = 0
@@ -60,3 +60,37 @@ def test_a_certain_hang_takes_about_as_many_releases_as_halving() -> None:
 def test_a_trial_can_be_undone() -> None:
     state = Bisection(8).observe(7, hang=True)
     assert state.observe(0, hang=False).undo() == state
+
+
+def test_probes_made_at_once_are_as_often_right() -> None:
+    chance = random.Random("at once")
+    right, histories = 0, 30
+    for _ in range(histories):
+        n = chance.choice((8, 20, 50, 120, 200))
+        first = chance.randrange(1, n)
+        state = Bisection(n, confidence=CONFIDENCE)
+        under_way: list[int] = []
+        while under_way or not state.answer().is_settled:
+            if not state.answer().is_settled:
+                under_way += state.next_probes(4 - len(under_way), under_way=under_way)
+            ends = under_way.pop(chance.randrange(len(under_way)))
+            state = state.observe(ends, hang=ends >= first and chance.random() < 0.5)
+        right += state.answer().index == first
+    assert right >= least_right(histories), f"{right} of {histories}"
+
+
+def test_probes_at_once_are_different_releases_and_none_that_tells_nothing() -> None:
+    state = Bisection(100).observe(99, hang=True).observe(0, hang=False)
+    first = state.next_probes(3)
+    assert len(set(first)) == 3
+    assert set(state.next_probes(2, under_way=first[:1])) & set(first[1:])
+    nearly = Bisection(2).observe(1, hang=True).observe(1, hang=True).observe(0, hang=False)
+    wanted = nearly.next_probes(8)
+    assert set(wanted) == {0}
+    assert len(wanted) < 8
+    assert nearly.next_probes(1, under_way=wanted) == ()
+
+
+def test_the_proof_of_an_end_is_asked_for_all_at_once() -> None:
+    flaky = Bisection(16).observe(15, hang=False).observe(15, hang=False).observe(15, hang=True)
+    assert flaky.next_probes(4).count(0) > 1

@@ -79,6 +79,11 @@ def test_of_several_the_one_with_most_reasons_is_named():
         (Seen(kind="unstoppable", versions=HANGING, frames=(), output=DROPPED), None),
         (Seen(kind="frozen", versions=HANGING, frames={CLOSE, "gevent/_threading.py:put"}), "gevent-1957-frozen"),
         (Seen(kind="frozen", versions=HANGING, frames={"gevent/_threading.py:put"}), None),
+        (
+            Seen(kind="deadlocked", versions=HANGING, frames={"nothing wakes gevent/hub.py:sleep"}),
+            "gevent-1957-lost-wake-up",
+        ),
+        (Seen(kind="deadlocked", versions=HANGING, frames={"gevent/thread.py:acquire", "gevent/hub.py:sleep"}), None),
         (Seen(kind="crash", versions=HANGING, frames=(), output=LATE), "patched-too-late"),
         (Seen(kind="failing", versions=HANGING, frames=(), output="RecursionError: maximum recursion"), None),
     ],

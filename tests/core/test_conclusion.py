@@ -77,6 +77,17 @@ def test_no_difference_is_claimed_only_where_it_was_seen() -> None:
     assert "crashes when import_order=boto3-first and launch=library" in said
 
 
+def test_all_levels_under_which_it_makes_no_difference_are_named() -> None:
+    factors = {"client": ["shared", "per-iteration"], "order": ["a", "b"], "launch": ["cli", "library", "distributed"]}
+
+    def rule(levels: Mapping[str, Level]) -> CellVerdict:
+        if levels["launch"] == "library" and levels["order"] == "b":
+            return CRASH
+        return HANG if levels["client"] == "per-iteration" else CLEAN
+
+    assert "order makes no difference under launch in cli, distributed; " in text(factors, rule)
+
+
 def test_factors_in_lockstep_are_one() -> None:
     factors = {"connect_timeout": [60, 5], "read_timeout": [60, 10], "client": ["shared", "per-iteration"]}
 

@@ -173,7 +173,7 @@ def test_set_chooses_among_the_stacks_of_the_file() -> None:
         ("connect_timeout=inf", "'inf' is no level of connect_timeout; it takes a number, 0.001 or more"),
         ("seconds=1e400", "it takes a number, 1 to 86400"),
         ("fault=no_answer:share=2", "a share lies between 0 and 1"),
-        ("stack=a", "there is no stack 'a'; it has none, this experiment has no [stacks]"),
+        ("stack=a", "there is no stack 'a'; this experiment has no [stacks]"),
         ("packages.users=3", "users is a factor of its own"),
         ("as_of=yesterday", "it takes a day such as 2024-03-15"),
         ("limits.stal=2", "there is no limit 'stal'; there are stall_after_s, stop_grace_s, start_s"),

@@ -6,7 +6,8 @@ import pytest
 
 from repro.core.evidence import Parked, ParkedOn, Slot
 from repro.core.explanation import Circumstances, bound_of, explain, held_by
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.verdict import TABLE, Facts, Phase
 from repro.model import HangClass, Verdict
 
@@ -43,11 +44,13 @@ def test_every_row_of_the_table_has_its_sentence(name: str) -> None:
 
 
 def test_a_freeze_says_since_when_where_and_who_holds() -> None:
-    around = replace(AROUND, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)")
+    around = replace(
+        AROUND, users=2, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)"
+    )
     said = explain(decision("the event loop stands", stuck(1), stuck(2)), around)
     assert said == (
         "The event loop has not turned for 13.5 s, since second 10.0 of the load; all 2 users stand still: the main "
-        "thread stands in queue.py:get, line 3. It is probably held by user 2 (it stands in `x`)."
+        "thread stands in queue.py:get, line 3. That lock is probably held by user 2 (it stands in `x`)."
     )
     held = explain(decision("the event loop stands", stuck(), facts=Facts(native_silent=True)), AROUND)
     assert held.endswith("stand still. The agent's native thread does not run either: the GIL is held.")
@@ -94,6 +97,40 @@ def test_an_unanswered_request_names_the_operations_the_most_frequent_first() ->
     said = explain(decision("no byte came back", *users), AROUND)
     assert said.startswith("3 of 10 users are waiting in ReceiveMessage (2), SendMessage (1) since second 10.0")
     assert said.endswith("and the backend answers its own probe.")
+
+
+@pytest.mark.parametrize(
+    ("requests", "end"),
+    [
+        (None, "answers its own probe."),
+        (3, "it has received 3 requests of this queue and not answered them."),
+        (0, "it has answered all that it received: what is missing never arrived there, or was lost on the way back."),
+    ],
+)
+def test_the_backends_own_log_tells_where_the_answer_was_lost(requests: int | None, end: str) -> None:
+    assert explain(decision("no byte came back", stuck()), replace(AROUND, open_requests=requests)).endswith(end)
+
+
+def test_who_waits_outside_of_any_operation_is_said_to() -> None:
+    waiting = stuck(1, Parked(on=ParkedOn.SOCKET, detail="socket 9 to 127.0.0.1:80, to read"), busy=False)
+    assert explain(decision("no byte came back", waiting), AROUND) == (
+        "1 of 10 users is waiting outside of any operation since second 10.0 of the load, 1 on socket 9 to 127.0.0.1:80, "
+        "to read: no byte came, and the backend answers its own probe."
+    )
+
+
+def test_one_that_turns_while_others_get_on() -> None:
+    said = explain(decision("users turn in a loop, others get on", stuck(), facts=Facts(turning=1, cores=0.9)), AROUND)
+    assert said.startswith("1 of 10 users is running in a loop since second 10.0 of the load and ends no operation")
+
+
+def test_a_wait_that_begins_again_is_not_said_to_have_no_time_out() -> None:
+    users = [stuck(1, Parked(on=ParkedOn.LOCK, has_timeout=True), busy=False)]
+    assert "begins again" in bound_of(decision("users parked on locks", *users)).why
+
+
+def test_a_freeze_of_one_process_of_several_counts_its_own_users() -> None:
+    assert "; 1 of 10 users stand still" in explain(decision("the event loop stands", stuck()), AROUND)
 
 
 def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:

@@ -1,5 +1,7 @@
 """The grammar of faults: what is written is what is read, and what cannot be read is said with the near name."""
 
+from pathlib import Path
+
 import pytest
 
 from repro.core.faults import KINDS, Fault, parse_fault, text_of
@@ -44,3 +46,11 @@ def test_a_share_is_kept_and_replayable() -> None:
     hits = [fault.hits(ordinal=n, action="x", seed=3) for n in range(5000)]
     assert hits == [fault.hits(ordinal=n, action="x", seed=3) for n in range(5000)]
     assert 400 < sum(hits) < 600
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_reference_has_every_fault_with_its_parameters_and_help(name: str) -> None:
+    kind = KINDS[name]
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "faults.md").read_text()
+    parameters = ", ".join(f"`{key}={value}`" for key, value in kind.parameters.items())
+    assert f"| `{name}` | {parameters} | {kind.help} |" in text

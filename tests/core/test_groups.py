@@ -157,3 +157,11 @@ def test_all_frames_that_matter_are_seen_and_others_are_not() -> None:
         "weakref.py:__call__",
     }
     assert seen_frames([]) == frozenset()
+
+
+def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:
+    waiting, lost = Wait("lock", lock=77), Wait("nothing")
+    made = dump(greenlet(1, [TASK, POOL], lost), greenlet(2, [TASK, HUB], waiting), locks=[MUTEX])
+    assert {name for name in seen_frames([view(made)]) if name.startswith("nothing")} == {
+        "nothing wakes urllib3/connectionpool.py:_get_conn"
+    }

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from repro.core.evidence import BackendHealth, Examination, Parked, ParkedOn, Reading, Role, Sample, Slot
-from repro.core.judge import Decision, Judge, Load, Step
+from repro.core.judge import Decision, Judge, Step
+from repro.core.memory import Load
 from repro.model import HangClass, Limits, Verdict
 
 PID = 100
 PERIOD_S = 0.5
 LIMITS = Limits(stall_after_s=3, stop_grace_s=2, beat_s=2, start_s=20)
 USER = Slot(
-    number=1, is_user=True, busy=False, operation="ReceiveMessage", began=0, last_end=0, begun=0, ended=0, failed=0,
+    number=1, is_user=True, busy=False, operation="ReceiveMessage", began=0, last_end=0, begun=1, ended=0, failed=0,
     poll_s=0, attempt_s=60, ceiling_s=300, born=0.5, killed=0, greenlet=7,
 )  # fmt: skip
 
@@ -36,6 +37,7 @@ class Cell:
     nothing_ends_from: float = float("inf")
     cores: float = 0.1
     lives_on: int = 0
+    hand_over_s: float = float("inf")
     exits_with: int | None = None
     backend: BackendHealth = field(default_factory=BackendHealth)
     asked: float | None = None
@@ -46,6 +48,7 @@ class Cell:
         has_ended = self.asked is not None and stopping_s >= 1 and alive == 0
         slots = tuple(self._slot(number, now) for number in range(1, alive + 1))
         ends = min(now, self.nothing_ends_from)
+        slots = slots[:-1] + tuple(replace(slot, ended=int(ends * 100)) for slot in slots[-1:])  # it did them all
         reading = Reading(
             pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now, loop_beats=int(now * 5),
             loop_at=min(now, self.loop_stands_from), load_at=0.5, stop_at=self.asked or 0.0,
@@ -65,10 +68,20 @@ class Cell:
         return replace(USER, number=number, busy=False, began=last - 0.05, last_end=last)
 
     def look(self, now: float) -> Examination:
+        if now // self.hand_over_s % 2:  # whoever holds it by now
+            return self._looked(now, replace(self.parked, holder="another"))
+        return self._looked(now, self.parked)
+
+    def _looked(self, now: float, parked: Parked) -> Examination:
         awake = {(PID, number): Parked(on=ParkedOn.TIMER) for number in range(self.stuck + 1, self.users + 1)}
         return Examination(
-            at=now, parked={**awake, **{(PID, number): self.parked for number in range(1, self.stuck + 1)}}
+            at=now, parked={**awake, **{(PID, number): self._left(parked, now) for number in range(1, self.stuck + 1)}}
         )
+
+    def _left(self, parked: Parked, now: float) -> Parked:
+        """What is left of times that were given for the moment at which the users got stuck."""
+        gone_s = now - self.stuck_from
+        return replace(parked, left_s=max(0, parked.left_s - gone_s), root_left_s=max(0, parked.root_left_s - gone_s))
 
 
 def judged(cell: Cell, *, seconds: float = 5, limit_s: float = 400, is_faulted: bool = False) -> Decision:
@@ -117,6 +130,127 @@ def test_a_wait_with_a_time_limit_is_no_deadlock_while_others_get_on() -> None:
     )
 
 
+def test_a_holder_that_sleeps_for_a_while_is_waited_for() -> None:
+    held = replace(LOCK, holder="user 3", root=ParkedOn.TIMER, root_user=3, root_left_s=40)
+    recovering = Cell(stuck=2, parked=held, is_busy=False, stuck_until=42)
+    assert judged(recovering, seconds=41).row.verdict is Verdict.CLEAN
+    late = judged(Cell(stuck=2, parked=held, is_busy=False), seconds=41)
+    assert late.row.hang_class is HangClass.DEADLOCKED
+    assert late.at > 42
+    for_ever = judged(Cell(stuck=2, parked=replace(held, root_left_s=3600), is_busy=False), seconds=41)
+    assert for_ever.at < 2 + LIMITS.stall_after_s + 2.1
+
+
+@pytest.mark.parametrize(
+    "held", [replace(LOCK, root=ParkedOn.ELSEWHERE), replace(LOCK, root=ParkedOn.TIMER, root_left_s=1, inside=3)]
+)
+def test_a_holder_that_may_get_on_is_waited_for_until_long_after_the_load(held: Parked) -> None:
+    assert judged(Cell(stuck=2, parked=held, is_busy=False, stuck_until=20), seconds=19).row.verdict is Verdict.CLEAN
+    for_ever = judged(Cell(stuck=2, parked=held, is_busy=False), seconds=19)
+    assert for_ever.row.hang_class is HangClass.DEADLOCKED
+    assert for_ever.at > 19
+
+
+def test_a_lock_that_goes_from_hand_to_hand_is_no_deadlock() -> None:
+    for root in (None, ParkedOn.SOCKET):
+        parked = replace(LOCK, holder="one", root=root)
+        queueing = Cell(stuck=2, parked=parked, is_busy=False, hand_over_s=1.2, stuck_until=20)
+        assert judged(queueing, seconds=10).row.verdict is Verdict.CLEAN
+
+
+def test_who_waits_for_a_user_that_waits_for_an_answer_is_what_that_one_is() -> None:
+    held = replace(LOCK, holder="user 2", root=ParkedOn.SOCKET, root_user=2)
+
+    class Chain(Cell):
+        def look(self, now: float) -> Examination:
+            return Examination(at=now, parked={(PID, 1): held, (PID, 2): Parked(on=ParkedOn.SOCKET)})
+
+    decision = judged(Chain(users=2, stuck=2, attempt_s=8, ceiling_s=8))
+    assert decision.row.hang_class is HangClass.UNANSWERED
+    assert decision.at - 2 > LIMITS.stall_after_s + 8
+    assert len(decision.stuck) == 2
+
+
+def test_a_wait_of_all_users_is_given_its_own_time_out() -> None:
+    class InTime(Cell):
+        def sample(self, now: float) -> Sample:
+            if now > self.stuck_until:
+                self.nothing_ends_from = float("inf")
+            return super().sample(now)
+
+    parked = replace(LOCK, has_timeout=True, left_s=12)
+    cell = InTime(stuck=3, is_busy=False, nothing_ends_from=2, parked=parked, stuck_until=13.5)
+    assert judged(cell, seconds=10).row.verdict is Verdict.CLEAN
+
+
+def test_a_wait_that_begins_again_whenever_its_time_is_out_is_a_deadlock() -> None:
+    class Again(Cell):
+        def _left(self, parked: Parked, now: float) -> Parked:
+            return replace(parked, left_s=1.0 - now % 1.0)
+
+    decision = judged(Again(stuck=3, is_busy=False, nothing_ends_from=2, parked=replace(LOCK, has_timeout=True)))
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+
+
+EVENT = Parked(on=ParkedOn.EVENT, lock="100:2", detail="an event")
+
+
+@pytest.mark.parametrize(
+    ("parked", "hang_class"),
+    [
+        (EVENT, HangClass.DEADLOCKED),
+        (Parked(on=ParkedOn.ELSEWHERE), HangClass.DEADLOCKED),
+        (Parked(on=ParkedOn.SOCKET), HangClass.UNANSWERED),
+        (Parked(on=ParkedOn.RUNNING), HangClass.SPINNING),
+    ],
+)
+def test_one_that_has_not_got_on_by_long_after_the_load_is_stuck(parked: Parked, hang_class: HangClass) -> None:
+    decision = judged(Cell(stuck=1, is_busy=False, parked=parked, cores=0.9), seconds=6)
+    assert decision.row.hang_class is hang_class
+    assert len(decision.stuck) == 1
+    assert decision.at >= 6.5
+
+
+@pytest.mark.parametrize("parked", [EVENT, Parked(on=ParkedOn.SOCKET), Parked(on=ParkedOn.RUNNING)])
+def test_one_that_gets_on_after_the_load_was_not_stuck(parked: Parked) -> None:
+    cell = Cell(stuck=1, is_busy=False, parked=parked, cores=0.9, stuck_from=4, stuck_until=8)
+    assert judged(cell, seconds=6).row.verdict is Verdict.CLEAN
+
+
+@pytest.mark.parametrize("stirring", [frozenset[int](), frozenset({PID})])
+def test_an_event_of_all_users_is_waited_for_while_somebody_might_set_it(stirring: frozenset[int]) -> None:
+    class Bystander(Cell):
+        def look(self, now: float) -> Examination:
+            return replace(super().look(now), stirring=stirring)
+
+    decision = judged(Bystander(stuck=3, is_busy=False, nothing_ends_from=2, parked=EVENT), seconds=20)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert (decision.at > 20) == bool(stirring)
+
+
+def test_one_that_never_did_anything_but_listen_is_not_waited_for() -> None:
+    class Listening(Cell):
+        def _slot(self, number: int, now: float) -> Slot:
+            return replace(super()._slot(number, now), begun=0 if number == 1 else 5)
+
+    decision = judged(Listening(stuck=1, is_busy=False, parked=Parked(on=ParkedOn.SOCKET)), seconds=6)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at < 10
+
+
+def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
+    class Helped(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            slots = tuple(replace(slot, ended=5) for slot in reading.slots)  # what the users did; helpers did the rest
+            return replace(sample, readings=(replace(reading, slots=slots),))
+
+    decision = judged(Helped(stuck=1, is_busy=False, parked=EVENT), seconds=6)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.at < 10
+
+
 def test_an_answer_that_lies_unread_twice_is_a_deadlock() -> None:
     decision = judged(Cell(stuck=1, parked=Parked(on=ParkedOn.SOCKET, is_unread=True)))
     assert decision.row.name == "answers lie unread"
@@ -155,8 +289,9 @@ def test_sleepers_are_not_waited_for() -> None:
     assert decision.at < 19
 
 
-def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too() -> None:
-    decision = judged(Cell(stuck=1, stuck_from=3.0, parked=LOCK), seconds=5)
+@pytest.mark.parametrize("stuck_from", [3.0, 5.2])
+def test_who_gets_stuck_shortly_before_the_end_of_the_load_is_seen_too(stuck_from: float) -> None:
+    decision = judged(Cell(stuck=1, stuck_from=stuck_from, parked=LOCK), seconds=5)
     assert decision.row.hang_class is HangClass.DEADLOCKED
 
 
@@ -180,6 +315,41 @@ def test_users_that_outlive_the_stop_are_unstoppable_when_the_grace_is_over() ->
     assert len(decision.stuck) == 2
     assert decision.since == cell.asked
     assert decision.at - decision.since < LIMITS.stop_grace_s + 1.1
+
+
+def test_helpers_that_live_on_are_no_users_that_do() -> None:
+    class Helped(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            helper = replace(USER, number=1_000_001, is_user=False, busy=True, began=now - 0.1)
+            is_exiting = sample.exit_code is None and self.asked is not None and now - self.asked < 3
+            readings = (replace(reading, slots=(*reading.slots, helper)),)
+            if self.asked is None or not is_exiting:
+                return replace(sample, readings=readings)
+            return replace(sample, readings=readings, cpu_s={PID: now * self.cores}, exit_code=None)
+
+    decision = judged(Helped())
+    assert decision.row.name != "users outlive the stop"
+
+
+def test_the_process_has_a_grace_of_its_own_once_all_users_have_gone() -> None:
+    class Slow(Cell):
+        users_take_s: float = 1.8
+
+        def sample(self, now: float) -> Sample:
+            is_asked = self.asked is not None
+            self.lives_on = self.users if is_asked and now - (self.asked or 0) < self.users_take_s else 0
+            sample = super().sample(now)
+            ends_at = (self.asked or now) + self.users_take_s + 1.5
+            if not is_asked or now >= ends_at:
+                return sample
+            return replace(sample, exit_code=None, cpu_s={PID: now * self.cores})
+
+    assert judged(Slow()).row.verdict is Verdict.CLEAN
+    slower = Slow()
+    slower.users_take_s = 30
+    assert judged(slower).row.name == "users outlive the stop"
 
 
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])

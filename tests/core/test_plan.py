@@ -126,6 +126,20 @@ def test_rules_that_leave_nothing_are_refused() -> None:
         cells('[[exclude]]\nclient = "per-iteration"')
 
 
+def test_what_is_asked_for_in_full_is_run_whatever_the_rules_say() -> None:
+    text = f'{STACKS}\n[settings]\nclient = ["shared", "per-user"]\n[[exclude]]\nstack = "old"\nclient = "per-user"'
+    assert pairs(cells(text, "stack=old"), "stack", "client") == [("old", "shared")]
+    assert pairs(cells(text, "stack=old", "client=per-user"), "stack", "client") == [("old", "per-user")]
+
+
+def test_stacks_can_be_left_out() -> None:
+    found = cells(
+        f'{STACKS}\n[settings]\nusers = [1, 2]\n[[exclude]]\nstack = "old"\nusers = 2', "stack=none", "gevent=24.2.1"
+    )
+    assert pairs(found, "users") == [(1,), (2,)]
+    assert [(cell.environment.pins, cell.environment.as_of) for cell in found] == [({"gevent": "24.2.1"}, None)] * 2
+
+
 def test_five_thousand_cells_are_planned_and_all_differ() -> None:
     text = f"[settings]\nusers = {list(range(1, 51))}\nread_timeout = {list(range(1, 51))}\ntls = [true, false]"
     found = cells(text)
@@ -219,6 +233,7 @@ COUNTS = {
     "locust-2637/launch": 2 * 2 * 5,
     "locust-2637/backends": 2 * 2 * 2,
     "locust-2637/tls": 2 * 2 * 2,
+    "locust-2637/timeouts": 16,
     "gevent-urllib3": 2 * 3,
 }
 SAID = re.compile(r"^# (\d+) cells of the (\d+):", re.MULTILINE)

@@ -3,10 +3,20 @@
 import itertools
 import math
 import random
+import statistics
 
 import pytest
 
-from repro.core.rates import cell_verdict, could_have_missed, exit_code, in_words, interval, is_settled, rate_of
+from repro.core.rates import (
+    cell_verdict,
+    could_have_missed,
+    exit_code,
+    in_words,
+    interval,
+    is_settled,
+    rate_of,
+    ratio_of_means,
+)
 from repro.errors import ExitCode
 from repro.model import CellVerdict, Verdict
 
@@ -136,7 +146,39 @@ def test_when_more_trials_would_change_nothing(verdicts: list[Verdict], *, settl
         (["clean"], [CLEAN, ERROR], ExitCode.FAILED),
         (["clean", "untestable"], [CLEAN, UNTESTABLE], ExitCode.INCONCLUSIVE),
         (["clean", "inconclusive"], [CLEAN, CRASH], ExitCode.INCONCLUSIVE),
+        (["crash", "failing"], [CRASH, FAILING], ExitCode.INCONCLUSIVE),
+        (["clean", "hang"], [CLEAN, HANG, INTERRUPTED], ExitCode.INTERRUPTED),
     ],
 )
 def test_the_exit_code_of_a_run(cells: list[str], trials: list[Verdict], code: ExitCode) -> None:
     assert exit_code([CellVerdict(cell) for cell in cells], trials) is code
+
+
+def test_the_exit_code_is_by_what_was_chosen_to_fail() -> None:
+    hang, crash = CellVerdict.HANG, CellVerdict.CRASH
+    assert exit_code([hang], [HANG], fail_on=(crash,)) is ExitCode.NO_HANG
+    assert exit_code([crash], [CRASH], fail_on=(hang,)) is ExitCode.NO_HANG
+    assert exit_code([crash, CellVerdict.CLEAN], [CRASH, CLEAN], fail_on=(crash,)) is ExitCode.HANG
+
+
+@pytest.mark.parametrize(("n", "m", "ratio"), [(4, 4, 1.0), (4, 4, 0.5), (8, 3, 1.5), (30, 30, 0.9)])
+def test_the_interval_of_a_ratio_covers_it_at_least_95_percent_of_the_time_and_is_not_everything(
+    n: int, m: int, ratio: float
+) -> None:
+    rng = random.Random(20240315)
+    covered, widths = 0, []
+    for _ in range(2000):
+        found, low, high = ratio_of_means(
+            [rng.gauss(ratio * 300, ratio * 40) for _ in range(n)], [rng.gauss(300, 40) for _ in range(m)]
+        )
+        assert low <= found <= high
+        covered += low <= ratio <= high
+        widths.append(high - low)
+    assert covered / 2000 > 0.94
+    assert statistics.median(widths) < 1.5 * ratio
+
+
+def test_too_little_is_known_for_a_ratio() -> None:
+    assert ratio_of_means([3], [4, 5]) == (pytest.approx(2 / 3), 0.0, math.inf)
+    assert ratio_of_means([3, 3], []) == (math.inf, 0.0, math.inf)
+    assert ratio_of_means([3, 3], [6, 6]) == (0.5, 0.5, 0.5)

@@ -1,6 +1,20 @@
 import pytest
 
-from repro.core.stacks import Frame, Lock, Wait, folded, in_words, read_dump, shorten, telling
+from repro.core.evidence import Parked, ParkedOn
+from repro.core.stacks import (
+    Dump,
+    Frame,
+    Greenlet,
+    Lock,
+    Wait,
+    folded,
+    in_words,
+    is_stirring,
+    parked,
+    read_dump,
+    shorten,
+    telling,
+)
 from repro.core.traces import main_frames, read_debugger, read_faulthandler
 
 FAULTS = """Thread 0x00007f1 (most recent call first):
@@ -81,3 +95,48 @@ def test_the_main_thread_of_a_debugger_is_the_one_with_the_process_id():
     assert [trace.holds_gil for trace in traces] == [False, True]
     with pytest.raises(ValueError, match="py-spy"):
         read_debugger('{"a": 1}')
+
+
+def chain(kind: str, *, certain: bool = True, circle: bool = False) -> dict[int, Parked]:
+    """User 1 waits for a lock of user 2, which waits for one of user 3, which waits for ``kind``."""
+    waits = {1: Wait("lock", lock=11), 2: Wait("lock", lock=12), 3: Wait(kind, left_s=7.0)}
+    if circle:
+        waits[3] = Wait("lock", lock=13)
+    greenlets = tuple(Greenlet(n, "Greenlet", "", "parked", n, is_hub=False, stack=(), wait=waits[n]) for n in waits)
+    locks = {
+        10 + n: Lock(
+            10 + n, "Semaphore", (), 1, holder_greenlet=n % 3 + 1, how="with lock", where="", is_certain=certain
+        )
+        for n in waits
+    }
+    return dict(parked(Dump(1, "loop", 0.0, "", "", "", greenlets=greenlets, locks=locks)))
+
+
+def test_a_chain_of_holders_leads_to_the_one_that_could_free_the_others() -> None:
+    first = chain("timer")[1]
+    assert (first.root, first.root_user, first.root_left_s, first.inside) == (ParkedOn.TIMER, 3, 7.0, 2)
+    assert chain("socket")[2].root is ParkedOn.SOCKET
+    assert chain("socket")[3].root is None
+    assert {item.root for item in chain("lock", circle=True).values()} == {None}
+
+
+def test_a_guessed_holder_counts_only_where_it_sleeps() -> None:
+    assert chain("socket", certain=False)[1].root is None
+    assert chain("timer", certain=False)[1].root is ParkedOn.TIMER
+
+
+@pytest.mark.parametrize(
+    ("file", "left_s", "user", "expected"),
+    [
+        ("/home/me/locustfile.py", 5.0, None, True),
+        ("/home/me/locustfile.py", 50.0, None, False),
+        ("/home/me/locustfile.py", 5.0, 3, False),
+        ("/e/lib/python3.11/site-packages/locust/stats.py", 2.0, None, False),
+    ],
+)
+def test_somebody_of_the_programs_own_who_wakes_up_soon_may_wake_others(
+    file: str, left_s: float, user: int | None, *, expected: bool
+) -> None:
+    stack = (Frame(file, 3, "f"), Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 1, "sleep"))
+    sleeper = Greenlet(1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=Wait("timer", left_s=left_s))
+    assert is_stirring(Dump(1, "loop", 0.0, "", "", "", greenlets=(sleeper,)), within_s=30.0) is expected

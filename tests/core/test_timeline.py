@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from repro.core.evidence import Slot
-from repro.core.judge import Decision, Stuck
+from repro.core.judge import Decision
+from repro.core.memory import Stuck
 from repro.core.timeline import MAX_SECONDS, sparkline, timeline
 from repro.core.verdict import TABLE, Facts
 from repro.model import Moment

@@ -25,6 +25,7 @@ ROWS = {
     "the loop turns, a core burns, nothing ends": Facts(no_end=True, cores=0.9, users=5),
     "no answer, the backend silent": Facts(unanswered=2, users=5, backend_answering=False),
     "no byte came back": Facts(unanswered=2, users=5),
+    "users turn in a loop, others get on": Facts(turning=1, users=5, ended=100, cores=0.9),
     "users outlive the stop": Facts(phase=STOPPING, grace_over=True, users=3, ended=100),
     "the process outlives the stop": Facts(phase=STOPPING, grace_over=True, ended=100),
 }

@@ -100,8 +100,8 @@ def blamed(folder: Path, load: str, mixer: Mixer, **options: object) -> tuple[Ac
 
 
 @pytest.mark.usefixtures("index")
-def test_a_pair_that_hangs_only_together_is_found_with_its_releases(tmp_path: Path) -> None:
-    accusation, _ = blamed(tmp_path, ONLY_TOGETHER, mixer())
+def test_a_pair_that_hangs_only_together_is_found_and_a_second_time_without_a_trial(tmp_path: Path) -> None:
+    accusation, trials = blamed(tmp_path, ONLY_TOGETHER, mixer())
     assert accusation.kind is AnswerKind.FIRST_BAD
     document = answer_document(accusation, sentence=sentence_of(accusation))
     packages = {one["package"]: one for one in document["packages"]}  # type: ignore[union-attr,index]  # a list of documents
@@ -110,16 +110,12 @@ def test_a_pair_that_hangs_only_together_is_found_with_its_releases(tmp_path: Pa
         "beta": ("2.2", "2.3"),
     }
     assert packages["alpha"]["together_with"] == ["beta"]
+    assert min(one["confidence"] for one in packages.values()) >= 0.95
     assert packages["alpha"]["released"] == "2024-01-06"
     assert len(accusation.blame.cure) == 1
     assert "alpha 1.5" in sentence_of(accusation)
     assert "only together" in sentence_of(accusation)
     assert "hung 0 of" in block_of(accusation, sentence="s", command="c")
-
-
-@pytest.mark.usefixtures("index")
-def test_a_blame_goes_on_from_the_trials_that_it_has(tmp_path: Path) -> None:
-    accusation, trials = blamed(tmp_path, ONLY_TOGETHER, mixer())
     again = Trials(tmp_path, ONLY_TOGETHER)
     known = [probe.trial for probe in accusation.probes]
     assert trials.made == len(known)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from repro.core.bisection import AnswerKind, Direction
+from repro.errors import BackendError
 from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.hunt import Candidate, Hunt, answer_document, block_of, documents_of, sentence_of
+from repro.orchestration.answering import answer_document, block_of, documents_of, sentence_of
+from repro.orchestration.hunt import Candidate, Hunt
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -22,6 +27,7 @@ class History:
         self.first, self.rate, self.untestable, self.other = first, rate, set(untestable), set(other)
         self.chance = random.Random(seed)
         self.made: list[Trial] = []
+        self.kept: list[Trial] = []
 
     def probe(self, one: Cell, number: int) -> Trial:
         index = int(one.id, 16)
@@ -90,7 +96,9 @@ def test_releases_that_cannot_be_installed_cost_no_trial() -> None:
     history = History(100, 5, untestable=range(20, 100))
     found = Hunt(history.candidates, history.probe, most_trials=30).run()
     assert (found.answer.index, found.answer.previous) == (5, 4)
-    assert "more untestable" in block_of(found, package="p", sentence="s", command="c")
+    block = block_of(found, package="p", sentence="s", command="c")
+    assert "and 74 more: untestable" in block
+    assert " of them; 80 cannot be installed" in block
 
 
 def test_another_hang_does_not_count() -> None:
@@ -144,3 +152,138 @@ def test_too_many_trials_are_said_to_leave_it_open() -> None:
     found = Hunt(history.candidates, history.probe, most_trials=5).run()
     assert found.answer.kind is AnswerKind.UNKNOWN
     assert "not settled after 5 trials" in sentence_of(found, package="p")
+
+
+def test_probes_at_once_find_the_same_and_no_trial_is_made_twice() -> None:
+    history = History(32, 17)
+    found = Hunt(history.candidates, history.probe, jobs=4, keep=history.kept.append).run()
+    assert (found.answer.index, found.answer.previous) == (17, 16)
+    assert history.kept == [probe.trial for probe in found.probes]
+    made = [(trial.cell_id, trial.number) for trial in history.made]
+    assert len(set(made)) == len(made)
+
+
+def test_trials_under_way_when_the_answer_is_certain_are_waited_for_and_count() -> None:
+    history = History(8, 4)
+    found = Hunt(history.candidates, history.probe, jobs=3).run()
+    assert len(found.probes) == len(history.made)
+
+
+def test_an_interrupted_hunt_keeps_what_had_ended_and_has_the_rest_end() -> None:
+    history = History(16, 9)
+    cancelled: list[bool] = []
+
+    def interrupted(one: Cell, number: int) -> Trial:
+        if len(history.made) == 3:
+            raise KeyboardInterrupt
+        return history.probe(one, number)
+
+    hunt = Hunt(history.candidates, interrupted, keep=history.kept.append, cancel=lambda: cancelled.append(True))
+    with pytest.raises(KeyboardInterrupt):
+        hunt.run()
+    assert cancelled == [True]
+    assert history.kept == history.made
+    assert len(history.made) == 3
+
+
+def test_a_backend_that_is_down_stops_the_hunt_and_blames_no_release() -> None:
+    history = History(16, 9)
+
+    def down(one: Cell, number: int) -> Trial:
+        if len(history.made) >= 4:
+            return history._made(one, number, Verdict.BACKEND)
+        return history.probe(one, number)
+
+    with pytest.raises(BackendError, match=r"3 trials in a row came to nothing, the last: backend; .* --resume"):
+        Hunt(history.candidates, down, keep=history.kept.append).run()
+    again = History(16, 9)
+    found = Hunt(again.candidates, again.probe).run(history.kept)
+    assert (found.answer.index, found.answer.untestable) == (9, ())
+
+
+def test_a_hang_with_the_same_cause_is_the_same_whatever_its_class() -> None:
+    history = History(16, 9)
+    causes = iter([HangClass.UNSTOPPABLE, *[HangClass.FROZEN] * 50])
+
+    def probe(one: Cell, number: int) -> Trial:
+        if int(one.id, 16) < 9:
+            return history.probe(one, number)
+        return history._made(one, number, Verdict.HANG, replace(hang(next(causes)), cause="gevent-1957"))
+
+    assert Hunt(history.candidates, probe).run().answer.index == 9
+
+
+def test_a_hang_with_another_fingerprint_does_not_count() -> None:
+    history = History(16, 12)
+
+    def probe(one: Cell, number: int) -> Trial:
+        index = int(one.id, 16)
+        if index < 3 or index >= 12:
+            what = replace(hang(), fingerprint="aaaa") if index >= 12 else None
+            return history._made(one, number, Verdict.HANG if what else Verdict.CLEAN, what)
+        return history._made(one, number, Verdict.HANG, replace(hang(), fingerprint="bbbb"))
+
+    found = Hunt(history.candidates, probe).run()
+    assert (found.answer.index, found.answer.previous, found.answer.untestable) == (12, 2, tuple(range(3, 12)))
+    assert "another hang (unstoppable)" in block_of(found, package="p", sentence="s", command="c")
+
+
+@pytest.mark.parametrize(("first", "window"), [(17, (28, 31)), (2, (28, 31)), (30, (28, 31))])
+def test_a_hunt_goes_back_until_it_finds_a_release_that_is_clean(first: int, window: tuple[int, int]) -> None:
+    history = History(32, first)
+    found = Hunt(history.candidates, history.probe, window=window).run()
+    release = found.named(found.answer.index)
+    assert release is not None
+    assert release.name == f"1.{first}"
+    if first == 30:
+        assert [one.name for one in found.candidates] == ["1.28", "1.29", "1.30", "1.31"]
+
+
+def test_a_hunt_goes_on_until_it_finds_a_release_that_hangs() -> None:
+    history = History(32, 17)
+    found = Hunt(history.candidates, history.probe, window=(0, 3)).run()
+    assert found.named(found.answer.index) is history.candidates[17]
+    fixed = History(32, 17)
+    cured = Hunt(
+        fixed.candidates,
+        lambda one, number: (
+            fixed._made(one, number, Verdict.HANG, hang())
+            if int(one.id, 16) < 17
+            else fixed._made(one, number, Verdict.CLEAN)
+        ),
+        window=(0, 3),
+        direction=Direction.FIXED,
+    ).run()
+    assert cured.named(cured.answer.index) is fixed.candidates[17]
+
+
+def test_going_outward_steps_past_what_cannot_be_tested_and_ends_where_there_is_no_more() -> None:
+    history = History(32, 0, untestable=range(20, 31))
+    found = Hunt(history.candidates, history.probe, window=(28, 31)).run()
+    assert (found.answer.kind, found.answer.always) == (AnswerKind.NO_CHANGE, True)
+    assert found.candidates[0].name == "1.0"
+
+
+def test_the_block_has_the_range_both_sides_and_the_versions() -> None:
+    history = History(32, 17)
+    found = Hunt(history.candidates, history.probe).run()
+    block = block_of(found, package="p", sentence=sentence_of(found, package="p"), command="repro bisect p")
+    assert "range:   p 1.0 (2024-01-01) to 1.31 (2024-02-01), 32 candidates" in block
+    assert "\nbefore:  hung 0 of " in block
+    assert "\nsince:   hung " in block
+    assert block.endswith("command: repro bisect p")
+
+
+def test_what_a_probe_leads_to_is_built_while_it_runs() -> None:
+    history = History(32, 17)
+    ahead: list[str] = []
+    unready: list[str] = []
+
+    def probe(one: Cell, number: int) -> Trial:
+        if one.id not in ahead and history.made:
+            unready.append(one.id)
+        return history.probe(one, number)
+
+    Hunt(history.candidates, probe, build_ahead=lambda one: ahead.append(one.id)).run()
+    assert unready == []
+    assert len(set(ahead)) < 20

@@ -3,30 +3,64 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from repro.model import Trial
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.planning import Prepared, Request, prepare
 from repro.orchestration.session import Options, Session
-from repro.world.scenarios import Scenario, list_scenarios
+from repro.orchestration.trial import run_trial
+from repro.world.scenarios import list_scenarios
 
 TRUTHS = [name for name in list_scenarios() if name.startswith("known/")]
+BURNING = {"known/all-failing", "known/deep-queue", "known/gigabyte", "known/spinning", "known/spinning-loop"}
+BURNING |= {"known/spinning-one"}
+"""Truths that burn a core, or make the backend do so: one at a time, when the others are through."""
+AT_ONCE = 3
+"""The others mostly wait: so many of them at once take a third of the time."""
 
 
-def tried(name: str, folder: Path, *, wait_out_s: float = 0.0) -> tuple[Scenario, Trial]:
-    """One trial of an experiment in this program's own environment."""
-    prepared = prepare(Request(experiment=name, python=Path(sys.executable)))
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True, wait_out_s=wait_out_s)
-    with Session(prepared.plan, options) as session:
-        return prepared.scenario, session.trial(prepared.plan.cells[0], 1, folder)
+def prepared(name: str) -> Prepared:
+    """An experiment in this program's own environment."""
+    return prepare(Request(experiment=name, python=Path(sys.executable)))
+
+
+@pytest.fixture(scope="module")
+def trials(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Trial]]]:
+    """One trial of each truth that is asked for, under way."""
+    chosen = [item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")]
+    names = [name for name in TRUTHS if name in chosen]
+    folder = tmp_path_factory.mktemp("truths")
+    plan = prepared("known/clean").plan
+    options = Options(locustfile=prepared("known/clean").scenario.locustfile, is_untouched=True)
+    with Session(plan, options) as session, ThreadPoolExecutor(AT_ONCE) as idle, ThreadPoolExecutor(1) as burning:
+        environment = session.environment_of(plan.cells[0]).result()
+
+        def tried(name: str) -> Trial:
+            truth = prepared(name)
+            site = replace(session.site, locustfile=truth.scenario.locustfile, limits=truth.plan.limits)
+            return run_trial(truth.plan.cells[0], environment, number=1, folder=folder / name, site=site)
+
+        found = {name: idle.submit(tried, name) for name in names if name not in BURNING}
+        others = tuple(found.values())
+
+        def tried_alone(name: str) -> Trial:
+            for other in others:
+                other.exception()
+            return tried(name)
+
+        yield found | {name: burning.submit(tried_alone, name) for name in names if name in BURNING}
 
 
 @pytest.mark.parametrize("name", TRUTHS)
-def test_what_was_planted_is_found(name: str, tmp_path: Path) -> None:
-    scenario, trial = tried(name, tmp_path / "evidence")
-    expected = scenario.expected
+def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) -> None:
+    trial, expected = trials[name].result(), prepared(name).scenario.expected
     wanted = expected["verdict"] if isinstance(expected["verdict"], list) else [expected["verdict"]]
     assert trial.verdict in wanted, trial.reason
     if trial.hang is not None:
@@ -37,7 +71,10 @@ def test_what_was_planted_is_found(name: str, tmp_path: Path) -> None:
 
 
 def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:
-    _, trial = tried("known/recovers/late", tmp_path / "evidence", wait_out_s=60)
+    late = prepared("known/recovers/late")
+    options = Options(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60)
+    with Session(late.plan, options) as session:
+        trial = session.trial(late.plan.cells[0], 1, tmp_path / "evidence")
     assert trial.hang is not None, trial.reason
     assert trial.hang.bound.recovered_after_s is not None
     assert trial.hang.bound.recovered_after_s > 0

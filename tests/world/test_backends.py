@@ -351,6 +351,7 @@ def refusing(code: str, words: str = "no") -> Callable[[BaseHTTPRequestHandler],
         ("InvalidClientTokenId", "check them with `aws sts get-caller-identity`"),
         ("ExpiredToken", "run `aws sso login`, or get new ones"),
         ("AccessDenied", "these credentials may not do that (AccessDenied); allow sqs:CreateQueue"),
+        ("RequestThrottled", "AWS throttles this account (RequestThrottled); wait a minute, or use fewer users"),
         ("SomethingElse", "SomethingElse: "),
     ],
 )

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from repro.errors import StoreError, UntestableError
+from repro.errors import ProcessError, StoreError, UntestableError
 from repro.model import EnvironmentSpec
-from repro.world import interpreters, processes
+from repro.world import environments, interpreters, processes
 from repro.world.environments import MARKER, Builder, EnvironmentCache, describe, key_of, resolve
 
 LIMIT_S = 60.0
@@ -175,6 +175,18 @@ def test_of_withdrawn_releases_the_newest_that_would_do_is_named(cache: Environm
     assert found.versions == {"needy": "1.0", "old": "1.1"}
 
 
+def test_a_release_that_does_not_exist_is_told_with_those_beside_it(index, cache: EnvironmentCache) -> None:
+    assert index.asked == []
+    with pytest.raises(UntestableError, match=r"TIP: there is no dep 2\.5; near it are 2\.0 and 3\.0$"):
+        cache.ensure(EnvironmentSpec(pins={"dep": "2.5"}))
+
+
+def test_a_name_that_the_index_does_not_know_is_told(index, cache: EnvironmentCache) -> None:
+    assert index.asked == []
+    with pytest.raises(UntestableError, match=r"TIP: the package index knows no apq; check the spelling$"):
+        cache.ensure(EnvironmentSpec(pins={"apq": "1.0"}))
+
+
 def test_as_of_a_day_what_is_not_pinned_is_as_it_was_and_pins_may_be_newer(cache: EnvironmentCache) -> None:
     day = date(2024, 3, 15)
     assert cache.ensure(EnvironmentSpec(pins={"app": "1.0"}, as_of=day)).versions == {"app": "1.0", "dep": "1.0"}
@@ -316,3 +328,14 @@ def test_a_real_package_is_installed_and_runs(tmp_path: Path) -> None:
     assert found.versions == {"idna": "3.4"}
     done = processes.run([found.interpreter, "-c", "import idna; print(idna.encode('ä').decode())"], limit_s=LIMIT_S)
     assert done.stdout == "xn--4ca\n"
+
+
+def test_an_installer_that_is_killed_says_nothing_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "uv"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(environments, "_uv_path", lambda: str(killed))
+    with pytest.raises(ProcessError, match=r"ended by signal 9 while it made demo==1.0; nothing of it is kept"):
+        resolve(EnvironmentSpec(pins={"demo": "1.0"}))

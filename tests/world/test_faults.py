@@ -252,22 +252,122 @@ def test_a_window_counts_from_the_beginning_of_the_load(upstream: str, tmp_path:
 def test_500_tls_connections_at_once_are_all_served(upstream: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = ssl.create_default_context(cafile=str(authority.ca_file))
-    barrier = threading.Barrier(50)
 
-    def connect(port: int) -> int:
-        barrier.wait()
-        served = 0
-        held = []
-        for _ in range(10):
-            raw = socket.create_connection(("127.0.0.1", port), timeout=60)
-            secure = context.wrap_socket(raw, server_hostname="127.0.0.1")
-            held.append(secure)
+    def shake(raw: socket.socket) -> bool:
+        with context.wrap_socket(raw, server_hostname="127.0.0.1") as secure:
             secure.sendall(b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
-            served += secure.recv(12) == b"HTTP/1.1 200"
-        for one in held:
-            one.close()
-        return served
+            return secure.recv(12) == b"HTTP/1.1 200"
 
     with proxy(upstream, "", tmp_path, tls=authority) as stands, ThreadPoolExecutor(50) as pool:
         port = urlsplit(stands.url).port or 0
-        assert sum(pool.map(connect, [port] * 50)) == 500
+        waiting = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(500)]
+        assert sum(pool.map(shake, waiting)) == 500
+
+
+def test_who_does_not_know_the_authority_of_the_run_does_not_trust_it(upstream: str, tmp_path: Path) -> None:
+    with proxy(upstream, "", tmp_path, tls=Authority(tmp_path)) as stands:
+        raw = socket.create_connection(("127.0.0.1", urlsplit(stands.url).port or 0), timeout=LIMIT_S)
+        with pytest.raises(ssl.SSLCertVerificationError), raw:
+            ssl.create_default_context().wrap_socket(raw, server_hostname="127.0.0.1")
+
+
+def test_jitter_spreads_the_delays(upstream: str, tmp_path: Path) -> None:
+    with proxy(upstream, "latency:latency=250;jitter=250", tmp_path) as stands:
+        for _ in range(6):
+            assert asked(stands.url).endswith(BODY)
+        log = stands.log_path
+    events = read_log(log)
+    began = {event["ordinal"]: event["at"] for event in events if event["event"] == "request"}
+    delays = [event["at"] - began[event["ordinal"]] for event in events if event["event"] == "answer"]
+    assert len(delays) == 6
+    assert max(delays) - min(delays) > 0.1
+
+
+def test_faults_combine(upstream: str, tmp_path: Path) -> None:
+    with proxy(upstream, "latency:500+reset_peer:0", tmp_path) as stands:
+        client = Client(stands.url)
+        client.ask()
+        assert client.answer(limit_s=0.2) == b""
+        with pytest.raises(ConnectionResetError):
+            client.answer()
+    (tmp_path / "next").mkdir()
+    with proxy(upstream, "half_body:nth=1+slicer:average_size=20;delay=100", tmp_path / "next") as stands:
+        assert asked(stands.url, limit_s=SHORT_S).partition(b"\r\n\r\n")[2] == BODY[: len(BODY) // 2]
+
+
+def test_a_share_of_one_action_is_throttled_and_no_other(upstream: str, tmp_path: Path) -> None:
+    with proxy(upstream, "throttle:share=0.5", tmp_path) as stands:
+        client = Client(stands.url)
+        answers = []
+        for action in ["ReceiveMessage"] * 16 + ["SendMessage"] * 8:
+            client.ask(action)
+            head = client.socket.recv(65536)
+            while BODY not in head and b"ThrottlingException" not in head:
+                head += client.socket.recv(65536)
+            answers.append(head.startswith(b"HTTP/1.1 400"))
+    assert 0 < sum(answers[:16]) < 16
+    assert not any(answers[16:])
+
+
+class LateHttp10(Answering):
+    """Keeps no connection, as moto does, and takes its time."""
+
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        time.sleep(0.6)
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
+
+
+@pytest.fixture
+def late_upstream() -> Iterator[str]:
+    with Upstream(("127.0.0.1", 0), LateHttp10) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_long_poll_is_idle_too(late_upstream: str, tmp_path: Path) -> None:
+    with proxy(late_upstream, "half_open:0.3", tmp_path) as stands:
+        client = Client(stands.url)
+        client.ask()
+        assert client.answer(limit_s=1.5) == b""
+        assert client.is_open()
+
+
+def test_half_open_keeps_connections_that_the_backend_does_not(late_upstream: str, tmp_path: Path) -> None:
+    with proxy(late_upstream, "half_open:5", tmp_path) as stands:
+        client = Client(stands.url)
+        for _ in range(2):
+            client.ask()
+            answer = client.answer()
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"close" not in answer
+            assert answer.endswith(BODY)
+
+
+def test_the_log_tells_what_was_done_to_whom(upstream: str, tmp_path: Path) -> None:
+    with proxy(upstream, "no_answer:nth=2", tmp_path) as stands:
+        for _ in range(2):
+            asked(stands.url, limit_s=SHORT_S)
+        log = stands.log_path
+    events = read_log(log)
+    assert [event["event"] for event in events if event["connection"] == 1] == [
+        "opened",
+        "request",
+        "backend",
+        "answer",
+        "closed",
+    ]
+    second = [event for event in events if event["connection"] == 2]
+    assert [event["event"] for event in second] == ["opened", "request", "fault", "backend", "silenced", "closed"]
+    assert (second[1]["action"], second[1]["ordinal"], second[2]["fault"]) == ("ReceiveMessage", 2, "no_answer")
+    assert [event["at"] for event in events] == sorted(event["at"] for event in events)
+
+
+def test_a_folder_that_is_given_relatively_is_found_by_the_proxy(upstream: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("deep").mkdir()
+    with proxy(upstream, "", Path("deep")) as stands:
+        assert asked(stands.url).endswith(BODY)
+    assert (tmp_path / "deep" / "proxy.jsonl").exists()

@@ -112,5 +112,25 @@ def test_a_locustfile_of_ones_own_takes_the_scenarios_place_with_the_experiments
         of_locustfile(tmp_path / "other.py")
 
 
+def test_factors_that_a_locustfile_of_ones_own_does_not_read_are_left_out_and_said(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("TIMEOUT = os.environ['REPRO_READ_TIMEOUT']")
+    prepared = prepare(Request(locustfile=mine))
+    assert prepared.plan.varied == ("stack", "read_timeout", "launch")
+    assert len(prepared.plan.cells) == 8
+    (notice,) = prepared.notices
+    assert notice.endswith("they are left out: client, connect_timeout, import_order, max_pool_connections")
+    asked = prepare(Request(locustfile=mine, overrides=("client=shared,per-user", "launch=cli")))
+    assert "client" in asked.plan.varied
+    assert asked.notices[-1].endswith("reads none of REPRO_CLIENT: what --set says of them changes nothing")
+
+
+def test_a_locustfile_that_makes_the_names_reads_them_all(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text('os.environ["REPRO_" + name]')
+    prepared = prepare(Request(locustfile=mine))
+    assert (len(prepared.plan.cells), prepared.notices) == (12, ())
+
+
 def test_the_scenarios_lie_beside_the_package_or_in_it() -> None:
     assert (root() / DEFAULT / "scenario.toml").is_file()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from repro.errors import UsageError
+from repro.world.backends.account import ATTEMPTS
 from repro.world.backends.endpoint import BATCH
 
 ROUND_TRIP_S = 0.02
@@ -15,22 +16,24 @@ ROUND_TRIP_S = 0.02
 CALLS_PER_PROCESS_S = 500.0
 """The most calls a second that one Locust process with boto3 made on one core (`benchmarks/backend_capacity.py`)."""
 
-OWN_REQUESTS = 3
-"""For each trial, besides messages and probes: make the queue, delete it, and one to spare."""
+OWN_CALLS = 3
+"""For each trial, besides messages and probes: make the queue, delete it, and one to spare for the run's own start."""
 
 PROBES_S = 0.1
+EXTENSION_S = 180.0
+"""A trial is probed so much longer at most: while users are waited for, and its evidence is collected."""
+
 COST_PER_MILLION = 0.40
 """US dollars for a million requests to a standard queue: https://aws.amazon.com/sqs/pricing/"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialLoad:
-    """What one trial asks of the service: ``attempts`` are those of a call in all, ``processes`` those that load."""
+    """What one trial asks of the service; ``processes`` are those that load."""
 
     users: int
     seconds: float
     messages: int = 0
-    attempts: int = 5
     processes: int = 1
 
     @property
@@ -41,35 +44,36 @@ class TrialLoad:
 
     @property
     def own(self) -> int:
-        """This program's own requests around the trial."""
-        return OWN_REQUESTS + ceil(self.messages / BATCH) + ceil(self.seconds * PROBES_S)
+        """This program's own requests around the trial at most, retries included."""
+        calls = OWN_CALLS + ceil(self.messages / BATCH)
+        return calls * ATTEMPTS + ceil((self.seconds + EXTENSION_S) * PROBES_S)
 
 
 @dataclass(frozen=True)
 class RequestBudget:
     """The most requests that a run may make.
 
-    It is shared out to the processes of the trials before the run: each may make ``calls_per_process`` calls, and a call
-    counts as all attempts that it may make. What one trial leaves over is not given to another, so the bound holds
-    whatever the order, the number at once, and how the load turns out.
+    It is shared out to the processes of the trials before the run: each may make ``requests_per_process`` requests, every
+    attempt of a call counted. What one trial leaves over is not given to another, so the bound holds whatever the order,
+    the number at once, and how the load turns out.
     """
 
     limit: int
 
-    def calls_per_process(self, trials: Sequence[TrialLoad]) -> int:
-        """The calls that each process of each trial may make.
+    def requests_per_process(self, trials: Sequence[TrialLoad]) -> int:
+        """The requests that each process of each trial may make.
 
         Raises:
-            UsageError: it is not enough for a single call each; the least that is.
+            UsageError: it is not enough for a single one each; the least that is.
         """
         own = sum(trial.own for trial in trials)
-        weight = sum(trial.processes * trial.attempts for trial in trials)
-        calls = (self.limit - own) // weight if weight else self.limit
-        if calls < 1:
+        processes = sum(trial.processes for trial in trials)
+        requests = (self.limit - own) // processes if processes else self.limit
+        if requests < 1:
             raise UsageError(
-                f"a budget of {self.limit:,} requests is too small for {len(trials)} trials; give at least {own + weight:,}"
+                f"a budget of {self.limit:,} requests is too small for {len(trials)} trials; give at least {own + processes:,}"
             )
-        return calls
+        return requests
 
 
 def estimate_requests(trials: Sequence[TrialLoad]) -> int:

@@ -29,7 +29,7 @@ class MiniStackBackend(ServerBackend):
             environment = EnvironmentCache().ensure(EnvironmentSpec(python=PYTHON, pins={"ministack": RELEASE}))
         except UntestableError as error:
             raise BackendError(f"MiniStack cannot be installed: {error}; or use --backend moto") from error
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(ATTEMPTS):
             try:
                 self._start_once(environment)
             except BackendError as error:
@@ -37,7 +37,10 @@ class MiniStackBackend(ServerBackend):
                     raise
             else:
                 return
-        self._start_once(environment)
+        raise BackendError(
+            f"MiniStack finds no port: {ATTEMPTS} that were free were in use before it could take them "
+            f"(the last was {self.endpoint_url}); run it again, or use --backend moto"
+        )
 
     def _start_once(self, environment: Environment) -> None:
         port = _free_port()

@@ -41,6 +41,8 @@ class ServerBackend(EndpointBackend):
             self._child.end()
 
     def _launch(self, argv: list[str | Path], env: Mapping[str, str]) -> None:
+        for path in (self._output.stdout, self._output.stderr):
+            path.unlink(missing_ok=True)  # its last words are this start's, not those of one before
         self._child = processes.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark)
 
     def _await_answer(self) -> None:
@@ -71,8 +73,10 @@ class ServerBackend(EndpointBackend):
         if self.is_alive() and time.monotonic() < deadline:
             return
         self.stop()
-        words = self._output.stderr.read_text("utf-8", "replace")[-LAST_WORDS:].strip()
-        words = words or self._output.stdout.read_text("utf-8", "replace")[-LAST_WORDS:].strip() or reason
+        outputs = (
+            path.read_text("utf-8", "replace")[-LAST_WORDS:] for path in (self._output.stderr, self._output.stdout)
+        )
+        words = next((said for text in outputs if (said := " ".join(text.split()))), reason)
         raise BackendError(f"the {self.name} server does not start: {words}; try --backend endpoint with one of yours")
 
 

@@ -40,6 +40,7 @@ class Proxy:
         Raises:
             BackendError: it does not start; with its own words.
         """
+        folder = folder.resolve()  # where the proxy runs, and a relative path would mean another place there
         ready, log, load_started = folder / "proxy.port", folder / LOG, folder / "proxy.load"
         config = {
             "upstream": upstream,

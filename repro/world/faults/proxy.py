@@ -8,25 +8,25 @@ learn of it by an end of file.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import os
 import random
 import signal
-import socket
 import ssl
-import struct
 import sys
 import time
-from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
-from repro.core.faults import Fault, Faults, parse_fault
+from repro.core.faults import ALWAYS, Fault, Faults, parse_fault
+from repro.world.faults.messages import Connection, HttpError, Message, kept
 
 BACKLOG = 2048
-CHUNK = 65536
-MOST_HEAD = 262144
+FLUSH_S = 0.1
+"""How long the log holds a line back at most: each for itself would be a system call."""
+
 MILLI, MICRO = 1e-3, 1e-6
 KILO = 1000
 HTTPS = 443
@@ -45,91 +45,112 @@ class ClosedError(Exception):
         self.reset = reset
 
 
-@dataclass(frozen=True)
-class Message:
-    """A request or an answer: its head with the blank line, its body, and for a request its action."""
+class Log:
+    """Lines of JSON, written a little later and many at once."""
 
-    head: bytes
-    body: bytes
-    action: str = ""
-    is_json: bool = True
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._lines: list[str] = []
+
+    def note(self, connection: int, event: str, facts: str = "") -> None:
+        """Note an event; ``facts`` is the rest of its JSON object, from a comma on."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+        self._lines.append(f'{{"at": {time.monotonic():.6f}, "connection": {connection}, "event": "{event}"{facts}}}\n')
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._file.write("".join(self._lines))
+        self._file.flush()
+        self._lines.clear()
 
 
-@dataclass
 class Relay:
     """The proxy's state: what it was configured with, and the count of its connections and requests."""
 
-    upstream: str
-    faults: Faults
-    seed: int
-    log: Any
-    load_started: Path
-    connections: int = 0
-    requests: int = 0
-    _began: float | None = field(default=None)
+    def __init__(self, upstream: str, faults: Faults, *, seed: int, log: Log, load_started: Path) -> None:
+        parts = urlsplit(upstream)
+        is_tls = parts.scheme == "https"
+        self.seed, self.log = seed, log
+        self.host, self.port = parts.hostname or "", parts.port or (HTTPS if is_tls else HTTP)
+        self.tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None) if is_tls else None
+        self.keeps_connections = any(fault.name == "half_open" for fault in faults)
+        self.connections = self.requests = 0
+        self._faults = faults
+        self._load_started = load_started
+        self._are_always_active = all(fault.window == ALWAYS for fault in faults)
+        self._began: float | None = None
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, client: Connection) -> None:
         """One client connection, until either side ends it or a fault does."""
         self.connections += 1
-        link = _Link(self, self.connections, reader, writer)
+        link = _Link(self, self.connections, client)
         try:
             await link.run()
         except SilencedError:
             link.note("silenced")
-            with contextlib.suppress(OSError):
-                while await reader.read(CHUNK):  # what still comes is swallowed, as on a dead path
-                    pass
+            await _until_gone(client)
         except ClosedError as closed:
             link.note("reset" if closed.reset else "cut")
             if closed.reset:
-                _reset(writer)
-        except (OSError, asyncio.IncompleteReadError, ValueError, asyncio.LimitOverrunError) as error:
+                client.reset()
+        except (HttpError, OSError, ValueError) as error:
             link.note("ended", reason=f"{type(error).__name__}: {error}")
         finally:
-            await link.close()
+            link.close()
 
-    def active(self) -> list[Fault]:
+    def active(self) -> Faults:
         """The faults that act now."""
-        return [fault for fault in self.faults if fault.is_active(self.load_s())]
+        if self._are_always_active:
+            return self._faults
+        return tuple(fault for fault in self._faults if fault.is_active(self.load_s()))
 
     def load_s(self) -> float | None:
         """Seconds into the load, None before it."""
-        if self._began is None and self.load_started.exists():
-            self._began = float(self.load_started.read_text())
+        if self._began is None and self._load_started.exists():
+            self._began = float(self._load_started.read_text())
         return None if self._began is None else time.monotonic() - self._began
+
+    async def connect(self) -> Connection:
+        """A connection to the backend."""
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, self.host, self.port, ssl=self.tls)
+        return connection
 
 
 class _Link:
-    def __init__(self, relay: Relay, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.relay, self.number, self.reader, self.writer = relay, number, reader, writer
-        self.up: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    def __init__(self, relay: Relay, number: int, client: Connection) -> None:
+        self.relay, self.number, self.client = relay, number, client
+        self.up: Connection | None = None
         self.sent = 0
         self.last = time.monotonic()
         self.note("opened")
 
     def note(self, event: str, **facts: Any) -> None:
-        record = {"at": round(time.monotonic(), 6), "connection": self.number, "event": event, **facts}
-        self.relay.log.write(json.dumps(record) + "\n")
+        self.relay.log.note(self.number, event, f", {json.dumps(facts)[1:-1]}" if facts else "")
 
     async def run(self) -> None:
-        while (request := await _read_request(self.reader)) is not None:
+        while (request := await self.client.request()) is not None:
             self.relay.requests += 1
             ordinal = self.relay.requests
-            idle_s = time.monotonic() - self.last
-            self.note("request", ordinal=ordinal, action=request.action, bytes=len(request.head) + len(request.body))
+            self.relay.log.note(
+                self.number, "request", f', "ordinal": {ordinal}, {_action(request.action)}, "bytes": {request.size}'
+            )
             faults = self.relay.active()
-            self._silence_if_idle(faults, idle_s)
+            self._silence_if_idle(faults)
             keeps = await self._answer(request, ordinal, faults)
-            self.last = time.monotonic()
             if not keeps:
                 await self._close_slowly(faults)
                 return
 
-    def _silence_if_idle(self, faults: list[Fault], idle_s: float) -> None:
+    def _silence_if_idle(self, faults: Faults) -> None:
+        """Nothing went for too long: between two requests, or, as in a long poll, between a request and its answer."""
+        idle_s = time.monotonic() - self.last
         if any(fault.name == "half_open" and idle_s >= fault.number("idle") for fault in faults):
             raise SilencedError
+        self.last = time.monotonic()
 
-    async def _answer(self, request: Message, ordinal: int, faults: list[Fault]) -> bool:
+    async def _answer(self, request: Message, ordinal: int, faults: Faults) -> bool:
         """Answer one request; whether the connection is kept for the next."""
         hit = [
             f
@@ -140,32 +161,41 @@ class _Link:
             self.note("fault", ordinal=ordinal, fault=fault.name)
         made_up = next((fault for fault in hit if fault.name in {"status", "throttle"}), None)
         answer = _error(made_up, request) if made_up else await self._ask(request)
-        await self._obey(faults, hit)
-        await self._send(answer, faults, hit)
-        self.note(
-            "answer",
-            ordinal=ordinal,
-            status=answer.head[9:12].decode("ascii", "replace"),
-            bytes=len(answer.head) + len(answer.body),
+        if faults:
+            if not made_up:
+                self.note("backend", ordinal=ordinal, status=_status(answer), bytes=answer.size)
+            self._silence_if_idle(faults)
+            await self._obey(faults, hit)
+            await self._send(answer, faults, hit)
+        else:
+            await self.client.write(answer.head + answer.body)
+            self.sent += answer.size
+        self.last = time.monotonic()
+        self.relay.log.note(
+            self.number, "answer", f', "ordinal": {ordinal}, "status": "{_status(answer)}", "bytes": {answer.size}'
         )
-        return _keeps(answer.head)
+        return answer.keeps and request.keeps
 
     async def _ask(self, request: Message) -> Message:
-        if self.up is None:
-            self.up = await _connect(self.relay.upstream)
-        reader, writer = self.up
-        writer.write(request.head + request.body)
-        await writer.drain()
-        answer = await _read_answer(reader)
-        if not _keeps(answer.head):
-            writer.close()
+        if self.up is None or self.up.is_ended:
+            self.up = await self.relay.connect()
+        await self.up.write(request.head + request.body)
+        answer = await self.up.answer()
+        if not answer.keeps:
+            self.up.close()
             self.up = None
-        return answer
+        return kept(answer) if self.relay.keeps_connections else answer
 
-    async def _obey(self, faults: list[Fault], hit: list[Fault]) -> None:
-        """The faults that come before any byte of the answer."""
+    async def _obey(self, faults: Faults, hit: list[Fault]) -> None:
+        """The faults that come before any byte of the answer: all delays first, then what ends the connection."""
         if any(fault.name == "no_answer" for fault in hit):
             raise SilencedError
+        for fault in faults:
+            if fault.name == "latency":
+                spread = fault.number("jitter")
+                chance = random.Random(f"{self.relay.seed}:{self.number}:{self.sent}")  # noqa: S311  # replayable, no secret
+                delay = fault.number("latency") + chance.uniform(-spread, spread)
+                await asyncio.sleep(max(0.0, delay) * MILLI)
         for fault in faults:
             if fault.name == "timeout":
                 if not fault.number("timeout"):
@@ -175,13 +205,8 @@ class _Link:
             if fault.name == "reset_peer":
                 await asyncio.sleep(fault.number("timeout") * MILLI)
                 raise ClosedError(reset=True)
-            if fault.name == "latency":
-                spread = fault.number("jitter")
-                chance = random.Random(f"{self.relay.seed}:{self.number}:{self.sent}")  # noqa: S311  # replayable, no secret
-                delay = fault.number("latency") + chance.uniform(-spread, spread)
-                await asyncio.sleep(max(0.0, delay) * MILLI)
 
-    async def _send(self, answer: Message, faults: list[Fault], hit: list[Fault]) -> None:
+    async def _send(self, answer: Message, faults: Faults, hit: list[Fault]) -> None:
         data = answer.head + answer.body
         names = {fault.name for fault in hit}
         if "stop_after_headers" in names:
@@ -190,8 +215,7 @@ class _Link:
             data = answer.head + answer.body[: len(answer.body) // 2]
         for piece, pause_s in _pieces(data, faults):
             left = self._left(faults)
-            self.writer.write(piece[:left] if left is not None else piece)
-            await self.writer.drain()
+            await self.client.write(piece[:left] if left is not None else piece)
             self.sent += len(piece)
             if left is not None and left <= len(piece):
                 raise ClosedError
@@ -200,23 +224,41 @@ class _Link:
         if names & {"stop_after_headers", "half_body"}:
             raise SilencedError
 
-    def _left(self, faults: list[Fault]) -> int | None:
+    def _left(self, faults: Faults) -> int | None:
         limits = [int(fault.number("bytes")) - self.sent for fault in faults if fault.name == "limit_data"]
         return max(0, min(limits)) if limits else None
 
-    async def _close_slowly(self, faults: list[Fault]) -> None:
+    async def _close_slowly(self, faults: Faults) -> None:
         for fault in faults:
             if fault.name == "slow_close":
                 await asyncio.sleep(fault.number("delay") * MILLI)
 
-    async def close(self) -> None:
-        self.note("closed", sent=self.sent)
-        for writer in (self.writer, *(self.up[1:] if self.up else ())):
-            with contextlib.suppress(OSError, ssl.SSLError):
-                writer.close()
+    def close(self) -> None:
+        self.relay.log.note(self.number, "closed", f', "sent": {self.sent}')
+        self.client.close()
+        if self.up is not None:
+            self.up.close()
 
 
-def _pieces(data: bytes, faults: list[Fault]) -> list[tuple[bytes, float]]:
+async def _until_gone(client: Connection) -> None:
+    """What still comes is swallowed, as on a dead path."""
+    try:
+        await client.swallow()
+    except HttpError:
+        return
+
+
+@lru_cache(256)
+def _action(name: str) -> str:
+    return f'"action": {json.dumps(name)}'
+
+
+def _status(answer: Message) -> str:
+    text = answer.head[9:12].decode("ascii", "replace")
+    return text if text.isalnum() else "?"
+
+
+def _pieces(data: bytes, faults: Faults) -> list[tuple[bytes, float]]:
     """What is written at once, and the pause after it in seconds."""
     for fault in faults:
         if fault.name == "slicer":
@@ -240,68 +282,6 @@ def _sliced(data: bytes, size: int, spread: int, pause_s: float) -> list[tuple[b
     return pieces
 
 
-async def _connect(upstream: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    parts = urlsplit(upstream)
-    is_tls = parts.scheme == "https"
-    port = parts.port or (HTTPS if is_tls else HTTP)
-    return await asyncio.open_connection(parts.hostname, port, ssl=is_tls or None, limit=MOST_HEAD)
-
-
-async def _read_request(reader: asyncio.StreamReader) -> Message | None:
-    """The next request, None when the client has ended the connection between two."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError as error:
-        if error.partial:
-            raise
-        return None
-    headers = _headers(head)
-    body = await _body(reader, headers, until_end=False)
-    target = headers.get("x-amz-target", "")
-    return Message(head, body, action=target.rpartition(".")[2] or _query_action(body), is_json=bool(target))
-
-
-async def _read_answer(reader: asyncio.StreamReader) -> Message:
-    head = await reader.readuntil(b"\r\n\r\n")
-    return Message(head, await _body(reader, _headers(head), until_end=True))
-
-
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str], *, until_end: bool) -> bytes:
-    if "content-length" in headers:
-        return await reader.readexactly(int(headers["content-length"]))
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await _chunks(reader)
-    return await reader.read() if until_end else b""
-
-
-async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    whole = b""
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = int(line.split(b";")[0], 16)
-        whole += line + await reader.readexactly(size + 2)
-        if not size:
-            return whole
-
-
-def _headers(head: bytes) -> dict[str, str]:
-    lines = head.decode("latin-1").split("\r\n")[1:]
-    return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-
-
-def _query_action(body: bytes) -> str:
-    """The action in the query protocol that botocore spoke to SQS before 1.31.81."""
-    for part in body.split(b"&"):
-        if part.startswith(b"Action="):
-            return part[7:].decode("ascii", "replace")
-    return ""
-
-
-def _keeps(head: bytes) -> bool:
-    connection = _headers(head).get("connection", "").lower()
-    return connection != "close" and (not head.startswith(b"HTTP/1.0") or connection == "keep-alive")
-
-
 def _error(fault: Fault, request: Message) -> Message:
     """An answer as SQS gives it, in the protocol of the request."""
     if fault.name == "throttle":
@@ -317,14 +297,7 @@ def _error(fault: Fault, request: Message) -> Message:
         body = f"<ErrorResponse><Error><Type>{blame}</Type><Code>{name}</Code><Message>{text}</Message></Error><RequestId>repro</RequestId></ErrorResponse>".encode()
         kind = "text/xml"
     head = f"HTTP/1.1 {code} Fault\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return Message(head.encode(), body)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+    return Message(head.encode(), body, keeps=True)
 
 
 def _say_ready(path: Path, port: int) -> None:
@@ -335,20 +308,39 @@ def _say_ready(path: Path, port: int) -> None:
 
 def main(config: dict[str, Any]) -> None:
     """Serve until SIGTERM."""
-    with Path(config["log"]).open("a", buffering=1) as log:
-        asyncio.run(_serve(config, log))
+    with Path(config["log"]).open("a", encoding="utf-8") as file:
+        log = Log(file)
+        try:
+            asyncio.run(_serve(config, log))
+        finally:
+            log.flush()
 
 
-async def _serve(config: dict[str, Any], log: Any) -> None:
-    faults = parse_fault(config["faults"])
-    relay = Relay(config["upstream"], faults, config["seed"], log, Path(config["load_started"]))
+async def _serve(config: dict[str, Any], log: Log) -> None:
+    loop = asyncio.get_running_loop()
+    relay = Relay(
+        config["upstream"],
+        parse_fault(config["faults"]),
+        seed=config["seed"],
+        log=log,
+        load_started=Path(config["load_started"]),
+    )
+    tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak references only
+
+    class Accepted(Connection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            task = loop.create_task(relay.serve(self))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
     context = None
     if config["certificate"]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(config["certificate"])
-    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0, ssl=context, backlog=BACKLOG, limit=MOST_HEAD)
+    server = await loop.create_server(Accepted, "127.0.0.1", 0, ssl=context, backlog=BACKLOG)
     over = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    loop.add_signal_handler(signal.SIGTERM, over.set)
     _say_ready(Path(config["ready"]), server.sockets[0].getsockname()[1])
     await over.wait()
     server.close()

@@ -12,6 +12,7 @@ from locust import task  # isort: skip
 
 ROUND = 2
 first, second = Semaphore(), Semaphore()
+holding = []
 
 
 class Crossing(QueueUser):
@@ -21,7 +22,9 @@ class Crossing(QueueUser):
         if self.number < 2 and self.rounds == ROUND:
             one, other = (first, second) if self.number == 0 else (second, first)
             with one:
-                gevent.sleep(0.5)
+                holding.append(self)
+                while len(holding) < 2:  # however late the other one is: without it there is no circle
+                    gevent.sleep(0.05)
                 with other:
                     pass
         self.exchange()

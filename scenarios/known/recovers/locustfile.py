@@ -7,11 +7,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from planted import QueueUser, own_factor  # isort: skip
 
 import gevent  # isort: skip
+from gevent import monkey  # isort: skip
 from gevent.lock import Semaphore  # isort: skip
 from locust import task  # isort: skip
 
 ROUND = 2
 SILENCE_S = own_factor("silence_s", 1.0)
+sleep = gevent.sleep if own_factor("how", "lock") == "lock" else monkey.get_original("time", "sleep")
 lock = Semaphore()
 
 
@@ -22,5 +24,5 @@ class Pausing(QueueUser):
         if self.rounds >= ROUND:  # in every later one too: who is late must find the lock taken
             with lock:
                 if self.number == 0 and self.rounds == ROUND:
-                    gevent.sleep(SILENCE_S)
+                    sleep(SILENCE_S)
         self.exchange()

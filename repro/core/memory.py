@@ -1,0 +1,152 @@
+"""What a trial has shown so far: what the judge keeps from sample to sample, and what can be told from it at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from repro.core.evidence import Examination, Parked, Reading, Sample, Slot
+from repro.core.locks import LockBook
+from repro.core.verdict import STANDING_CORES
+from repro.model import Limits
+
+BURNS_FOR_S = 2.0
+DECLINE_S = 1.0
+HISTORY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A user that is stuck: its process, its slot, since when, and what it is parked on where that is known."""
+
+    pid: int
+    slot: Slot
+    since: float
+    parked: Parked | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells it from the others."""
+        return self.pid, self.slot.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the judge must know of a cell: its seconds of load, whether a fault is between client and backend."""
+
+    seconds: float
+    users: int
+    is_faulted: bool = False
+
+
+@dataclass
+class Memory:
+    """What is kept from sample to sample; ``others_at`` is when somebody who is no user last ended an operation."""
+
+    limits: Limits
+    load: Load
+    began: float | None = None
+    asked_stop: float | None = None
+    ended: int = 0
+    progress_at: float = 0.0
+    cpu: list[tuple[float, dict[int, float]]] = field(default_factory=list)
+    looks: list[Examination] = field(default_factory=list)
+    locks: LockBook = field(default_factory=LockBook)
+    has_users: bool = False
+    quiet_since: dict[tuple[int, int], float] = field(default_factory=dict)
+    users: int = 0
+    users_fell_at: float = 0.0
+    users_grew_at: float = 0.0
+    others: int = 0
+    others_at: float = 0.0
+
+    def remember(self, sample: Sample) -> None:
+        """Take a sample."""
+        if self.began is None:
+            self.began = self.progress_at = sample.now
+        ended = sum(reading.ended for reading in sample.readings)
+        if ended != self.ended:
+            self.progress_at = sample.now
+        last_end = max((slot.last_end for reading in sample.readings for slot in reading.slots), default=0.0)
+        self.progress_at = max(self.progress_at, last_end, load_at(sample) or 0.0)
+        self.ended = ended
+        self.cpu = [entry for entry in self.cpu if entry[0] > sample.now - HISTORY_S]
+        self.cpu.append((sample.now, dict(sample.cpu_s)))
+        self.has_users |= any(slot.is_user for reading in sample.readings for slot in reading.slots)
+        users = self.users_in(sample)
+        if len(users) < self.users:
+            self.users_fell_at = sample.now
+        if len(users) > self.users:
+            self.users_grew_at = sample.now
+        self.users = len(users)
+        self.quiet_since = {(pid, slot.number): slot.quiet_since for pid, slot in users}
+        others = ended - sum(slot.ended for _, slot in users)
+        if others != self.others:  # less, too: a user that went took its share along
+            self.others, self.others_at = others, sample.now
+
+    def users_in(self, sample: Sample) -> list[tuple[int, Slot]]:
+        """The living users; where the scenario has never had any, everybody who calls the client."""
+        living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
+        everybody = [(reading.pid, slot) for reading in living for slot in reading.slots]
+        if self.has_users:
+            return [(pid, slot) for pid, slot in everybody if slot.is_user]
+        return [(pid, slot) for pid, slot in everybody if slot.busy]
+
+    def learn(self, look: Examination) -> None:
+        """Take a look at the stacks; the last two are kept, and what all of them have shown of the locks."""
+        self.looks = [*self.looks[-1:], look]
+        self.locks.learn(look, self.quiet_since)
+
+    def cores(self, sample: Sample, since: float, *, pids: Collection[int] = ()) -> float:
+        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
+        then, before = next((entry for entry in self.cpu if entry[0] >= since), self.cpu[-1])
+        if sample.now - then < DECLINE_S:
+            return 0.0
+        used = [cpu - before[pid] for pid, cpu in sample.cpu_s.items() if pid in before and pid in (pids or before)]
+        return max(used, default=0.0) / (sample.now - then)
+
+    def burns(self, sample: Sample) -> bool:
+        """Whether so much of a core has burned during the last seconds as one user that never waits needs, on a busy machine too."""
+        return self.cores(sample, sample.now - BURNS_FOR_S) >= STANDING_CORES
+
+    def last_look(self, pid: int, slot: Slot) -> Parked | None:
+        """What a user was parked on when it was last looked at."""
+        return self.looks[-1].parked.get((pid, slot.number)) if self.looks else None
+
+    def stop_at(self, sample: Sample) -> float | None:
+        """When the stop began: by the runner's own quit, or by our asking for it."""
+        own = min((reading.stop_at for reading in sample.readings if reading.stop_at), default=None)
+        return own if own is not None else self.asked_stop
+
+    def standing(self, sample: Sample) -> list[Reading]:
+        """The processes whose event loop has not turned for longer than its limit."""
+        limit_s = max(self.limits.beat_s, self.limits.stall_after_s)
+        polls = {
+            reading.pid: max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
+            for reading in sample.readings
+        }
+        return [item for item in attached(sample) if sample.now - item.loop_at > limit_s + polls[item.pid]]
+
+    def is_loop_silent(self, sample: Sample) -> bool:
+        """Whether an event loop stands."""
+        return bool(self.standing(sample))
+
+    def is_quiet_in(self, readings: Sequence[Reading], now: float) -> bool:
+        """Whether nobody in these processes has ended an operation for longer than a stall takes."""
+        last_end = max((slot.last_end for reading in readings for slot in reading.slots), default=0.0)
+        return now - last_end > self.limits.stall_after_s
+
+    def is_all_quiet(self, sample: Sample) -> bool:
+        """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
+        poll_s = max((slot.poll_s for _, slot in self.users_in(sample) if slot.busy), default=0.0)
+        return sample.now - self.progress_at > self.limits.stall_after_s + poll_s
+
+
+def load_at(sample: Sample) -> float | None:
+    """When the load began, None before."""
+    return min((reading.load_at for reading in sample.readings if reading.load_at), default=None)
+
+
+def attached(sample: Sample) -> list[Reading]:
+    """The living processes whose event loop the agent beats from."""
+    return [reading for reading in sample.readings if reading.loop_at and reading.pid in sample.cpu_s]

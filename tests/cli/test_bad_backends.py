@@ -1,0 +1,142 @@
+"""Backends and faults that cannot be used, as a shell meets them: one sentence, the next step, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from repro.errors import BackendError
+from repro.world.backends import make_backend, ministack
+from repro.world.backends.ministack import MiniStackBackend
+from repro.world.tls import Authority
+
+LIMIT_S = 60.0
+PROBE_S = 5.0
+
+
+def run(*words: str, folder: Path, **env: str) -> tuple[int, str]:
+    """``repro run`` of a planted truth; its exit code and the last line that it said."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", "run", "known/clean", "--python", sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(temporary), **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert list(temporary.iterdir()) == []
+    return done.returncode, done.stderr.strip().splitlines()[-1]
+
+
+class NoSqs(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    """A server of plain HTTP that is no SQS."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), NoSqs) as one:
+        one.daemon_threads = True
+        threading.Thread(target=one.serve_forever, args=(0.02,), daemon=True).start()
+        yield one
+        one.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("latensy:500", "there is no fault 'latensy'; did you mean latency?"),
+        ("timout:0", "there is no fault 'timout'; did you mean timeout?"),
+        ("nonsense", "there is no fault 'nonsense'; there are latency, bandwidth, timeout"),
+        ("latency:speed=3", "the fault latency has no parameter 'speed'; it has latency, jitter"),
+        ("no_answer:share=7", "no_answer: share=7 is out of range; a share lies between 0 and 1"),
+        ("timeout:0@9-2", "'timeout:0@9-2': a window is written @FROM-TO in seconds of the load"),
+    ],
+)
+def test_a_fault_that_is_none(fault: str, said: str, tmp_path: Path) -> None:
+    code, last = run("--set", f"fault={fault}", folder=tmp_path)
+    assert code == 2
+    assert last.startswith("Error: ")
+    assert said in last
+
+
+def test_tls_to_a_server_that_speaks_none(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    url = f"https://127.0.0.1:{server.server_address[1]}"
+    code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
+    assert code == 4
+    assert last.startswith(f"Error: {url} does not answer as an SQS: it speaks no TLS (")
+    assert "is it http://?" in last
+
+
+def test_no_tls_to_a_server_that_wants_it_and_a_certificate_that_nobody_knows(
+    server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(Authority(tmp_path).server_file)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    port = server.server_address[1]
+    code, last = run("--backend", "endpoint", "--endpoint-url", f"http://127.0.0.1:{port}", folder=tmp_path)
+    assert (code, "does it want https://?" in last) == (4, True), last
+    code, last = run("--backend", "endpoint", "--endpoint-url", f"https://127.0.0.1:{port}", folder=tmp_path)
+    assert (code, "its certificate is not trusted" in last, "AWS_CA_BUNDLE names" in last) == (4, True, True), last
+
+
+def test_what_answers_and_is_no_sqs(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
+    assert code == 4
+    assert last.startswith(f"Error: {url} does not answer as an SQS: it answers 404, but not as an SQS does")
+    assert last.endswith("Start it, or check the URL")
+
+
+def test_ministack_serves_sqs_on_loopback_alone_and_goes(tmp_path: Path) -> None:
+    backend = make_backend("ministack", folder=tmp_path, mark="test-ministack")
+    assert isinstance(backend, MiniStackBackend)
+    backend.start()
+    try:
+        assert [address.rpartition(":")[0] for address in backend.listening()] == ["127.0.0.1"]
+        assert backend.probe(PROBE_S).ok
+        backend.new_queue("repro-one", messages=3)
+        backend.drop_queue("repro-one")
+    finally:
+        backend.stop()
+    assert not backend.is_alive()
+    assert not backend.probe(PROBE_S).ok
+
+
+def test_a_port_in_use_is_passed_over_and_said_when_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        free, offered = ministack._free_port, iter([port])
+        monkeypatch.setattr(ministack, "_free_port", lambda: next(offered, None) or free())
+        backend = make_backend("ministack", folder=tmp_path, mark="test-ministack-port")
+        backend.start()
+        assert backend.endpoint_url != f"http://127.0.0.1:{port}"
+        backend.stop()
+        monkeypatch.setattr(ministack, "_free_port", lambda: port)
+        monkeypatch.setattr(ministack, "ATTEMPTS", 1)
+        with pytest.raises(BackendError, match=rf"^MiniStack finds no port: 1 .*:{port}\); run it again, or"):
+            backend.start()
+        assert not backend.is_alive()

@@ -1,0 +1,90 @@
+"""Every way to launch Locust, for real: which processes there are, what runs beside the users, and that a hang is seen in each."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro.core.evidence import Role
+from repro.model import HangClass, Trial, Verdict
+from repro.orchestration.planning import Request, prepare
+from repro.orchestration.session import Options, Session
+from repro.world.flight import Fleet
+
+KNOWN = Path(__file__).parents[2] / "scenarios" / "known"
+TELLING = """
+import os
+import sys
+
+sys.path.insert(0, {known!r})
+from planted import QueueUser  # isort: skip
+
+import locust  # isort: skip
+
+
+class Healthy(QueueUser):
+    @locust.task
+    def work(self):
+        self.exchange()
+
+
+@locust.events.quitting.add_listener
+def tell(**_):
+    for name in ("statistics_stats.csv", "statistics_stats_history.csv"):
+        there = os.path.exists(name)
+        sys.stderr.write("%s: %s\\n" % (name, open(name).read().strip().splitlines()[-1] if there else "missing"))
+"""
+
+
+def tried(folder: Path, experiment: str, *overrides: str, locustfile: Path | None = None) -> Trial:
+    prepared = prepare(
+        Request(experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile)
+    )
+    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)
+    with Session(prepared.plan, options) as session:
+        return session.trial(prepared.plan.cells[0], 1, folder)
+
+
+def roles(folder: Path) -> list[Role]:
+    """The role of each process that was seen, those that only started others included."""
+    fleet = Fleet(folder)
+    try:
+        return sorted(reading.role for reading in fleet.read())
+    finally:
+        fleet.close()
+
+
+@pytest.mark.parametrize(
+    ("launch", "expected"),
+    [
+        ("library", [Role.LOCAL]),
+        ("process", [Role.NONE, Role.LOCAL]),
+        ("spawn", [Role.NONE, Role.LOCAL]),
+    ],
+)
+def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_written(
+    launch: str, expected: list[Role], tmp_path: Path
+) -> None:
+    locustfile, folder = tmp_path / "telling.py", tmp_path / "evidence"
+    locustfile.write_text(TELLING.format(known=str(KNOWN)))
+    trial = tried(folder, "known/clean", f"launch={launch}", "seconds=3", locustfile=locustfile)
+    assert trial.verdict is Verdict.CLEAN, trial.reason
+    assert trial.operations.ended > 20
+    assert trial.longest_wait is not None
+    assert 0 < trial.longest_wait.seconds < trial.seconds
+    assert roles(folder) == expected
+    printed, _, written = (folder / "stderr.txt").read_text().partition("statistics_stats.csv: ")
+    assert "# reqs" in printed
+    assert "Aggregated" in printed
+    assert written.count("Aggregated") == 2, written
+
+
+def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    trial = tried(folder, "known/deadlocked", "launch=distributed", "workers=3", "seconds=20")
+    assert trial.verdict is Verdict.HANG, trial.reason
+    assert trial.hang is not None
+    assert trial.hang.hang_class is HangClass.DEADLOCKED
+    assert roles(folder) == [Role.NONE, Role.MASTER, Role.WORKER, Role.WORKER, Role.WORKER]
