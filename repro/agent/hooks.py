@@ -12,6 +12,8 @@ from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
 BACKOFF_S = 20.0  # botocore waits at most so long between two attempts
+READS_ENDPOINT_SINCE = (1, 31)  # the first botocore that reads AWS_ENDPOINT_URL by itself
+ENDPOINT_PLACE = 4  # positional arguments of Session.create_client between the service's name and endpoint_url
 _slots = {}
 _numbers = {}
 _budget = int(os.environ.get("REPRO_REQUEST_BUDGET", "0"))
@@ -155,7 +157,25 @@ def _patch_botocore(module):
 
 def _patch_session(module):
     """The making of a client can fail or hang too, before it has any call to make."""
+    _lead_to_backend(module)
     _hook(module.Session, "create_client", lambda args, kwargs: ("create_client", 0.0), counts=False)
+
+
+def _lead_to_backend(module):
+    """A botocore that does not read ``AWS_ENDPOINT_URL`` would go to the real service: lead it to the backend as a newer one goes."""
+    version = getattr(sys.modules.get("botocore"), "__version__", "0")
+    if tuple(int(part) for part in version.split(".")[:2]) >= READS_ENDPOINT_SINCE:
+        return
+    original = module.Session.create_client
+
+    def create_client(self, service_name, *args, **kwargs):
+        own = "AWS_ENDPOINT_URL_" + service_name.upper().replace("-", "_")
+        url = os.environ.get(own) or os.environ.get("AWS_ENDPOINT_URL")
+        if url and len(args) <= ENDPOINT_PLACE and kwargs.get("endpoint_url") is None:
+            kwargs["endpoint_url"] = url
+        return original(self, service_name, *args, **kwargs)
+
+    module.Session.create_client = create_client
 
 
 def _patch_endpoint(module):

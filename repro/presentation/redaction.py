@@ -34,9 +34,19 @@ _KEPT_HOSTS = (
 """Hosts that everybody knows."""
 
 _QUOTED = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|\\\"(?:[^\"\\\n]|\\[^\"])*\\\""
+_LITERAL = re.compile(_QUOTED)
+
+
+def _without_literals(found: re.Match[str]) -> str:
+    """A line of somebody's own file without its string literals: a body may be given as one, and nothing else tells it."""
+    return _LITERAL.sub("'<text>'", found[0])
+
+
 # Each shape goes with words of which one must be there, in small letters: looking for them first is what makes a large run's
 # report quick. Every repetition at the beginning of a shape is bounded: a cell may print a megabyte without a blank.
-_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    ((".py:",), re.compile(r"(?m)^[\w-]{1,100}\.py:\d+ \S+  .+$"), _without_literals),
+    (("`",), re.compile(r"`[^`\n]*['\"][^`\n]*`"), _without_literals),
     (("-----begin",), re.compile(r"-----BEGIN [^-]*-----.*?(?:-----END [^-]*-----|\Z)", re.DOTALL), "<secret>"),
     ((), re.compile(r"(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}"), "<access-key>"),
     (("eyj", "gh", "glpat", "xox", "fwog", "iqoj"), re.compile(r"\b(?:eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|gh[a-z]_\w{20,}|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:FwoG|IQoJ)[\w+/=-]{8,})"), "<secret>"),

@@ -38,6 +38,8 @@ LEAKS = [
     ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "eyJzdWIi"),
     ("ghp_abcdefghijklmnopqrstuvwxyz0123", "abcdefghij"),
     ("send_message(MessageBody='card 4111')", "4111"),
+    ("locustfile.py:22 Buyer.work  self.send('card 4111', queue)", "4111"),
+    ('the main thread stands in mine.py:work, line 22, `self.send("card 4111")`', "4111"),
     ("{'Body': 'card 4111', 'MD5OfBody': 'x'}", "4111"),
     (r'"{\"Body\": \"card 4111\"}"', "4111"),
     ("Action=SendMessage&MessageBody=card+4111&Version=1", "4111"),
