@@ -20,12 +20,14 @@ from repro.core.traces import main_frames, read_faulthandler
 from repro.model import HangClass, Rung
 from repro.orchestration.trial import STACKS_SIGNAL, Findings, Inquiry
 from repro.world.flight import Fleet, FlightRecord
-from repro.world.ladder import Target, climb_all
+from repro.world.ladder import RungName, Target, climb_all
 from repro.world.sockets import sockets_of
 
 EXAMINATION_S = 1.5
 POLL_S = 0.02
 OUTPUT_READ_BYTES = 2_000_000
+SILENT_AFTER_S = 2.0
+"""Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
 
 
 def examine(fleet: Fleet) -> Examination:
@@ -114,7 +116,15 @@ def _target(record: FlightRecord, inquiry: Inquiry) -> Target:
         ),
         send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
         faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
+        silent=_silent(record),
     )
+
+
+def _silent(record: FlightRecord) -> frozenset[RungName]:
+    """The rungs whose heart has not beaten for so long that waiting for them would only cost time."""
+    reading, now = record.read(), time.monotonic()
+    beats = ((RungName.LOOP, reading.loop_at), (RungName.THREAD, reading.native_at))
+    return frozenset(name for name, at in beats if at and now - at > SILENT_AFTER_S)
 
 
 def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s: float) -> Path | None:

@@ -52,6 +52,9 @@ LIMITS_S = {
 }
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 
+SILENT_LIMIT_S = 0.3
+"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but not waited for."""
+
 ALL = tuple(RungName)
 Asker = Callable[[float], Path | None]
 """Puts the question, waits for so many seconds, and gives the file of the answer, or None."""
@@ -62,7 +65,7 @@ class Target:
     """A process to learn of, and the ways to ask it.
 
     ``send_signal`` sends the signal on which the agent registered ``faulthandler``, which writes to
-    ``faulthandler_file``.
+    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat.
     """
 
     pid: int
@@ -71,6 +74,7 @@ class Target:
     ask_thread: Asker
     send_signal: Callable[[], None]
     faulthandler_file: Path
+    silent: frozenset[RungName] = frozenset()
 
 
 def climb(
@@ -84,7 +88,8 @@ def climb(
     deadline = time.monotonic() + TOTAL_S
     result: list[Rung] = []
     for name in rungs:
-        limit_s = max(0.05, min(LIMITS_S[name], deadline - time.monotonic()))
+        own_s = SILENT_LIMIT_S if name in target.silent else LIMITS_S[name]
+        limit_s = max(0.05, min(own_s, deadline - time.monotonic()))
         result.append(_rung(name, target, folder=folder, limit_s=limit_s))
         if on_rung is not None:
             on_rung(result[-1])

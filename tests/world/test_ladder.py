@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from repro.core.traces import main_frames, read_debugger, read_faulthandler
 from repro.model import Rung
 from repro.world import processes
 from repro.world.flight import Fleet, FlightRecord
-from repro.world.ladder import ALL, RungName, Target, climb, climb_all
+from repro.world.ladder import ALL, SILENT_LIMIT_S, RungName, Target, climb, climb_all
 from repro.world.rungs import ptrace
 
 CHILD = Path(__file__).parent / "children" / "stuck.py"
@@ -100,6 +101,13 @@ def test_parked_users_answer_on_every_rung(tmp_path: Path) -> None:
     records = parked(dump)
     assert len(records) == 3
     assert all("with lock" in record.holder for record in records.values())
+
+
+def test_a_rung_that_has_long_been_silent_is_asked_and_hardly_waited_for(tmp_path: Path) -> None:
+    with stuck("native", tmp_path) as target:
+        rungs = climb(replace(target, silent=frozenset({LOOP})), folder=tmp_path, rungs=(LOOP, THREAD))
+    assert [rung.answered for rung in rungs] == [False, True]
+    assert f"within {SILENT_LIMIT_S:g} s" in rungs[0].refusal
 
 
 def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path) -> None:
