@@ -155,7 +155,8 @@ class Judge:
         grace_s = self._limits.stop_grace_s
         settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
         has_settled = sample.now - self._memory.users_fell_at > settled_s
-        return stopping_s > grace_s and (has_settled or stopping_s > GRACES * grace_s)
+        is_at_it = not self._memory.users and self._memory.burns(sample)  # a process that works is on its way out
+        return stopping_s > grace_s and ((has_settled and not is_at_it) or stopping_s > GRACES * grace_s)
 
     # The decision
 

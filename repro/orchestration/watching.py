@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from repro.core.evidence import BackendHealth, Examination, Reading, Role, Sample
 from repro.core.judge import Decision, Judge, Step
 from repro.core.waiting import LongestWait
-from repro.world import meter
 from repro.world.flight import Fleet
+from repro.world.meter import Meter
 from repro.world.output import CappedOutput
 from repro.world.processes import Child
 
@@ -51,6 +51,7 @@ class Watcher:
     on_load: Callable[[], None]
     cancelled: threading.Event
     progress: Progress = field(default_factory=Progress)
+    meter: Meter = field(default_factory=Meter)
     last: Sample | None = None
 
     def until_decided(self) -> Decision:
@@ -85,7 +86,7 @@ class Watcher:
         sample = Sample(
             now=time.monotonic(),
             readings=readings,
-            cpu_s=meter.cpu_seconds(pids),
+            cpu_s=self.meter.cpu_seconds(pids),
             exit_code=exit_code,
             backend=self.health(),
         )

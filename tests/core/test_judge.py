@@ -352,6 +352,20 @@ def test_the_process_has_a_grace_of_its_own_once_all_users_have_gone() -> None:
     assert judged(slower).row.name == "users outlive the stop"
 
 
+@pytest.mark.parametrize(("cores", "verdict"), [(0.5, Verdict.CLEAN), (0.0, Verdict.HANG)])
+def test_a_process_that_works_is_on_its_way_out_longer_than_one_that_does_nothing(
+    cores: float, verdict: Verdict
+) -> None:
+    class Leaving(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            if self.asked is None or now >= self.asked + 5:
+                return sample
+            return replace(sample, exit_code=None, cpu_s={PID: self.asked + (now - self.asked) * cores})
+
+    assert judged(Leaving()).row.verdict is verdict
+
+
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])
 def test_a_process_that_ends_by_itself_is_never_clean(code: int, verdict: Verdict) -> None:
     assert judged(Cell(exits_with=code)).row.verdict is verdict

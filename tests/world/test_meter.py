@@ -12,9 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from repro.world.meter import cpu_seconds
+from repro.world.meter import Meter
 
 SPIN = "open({ready!r}, 'w').close()\nwhile True: pass"
+HELD = """
+import ctypes, threading
+def hold():
+    open({ready!r}, 'w').close()
+    ctypes.PyDLL(None).sleep(60)  # a PyDLL call keeps the GIL
+threading.Thread(target=hold, daemon=True).start()
+while True: pass
+"""
 SLEEP = "import time\nopen({ready!r}, 'w').close()\ntime.sleep(60)"
 WATCHED_S = 1.5
 
@@ -35,9 +43,10 @@ def started(code: str, folder: Path, *, count: int = 1) -> Iterator[list[int]]:
 
 
 def cores(pid: int) -> float:
-    began, before = time.monotonic(), cpu_seconds([pid])[pid]
+    meter, began = Meter(), time.monotonic()
+    before = meter.cpu_seconds([pid])[pid]
     time.sleep(WATCHED_S)
-    return (cpu_seconds([pid])[pid] - before) / (time.monotonic() - began)
+    return (meter.cpu_seconds([pid])[pid] - before) / (time.monotonic() - began)
 
 
 @pytest.mark.skipif(
@@ -51,4 +60,9 @@ def test_a_spin_is_seen_though_it_gets_a_small_part_of_a_core(tmp_path: Path) ->
 def test_a_sleeper_takes_nothing_and_one_that_has_gone_is_left_out(tmp_path: Path) -> None:
     with started(SLEEP, tmp_path) as pids:
         assert cores(pids[0]) < 0.1
-    assert cpu_seconds(pids) == {}
+    assert Meter().cpu_seconds(pids) == {}
+
+
+def test_one_that_asks_for_the_gil_in_vain_takes_next_to_nothing_on_a_busy_machine(tmp_path: Path) -> None:
+    with started(SPIN, tmp_path, count=4 * (os.cpu_count() or 1)), started(HELD, tmp_path) as held:
+        assert cores(held[0]) < 0.1
