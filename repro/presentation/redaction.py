@@ -29,7 +29,7 @@ _KEPT_VARIABLES = r"(?:REPRO_|PYTHON|GEVENT_|GREENLET_|LOCUST_SKIP_|LC_|LANG\b)"
 
 _KEPT_HOSTS = (
     r"(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1\]|(?:[\w-]+\.)*(?:amazonaws\.com|github\.com|githubusercontent\.com"
-    r"|pypi\.org|pythonhosted\.org|python\.org|readthedocs\.io|locust\.io|gevent\.org|w3\.org|example\.(?:com|org)))"
+    r"|python\.org|readthedocs\.io|locust\.io|gevent\.org|w3\.org|example\.(?:com|org)))"
 )
 """Hosts that everybody knows."""
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PYPI = "https://pypi.org/simple/"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
@@ -57,10 +55,12 @@ def user_settings(environ: Mapping[str, str], folder: Path) -> Settings:
 
 def indexes(environ: Mapping[str, str], folder: Path) -> tuple[Index, ...]:
     """The indexes in the order in which they are asked; the first that knows a name is believed, as uv does."""
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
     found = user_settings(environ, folder)
     if found.is_without_index:
         return ()
-    return tuple(_index(one, environ) for one in (*found.more, found.default or PYPI))
+    return tuple(_index(one, environ) for one in (*found.more, found.default or PYPI_SIMPLE_ENDPOINT))
 
 
 def passed_on(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[str]]:

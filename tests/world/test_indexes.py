@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from repro.model import EnvironmentSpec
 from repro.world.environments import resolve
-from repro.world.indexes import PYPI, Index, Settings, certificates, indexes, passed_on, user_settings
+from repro.world.indexes import Index, Settings, certificates, indexes, passed_on, user_settings
 from repro.world.releases import releases
 
 OURS, THEIRS = "https://ours.example/simple", "https://theirs.example/simple"
@@ -30,7 +31,7 @@ def settings(home: Path, **environ: str) -> Settings:
 
 
 def test_without_settings_it_is_the_public_index(home: Path) -> None:
-    assert indexes({"HOME": str(home)}, home) == (Index(url=PYPI),)
+    assert indexes({"HOME": str(home)}, home) == (Index(url=PYPI_SIMPLE_ENDPOINT),)
 
 
 def test_uvs_variables_count_before_its_files_and_pips(home: Path) -> None:

@@ -1,7 +1,4 @@
-"""MiniStack, another emulator, in an environment and a process of its own: rules out that moto itself is what hangs.
-
-https://pypi.org/project/ministack/
-"""
+"""MiniStack, another emulator, in an environment and a process of its own: rules out that moto itself is what hangs."""
 
 from __future__ import annotations
 
