@@ -34,7 +34,7 @@ LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error
 _NUMBER = re.compile(r"\d[\d.]*")
 ROWS_BESIDE_THE_GRID = 6
 USUAL_TRIAL_S = 12.0
-PLAIN_WIDTH = 180
+PLAIN_WIDTH = 240
 
 
 def make_console(*, to_stderr: bool) -> Console:
