@@ -11,8 +11,8 @@ import psutil
 _GONE = {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 _PROC = Path("/proc")
 _NS = 1e9
-WAITS_PER_RUN = 5.0
-"""A thread that would run gets at least a fifth of what it asks for; one that wakes up for an instant, two hundred times a
+WAITS_PER_RUN = 4.0
+"""A thread that would run gets a fair part of what it asks for; one that wakes up for an instant, two hundred times a
 second, to ask for the GIL, waits far longer than it runs, and does not want the processor for that."""
 
 
