@@ -36,11 +36,10 @@ class Meter:
                 process = psutil.Process(pid)
                 if process.status() in _GONE:
                     continue
-                times = process.cpu_times()
+                account = _account(pid)
+                found[pid] = _used(process) if account is None else self._added(pid, *account)
             except psutil.Error:
                 continue
-            account = _account(pid)
-            found[pid] = times.user + times.system if account is None else self._added(pid, *account)
         return found
 
     def _added(self, pid: int, ran_s: float, waited_s: float) -> float:
@@ -51,6 +50,11 @@ class Meter:
         return self._total[pid]
 
 
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def _account(pid: int) -> tuple[float, float] | None:
     """Seconds that the main thread ran, and that it waited for a core, from ``schedstat``; None where there is none."""
     try:
@@ -58,11 +62,3 @@ def _account(pid: int) -> tuple[float, float] | None:
     except (OSError, ValueError):
         return None
     return int(ran) / _NS, int(waited) / _NS
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a signal or a debugger has stopped the process: then nothing that it does not do is its own fault."""
-    try:
-        return bool(psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
-    except psutil.Error:
-        return False
