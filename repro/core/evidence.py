@@ -116,13 +116,19 @@ class Examination:
     """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
 
     ``stirring`` are the processes in which a greenlet of the program's own, that is no user, sleeps for a while: it might do what users
-    wait for.
+    wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
+    earlier that a user may have moved since.
     """
 
     at: float
     parked: Mapping[tuple[int, int], Parked]
     answered: bool = True
     stirring: frozenset[int] = frozenset()
+    read_at: Mapping[int, float] = field(default_factory=dict)
+
+    def seen_at(self, pid: int) -> float:
+        """The moment that the stacks of this process show."""
+        return self.read_at.get(pid, self.at)
 
 
 @dataclass(frozen=True, slots=True)

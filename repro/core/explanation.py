@@ -117,13 +117,13 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
 
 
 def _spinning(decision: Decision, around: Circumstances) -> str:
+    where = f", in {around.loop}" if around.loop else ""
     if decision.facts.turning:
         return (
-            f"{_who(decision, around)} running in a loop since {_moment(decision, around)} and {'ends' if len(decision.stuck) == 1 else 'end'} no operation, while the event loop "
+            f"{_who(decision, around)} running in a loop{where}, since {_moment(decision, around)} and {'ends' if len(decision.stuck) == 1 else 'end'} no operation, while the event loop "
             f"turns and {decision.facts.cores:.1f} cores burn."
         )
     how = "the event loop does not turn" if decision.facts.loop_silent else "the event loop turns"
-    where = f", in {around.loop}" if around.loop else ""
     return (
         f"No operation of {len(decision.stuck)} users has ended for {decision.at - decision.since:.1f} s while "
         f"{decision.facts.cores:.1f} cores burn{where}: {how}."

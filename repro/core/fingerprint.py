@@ -2,7 +2,8 @@
 
 What goes into it, by what is the same in two runs of one hang:
   * ``frozen``: where the main thread stands. Whoever called it is chance.
-  * ``spinning``: what the main thread has begun. Where in its loop it is caught is chance.
+  * ``spinning``: what the main thread, or while the event loop turns the largest group of users that run, has begun. Where in
+    its loop it is caught is chance.
   * ``unstoppable``: where the users' death was dropped. Where they are caught by then is chance: they live on.
   * the others: what the largest group of the stuck users waits for, and where. Smaller groups come and go.
 """
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.core.groups import View, blocked_main, grouped, innermost, outermost
+from repro.core.groups import View, blocked_main, grouped, innermost, outermost, turning
 from repro.core.stacks import Frame
 from repro.model import HangClass
 
@@ -62,7 +63,9 @@ def telltale(
 def _of_main(hang_class: HangClass, views: Sequence[View], main_stack: Sequence[Frame]) -> Telltale:
     blocked = blocked_main(views)
     if hang_class is HangClass.SPINNING:
-        return Telltale(hang_class, "running", outermost(blocked[1].stack if blocked else main_stack))
+        user = turning(views)
+        stack = blocked[1].stack if blocked else user.stack if user else main_stack
+        return Telltale(hang_class, "running", outermost(stack))
     if blocked is None:
         return Telltale(hang_class, "unknown", innermost(main_stack))
     _, thread = blocked

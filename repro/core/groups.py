@@ -13,6 +13,7 @@ INNERMOST = 4
 """Telling frames by which stacks are one: enough to tell two waits apart, few enough that two callers of one meet."""
 
 MOST_GROUPS = 3
+RUNNING = frozenset({"running", "ready"})
 CONNECTING = ("connect", "do_handshake")
 
 
@@ -79,6 +80,20 @@ def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
     return None
 
 
+def turning(views: Sequence[View]) -> Greenlet | None:
+    """One of the largest group of the stuck users that run, or are about to; None when none does."""
+    return next((group.example for group in grouped(views) if group.kind in RUNNING), None)
+
+
+def loop_of(greenlet: Greenlet) -> str:
+    """Where a user that runs in a loop was caught, in words: its innermost frame that is not gevent's."""
+    frame = telling(greenlet.stack)[-1] if greenlet.stack else None
+    if frame is None:
+        return ""
+    code = f", `{frame.code}`" if frame.code else ""
+    return f"{frame.normalised}, line {frame.line}{code}"
+
+
 def native_call(dump: Dump, thread: Thread) -> str:
     """Where a thread stands, in words: ``gevent/_threading.py:188 put, `with self._mutex:`, called by user 7``."""
     if not thread.stack:
@@ -113,7 +128,8 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, .
     groups = [group for group in grouped(views) if main is None or group.example.id != main[1].greenlet]
     for group in groups[: MOST_GROUPS if main is None else 1]:
         noun = "user" if group.count == 1 else "users"
-        found.append(f"{group.count} {noun} parked on {in_words(group.example.wait)}\n{shorten(group.example.stack)}")
+        doing = "running" if group.kind in RUNNING else f"parked on {in_words(group.example.wait)}"
+        found.append(f"{group.count} {noun} {doing}\n{shorten(group.example.stack)}")
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from repro.core.evidence import Examination, ParkedOn, Role, Sample
-from repro.core.memory import DECLINE_S, Load, Memory, Stuck, attached, load_at
+from repro.core.memory import BURNS_FOR_S, DECLINE_S, Load, Memory, Stuck, attached, load_at
 from repro.core.suspects import Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
@@ -96,7 +96,8 @@ class Judge:
         memory, began = self._memory, load_at(sample)
         phase = Phase.START if began is None else Phase.LOAD if memory.stop_at(sample) is None else Phase.STOPPING
         standing = memory.standing(sample)
-        silent_since = min((reading.loop_at for reading in standing), default=memory.progress_at)
+        idle_since = sample.now - BURNS_FOR_S if kinds.get(Kind.TURNING) else memory.progress_at
+        burning_since = min((reading.loop_at for reading in standing), default=idle_since)
         ended, failed = (sum(getattr(reading, name) for reading in sample.readings) for name in ("ended", "failed"))
         return Facts(
             phase=phase,
@@ -106,7 +107,7 @@ class Judge:
             start_over=phase is Phase.START and self._is_start_over(sample),
             loop_silent=bool(standing),
             native_silent=any(sample.now - r.native_at > self._limits.beat_s for r in attached(sample) if r.native_at),
-            cores=memory.cores(sample, silent_since, pids=[reading.pid for reading in standing]),
+            cores=memory.cores(sample, burning_since, pids=[reading.pid for reading in standing]),
             users=len(self._memory.users_in(sample)),
             locked=kinds.get(Kind.LOCKED, 0),
             unread=kinds.get(Kind.UNREAD, 0),
@@ -175,13 +176,13 @@ class Judge:
         """The users who wait for the same lock as a stuck one, or for a lock that a stuck one holds, if not yet for as long."""
         known = {user.key for user in stuck}
         locks = {user.parked.lock for user in stuck if user.parked and user.parked.on is ParkedOn.LOCK}
-        looked_at = self._memory.looks[-1].at
+        look = self._memory.looks[-1]
         return [
             user
             for user in everybody
             if user.key not in known
             and user.parked is not None
-            and looked_at > user.since
+            and look.seen_at(user.pid) > user.since
             and not user.parked.has_timeout
             and (user.parked.lock in locks or (user.pid, user.parked.root_user) in known)
         ]

@@ -49,7 +49,8 @@ class LockBook:
                 waiting.setdefault(parked.lock, {})[key] = parked
         self._watches = {lock: self._watch(lock, waiters, look.at) for lock, waiters in waiting.items()}
         self._waits = {
-            key: self._wait(key, parked, look.at, moved_at.get(key, 0.0)) for key, parked in look.parked.items()
+            key: self._wait(key, parked, look.seen_at(key[0]), moved_at.get(key, 0.0))
+            for key, parked in look.parked.items()
         }
 
     def of(self, lock: str) -> LockWatch | None:

@@ -58,7 +58,7 @@ class Suspects:
 
     def kind(self, user: Stuck, sample: Sample) -> Kind:
         """What an overdue user is for certain."""
-        fresh = [look for look in self._memory.looks if look.at > user.since]
+        fresh = [look for look in self._memory.looks if look.seen_at(user.pid) > user.since]
         if not fresh or sample.now - fresh[-1].at > FRESH_S:
             return Kind.UNDECIDED
         parked = user.parked
@@ -177,7 +177,7 @@ class Suspects:
         """Whether it waits for time alone, or for others who work, by a look since it last moved, while the loop turns."""
         memory, parked = self._memory, user.parked
         is_late = any(sample.now - reading.loop_at > LATE_S for reading in attached(sample))
-        if parked is None or is_late or memory.looks[-1].at <= user.since:
+        if parked is None or is_late or memory.looks[-1].seen_at(user.pid) <= user.since:
             return False
         is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and memory.others_at > user.since
         is_patient = parked.has_timeout and PATIENCE_S < parked.left_s < ENDLESS

@@ -11,7 +11,17 @@ from repro.core.causes import NEW, Cause, Seen, match
 from repro.core.evidence import Examination, Parked
 from repro.core.explanation import Circumstances, explain
 from repro.core.fingerprint import telltale
-from repro.core.groups import View, blocked_main, native_call, native_holder, seen_frames, telling_stacks, unconnected
+from repro.core.groups import (
+    View,
+    blocked_main,
+    loop_of,
+    native_call,
+    native_holder,
+    seen_frames,
+    telling_stacks,
+    turning,
+    unconnected,
+)
 from repro.core.judge import Decision
 from repro.core.locks import PATIENCE_S
 from repro.core.stacks import Dump, Frame, is_stirring, parked, read_dump
@@ -35,6 +45,7 @@ def examine(fleet: Fleet) -> Examination:
     found: dict[tuple[int, int], Parked] = {}
     has_answer = False
     stirring: set[int] = set()
+    read_at: dict[int, float] = {}
     for record in fleet.records():
         if not record.read().loop_at:
             continue
@@ -42,9 +53,12 @@ def examine(fleet: Fleet) -> Examination:
         if path is not None:
             has_answer = True
             dump = read_dump(path.read_text("utf-8"))
+            read_at[record.pid] = dump.at
             found |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
             stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
-    return Examination(at=time.monotonic(), parked=found, answered=has_answer, stirring=frozenset(stirring))
+    return Examination(
+        at=time.monotonic(), parked=found, answered=has_answer, stirring=frozenset(stirring), read_at=read_at
+    )
 
 
 class Investigator:
@@ -68,7 +82,7 @@ class Investigator:
         return self._of_hang(hang_class, decision, inquiry, _Sight(rungs, output, _dumps(inquiry, rungs)))
 
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Inquiry, sight: _Sight) -> Findings:
-        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(hang_class)]
+        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
         dropped = [item.frames for item in swallowed(sight.output).elements()]
         main = _main_stack(inquiry, sight.rungs)
         frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
@@ -93,9 +107,10 @@ class _Sight:
     output: str
     dumps: tuple[Dump, ...]
 
-    def best_dumps(self, hang_class: HangClass) -> list[Dump]:
+    def best_dumps(self, decision: Decision) -> list[Dump]:
         """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
-        wanted = "thread" if hang_class in {HangClass.FROZEN, HangClass.SPINNING} else "loop"
+        is_standing = decision.row.hang_class is HangClass.FROZEN or decision.facts.loop_silent
+        wanted = "thread" if is_standing else "loop"
         by_pid: dict[int, Dump] = {}
         for dump in self.dumps:
             if dump.pid not in by_pid or dump.mode == wanted:
@@ -174,6 +189,7 @@ def _users(decision: Decision, pid: int) -> frozenset[int]:
 def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: tuple[Frame, ...] = ()) -> Circumstances:
     readings = inquiry.fleet.read()
     blocked = blocked_main(views)
+    user = turning(views)
     by_faulthandler = f"{main[-1].normalised}, line {main[-1].line}" if main else ""
     return Circumstances(
         load_at=inquiry.load_at,
@@ -186,7 +202,7 @@ def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: t
         budget_refusals=sum(reading.budget_refusals for reading in readings),
         native_call=native_call(*blocked) if blocked else by_faulthandler,
         native_holder=native_holder(*blocked) if blocked else "",
-        loop=native_call(*blocked) if blocked else by_faulthandler,
+        loop=native_call(*blocked) if blocked else loop_of(user) if user else by_faulthandler,
         connecting=unconnected(views)["connect"],
         handshaking=unconnected(views)["do_handshake"],
     )

@@ -120,8 +120,11 @@ def test_who_waits_outside_of_any_operation_is_said_to() -> None:
 
 
 def test_one_that_turns_while_others_get_on() -> None:
-    said = explain(decision("users turn in a loop, others get on", stuck(), facts=Facts(turning=1, cores=0.9)), AROUND)
-    assert said.startswith("1 of 10 users is running in a loop since second 10.0 of the load and ends no operation")
+    made = decision("users turn in a loop, others get on", stuck(), facts=Facts(turning=1, cores=0.9))
+    assert explain(made, replace(AROUND, loop="mine.py:work, line 3")) == (
+        "1 of 10 users is running in a loop, in mine.py:work, line 3, since second 10.0 of the load and ends no operation, while "
+        "the event loop turns and 0.9 cores burn."
+    )
 
 
 def test_a_wait_that_begins_again_is_not_said_to_have_no_time_out() -> None:

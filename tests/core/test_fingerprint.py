@@ -122,6 +122,16 @@ def test_a_spin_is_known_by_what_was_begun_wherever_in_its_loop_it_is_caught():
     assert len({telltale(HangClass.SPINNING, views).fingerprint for views in caught}) == 1
 
 
+def test_a_spin_in_a_loop_that_turns_is_known_by_the_users_that_run_whatever_the_main_thread_does_just_then():
+    pause = ("gevent/hub.py", "sleep")
+    hub = Thread(1, "", True, True, 0, (Frame(f"{SITE}gevent/hub.py", 1, "run"),), None)
+    caught = [user(1, "ready", stack(SITE, "lookup", pause)), user(2, "running", stack(SITE, "lookup"))]
+    found = [telltale(HangClass.SPINNING, [view(one, threads=(hub,))], main_stack=hub.stack) for one in caught]
+    assert found[0] == found[1]
+    assert found[0].frames[0] == "locustfile.py:lookup"
+    assert telling_stacks([view(caught[0], threads=(hub,))], HangClass.SPINNING)[0].startswith("1 user running\n")
+
+
 def test_a_process_that_is_silent_is_known_by_what_a_debugger_saw():
     seen = telltale(HangClass.FROZEN, [], main_stack=stack(SITE, "lookup", ("own/native.py", "call")))
     other = telltale(HangClass.FROZEN, [], main_stack=stack(SITE, "lookup", ("own/native.py", "other")))

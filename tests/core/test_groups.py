@@ -8,11 +8,13 @@ from repro.core.groups import (
     blocked_main,
     grouped,
     innermost,
+    loop_of,
     native_call,
     native_holder,
     outermost,
     seen_frames,
     telling_stacks,
+    turning,
 )
 from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, Wait
 from repro.model import HangClass
@@ -157,6 +159,14 @@ def test_all_frames_that_matter_are_seen_and_others_are_not() -> None:
         "weakref.py:__call__",
     }
     assert seen_frames([]) == frozenset()
+
+
+def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_program() -> None:
+    polling = greenlet(1, [LOCUST, TASK, HUB], Wait("ready"))
+    waiting = greenlet(2, [LOCUST, TASK, READ], Wait("socket"))
+    assert turning([view(dump(waiting), 2)]) is None
+    assert turning([view(dump(waiting, polling), 1, 2)]) == polling
+    assert loop_of(polling) == "locustfile.py:task, line 3"
 
 
 def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:

@@ -369,3 +369,15 @@ def test_a_process_that_works_is_on_its_way_out_longer_than_one_that_does_nothin
 @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.CRASH), (1, Verdict.CRASH), (-11, Verdict.CRASH)])
 def test_a_process_that_ends_by_itself_is_never_clean(code: int, verdict: Verdict) -> None:
     assert judged(Cell(exits_with=code)).row.verdict is verdict
+
+
+@pytest.mark.parametrize(("read_s_before", "is_certain"), [(0.0, True), (1.8, False)])
+def test_stacks_that_were_read_before_the_user_moved_decide_nothing(read_s_before: float, *, is_certain: bool) -> None:
+    """A starved machine is slow to hand over a look: by then the user may have got its answer, and wait for a lock."""
+    cell = Cell(users=1, stuck=1, stuck_from=2.0, is_busy=False, nothing_ends_from=2.0)
+    judge = Judge(LIMITS, Load(seconds=60, users=1))
+    for now in (1.0, 2.5, 3.0):
+        assert not isinstance(judge.observe(cell.sample(now)), Decision)
+    judge.learn(replace(cell.look(3.7), read_at={PID: 3.7 - read_s_before}))
+    decided = judge.observe(cell.sample(5.6))
+    assert isinstance(decided, Decision) is is_certain
