@@ -19,7 +19,11 @@ from repro_agent import parking, sources
 SCHEMA = "repro-greenlets/1"
 INNER_FRAMES = 50
 OUTER_FRAMES = 10
+MOST_FRAMES = 2000
 LIMIT_S = 4.0
+SWITCH_INTERVAL_S = 0.1
+"""For so long a scenario that spins has to wait for the GIL, and so long it keeps it once it has it: with the usual 5 ms it
+would run on while its frames are read, with a second the judge would not wait for the answer."""
 
 _monotonic = time.monotonic  # as it is before anything is patched
 
@@ -49,7 +53,11 @@ def _dump(path, mode, limit_s, slot_of):
     interval = sys.getswitchinterval()
     gc.disable()
     try:
-        sys.setswitchinterval(1.0)  # or the scenario runs on while its frames are read
+        if mode == "thread":
+            sources.read(
+                _files_in_sight()
+            )  # reading lets go of the GIL: from a loop that spins it comes back an interval later
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             document = _Dump(mode, began + limit_s, slot_of).document()
         finally:
@@ -77,6 +85,7 @@ class _Dump:
         self.stack_index = {}
 
     def document(self):
+        at = _monotonic()  # before the first stack: whoever moves later is not taken for having stood here
         version = sys.version_info
         lot = parking.Lot()
         greenlets = [item for item in lot.greenlets if not getattr(item, "dead", False)]
@@ -95,7 +104,7 @@ class _Dump:
             "schema": SCHEMA,
             "pid": os.getpid(),
             "mode": self.mode,
-            "at": self.now(),
+            "at": at,
             "python": "%d.%d.%d" % (version[0], version[1], version[2]),
             "gevent": _version_of("gevent"),
             "greenlet": _version_of("greenlet"),
@@ -106,9 +115,6 @@ class _Dump:
             "threads": threads,
             "locks": locks,
         }
-
-    def now(self):
-        return round(_monotonic(), 3)
 
     def threads(self, lot):
         """The OS threads with their stacks; the agent's own, and in the loop this one, say so."""
@@ -176,7 +182,7 @@ class _Dump:
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""
         found = []
-        while frame is not None and len(found) < 2000:
+        while frame is not None and len(found) < MOST_FRAMES:
             found.append(self.frame(frame))
             frame = frame.f_back
         if len(found) > INNER_FRAMES + OUTER_FRAMES:
@@ -198,6 +204,20 @@ class _Dump:
             self.frame_index[key] = len(self.frames)
             self.frames.append(list(key))
         return self.frame_index[key]
+
+
+def _files_in_sight():
+    """The source files of all frames that there are now."""
+    kind = getattr(sys.modules.get("greenlet"), "greenlet", ())
+    tops = [getattr(item, "gr_frame", None) for item in gc.get_objects() if isinstance(item, kind)]
+    found = set()
+    for top in tops + list(sys._current_frames().values()):
+        frame, depth = top, 0
+        while frame is not None and depth < MOST_FRAMES:
+            found.add(frame.f_code.co_filename)
+            frame = frame.f_back
+            depth += 1
+    return found
 
 
 def _state(greenlet, frame):

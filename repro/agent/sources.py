@@ -17,6 +17,12 @@ def line(path, number):
     return found[number - 1].strip()[:MOST_COLUMNS] if 0 < number <= len(found) else ""
 
 
+def read(paths):
+    """Read these files now, so that asking for their lines is no more than a look-up."""
+    for path in paths:
+        lines(path)
+
+
 def lines(path):
     """The lines of a file; none when it cannot be read."""
     if path not in _files:

@@ -53,7 +53,11 @@ LIMITS_S = {
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 
 SILENT_LIMIT_S = 0.3
-"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but not waited for."""
+"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but not waited for.
+"""
+NEEDLESS_LIMIT_S = 0.6
+"""Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls without a
+pause hardly ever lets it run."""
 
 ALL = tuple(RungName)
 Asker = Callable[[float], Path | None]
@@ -89,6 +93,8 @@ def climb(
     result: list[Rung] = []
     for name in rungs:
         own_s = SILENT_LIMIT_S if name in target.silent else LIMITS_S[name]
+        if name is RungName.THREAD and any(rung.answered for rung in result if rung.name == RungName.LOOP):
+            own_s = min(own_s, NEEDLESS_LIMIT_S)
         limit_s = max(0.05, min(own_s, deadline - time.monotonic()))
         result.append(_rung(name, target, folder=folder, limit_s=limit_s))
         if on_rung is not None:
@@ -144,7 +150,7 @@ def _loop(target: Target, _folder: Path, limit_s: float) -> Path | str:
 
 def _thread(target: Target, _folder: Path, limit_s: float) -> Path | str:
     return target.ask_thread(limit_s) or (
-        f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held, or the process has ended"
+        f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held or hardly ever free, or the process has ended"
     )
 
 

@@ -17,7 +17,7 @@ from repro.core.traces import main_frames, read_debugger, read_faulthandler
 from repro.model import Rung
 from repro.world import processes
 from repro.world.flight import Fleet, FlightRecord
-from repro.world.ladder import ALL, SILENT_LIMIT_S, RungName, Target, climb, climb_all
+from repro.world.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, RungName, Target, climb, climb_all
 from repro.world.rungs import ptrace
 
 CHILD = Path(__file__).parent / "children" / "stuck.py"
@@ -126,6 +126,23 @@ def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path
     ):
         assert any(frame.function == "want_native" for frame in frames)
     assert "futex" in json.loads(files[KERNEL].read_text())["wchan"]
+
+
+def test_a_loop_in_python_that_spins_leaves_the_thread_enough_of_the_gil_to_answer(tmp_path: Path) -> None:
+    with stuck("spin", tmp_path, users=200) as target:
+        (answer,) = climb(target, folder=tmp_path, rungs=(THREAD,))
+    assert answer.answered, answer.refusal
+    blocked = blocked_main([View(read_dump((tmp_path / answer.file).read_text()), [])])
+    assert blocked is not None
+    assert "stuck.py:spin" in native_call(*blocked)
+
+
+def test_the_thread_is_hardly_waited_for_once_the_loop_has_answered(tmp_path: Path) -> None:
+    asked: list[float] = []
+    with stuck("poll", tmp_path) as target:
+        rungs = climb(replace(target, ask_thread=asked.append), folder=tmp_path, rungs=(LOOP, THREAD))
+    assert [rung.answered for rung in rungs] == [True, False]
+    assert asked == [NEEDLESS_LIMIT_S]
 
 
 def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: Path) -> None:

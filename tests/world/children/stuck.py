@@ -51,6 +51,16 @@ def want_gil():
         ctypes.PyDLL(None).pthread_mutex_lock(mutex)
 
 
+def spin():
+    while True:
+        pass
+
+
+def poll():
+    while True:
+        gevent.sleep(0)
+
+
 gevent.spawn(hold)
 gevent.sleep(0)
 wanting = {"lock": want_lock, "socket": want_answer}.get(os.environ["STUCK"], want_lock)
@@ -58,8 +68,7 @@ users = [gevent.spawn(wanting) for _ in range(int(os.environ.get("USERS", "3")))
 gevent.sleep(0.5)
 with open(os.environ["REPRO_TRIAL_DIR"] + "/ready", "w"):  # noqa: PTH123  # nothing more is imported than needed
     pass
-if os.environ["STUCK"] == "native":
-    gevent.spawn(want_native)
-if os.environ["STUCK"] == "gil":
-    gevent.spawn(want_gil)
+late = {"native": want_native, "gil": want_gil, "spin": spin, "poll": poll}.get(os.environ["STUCK"])
+if late is not None:
+    gevent.spawn(late)
 gevent.joinall(users)
