@@ -111,6 +111,7 @@ class Record:
         self._free = [Slot(self.words, self.floats, index) for index in reversed(range(slots))]
         self._born = {at.KIND_USER: 0, at.KIND_OTHER: at.OTHERS_FROM}
         self._error = None
+        self._is_script = os.environ.get("REPRO_LAUNCH") == "script"
         self.words[at.H_PID] = os.getpid()
         self.words[at.H_PARENT] = os.getppid()
         self.words[at.H_SLOTS] = slots
@@ -144,7 +145,8 @@ class Record:
         slot = self._free.pop()
         self._born[kind] += 1
         slot.open(kind, self._born[kind], greenlet_id)
-        if not self.floats[at.H_LOAD_AT]:
+        is_load = kind == at.KIND_USER or self._is_script  # a client made while the locustfile is imported is none
+        if is_load and not self.floats[at.H_LOAD_AT]:
             self.floats[at.H_LOAD_AT] = monotonic()
             self.phase(at.PHASE_LOAD)
         return slot

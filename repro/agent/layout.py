@@ -30,7 +30,7 @@ H_STOP_ASKED = 13  # written by the judge: 1 asks the runner to quit
 H_STOP_AT = 14  # f: when the runner's quit began
 H_LOOP_DUMP_ASKED, H_LOOP_DUMP_DONE = 15, 16  # the judge counts up, the agent follows
 H_THREAD_DUMP_ASKED, H_THREAD_DUMP_DONE = 17, 18
-H_LOAD_AT = 19  # f: when the first user or operation began
+H_LOAD_AT = 19  # f: when the first user began; of a script, the first operation
 H_BUDGET_SPENT = 20  # calls of the client that were refused because the run's budget of requests was spent
 H_SPAWNED = 21  # when all users were there: f
 

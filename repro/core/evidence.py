@@ -115,8 +115,8 @@ class Parked:
 class Examination:
     """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
 
-    ``stirring`` are the processes in which a greenlet of the program's own, that is no user, sleeps for a while: it might do what users
-    wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
+    ``stirring`` are the processes in which a user, or another greenlet of the program's own, sleeps for a while: it might do what
+    others wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
     earlier that a user may have moved since.
     """
 

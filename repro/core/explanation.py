@@ -9,6 +9,7 @@ from repro.core.evidence import ParkedOn, Slot
 from repro.core.judge import Decision
 from repro.core.memory import Stuck
 from repro.core.swallowed import last_error, swallowed
+from repro.core.verdict import Phase
 from repro.model import Bound, HangClass, Verdict
 
 PAUSE_S = 20.0
@@ -23,7 +24,9 @@ class Circumstances:
 
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
-    turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core. ``connecting`` and
+    turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core, ``is_stopped`` whether a signal has
+    stopped the process.
+    ``survivors`` says where users are that outlive the stop. ``connecting`` and
     ``handshaking`` count the stuck users whose connection is not made yet. ``open_requests`` are those that the backend has
     received, by its own log, and not answered; None where it keeps no log.
     """
@@ -41,7 +44,8 @@ class Circumstances:
     native_call: str = ""
     native_holder: str = ""
     loop: str = ""
-    is_gil_held: bool = False
+    survivors: str = ""
+    is_stopped: bool = False
 
 
 def explain(decision: Decision, around: Circumstances) -> str:
@@ -87,28 +91,36 @@ _ENDLESS = {
 def _unstoppable(decision: Decision, around: Circumstances) -> str:
     waited = f"{decision.at - decision.since:.1f} s after the stop"
     if not decision.facts.users:
-        return f"All users have ended, but the process will not exit, {waited}."
+        where = f": it stands in {around.native_call}" if around.native_call else ""
+        return f"All users have ended, but the process will not exit, {waited}{where}."
     alive = len(decision.stuck)
-    sending = sum(1 for user in decision.stuck if user.slot.quiet_since > decision.since)
-    going_on = f", and {sending} of them go on sending" if sending else ""
+    live, they, their = ("lives", "it", "its") if alive == 1 else ("live", "they", "their")
+    lately = (decision.since + decision.at) / 2  # one that did a last thing as it was stopped does not go on
+    sending = sum(1 for user in decision.stuck if user.slot.quiet_since > lately)
+    going_on = f", and {sending} of them {'goes' if sending == 1 else 'go'} on sending" if sending else ""
+    who = f"{alive} of {around.users} users {live} on {waited}{going_on}"
     lost = Counter({item: n for item, n in swallowed(around.output).items() if item.is_greenlet_exit})
     if not lost:
-        return f"{alive} of {around.users} users live on {waited}{going_on}: they survived their GreenletExit."
+        where = f"; {around.survivors}" if around.survivors else ""
+        return f"{who}: {they} survived {their} GreenletExit{where}."
     item, count = lost.most_common(1)[0]
+    times = "once" if count == 1 else f"{count} times"
     return (
-        f"{alive} of {around.users} users live on {waited}{going_on}: their GreenletExit was thrown into code whose exceptions "
-        f"Python drops. {item.in_words()} ({count} times in the output)."
+        f"{who}: {their} GreenletExit was thrown into code whose exceptions Python drops. {item.in_words()} "
+        f"({times} in the output)."
     )
 
 
 def _frozen(decision: Decision, around: Circumstances) -> str:
     if decision.row.name == "never began":
         where = f" in {around.native_call}" if around.native_call else ""
-        return f"No user ever began: the process stands{where}."
+        return f"No user ever began in {decision.at - decision.since:.0f} s: the process stands{where}."
     silent = (
         f"The event loop has not turned for {decision.at - decision.since:.1f} s, since {_moment(decision, around)}"
     )
     gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
+    if around.is_stopped:
+        gil = " By the kernel the process is stopped by a signal: `kill -CONT` lets it go on."
     where = f": the main thread stands in {around.native_call}" if around.native_call else ""
     holder = f" That lock is {held_by(around.native_holder)}." if around.native_holder else ""
     count = len(decision.stuck)
@@ -118,6 +130,8 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
 
 def _spinning(decision: Decision, around: Circumstances) -> str:
     where = f", in {around.loop}" if around.loop else ""
+    if decision.row.name == "never began, a core burns":
+        return f"No user ever began in {decision.at - decision.since:.0f} s, while {decision.facts.cores:.1f} cores burn{where}."
     if decision.facts.turning:
         return (
             f"{_who(decision, around)} running in a loop{where}, since {_moment(decision, around)} and {'ends' if len(decision.stuck) == 1 else 'end'} no operation, while the event loop "
@@ -183,7 +197,7 @@ def _reason(decision: Decision, around: Circumstances) -> str:
     ended = f"{facts.ended} operations ended, {facts.failed} of them failed"
     reasons = {
         "the backend has died": f"the backend has died: {around.backend_reason}",
-        "ended before it began": f"ended with exit code {facts.exit_code} before it sent anything"
+        "ended before it began": f"ended with exit code {facts.exit_code} before {'any user began' if facts.ended else 'it sent anything'}"
         + (f": {last_error(around.output)}" if last_error(around.output) else ""),
         "died": f"{_death(facts.exit_code)} after {ended}"
         + (f": {last_error(around.output)}" if last_error(around.output) else ""),
@@ -219,10 +233,14 @@ def _death(exit_code: int | None) -> str:
 
 def _who(decision: Decision, around: Circumstances) -> str:
     count = len(decision.stuck)
+    if decision.facts.phase is Phase.START:
+        return f"Before any user began: {count} greenlet{' is' if count == 1 else 's are'}"
     return f"{count} of {around.users} users {'is' if count == 1 else 'are'}"
 
 
 def _moment(decision: Decision, around: Circumstances) -> str:
+    if decision.facts.phase is Phase.START:
+        return f"{decision.at - decision.since:.1f} s before this was seen"
     return f"second {max(0.0, decision.since - around.load_at):.1f} of the load"
 
 

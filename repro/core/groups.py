@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, called, in_words, shorten, telling
+from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, called, has_own_frame, in_words, shorten, telling
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -14,6 +14,7 @@ INNERMOST = 4
 
 MOST_GROUPS = 3
 RUNNING = frozenset({"running", "ready"})
+THREAD_RUN = "Thread._bootstrap"
 CONNECTING = ("connect", "do_handshake")
 
 
@@ -85,11 +86,11 @@ def turning(views: Sequence[View]) -> Greenlet | None:
     return next((group.example for group in grouped(views) if group.kind in RUNNING), None)
 
 
-def loop_of(greenlet: Greenlet) -> str:
-    """Where a user that runs in a loop was caught, in words: its innermost frame that is not gevent's."""
-    frame = telling(greenlet.stack)[-1] if greenlet.stack else None
-    if frame is None:
+def loop_of(stack: Sequence[Frame]) -> str:
+    """Where somebody was caught, in words: the innermost frame that is not gevent's."""
+    if not stack:
         return ""
+    frame = telling(stack)[-1]
     code = f", `{frame.code}`" if frame.code else ""
     return f"{frame.normalised}, line {frame.line}{code}"
 
@@ -107,6 +108,40 @@ def native_call(dump: Dump, thread: Thread) -> str:
         who = f", called by {called(greenlet) or name}"
     wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
     return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
+
+
+def waiting_place(views: Sequence[View]) -> str:
+    """Where a program without users stands, in words: in its main thread, where a greenlet of its own is parked, or in a thread."""
+    main = blocked_main(views)
+    if main is not None and has_own_frame(main[1].stack):
+        return native_call(*main)
+    waiting = [
+        item
+        for view in views
+        for item in view.dump.greenlets
+        if item.wait is not None and item.wait.kind not in {*RUNNING, "hub"} and has_own_frame(item.stack)
+    ]
+    if waiting:
+        first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind == "timer")
+        return f"{loop_of(first.stack)}, waiting for {in_words(first.wait)}"
+    native = [thread for view in views for thread in view.dump.threads if not thread.is_main and not thread.is_dumping]
+    for thread in native:
+        if has_own_frame(thread.stack):
+            return f"thread {thread.name or thread.ident} in {loop_of(thread.stack)}"
+    threads = [item for view in views for item in view.dump.greenlets if item.run.endswith(THREAD_RUN) and item.stack]
+    if threads:
+        return f"a thread that gevent runs, {loop_of(threads[0].stack)}, waiting for {in_words(threads[0].wait)}"
+    return native_call(*main) if main is not None else ""
+
+
+def survivors(views: Sequence[View]) -> str:
+    """Where the largest group of stuck users is, in words: ``3 in mine.py:work, line 9, `lock.acquire()`, waiting for lock``."""
+    groups = grouped(views)
+    if not groups or not groups[0].example.stack:
+        return ""
+    example = groups[0].example
+    doing = "running" if groups[0].kind in RUNNING else f"waiting for {in_words(example.wait)}"
+    return f"{groups[0].count} in {loop_of(example.stack)}, {doing}"
 
 
 def native_holder(dump: Dump, thread: Thread) -> str:

@@ -26,8 +26,6 @@ LONGEST_EXTENSION_S = 150.0
 STOPPED_WITHIN_S = 4.0
 """Whoever has done something within so long before the stop was not stuck by then."""
 GRACES = 3
-IDLE_CORES = 0.02
-START_IDLE_S = 15.0
 
 
 class Step(Enum):
@@ -132,10 +130,7 @@ class Judge:
         return sample.exit_code
 
     def _is_start_over(self, sample: Sample) -> bool:
-        began = self._memory.began or sample.now
-        waited_s = sample.now - began
-        is_idle = waited_s > START_IDLE_S and self._memory.cores(sample, sample.now - START_IDLE_S) < IDLE_CORES
-        return waited_s > self._limits.start_s or is_idle
+        return sample.now - (self._memory.began or sample.now) > self._limits.start_s
 
     def _is_load_over(self, sample: Sample, waited_for: list[Stuck]) -> bool:
         began = load_at(sample)
@@ -188,6 +183,8 @@ class Judge:
         ]
 
     def _since(self, facts: Facts, sample: Sample, stuck: tuple[Stuck, ...]) -> float:
+        if facts.start_over:
+            return self._memory.began or sample.now
         if facts.loop_silent:
             return min(reading.loop_at for reading in attached(sample))
         if facts.grace_over:

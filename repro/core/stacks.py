@@ -208,15 +208,19 @@ def parked(dump: Dump, *, is_unread: Callable[[int], bool] = lambda _: False) ->
 
 
 def is_stirring(dump: Dump, *, within_s: float) -> bool:
-    """Whether a greenlet of the program's own, that is no user, wakes up within so many seconds: it might wake others."""
+    """Whether a user, or another greenlet of the program's own, wakes up within so many seconds: it might wake others."""
     return any(
-        item.user is None
-        and item.wait is not None
+        item.wait is not None
         and item.wait.kind == "timer"
         and item.wait.left_s <= within_s
-        and any(_is_the_programs(frame) for frame in item.stack)
+        and (item.user is not None or has_own_frame(item.stack))
         for item in dump.greenlets
     )
+
+
+def has_own_frame(stack: Sequence[Frame]) -> bool:
+    """Whether a stack goes through the program's own code, which is neither a package's nor the standard library's."""
+    return any(_is_the_programs(frame) for frame in stack)
 
 
 def _is_the_programs(frame: Frame) -> bool:

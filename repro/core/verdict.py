@@ -74,9 +74,16 @@ class Facts:
         return self.locked + self.unread + self.unanswered + self.turning
 
     @property
-    def has_only_to_exit(self) -> bool:
-        """Whether all users have gone and the process alone is left: then a loop that stands is no finding of its own."""
-        return self.phase is Phase.STOPPING and self.users == 0
+    def stands_still(self) -> bool:
+        """Whether an event loop stands that has users to serve.
+
+        Before the first one a program may well be busy preparing, after the last one it has only to exit.
+        """
+        return (
+            self.loop_silent
+            and self.phase is not Phase.START
+            and not (self.phase is Phase.STOPPING and self.users == 0)
+        )
 
     @property
     def all_failed(self) -> bool:
@@ -120,17 +127,23 @@ TABLE = (
     Row("ran and ended", lambda f: f.exited, Verdict.CLEAN),
     Row(
         "the event loop stands, a core burns",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.no_end and f.cores >= STANDING_CORES,
+        lambda f: f.stands_still and f.no_end and f.cores >= STANDING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
     Row(
         "the event loop stands",
-        lambda f: f.loop_silent and not f.has_only_to_exit and f.cores < STANDING_CORES,
+        lambda f: f.stands_still and f.cores < STANDING_CORES,
         Verdict.HANG,
         HangClass.FROZEN,
     ),
-    Row("never began", lambda f: f.phase is Phase.START and f.start_over, Verdict.HANG, HangClass.FROZEN),
+    Row(
+        "never began, a core burns",
+        lambda f: f.start_over and f.cores >= BURNING_CORES,
+        Verdict.HANG,
+        HangClass.SPINNING,
+    ),
+    Row("never began", lambda f: f.start_over, Verdict.HANG, HangClass.FROZEN),
     Row("users parked on locks", lambda f: f.locked > 0, Verdict.HANG, HangClass.DEADLOCKED),
     Row("answers lie unread", lambda f: f.unread > 0, Verdict.HANG, HangClass.DEADLOCKED),
     Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from repro.core.groups import (
     native_call,
     native_holder,
     seen_frames,
+    survivors,
     telling_stacks,
     turning,
     unconnected,
+    waiting_place,
 )
 from repro.core.judge import Decision
 from repro.core.locks import PATIENCE_S
@@ -76,7 +79,7 @@ class Investigator:
                 kind=decision.row.verdict.value, versions=inquiry.environment.versions, frames=(), output=output
             )
             cause = match(self._causes, seen)
-            sentence = explain(decision, _circumstances(inquiry, output, []))
+            sentence = explain(decision, _circumstances(decision, inquiry, output))
             return Findings(explanation=f"{sentence}. {cause.text}" if cause else sentence)
         rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
         return self._of_hang(hang_class, decision, inquiry, _Sight(rungs, output, _dumps(inquiry, rungs)))
@@ -90,7 +93,7 @@ class Investigator:
         cause = match(self._causes, seen)
         lost = [f"{count} × {item.in_words()}" for item, count in swallowed(sight.output).most_common(1)]
         return Findings(
-            explanation=explain(decision, _circumstances(inquiry, sight.output, views, main)),
+            explanation=explain(decision, _circumstances(decision, inquiry, sight.output, views, main)),
             rungs=sight.rungs,
             stacks=(*lost, *telling_stacks(views, hang_class)),
             fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
@@ -109,7 +112,7 @@ class _Sight:
 
     def best_dumps(self, decision: Decision) -> list[Dump]:
         """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
-        is_standing = decision.row.hang_class is HangClass.FROZEN or decision.facts.loop_silent
+        is_standing = decision.facts.loop_silent
         wanted = "thread" if is_standing else "loop"
         by_pid: dict[int, Dump] = {}
         for dump in self.dumps:
@@ -182,15 +185,23 @@ def _main_stack(inquiry: Inquiry, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
     return ()
 
 
+def _is_stopped(kernel: Path) -> bool:
+    """Whether the kernel's rung found the process stopped by a signal."""
+    return str(json.loads(kernel.read_text("utf-8")).get("state", "")).startswith("stopped")
+
+
 def _users(decision: Decision, pid: int) -> frozenset[int]:
     return frozenset(user.slot.number for user in decision.stuck if user.pid == pid)
 
 
-def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: tuple[Frame, ...] = ()) -> Circumstances:
+def _circumstances(
+    decision: Decision, inquiry: Inquiry, output: str, views: Sequence[View] = (), main: tuple[Frame, ...] = ()
+) -> Circumstances:
     readings = inquiry.fleet.read()
     blocked = blocked_main(views)
     user = turning(views)
     by_faulthandler = f"{main[-1].normalised}, line {main[-1].line}" if main else ""
+    place = native_call(*blocked) if blocked else by_faulthandler
     return Circumstances(
         load_at=inquiry.load_at,
         users=int(inquiry.cell.settings["users"]),
@@ -200,9 +211,11 @@ def _circumstances(inquiry: Inquiry, output: str, views: Sequence[View], main: t
         backend_reason=inquiry.backend.reason,
         open_requests=inquiry.open_requests,
         budget_refusals=sum(reading.budget_refusals for reading in readings),
-        native_call=native_call(*blocked) if blocked else by_faulthandler,
+        native_call=waiting_place(views) or place if not decision.facts.users else place,
         native_holder=native_holder(*blocked) if blocked else "",
-        loop=native_call(*blocked) if blocked else loop_of(user) if user else by_faulthandler,
+        survivors=survivors(views),
+        is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),
+        loop=loop_of(user.stack) if user and not blocked else place,
         connecting=unconnected(views)["connect"],
         handshaking=unconnected(views)["do_handshake"],
     )

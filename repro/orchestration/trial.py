@@ -251,10 +251,12 @@ def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, wa
     if site.wait_out_s:
         recovered = watcher.until_recovered(decision, limit_s=site.wait_out_s)
         bound = replace(bound, recovered_after_s=recovered)
+    users = int(cell.settings["users"])
+    users_stuck = users if decision.facts.start_over else len(decision.stuck)  # none of them ever began
     return Hang(
         hang_class=decision.row.hang_class,
-        users_stuck=len(decision.stuck),
-        users=max(int(cell.settings["users"]), len(decision.stuck)),
+        users_stuck=users_stuck,
+        users=max(users, users_stuck),
         stuck_since_s=max(0.0, decision.since - load_at),
         bound=bound,
         explanation=findings.explanation,

@@ -58,7 +58,9 @@ def test_a_freeze_says_since_when_where_and_who_holds() -> None:
 
 def test_who_never_began() -> None:
     around = replace(AROUND, native_call="a.py:f, line 1")
-    assert explain(decision("never began"), around) == "No user ever began: the process stands in a.py:f, line 1."
+    assert (
+        explain(decision("never began"), around) == "No user ever began in 14 s: the process stands in a.py:f, line 1."
+    )
 
 
 def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
@@ -138,19 +140,41 @@ def test_a_freeze_of_one_process_of_several_counts_its_own_users() -> None:
 
 def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     name, facts = "users outlive the stop", Facts(phase=Phase.STOPPING, users=2, grace_over=True)
-    users = [stuck(1, began=112), stuck(2, began=113), stuck(3, began=105, last_end=105)]
+    users = [stuck(1, began=119), stuck(2, began=122), stuck(3, began=112, last_end=112)]
     said = explain(decision(name, *users, facts=facts), AROUND)
     assert said == (
         "3 of 10 users live on 13.5 s after the stop, and 2 of them go on sending: they survived their GreenletExit."
     )
     lost = explain(decision(name, stuck(1, began=105), facts=facts), replace(AROUND, output=DROPPED * 3))
     assert lost == (
-        "1 of 10 users live on 13.5 s after the stop: their GreenletExit was thrown into code whose exceptions Python "
+        "1 of 10 users lives on 13.5 s after the stop: its GreenletExit was thrown into code whose exceptions Python "
         "drops. Exception ignored in <finalize object; dead>: gevent.exceptions.GreenletExit, through "
         "urllib3/connectionpool.py:_close_pool_connections (3 times in the output)."
     )
+    placed = explain(
+        decision(name, stuck(1, began=105), facts=facts), replace(AROUND, survivors="1 in mine.py:on_stop")
+    )
+    assert placed.endswith("13.5 s after the stop: it survived its GreenletExit; 1 in mine.py:on_stop.")
     alone = explain(decision("the process outlives the stop", facts=replace(facts, users=0)), AROUND)
     assert alone == "All users have ended, but the process will not exit, 13.5 s after the stop."
+
+
+def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
+    made = decision("the event loop stands", stuck(), facts=Facts(native_silent=True))
+    said = explain(made, replace(AROUND, is_stopped=True))
+    assert "kill -CONT" in said
+    assert "GIL" not in said
+
+
+def test_before_any_user_began_nothing_is_said_of_users_and_the_load() -> None:
+    made = decision("no byte came back", stuck(), facts=Facts(phase=Phase.START, unanswered=1))
+    said = explain(made, AROUND)
+    assert said.startswith("Before any user began: 1 greenlet is waiting in")
+    assert "of the load" not in said
+    spun = decision("never began, a core burns", facts=Facts(phase=Phase.START, start_over=True, cores=0.97))
+    assert explain(spun, replace(AROUND, loop="a.py:f, line 1")) == (
+        "No user ever began in 14 s, while 1.0 cores burn, in a.py:f, line 1."
+    )
 
 
 ERROR = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: why\n'

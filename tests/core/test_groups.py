@@ -13,8 +13,10 @@ from repro.core.groups import (
     native_holder,
     outermost,
     seen_frames,
+    survivors,
     telling_stacks,
     turning,
+    waiting_place,
 )
 from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, Wait
 from repro.model import HangClass
@@ -166,7 +168,35 @@ def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_pro
     waiting = greenlet(2, [LOCUST, TASK, READ], Wait("socket"))
     assert turning([view(dump(waiting), 2)]) is None
     assert turning([view(dump(waiting, polling), 1, 2)]) == polling
-    assert loop_of(polling) == "locustfile.py:task, line 3"
+    assert loop_of(polling.stack) == "locustfile.py:task, line 3"
+
+
+def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_can_be() -> None:
+    asleep = greenlet(None, [TASK, HUB], Wait("timer"))
+    waiting = greenlet(None, [TASK, HUB], Wait("event"))
+    machinery = greenlet(None, [LOCUST, HUB], Wait("event"))
+    worker = Thread(7, "", False, False, 0, (TASK,), None)
+    joined = greenlet(None, [HUB], Wait("timer"), run="Thread._bootstrap")
+    of_task = "locustfile.py:task, line 3"
+    in_hub = main_thread([HUB])
+    for made, expected in (
+        (dump(waiting, threads=[main_thread([TASK])], mode="thread"), of_task),
+        (dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"), f"{of_task}, waiting for event"),
+        (dump(machinery, asleep), f"{of_task}, waiting for timer"),
+        (dump(machinery, threads=[in_hub, worker]), f"thread 7 in {of_task}"),
+        (dump(joined, threads=[in_hub]), "a thread that gevent runs, gevent/hub.py:switch, line 7, waiting for timer"),
+        (dump(machinery, threads=[in_hub], mode="thread"), "gevent/hub.py:switch, line 7"),
+        (dump(machinery, threads=[in_hub]), ""),
+    ):
+        assert waiting_place([view(made)]) == expected
+
+
+def test_survivors_are_told_by_the_place_of_most_of_them() -> None:
+    asleep = [greenlet(number, [LOCUST, TASK, HUB], Wait("timer")) for number in (1, 2)]
+    turns = greenlet(3, [LOCUST, TASK], Wait("ready"))
+    assert survivors([view(dump(*asleep, turns))]) == "2 in locustfile.py:task, line 3, waiting for timer"
+    assert survivors([view(dump(turns))]) == "1 in locustfile.py:task, line 3, running"
+    assert survivors([view(dump())]) == ""
 
 
 def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:

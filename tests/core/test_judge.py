@@ -302,6 +302,20 @@ def test_a_loop_that_stands_is_frozen_and_one_that_burns_is_spinning() -> None:
     assert spinning.row.hang_class is HangClass.SPINNING
 
 
+@pytest.mark.parametrize(("cores", "hang_class"), [(1.0, HangClass.SPINNING), (0.01, HangClass.FROZEN)])
+def test_a_program_has_its_time_to_prepare_before_the_first_user(cores: float, hang_class: HangClass) -> None:
+    class Preparing(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            return replace(sample, readings=(replace(reading, load_at=0.0, slots=(), ended=0, begun=0),))
+
+    decision = judged(Preparing(users=0, loop_stands_from=1, cores=cores))
+    assert decision.row.hang_class is hang_class
+    assert decision.row.name.startswith("never began")
+    assert decision.at - decision.since == pytest.approx(LIMITS.start_s, abs=2 * PERIOD_S)
+
+
 def test_a_loop_that_turns_and_burns_while_nothing_ends_is_spinning() -> None:
     decision = judged(Cell(nothing_ends_from=3, cores=1.0))
     assert decision.row.hang_class is HangClass.SPINNING

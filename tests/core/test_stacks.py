@@ -130,7 +130,8 @@ def test_a_guessed_holder_counts_only_where_it_sleeps() -> None:
     [
         ("/home/me/locustfile.py", 5.0, None, True),
         ("/home/me/locustfile.py", 50.0, None, False),
-        ("/home/me/locustfile.py", 5.0, 3, False),
+        ("/home/me/locustfile.py", 5.0, 3, True),
+        ("/e/lib/python3.11/site-packages/locust/user/task.py", 5.0, 3, True),
         ("/e/lib/python3.11/site-packages/locust/stats.py", 2.0, None, False),
     ],
 )
