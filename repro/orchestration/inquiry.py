@@ -43,8 +43,11 @@ SILENT_AFTER_S = 2.0
 """Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
 
 
-def examine(fleet: Fleet) -> Examination:
-    """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out."""
+def examine(fleet: Fleet, beat_s: float) -> Examination:
+    """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out.
+
+    A loop that has not turned for ``beat_s`` seconds is no longer waited for: the judge has only to see that it stands.
+    """
     found: dict[tuple[int, int], Parked] = {}
     has_answer = False
     stirring: set[int] = set()
@@ -52,7 +55,9 @@ def examine(fleet: Fleet) -> Examination:
     for record in fleet.records():
         if not record.read().loop_at:
             continue
-        path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=EXAMINATION_S)
+        left_s = record.loop_beat_at() + beat_s - time.monotonic()
+        limit_s = max(POLL_S, min(EXAMINATION_S, left_s))
+        path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s)
         if path is not None:
             has_answer = True
             dump = read_dump(path.read_text("utf-8"))

@@ -51,7 +51,7 @@ class Site:
     limits: Limits
     open_gateway: Callable[[Cell, Path, str, int], contextlib.AbstractContextManager[Gateway]]
     health: Callable[[str], BackendHealth]
-    examine: Callable[[Fleet], Examination]
+    examine: Callable[[Fleet, float], Examination]
     investigate: Callable[[Decision, Inquiry], Findings]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
@@ -210,7 +210,7 @@ def _watcher(
         judge=Judge(site.limits, load),
         outputs=outputs,
         health=lambda: site.health(backend),
-        look=site.examine,
+        look=lambda fleet: site.examine(fleet, max(site.limits.beat_s, site.limits.stall_after_s)),
         on_load=gateway.begin_load,
         cancelled=site.cancelled,
     )

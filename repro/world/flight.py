@@ -83,6 +83,10 @@ class FlightRecord:
         """The number of the last question that the native thread has answered."""
         return int(self._words[at.H_THREAD_DUMP_DONE])
 
+    def loop_beat_at(self) -> float:
+        """When the event loop last turned, 0 before it has."""
+        return float(self._floats[at.H_LOOP_AT])
+
     def _row(self, index: int) -> tuple[list[int], list[float]]:
         start = at.SLOTS_AT // at.WORD + index * at.SLOT_WORDS
         end = start + at.SLOT_WORDS
