@@ -148,7 +148,7 @@ TABLE = (
     Row("answers lie unread", lambda f: f.unread > 0, Verdict.HANG, HangClass.DEADLOCKED),
     Row(
         "the loop turns, a core burns, nothing ends",
-        lambda f: f.no_end and f.users > 0 and f.cores >= BURNING_CORES,
+        lambda f: f.phase is not Phase.START and f.no_end and f.users > 0 and f.cores >= BURNING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),

@@ -303,14 +303,24 @@ def test_a_loop_that_stands_is_frozen_and_one_that_burns_is_spinning() -> None:
 
 
 @pytest.mark.parametrize(("cores", "hang_class"), [(1.0, HangClass.SPINNING), (0.01, HangClass.FROZEN)])
-def test_a_program_has_its_time_to_prepare_before_the_first_user(cores: float, hang_class: HangClass) -> None:
+@pytest.mark.parametrize("loop_stands_from", [1.0, float("inf")])
+def test_a_program_has_its_time_to_prepare_before_the_first_user(
+    cores: float, hang_class: HangClass, loop_stands_from: float
+) -> None:
     class Preparing(Cell):
         def sample(self, now: float) -> Sample:
             sample = super().sample(now)
             (reading,) = sample.readings
-            return replace(sample, readings=(replace(reading, load_at=0.0, slots=(), ended=0, begun=0),))
+            making = replace(
+                USER, number=1_000_001, is_user=False, busy=True, began=0.5, operation="create_client", attempt_s=0
+            )
+            return replace(sample, readings=(replace(reading, load_at=0.0, slots=(making,), ended=0, begun=0),))
 
-    decision = judged(Preparing(users=0, loop_stands_from=1, cores=cores))
+        def look(self, now: float) -> Examination:
+            parked = Parked(on=ParkedOn.RUNNING if cores < 1 else ParkedOn.UNKNOWN)
+            return Examination(at=now, parked={(PID, 1_000_001): parked}, answered=cores < 1)
+
+    decision = judged(Preparing(users=0, loop_stands_from=loop_stands_from, cores=cores))
     assert decision.row.hang_class is hang_class
     assert decision.row.name.startswith("never began")
     assert decision.at - decision.since == pytest.approx(LIMITS.start_s, abs=2 * PERIOD_S)
