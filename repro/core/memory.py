@@ -119,13 +119,14 @@ class Memory:
         return own if own is not None else self.asked_stop
 
     def standing(self, sample: Sample) -> list[Reading]:
-        """The processes whose event loop has not turned for longer than its limit."""
+        """The processes whose event loop has not turned for longer than its limit; what came before the first user does not count."""
         limit_s = max(self.limits.beat_s, self.limits.stall_after_s)
         polls = {
             reading.pid: max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
             for reading in sample.readings
         }
-        return [item for item in attached(sample) if sample.now - item.loop_at > limit_s + polls[item.pid]]
+        began = load_at(sample) or 0.0
+        return [item for item in attached(sample) if sample.now - max(item.loop_at, began) > limit_s + polls[item.pid]]
 
     def is_loop_silent(self, sample: Sample) -> bool:
         """Whether an event loop stands."""
@@ -133,7 +134,7 @@ class Memory:
 
     def is_quiet_in(self, readings: Sequence[Reading], now: float) -> bool:
         """Whether nobody in these processes has ended an operation for longer than a stall takes."""
-        last_end = max((slot.last_end for reading in readings for slot in reading.slots), default=0.0)
+        last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
         return now - last_end > self.limits.stall_after_s
 
     def is_all_quiet(self, sample: Sample) -> bool:

@@ -97,7 +97,9 @@ class Suspects:
     def _unseen(self, user: Stuck, sample: Sample) -> Kind:
         """Of one whose wait is not known, or is for another thread, as for a name to be resolved."""
         if user.slot.busy:
-            is_loading = load_at(sample) is None and self._memory.burns(sample)  # a client that is being made asks nobody
+            is_loading = load_at(sample) is None and self._memory.burns(
+                sample
+            )  # a client that is being made asks nobody
             is_undecided = is_loading or self._memory.is_loop_silent(sample)
             return Kind.UNANSWERED if self._is_over(user, sample) and not is_undecided else Kind.UNDECIDED
         is_elsewhere = user.parked is not None and user.parked.on is ParkedOn.ELSEWHERE

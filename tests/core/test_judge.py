@@ -326,6 +326,20 @@ def test_a_program_has_its_time_to_prepare_before_the_first_user(
     assert decision.at - decision.since == pytest.approx(LIMITS.start_s, abs=2 * PERIOD_S)
 
 
+def test_a_loop_that_did_not_turn_before_the_first_user_has_its_time_from_there() -> None:
+    class Late(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            slots = tuple(replace(slot, born=10.0, began=0.0, last_end=0.0) for slot in reading.slots)
+            late = replace(reading, load_at=10.0 if now >= 10 else 0.0, slots=slots if now >= 10 else (), ended=0)
+            return replace(sample, readings=(late,))
+
+    decision = judged(Late(loop_stands_from=2.0, cores=1.0), limit_s=40)
+    assert decision.row.hang_class is HangClass.SPINNING
+    assert decision.at > 10 + LIMITS.stall_after_s
+
+
 def test_a_loop_that_turns_and_burns_while_nothing_ends_is_spinning() -> None:
     decision = judged(Cell(nothing_ends_from=3, cores=1.0))
     assert decision.row.hang_class is HangClass.SPINNING
