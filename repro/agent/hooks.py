@@ -11,6 +11,7 @@ from repro_agent import flight, watch
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
+URLLIB3_RETRIES = 3
 BACKOFF_S = 20.0  # botocore waits at most so long between two attempts
 READS_ENDPOINT_SINCE = (1, 31)  # the first botocore that reads AWS_ENDPOINT_URL by itself
 ENDPOINT_PLACE = 4  # positional arguments of Session.create_client between the service's name and endpoint_url
@@ -158,7 +159,7 @@ def _patch_botocore(module):
 def _patch_session(module):
     """The making of a client can fail or hang too, before it has any call to make."""
     _lead_to_backend(module)
-    _hook(module.Session, "create_client", lambda args, kwargs: ("create_client", 0.0), counts=False)
+    _hook(module.Session, "create_client", "create_client", lambda args, kwargs: (0.0, 0.0), counts=False)
 
 
 def _lead_to_backend(module):
@@ -226,15 +227,17 @@ def _seconds(timeout):
         return 0.0
 
 
-def _hook(owner, name, limits, *, counts=True):
-    """Make each outermost call of ``owner.name`` an operation; ``limits(args, kwargs)`` gives its name and time-out."""
+def _hook(owner, name, title, limits, *, counts=True):
+    """Make each outermost call of ``owner.name`` an operation.
+
+    ``limits(args, kwargs)`` gives the seconds that one attempt and all of them may take, infinite without a time-out.
+    """
     original = getattr(owner, name, None)
     if original is None:
         return
 
     def call(*args, **kwargs):
-        title, attempt_s = limits(args, kwargs)
-        with operation(title, 0.0, attempt_s, counts=counts):
+        with operation(title, 0.0, *limits(args, kwargs), counts=counts):
             return original(*args, **kwargs)
 
     call.__wrapped__ = original
@@ -242,21 +245,54 @@ def _hook(owner, name, limits, *, counts=True):
 
 
 def _patch_requests(module):
-    _hook(module.Session, "request", lambda args, kwargs: ("requests", _timeout_in(kwargs)))
+    _hook(module.Session, "request", "requests", lambda args, kwargs: _all_attempts(kwargs.get("timeout"), 1))
 
 
 def _patch_urllib3(module):
-    _hook(module.HTTPConnectionPool, "urlopen", lambda args, kwargs: ("urllib3", _timeout_in(kwargs)))
+    _hook(module.HTTPConnectionPool, "urlopen", "urllib3", _limits_of_urllib3)
 
 
 def _patch_geventhttpclient(module):
-    _hook(module.UserAgent, "urlopen", lambda args, kwargs: ("geventhttpclient", 0.0))
+    _hook(module.UserAgent, "urlopen", "geventhttpclient", _limits_of_agent)
 
 
-def _timeout_in(kwargs):
-    timeout = kwargs.get("timeout")
-    read = getattr(timeout, "_read", timeout)  # urllib3's Timeout
-    return 0.0 if read is None else _seconds(read)
+def _limits_of_urllib3(args, kwargs):
+    pool = args[0]
+    timeout = kwargs.get("timeout", pool.timeout)
+    if not (timeout is None or isinstance(timeout, (int, float)) or hasattr(timeout, "_read")):
+        timeout = pool.timeout  # urllib3's own word for what the pool was given
+    retries = kwargs.get("retries")
+    retries = pool.retries if retries is None else retries
+    total = getattr(retries, "total", retries)
+    return _all_attempts(timeout, 1 + (total if isinstance(total, int) else URLLIB3_RETRIES))
+
+
+def _limits_of_agent(args, kwargs):
+    agent = args[0]
+    settings = getattr(getattr(agent, "clientpool", None), "client_args", {})
+    usual = getattr(sys.modules.get("geventhttpclient.connectionpool"), "ConnectionPool", None)
+    names = ("connection_timeout", "network_timeout")
+    parts = tuple(settings.get(name, getattr(usual, "DEFAULT_" + name.upper(), 0.0)) for name in names)
+    retries = kwargs.get("max_retries")
+    return _all_attempts(parts, 1 + (getattr(agent, "max_retries", 0) if retries is None else retries))
+
+
+def _all_attempts(timeout, attempts):
+    """Seconds of one attempt and of all: of one time-out for both steps, a pair (connect, read), or urllib3's object."""
+    total_s = _seconds(getattr(timeout, "total", None))
+    if hasattr(timeout, "_read"):
+        timeout = (_part(timeout._connect), _part(timeout._read))
+    parts = timeout if isinstance(timeout, (tuple, list)) else (timeout, timeout)
+    seconds = [_seconds(part) for part in parts]
+    return min(total_s, max(seconds)), min(total_s, sum(seconds)) * attempts
+
+
+def _part(seconds):
+    """A step's time-out; urllib3 has an object of its own for what the socket module is set to, usually none."""
+    if seconds is None or isinstance(seconds, (int, float)):
+        return seconds
+    ask = getattr(sys.modules.get("socket"), "getdefaulttimeout", None)
+    return ask() if ask is not None else None
 
 
 def _patch_users(module):

@@ -25,8 +25,8 @@ class Circumstances:
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
     turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core, ``is_stopped`` whether a signal has
-    stopped the process.
-    ``survivors`` says where users are that outlive the stop. ``connecting`` and
+    stopped the process. ``survivors`` says where users are that outlive the stop, ``elsewhere`` whom those wait for who wait
+    for another server than the backend. ``connecting`` and
     ``handshaking`` count the stuck users whose connection is not made yet. ``open_requests`` are those that the backend has
     received, by its own log, and not answered; None where it keeps no log.
     """
@@ -45,6 +45,7 @@ class Circumstances:
     native_holder: str = ""
     loop: str = ""
     survivors: str = ""
+    elsewhere: str = ""
     is_stopped: bool = False
 
 
@@ -64,8 +65,10 @@ def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
             return Bound(at_most_s=None, why="nothing ends it: the wait has a time-out, and begins again each time")
         return Bound(at_most_s=None, why=_ENDLESS.get(hang_class or HangClass.FROZEN, "nothing ends it"))
     ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
-    if not ceilings or any(ceiling in {0.0, float("inf")} for ceiling in ceilings):
+    if not ceilings or float("inf") in ceilings:
         return Bound(at_most_s=None, why="nothing ends it: the operation has no time-out")
+    if 0.0 in ceilings:
+        return Bound(at_most_s=None, why="it is not known whether it ends: the operation's time-out cannot be seen")
     worst = max((user.slot for user in decision.stuck if user.slot.busy), key=lambda slot: slot.ceiling_s)
     how = f"{attempts} attempt{'s' if attempts > 1 else ''}" if _fits(worst, attempts) else "its attempts"
     return Bound(
@@ -159,16 +162,21 @@ def _unanswered(decision: Decision, around: Circumstances) -> str:
     steps = ((around.connecting, "to be connected"), (around.handshaking, "for the other side of a TLS handshake"))
     early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
     what = f"they wait, {early}; of those no request has left" if early else "the request left, no byte came back"
+    known = (
+        f" from {around.elsewhere}, which is not this run's backend"
+        if around.elsewhere
+        else ", and the backend answers its own probe"
+    )
     if not any(user.slot.busy for user in decision.stuck):
         on = Counter(user.parked.detail for user in decision.stuck if user.parked is not None)
         sockets = "; ".join(f"{count} on {detail}" for detail, count in on.most_common(MAX_NAMES))
         return (
             f"{_who(decision, around)} waiting outside of any operation since {_moment(decision, around)}, {sockets}: no byte "
-            "came, and the backend answers its own probe."
+            f"came{known}."
         )
     return (
-        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}, "
-        f"and the backend answers its own probe.{_by_the_log(around)}"
+        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}"
+        f"{known}.{'' if around.elsewhere else _by_the_log(around)}"
     )
 
 

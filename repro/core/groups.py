@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from repro.core.stacks import Dump, Frame, Greenlet, Lock, Thread, called, has_own_frame, in_words, shorten, telling
 from repro.model import HangClass
@@ -172,6 +173,20 @@ def unconnected(views: Sequence[View]) -> Counter[str]:
     """How many of the stuck are still in ``connect`` or in ``do_handshake``, the inner of the two counting."""
     steps = (_step(item) for view in views for item in view.stuck)
     return Counter(step for step in steps if step)
+
+
+def peers_elsewhere(views: Sequence[View], backend_url: str) -> str:
+    """Whom all the stuck that wait on sockets wait for, where none of it is the backend; empty where some of it is, or it is not known.
+
+    Addresses are told apart by their ports: a name may stand for several hosts, and a backend on loopback has a port of its own.
+    """
+    waits = [item.wait for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "socket"]
+    peers = Counter(wait.peer for wait in waits)
+    url = urlsplit(backend_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if not backend_url or any(not peer or peer.rpartition(":")[2] == str(port) for peer in peers):
+        return ""
+    return ", ".join(sorted(peers))
 
 
 def _step(greenlet: Greenlet) -> str:

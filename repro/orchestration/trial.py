@@ -90,6 +90,7 @@ class Inquiry:
     backend: BackendHealth
     outputs: tuple[CappedOutput, ...]
     open_requests: int | None = None
+    backend_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ def _run(course: _Course, site: Site) -> Trial:
                 outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
                 watcher = _watcher(course, child, fleet, outputs, gateway, site)
                 decision = watcher.until_decided()
-                trial = _conclude(course, decision, watcher, site, gateway.open_requests())
+                trial = _conclude(course, decision, watcher, site, gateway)
             for output in outputs:
                 output.settle()
         finally:
@@ -216,9 +217,7 @@ def _watcher(
     )
 
 
-def _conclude(
-    course: _Course, decision: Decision, watcher: Watcher, site: Site, open_requests: int | None = None
-) -> Trial:
+def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site, gateway: Gateway) -> Trial:
     sample = watcher.last
     readings = sample.readings if sample else ()
     load_at = min((reading.load_at for reading in readings if reading.load_at), default=decision.at)
@@ -231,7 +230,8 @@ def _conclude(
         environment=course.environment,
         backend=site.health(str(course.cell.settings.get("backend", ""))),
         outputs=watcher.outputs,
-        open_requests=open_requests,
+        open_requests=gateway.open_requests(),
+        backend_url=gateway.variables.get("AWS_ENDPOINT_URL_SQS", ""),
     )
     findings = site.investigate(decision, inquiry)
     hang = _hang(decision, findings, load_at, course.cell, watcher, site) if decision.row.hang_class else None

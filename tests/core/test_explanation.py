@@ -121,6 +121,16 @@ def test_who_waits_outside_of_any_operation_is_said_to() -> None:
     )
 
 
+def test_who_waits_for_another_server_is_not_told_of_the_backend() -> None:
+    around = replace(AROUND, elsewhere="127.0.0.1:80", open_requests=0)
+    said = explain(decision("no byte came back", stuck()), around)
+    assert said.endswith("the request left, no byte came back from 127.0.0.1:80, which is not this run's backend.")
+
+
+def test_a_time_out_that_is_not_known_is_no_missing_one() -> None:
+    assert "cannot be seen" in bound_of(decision("no byte came back", stuck(ceiling_s=0.0))).why
+
+
 def test_one_that_turns_while_others_get_on() -> None:
     made = decision("users turn in a loop, others get on", stuck(), facts=Facts(turning=1, cores=0.9))
     assert explain(made, replace(AROUND, loop="mine.py:work, line 3")) == (
@@ -210,9 +220,8 @@ def test_only_a_request_in_flight_gives_up_by_itself(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("ceiling_s", [0.0, float("inf")])
-def test_one_operation_without_a_time_out_makes_it_endless(ceiling_s: float) -> None:
-    bound = bound_of(decision("no byte came back", stuck(1), stuck(2, ceiling_s=ceiling_s)))
+def test_one_operation_without_a_time_out_makes_it_endless() -> None:
+    bound = bound_of(decision("no byte came back", stuck(1), stuck(2, ceiling_s=float("inf"))))
     assert bound.at_most_s is None
     assert bound.why == "nothing ends it: the operation has no time-out"
 

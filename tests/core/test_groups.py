@@ -12,6 +12,7 @@ from repro.core.groups import (
     native_call,
     native_holder,
     outermost,
+    peers_elsewhere,
     seen_frames,
     survivors,
     telling_stacks,
@@ -197,6 +198,20 @@ def test_survivors_are_told_by_the_place_of_most_of_them() -> None:
     assert survivors([view(dump(*asleep, turns))]) == "2 in locustfile.py:task, line 3, waiting for timer"
     assert survivors([view(dump(turns))]) == "1 in locustfile.py:task, line 3, running"
     assert survivors([view(dump())]) == ""
+
+
+def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_the_sockets() -> None:
+    def waiting(*peers: str) -> list[View]:
+        users = enumerate(peers, 1)
+        return [view(dump(*(greenlet(number, [TASK, READ], Wait("socket", peer=peer)) for number, peer in users)))]
+
+    backend = "http://127.0.0.1:5000"
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:80"), backend) == "127.0.0.1:80"
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:5000"), backend) == ""
+    assert peers_elsewhere(waiting("127.0.0.1:80", ""), backend) == ""
+    assert peers_elsewhere(waiting("10.0.0.1:443"), "https://sqs.eu-west-1.amazonaws.com") == ""
+    assert peers_elsewhere(waiting("127.0.0.1:80"), "") == ""
+    assert peers_elsewhere([view(dump(greenlet(1, [TASK], Wait("event"))))], backend) == ""
 
 
 def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:
