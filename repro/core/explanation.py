@@ -161,12 +161,11 @@ def _deadlocked(decision: Decision, around: Circumstances) -> str:
 def _unanswered(decision: Decision, around: Circumstances) -> str:
     steps = ((around.connecting, "to be connected"), (around.handshaking, "for the other side of a TLS handshake"))
     early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
-    what = f"they wait, {early}; of those no request has left" if early else "the request left, no byte came back"
-    known = (
-        f" from {around.elsewhere}, which is not this run's backend"
-        if around.elsewhere
-        else ", and the backend answers its own probe"
-    )
+    other = f"{around.elsewhere}, which is not this run's backend" if around.elsewhere else ""
+    known = f" from {other}" if other else ", and the backend answers its own probe"
+    what = f"the request left, no byte came back{known}"
+    if early:
+        what = f"they wait{f' for {other}' if other else ''}, {early}; of those no request has left{'' if other else known}"
     if not any(user.slot.busy for user in decision.stuck):
         on = Counter(user.parked.detail for user in decision.stuck if user.parked is not None)
         sockets = "; ".join(f"{count} on {detail}" for detail, count in on.most_common(MAX_NAMES))
@@ -175,8 +174,8 @@ def _unanswered(decision: Decision, around: Circumstances) -> str:
             f"came{known}."
         )
     return (
-        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}"
-        f"{known}.{'' if around.elsewhere else _by_the_log(around)}"
+        f"{_who(decision, around)} waiting in {_operations(decision.stuck)} since {_moment(decision, around)}: {what}."
+        f"{'' if around.elsewhere else _by_the_log(around)}"
     )
 
 

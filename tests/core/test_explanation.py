@@ -125,6 +125,10 @@ def test_who_waits_for_another_server_is_not_told_of_the_backend() -> None:
     around = replace(AROUND, elsewhere="127.0.0.1:80", open_requests=0)
     said = explain(decision("no byte came back", stuck()), around)
     assert said.endswith("the request left, no byte came back from 127.0.0.1:80, which is not this run's backend.")
+    early = explain(decision("no byte came back", stuck()), replace(around, connecting=1))
+    assert early.endswith(
+        "they wait for 127.0.0.1:80, which is not this run's backend, 1 of them to be connected; of those no request has left."
+    )
 
 
 def test_a_time_out_that_is_not_known_is_no_missing_one() -> None:
