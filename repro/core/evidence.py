@@ -90,8 +90,8 @@ class Reading:
 class Parked:
     """What one greenlet is parked on, from its stack.
 
-    ``lock`` identifies the lock; ``holder`` says who holds it where that can be known; ``is_unread`` is true when an
-    answer lies unread in its socket. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
+    ``lock`` identifies the lock; ``holder`` says who holds it where that can be known; ``unread`` is how many
+    bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
     it has none or that is not known. ``root`` is what the last one in the chain of holders waits for, who alone could
     begin to free the others, ``root_user`` the number of that user and ``root_left_s`` the seconds until its timer fires;
     None where the chain leads nowhere: in a circle, to one that has ended, or to nobody known. ``inside`` is the number of
@@ -102,7 +102,7 @@ class Parked:
     detail: str = ""
     lock: str = ""
     holder: str = ""
-    is_unread: bool = False
+    unread: int = 0
     has_timeout: bool = False
     left_s: float = float("inf")
     root: ParkedOn | None = None
@@ -117,7 +117,7 @@ class Examination:
 
     ``stirring`` are the processes in which a user, or another greenlet of the program's own, sleeps for a while: it might do what
     others wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
-    earlier that a user may have moved since.
+    earlier that a user may have moved since. ``beats`` is how often each process's event loop had turned by then.
     """
 
     at: float
@@ -125,6 +125,7 @@ class Examination:
     answered: bool = True
     stirring: frozenset[int] = frozenset()
     read_at: Mapping[int, float] = field(default_factory=dict)
+    beats: Mapping[int, int] = field(default_factory=dict)
 
     def seen_at(self, pid: int) -> float:
         """The moment that the stacks of this process show."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from repro.core.evidence import Examination, ParkedOn, Role, Sample
-from repro.core.memory import BURNS_FOR_S, DECLINE_S, Load, Memory, Stuck, attached, load_at
+from repro.core.memory import BURNS_FOR_S, DECLINE_S, ENOUGH_BEATS, Load, Memory, Stuck, attached, load_at
 from repro.core.suspects import Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
@@ -152,7 +152,10 @@ class Judge:
         settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
         has_settled = sample.now - self._memory.users_fell_at > settled_s
         is_at_it = not self._memory.users and self._memory.burns(sample)  # a process that works is on its way out
-        return stopping_s > grace_s and ((has_settled and not is_at_it) or stopping_s > GRACES * grace_s)
+        is_told = (
+            self._memory.beats_since_told(sample) >= ENOUGH_BEATS
+        )  # on a starved machine a GreenletExit takes its time
+        return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > GRACES * grace_s)
 
     # The decision
 

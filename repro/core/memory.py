@@ -13,6 +13,8 @@ from repro.model import Limits
 BURNS_FOR_S = 2.0
 DECLINE_S = 1.0
 HISTORY_S = 60.0
+ENOUGH_BEATS = 5
+"""So often an event loop must turn before what it was to hand over must have arrived; it does within a second, unless it is starved."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class Stuck:
     def key(self) -> tuple[int, int]:
         """What tells it from the others."""
         return self.pid, self.slot.number
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Bytes that lie unread in a user's socket: how many, since which beat of the event loop, and when that was first seen."""
+
+    size: int
+    beats: int
+    seen_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +63,8 @@ class Memory:
     cpu: list[tuple[float, dict[int, float]]] = field(default_factory=list)
     looks: list[Examination] = field(default_factory=list)
     locks: LockBook = field(default_factory=LockBook)
+    unread: dict[tuple[int, int], Unread] = field(default_factory=dict)
+    told_beats: dict[int, int] = field(default_factory=dict)
     has_users: bool = False
     quiet_since: dict[tuple[int, int], float] = field(default_factory=dict)
     users: int = 0
@@ -80,6 +93,11 @@ class Memory:
             self.users_grew_at = sample.now
         self.users = len(users)
         self.quiet_since = {(pid, slot.number): slot.quiet_since for pid, slot in users}
+        is_told = self.stop_at(sample) is not None and all(slot.killed for _, slot in users if slot.is_user)
+        if not is_told:
+            self.told_beats = {}
+        elif not self.told_beats:
+            self.told_beats = {reading.pid: reading.loop_beats for reading in sample.readings}
         others = ended - sum(slot.ended for _, slot in users)
         if others != self.others:  # less, too: a user that went took its share along
             self.others, self.others_at = others, sample.now
@@ -93,9 +111,23 @@ class Memory:
         return [(pid, slot) for pid, slot in everybody if slot.busy]
 
     def learn(self, look: Examination) -> None:
-        """Take a look at the stacks; the last two are kept, and what all of them have shown of the locks."""
+        """Take a look at the stacks; the last two are kept, and what all of them have shown of locks and unread bytes."""
         self.looks = [*self.looks[-1:], look]
         self.locks.learn(look, self.quiet_since)
+        self.unread = {
+            key: self._unread(key, parked.unread, look) for key, parked in look.parked.items() if parked.unread
+        }
+
+    def _unread(self, key: tuple[int, int], size: int, look: Examination) -> Unread:
+        before = self.unread.get(key)
+        if before is not None and before.size == size and before.seen_at > self.quiet_since.get(key, 0.0):
+            return before
+        return Unread(size, look.beats.get(key[0], 0), look.seen_at(key[0]))
+
+    def beats_unread(self, key: tuple[int, int]) -> int:
+        """How often the event loop has turned while the same bytes lay unread in a user's socket, by the last look."""
+        book = self.unread.get(key)
+        return self.looks[-1].beats.get(key[0], 0) - book.beats if book is not None else 0
 
     def cores(self, sample: Sample, since: float, *, pids: Collection[int] = ()) -> float:
         """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
@@ -117,6 +149,15 @@ class Memory:
         """When the stop began: by the runner's own quit, or by our asking for it."""
         own = min((reading.stop_at for reading in sample.readings if reading.stop_at), default=None)
         return own if own is not None else self.asked_stop
+
+    def beats_since_told(self, sample: Sample) -> int:
+        """How often the slowest event loop with living users has turned since all of them were told to stop."""
+        beats = [
+            reading.loop_beats - self.told_beats.get(reading.pid, reading.loop_beats)
+            for reading in attached(sample)
+            if any(slot.is_user for slot in reading.slots)
+        ]
+        return min(beats, default=ENOUGH_BEATS)
 
     def standing(self, sample: Sample) -> list[Reading]:
         """The processes whose event loop has not turned for longer than its limit; what came before the first user does not count."""

@@ -199,12 +199,12 @@ def read_dump(text: str) -> Dump:
     )
 
 
-def parked(dump: Dump, *, is_unread: Callable[[int], bool] = lambda _: False) -> Mapping[int, Parked]:
+def parked(dump: Dump, *, unread: Callable[[int], int] = lambda _: 0) -> Mapping[int, Parked]:
     """What each user of the dump is parked on, by the user's number, as the judge wants it.
 
-    ``is_unread`` tells of a descriptor whether bytes lie unread in its socket.
+    ``unread`` tells of a descriptor how many bytes lie unread in its socket.
     """
-    return {item.user: _parked(item, dump, is_unread) for item in dump.greenlets if item.user is not None}
+    return {item.user: _parked(item, dump, unread) for item in dump.greenlets if item.user is not None}
 
 
 def is_stirring(dump: Dump, *, within_s: float) -> bool:
@@ -287,7 +287,7 @@ def _telling(name: str) -> tuple[bool, bool, int]:
     return not name.startswith(("_", "__main__")), name.count(".") == 2, -len(name)
 
 
-def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) -> Parked:
+def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Parked:
     wait = greenlet.wait or Wait("unknown")
     lock = dump.locks.get(wait.lock)
     name = lock.name if lock else ""
@@ -299,7 +299,7 @@ def _parked(greenlet: Greenlet, dump: Dump, is_unread: Callable[[int], bool]) ->
         detail=f"{in_words(wait)} {name}".strip(),
         lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
         holder=dump.holder(lock) if lock else "",
-        is_unread=wait.kind == "socket" and "read" in wait.direction and is_unread(wait.fd),
+        unread=unread(wait.fd) if wait.kind == "socket" and "read" in wait.direction else 0,
         has_timeout=wait.has_timeout,
         left_s=wait.left_s,
         root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,

@@ -10,7 +10,7 @@ from enum import Enum
 
 from repro.core.evidence import Examination, Parked, ParkedOn, Sample, Slot
 from repro.core.locks import PATIENCE_S
-from repro.core.memory import Memory, Stuck, attached, load_at
+from repro.core.memory import ENOUGH_BEATS, Memory, Stuck, attached, load_at
 
 FRESH_S = 2.0
 """A look that is older decides nothing: an answer may have come since."""
@@ -106,9 +106,10 @@ class Suspects:
         return Kind.LOCKED if is_elsewhere and self._is_given_up(user, sample) else Kind.UNDECIDED
 
     def _on_socket(self, user: Stuck, fresh: list[Examination], sample: Sample) -> Kind:
-        before = fresh[0].parked.get(user.key)
-        if user.parked is not None and user.parked.is_unread:  # twice: an answer may have come just now
-            is_lost = len(fresh) > 1 and before is not None and before.is_unread
+        if (
+            user.parked is not None and user.parked.unread
+        ):  # it may have come just now, or the loop may be late to hand it over
+            is_lost = len(fresh) > 1 and self._memory.beats_unread(user.key) >= ENOUGH_BEATS
             return Kind.UNREAD if is_lost else Kind.UNDECIDED
         is_over = (
             self._is_over(user, sample)

@@ -53,6 +53,7 @@ def examine(fleet: Fleet, beat_s: float) -> Examination:
     has_answer = False
     stirring: set[int] = set()
     read_at: dict[int, float] = {}
+    beats: dict[int, int] = {}
     for record in fleet.records():
         if not record.read().loop_at:
             continue
@@ -62,11 +63,16 @@ def examine(fleet: Fleet, beat_s: float) -> Examination:
         if path is not None:
             has_answer = True
             dump = read_dump(path.read_text("utf-8"))
-            read_at[record.pid] = dump.at
+            read_at[record.pid], beats[record.pid] = dump.at, record.loop_beats()
             found |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
             stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
     return Examination(
-        at=time.monotonic(), parked=found, answered=has_answer, stirring=frozenset(stirring), read_at=read_at
+        at=time.monotonic(),
+        parked=found,
+        answered=has_answer,
+        stirring=frozenset(stirring),
+        read_at=read_at,
+        beats=beats,
     )
 
 
@@ -167,8 +173,8 @@ def _dump_file(record: FlightRecord, rung: str) -> Path:
 
 
 def _parked(dump: Dump, pid: int) -> dict[int, Parked]:
-    unread = {socket.fd for socket in sockets_of(pid) if socket.is_unread}
-    return dict(parked(dump, is_unread=unread.__contains__))
+    unread = {socket.fd: socket.unread for socket in sockets_of(pid)}
+    return dict(parked(dump, unread=lambda fd: unread.get(fd, 0)))
 
 
 def _living(inquiry: Inquiry) -> list[FlightRecord]:

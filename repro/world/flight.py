@@ -87,6 +87,10 @@ class FlightRecord:
         """When the event loop last turned, 0 before it has."""
         return float(self._floats[at.H_LOOP_AT])
 
+    def loop_beats(self) -> int:
+        """How often the event loop has turned under the agent's eyes."""
+        return int(self._words[at.H_LOOP_BEATS])
+
     def _row(self, index: int) -> tuple[list[int], list[float]]:
         start = at.SLOTS_AT // at.WORD + index * at.SLOT_WORDS
         end = start + at.SLOT_WORDS

@@ -44,9 +44,9 @@ class Socket:
     fd: int
 
     @property
-    def is_unread(self) -> bool:
-        """Whether something has come that nobody has read: bytes, or the peer's end of the connection."""
-        return self.state != "listening" and (self.recv_queue > 0 or self.state == "close-wait")
+    def unread(self) -> int:
+        """How much has come that nobody has read: bytes, and one for the peer's end of the connection."""
+        return 0 if self.state == "listening" else self.recv_queue + (self.state == "close-wait")
 
 
 def sockets_of(pid: int) -> tuple[Socket, ...]:

@@ -101,9 +101,9 @@ def test_the_judge_gets_a_record_for_each_user(own: dict[str, Dump]) -> None:
     dump = own["loop"]
     numbers = {item.run: item.user for item in dump.greenlets}
     unread_fd = next(item.wait.fd for item in dump.greenlets if item.run == "want_bytes")
-    records = parked(dump, is_unread=lambda fd: fd == unread_fd)
-    assert records[numbers["want_bytes"]].is_unread
-    assert not records[numbers["want_bytes_for_a_time"]].is_unread
+    records = parked(dump, unread=lambda fd: 7 * (fd == unread_fd))
+    assert records[numbers["want_bytes"]].unread
+    assert not records[numbers["want_bytes_for_a_time"]].unread
     assert records[numbers["want_lock"]].on is ParkedOn.LOCK
     assert records[numbers["want_nothing"]].on is ParkedOn.NOTHING
     assert records[numbers["want_thread"]].on is ParkedOn.ELSEWHERE

@@ -41,6 +41,7 @@ class Cell:
     exits_with: int | None = None
     backend: BackendHealth = field(default_factory=BackendHealth)
     asked: float | None = None
+    beats_a_second: float = 5.0
 
     def sample(self, now: float) -> Sample:
         stopping_s = 0.0 if self.asked is None else now - self.asked
@@ -50,7 +51,7 @@ class Cell:
         ends = min(now, self.nothing_ends_from)
         slots = slots[:-1] + tuple(replace(slot, ended=int(ends * 100)) for slot in slots[-1:])  # it did them all
         reading = Reading(
-            pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now, loop_beats=int(now * 5),
+            pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now, loop_beats=int(now * self.beats_a_second),
             loop_at=min(now, self.loop_stands_from), load_at=0.5, stop_at=self.asked or 0.0,
             begun=int(ends * 100) + 3, ended=int(ends * 100), failed=0, budget_refusals=0, error="", slots=slots,
         )  # fmt: skip
@@ -65,7 +66,7 @@ class Cell:
                 poll_s=self.poll_s, attempt_s=self.attempt_s, ceiling_s=self.ceiling_s,
             )  # fmt: skip
         last = min(now, self.nothing_ends_from)
-        return replace(USER, number=number, busy=False, began=last - 0.05, last_end=last)
+        return replace(USER, number=number, busy=False, began=last - 0.05, last_end=last, killed=self.asked or 0.0)
 
     def look(self, now: float) -> Examination:
         if now // self.hand_over_s % 2:  # whoever holds it by now
@@ -75,7 +76,9 @@ class Cell:
     def _looked(self, now: float, parked: Parked) -> Examination:
         awake = {(PID, number): Parked(on=ParkedOn.TIMER) for number in range(self.stuck + 1, self.users + 1)}
         return Examination(
-            at=now, parked={**awake, **{(PID, number): self._left(parked, now) for number in range(1, self.stuck + 1)}}
+            at=now,
+            parked={**awake, **{(PID, number): self._left(parked, now) for number in range(1, self.stuck + 1)}},
+            beats={PID: int(now * self.beats_a_second)},
         )
 
     def _left(self, parked: Parked, now: float) -> Parked:
@@ -252,7 +255,7 @@ def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
 
 
 def test_an_answer_that_lies_unread_twice_is_a_deadlock() -> None:
-    decision = judged(Cell(stuck=1, parked=Parked(on=ParkedOn.SOCKET, is_unread=True)))
+    decision = judged(Cell(stuck=1, parked=Parked(on=ParkedOn.SOCKET, unread=99)))
     assert decision.row.name == "answers lie unread"
 
 
@@ -353,6 +356,28 @@ def test_users_that_outlive_the_stop_are_unstoppable_when_the_grace_is_over() ->
     assert len(decision.stuck) == 2
     assert decision.since == cell.asked
     assert decision.at - decision.since < LIMITS.stop_grace_s + 1.1
+
+
+def test_a_starved_loop_has_its_time_to_hand_over_what_stops_its_users() -> None:
+    cell = Cell(lives_on=2, beats_a_second=1)
+    decision = judged(cell)
+    assert decision.row.name == "users outlive the stop"
+    assert LIMITS.stop_grace_s + 1.1 < decision.at - decision.since <= 6.1  # five beats, and no three graces
+
+
+def test_bytes_lie_unread_only_when_the_loop_has_often_turned_past_the_same_ones() -> None:
+    unread = Parked(on=ParkedOn.SOCKET, unread=99)
+    prompt, starved = (judged(Cell(stuck=1, parked=unread, beats_a_second=beats)) for beats in (5, 0.5))
+    assert prompt.row.name == starved.row.name == "answers lie unread"
+    assert prompt.at < 2 + LIMITS.stall_after_s + 1.1
+    assert starved.at > 2 + LIMITS.stall_after_s + 4
+
+    class Streaming(Cell):
+        def look(self, now: float) -> Examination:
+            self.parked = replace(unread, unread=int(now * 10))
+            return super().look(now)
+
+    assert judged(Streaming(stuck=1), is_faulted=True).row.name != "answers lie unread"
 
 
 def test_helpers_that_live_on_are_no_users_that_do() -> None:

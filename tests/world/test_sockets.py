@@ -12,11 +12,11 @@ def test_what_came_and_was_not_read_is_counted():
             client.recv(1, socket.MSG_PEEK)  # until it has come
             rows = {row.fd: row for row in sockets_of(os.getpid())}
             row = rows[client.fileno()]
-            assert (row.state, row.recv_queue, row.is_unread) == ("established", 5, True)
+            assert (row.state, row.recv_queue, row.unread) == ("established", 5, 5)
             assert row.peer == "{}:{}".format(*server.getsockname())
-            assert not rows[accepted.fileno()].is_unread
+            assert not rows[accepted.fileno()].unread
             listening = rows[server.fileno()]
-            assert (listening.state, listening.is_unread) == ("listening", False)
+            assert (listening.state, listening.unread) == ("listening", 0)
         client.recv(5)
         assert client.recv(1) == b""
         assert next(row for row in sockets_of(os.getpid()) if row.fd == client.fileno()).state == "close-wait"
