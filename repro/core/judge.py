@@ -152,10 +152,10 @@ class Judge:
         settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
         has_settled = sample.now - self._memory.users_fell_at > settled_s
         is_at_it = not self._memory.users and self._memory.burns(sample)  # a process that works is on its way out
-        is_told = (
-            self._memory.beats_since_told(sample) >= ENOUGH_BEATS
-        )  # on a starved machine a GreenletExit takes its time
-        return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > GRACES * grace_s)
+        is_told = self._memory.beats_since_told(sample) >= ENOUGH_BEATS
+        is_starved = not is_told and self._memory.burns(sample)  # it may take seconds until a GreenletExit arrives
+        longest_s = max(GRACES * grace_s, self._limits.start_s if is_starved else 0.0)
+        return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > longest_s)
 
     # The decision
 

@@ -365,6 +365,20 @@ def test_a_starved_loop_has_its_time_to_hand_over_what_stops_its_users() -> None
     assert LIMITS.stop_grace_s + 1.1 < decision.at - decision.since <= 6.1  # five beats, and no three graces
 
 
+@pytest.mark.parametrize(("cores", "longest_s"), [(1.0, LIMITS.start_s), (0.01, 3 * LIMITS.stop_grace_s)])
+def test_users_that_nobody_tells_to_stop_are_unstoppable_all_the_same(cores: float, longest_s: float) -> None:
+    class Untold(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            slots = tuple(replace(slot, killed=0.0) for slot in reading.slots)
+            return replace(sample, readings=(replace(reading, slots=slots),))
+
+    decision = judged(Untold(lives_on=2, cores=cores))
+    assert decision.row.name == "users outlive the stop"
+    assert decision.at - decision.since == pytest.approx(longest_s, abs=2 * PERIOD_S)
+
+
 def test_bytes_lie_unread_only_when_the_loop_has_often_turned_past_the_same_ones() -> None:
     unread = Parked(on=ParkedOn.SOCKET, unread=99)
     prompt, starved = (judged(Cell(stuck=1, parked=unread, beats_a_second=beats)) for beats in (5, 0.5))
