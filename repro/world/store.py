@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 FILE = "run.sqlite"
+MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
 SCHEMA_VERSION = 1
@@ -176,15 +177,19 @@ def create_run(
         if (folder / FILE).exists():
             lock.close()
             raise StoreError(f"{folder} holds a run already; go on with it by --resume, or choose another folder")
-        connection = _connect(folder)
-        with connection:
-            connection.executescript(_TABLES)
-            for name, value in facts.items():
-                _set_fact(connection, name, value)
-            # Last: a file without them was never a whole run, and is not taken for one.
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-    return RunStore(folder, connection, lock)
+        _make(folder / MAKING, facts)
+        (folder / MAKING).replace(folder / FILE)  # whole or not there at all, for whoever looks at the run meanwhile
+        return RunStore(folder, _connect(folder), lock)
+
+
+def _make(path: Path, facts: Mapping[str, str]) -> None:
+    path.unlink(missing_ok=True)  # of a program that was killed while it made one
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(_TABLES)
+        for name, value in facts.items():
+            _set_fact(connection, name, value)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def open_run(folder: Path) -> RunStore:
@@ -257,7 +262,7 @@ def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise StoreError(f"{folder / FILE} was not written by repro, or its making was cut short; make the run anew")
+        raise StoreError(f"{folder / FILE} was not written by repro; `repro list runs` shows those that are")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{folder / FILE} was written by a newer repro (schema {version}, this one reads up to {SCHEMA_VERSION});"

@@ -87,7 +87,13 @@ def test_an_interrupted_run_leaves_nothing_and_can_be_read(signum: int, tmp_path
 def test_after_kill_9_the_cells_end_and_the_run_goes_on(tmp_path: Path) -> None:
     run, words = tmp_path / "run", ("--python", sys.executable, "--trials", "2", "--set", "users=2,3")
     with repro("run", "known/clean", *words, "--out", str(run), folder=tmp_path) as program:
-        until(lambda: run.exists() and any(cell.trials for cell in read_run(run).cells) and cells_of(program.pid))
+        until(
+            lambda: (
+                (run / "run.sqlite").exists()
+                and any(cell.trials for cell in read_run(run).cells)
+                and cells_of(program.pid)
+            )
+        )
         before = {(trial.cell_id, trial.number) for cell in read_run(run).cells for trial in cell.trials}
         program.kill()
         program.wait()

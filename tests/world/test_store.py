@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -30,7 +31,7 @@ from repro.model import (
     Trial,
     Verdict,
 )
-from repro.world.store import FILE, RunStore, create_run, find_run, list_runs, open_run, read_run
+from repro.world.store import FILE, MAKING, RunStore, create_run, find_run, list_runs, open_run, read_run
 
 LIMIT_S = 20.0
 STARTED = datetime(2024, 3, 15, 12, 30, 1, 234567, tzinfo=UTC)
@@ -270,6 +271,31 @@ def test_somebody_elses_file_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
         with pytest.raises(StoreError, match=words):
             new(folder)
     assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_whoever_looks_while_a_run_is_made_sees_it_whole_or_not_at_all(tmp_path: Path) -> None:
+    said: set[str] = set()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            for folder in folders:
+                try:
+                    read_run(folder)
+                except StoreError as error:
+                    said.add(str(error).partition(": ")[2])
+
+    folders = [tmp_path / str(number) for number in range(10)]
+    reader = threading.Thread(target=look)
+    reader.start()
+    for folder in folders:
+        folder.mkdir()
+        (folder / MAKING).write_bytes(b"half a file of a program that was killed")
+        new(folder).close()
+    is_over.set()
+    reader.join()
+    assert said <= {f"there is no {FILE} in it; `repro list runs` shows those that are"}
+    assert not list(tmp_path.rglob(MAKING))
 
 
 def test_a_newer_schema_asks_for_a_newer_program(tmp_path: Path) -> None:
