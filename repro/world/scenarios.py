@@ -76,11 +76,8 @@ def find_experiment(name: str) -> Source:
             return Source(name=name, path=path, text=_text(path))
     known = list_experiments()
     near = difflib.get_close_matches(name, known, n=1)
-    hint = (
-        f"did you mean {near[0]}?"
-        if near
-        else "`repro list experiments` shows those there are; a path must end in .toml"
-    )
+    other = "check the path" if name.endswith(".toml") else "a path must end in .toml"
+    hint = f"did you mean {near[0]}?" if near else f"`repro list experiments` shows those there are; {other}"
     raise UsageError(f"there is no experiment {name!r}; {hint}")
 
 
