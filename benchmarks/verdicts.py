@@ -71,10 +71,8 @@ ALARMS = (
     ),
     Claim(
         "read time-out of 60 s, five attempts, 2 % of the answers lost",
-        (
-            "clean",
-            "hang (unanswered)",
-        ),  # so it is when the second answer in a row is lost: it gives up after at most 616 s
+        # Unanswered when the second answer in a row is lost: it gives up after at most 616 s.
+        ("clean", "hang (unanswered)"),
         "locust-2637",
         (*USUAL, "fault=no_answer:share=0.02", "max_attempts=5", "users=20", "spawn_rate=20", "seconds=8"),
     ),

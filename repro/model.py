@@ -99,7 +99,7 @@ class Limits:
 
     ``stall_after_s``: seconds of silence beyond what an operation may take by its own long poll and
     time-outs. ``stop_grace_s``: seconds that users and process may take to end once told to.
-    ``start_s``: seconds from the start of the process to the first operation or the end of the spawn.
+    ``start_s``: seconds from the start of the process to its first user, of a script to its first operation.
     ``failing_share``: the share of failed operations from which a trial is ``failing``.
     ``beat_s``: seconds without a beat of the event loop from which it no longer turns.
     """
@@ -109,6 +109,11 @@ class Limits:
     start_s: float = 60.0
     failing_share: float = 0.5
     beat_s: float = 5.0
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds without a beat from which an event loop counts as standing: a stall may take them too."""
+        return max(self.beat_s, self.stall_after_s)
 
 
 @dataclass(frozen=True, kw_only=True)

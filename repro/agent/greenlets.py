@@ -54,9 +54,8 @@ def _dump(path, mode, limit_s, slot_of):
     gc.disable()
     try:
         if mode == "thread":
-            sources.read(
-                _files_in_sight()
-            )  # reading lets go of the GIL: from a loop that spins it comes back an interval later
+            # Reading lets go of the GIL: from a loop that spins it comes back an interval later.
+            sources.read(_files_in_sight())
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             document = _Dump(mode, began + limit_s, slot_of).document()
@@ -181,10 +180,7 @@ class _Dump:
 
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""
-        found = []
-        while frame is not None and len(found) < MOST_FRAMES:
-            found.append(self.frame(frame))
-            frame = frame.f_back
+        found = [self.frame(part) for part in _outwards(frame)]
         if len(found) > INNER_FRAMES + OUTER_FRAMES:
             cut = len(found) - INNER_FRAMES - OUTER_FRAMES
             found = [*found[:INNER_FRAMES], self.row(("", 0, "<%d frames cut>" % cut)), *found[-OUTER_FRAMES:]]
@@ -210,14 +206,17 @@ def _files_in_sight():
     """The source files of all frames that there are now."""
     kind = getattr(sys.modules.get("greenlet"), "greenlet", ())
     tops = [getattr(item, "gr_frame", None) for item in gc.get_objects() if isinstance(item, kind)]
-    found = set()
-    for top in tops + list(sys._current_frames().values()):
-        frame, depth = top, 0
-        while frame is not None and depth < MOST_FRAMES:
-            found.add(frame.f_code.co_filename)
-            frame = frame.f_back
-            depth += 1
-    return found
+    tops += sys._current_frames().values()
+    return {frame.f_code.co_filename for top in tops for frame in _outwards(top)}
+
+
+def _outwards(frame):
+    """A stack's frames, the innermost first."""
+    for _ in range(MOST_FRAMES):
+        if frame is None:
+            return
+        yield frame
+        frame = frame.f_back
 
 
 def _state(greenlet, frame):

@@ -237,6 +237,9 @@ def _hook(owner, name, title, limits, *, counts=True):
         return
 
     def call(*args, **kwargs):
+        slot = _current_slot()
+        if slot is not None and slot.depth:  # within another client's call, whose limits count
+            return original(*args, **kwargs)
         with operation(title, 0.0, *limits(args, kwargs), counts=counts):
             return original(*args, **kwargs)
 

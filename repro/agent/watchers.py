@@ -30,9 +30,8 @@ def _left(timer):
     """The seconds until a timer fires, where its loop counts by the monotonic clock, as libev does."""
     try:
         left_s = timer.at - _monotonic()
-    except (
-        Exception
-    ):  # gevent's libuv has no such attribute, and a timer that is stopped may raise: then it is not known
+    except Exception:
+        # gevent's libuv has no such attribute, and a timer that is stopped may raise: then it is not known.
         return {}
     return {"left_s": round(max(0.0, left_s), 1)} if -1.0 < left_s < MOST_LEFT_S else {}
 

@@ -89,26 +89,20 @@ def turning(views: Sequence[View]) -> Greenlet | None:
 
 def loop_of(stack: Sequence[Frame]) -> str:
     """Where somebody was caught, in words: the innermost frame that is not gevent's."""
-    if not stack:
-        return ""
-    frame = telling(stack)[-1]
-    code = f", `{frame.code}`" if frame.code else ""
-    return f"{frame.normalised}, line {frame.line}{code}"
+    return telling(stack)[-1].place if stack else ""
 
 
 def native_call(dump: Dump, thread: Thread) -> str:
-    """Where a thread stands, in words: ``gevent/_threading.py:188 put, `with self._mutex:`, called by user 7``."""
+    """Where a thread stands, in words: ``gevent/_threading.py:put, line 188, `with self._mutex:`, called by user 7``."""
     if not thread.stack:
         return ""
-    frame = thread.stack[-1]
-    code = f", `{frame.code}`" if frame.code else ""
     greenlet = dump.by_id(thread.greenlet)
     who = ""
     if greenlet is not None:
         name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
         who = f", called by {called(greenlet) or name}"
     wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
-    return f"{frame.normalised}, line {frame.line}{code}{wait}{who}"
+    return f"{thread.stack[-1].place}{wait}{who}"
 
 
 def waiting_place(views: Sequence[View]) -> str:

@@ -161,13 +161,16 @@ class Memory:
 
     def standing(self, sample: Sample) -> list[Reading]:
         """The processes whose event loop has not turned for longer than its limit; what came before the first user does not count."""
-        limit_s = max(self.limits.beat_s, self.limits.stall_after_s)
         polls = {
             reading.pid: max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
             for reading in sample.readings
         }
         began = load_at(sample) or 0.0
-        return [item for item in attached(sample) if sample.now - max(item.loop_at, began) > limit_s + polls[item.pid]]
+        return [
+            item
+            for item in attached(sample)
+            if sample.now - max(item.loop_at, began) > self.limits.silent_s + polls[item.pid]
+        ]
 
     def is_loop_silent(self, sample: Sample) -> bool:
         """Whether an event loop stands."""

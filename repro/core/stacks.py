@@ -53,6 +53,12 @@ class Frame:
         """``package/module.py:function``, the same in every environment."""
         return f"{folded(self.file)}:{self.function.rpartition('.')[2]}"
 
+    @property
+    def place(self) -> str:
+        """For people: ``gevent/_threading.py:put, line 188, `with self._mutex:```."""
+        code = f", `{self.code}`" if self.code else ""
+        return f"{self.normalised}, line {self.line}{code}"
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:

@@ -97,18 +97,16 @@ class Suspects:
     def _unseen(self, user: Stuck, sample: Sample) -> Kind:
         """Of one whose wait is not known, or is for another thread, as for a name to be resolved."""
         if user.slot.busy:
-            is_loading = load_at(sample) is None and self._memory.burns(
-                sample
-            )  # a client that is being made asks nobody
+            # A client that is being made, while the program is still importing, asks nobody.
+            is_loading = load_at(sample) is None and self._memory.burns(sample)
             is_undecided = is_loading or self._memory.is_loop_silent(sample)
             return Kind.UNANSWERED if self._is_over(user, sample) and not is_undecided else Kind.UNDECIDED
         is_elsewhere = user.parked is not None and user.parked.on is ParkedOn.ELSEWHERE
         return Kind.LOCKED if is_elsewhere and self._is_given_up(user, sample) else Kind.UNDECIDED
 
     def _on_socket(self, user: Stuck, fresh: list[Examination], sample: Sample) -> Kind:
-        if (
-            user.parked is not None and user.parked.unread
-        ):  # it may have come just now, or the loop may be late to hand it over
+        if user.parked is not None and user.parked.unread:
+            # It may have come just now, or the loop may be late to hand it over.
             is_lost = len(fresh) > 1 and self._memory.beats_unread(user.key) >= ENOUGH_BEATS
             return Kind.UNREAD if is_lost else Kind.UNDECIDED
         is_over = (

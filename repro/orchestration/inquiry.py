@@ -55,9 +55,10 @@ def examine(fleet: Fleet, beat_s: float) -> Examination:
     read_at: dict[int, float] = {}
     beats: dict[int, int] = {}
     for record in fleet.records():
-        if not record.read().loop_at:
+        beat_at = record.loop_beat_at()
+        if not beat_at:
             continue
-        left_s = record.loop_beat_at() + beat_s - time.monotonic()
+        left_s = beat_at + beat_s - time.monotonic()
         limit_s = max(POLL_S, min(EXAMINATION_S, left_s))
         path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s)
         if path is not None:
@@ -124,8 +125,7 @@ class _Sight:
 
     def best_dumps(self, decision: Decision) -> list[Dump]:
         """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
-        is_standing = decision.facts.loop_silent
-        wanted = "thread" if is_standing else "loop"
+        wanted = "thread" if decision.facts.loop_silent else "loop"
         by_pid: dict[int, Dump] = {}
         for dump in self.dumps:
             if dump.pid not in by_pid or dump.mode == wanted:
@@ -212,8 +212,9 @@ def _circumstances(
     readings = inquiry.fleet.read()
     blocked = blocked_main(views)
     user = turning(views)
-    by_faulthandler = f"{main[-1].normalised}, line {main[-1].line}" if main else ""
+    by_faulthandler = main[-1].place if main else ""
     place = native_call(*blocked) if blocked else by_faulthandler
+    early = unconnected(views)
     return Circumstances(
         load_at=inquiry.load_at,
         users=int(inquiry.cell.settings["users"]),
@@ -229,8 +230,8 @@ def _circumstances(
         elsewhere=peers_elsewhere(views, inquiry.backend_url),
         is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),
         loop=loop_of(user.stack) if user and not blocked else place,
-        connecting=unconnected(views)["connect"],
-        handshaking=unconnected(views)["do_handshake"],
+        connecting=early["connect"],
+        handshaking=early["do_handshake"],
     )
 
 

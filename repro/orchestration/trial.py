@@ -211,7 +211,7 @@ def _watcher(
         judge=Judge(site.limits, load),
         outputs=outputs,
         health=lambda: site.health(backend),
-        look=lambda fleet: site.examine(fleet, max(site.limits.beat_s, site.limits.stall_after_s)),
+        look=lambda fleet: site.examine(fleet, site.limits.silent_s),
         on_load=gateway.begin_load,
         cancelled=site.cancelled,
     )

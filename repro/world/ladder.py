@@ -53,8 +53,7 @@ LIMITS_S = {
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 
 SILENT_LIMIT_S = 0.3
-"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but not waited for.
-"""
+"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but hardly waited for."""
 NEEDLESS_LIMIT_S = 0.6
 """Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls without a
 pause hardly ever lets it run."""
