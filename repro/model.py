@@ -21,7 +21,10 @@ Level = str | int | float | bool
 
 
 class Verdict(StrEnum):
-    """What a trial came to. Only ``CLEAN`` and ``HANG`` count in a rate."""
+    """What a trial came to. Only ``CLEAN`` and ``HANG`` count in a rate.
+
+    ``INCONCLUSIVE``: it did nothing any more and had not ended, and what was seen of it does not show why.
+    """
 
     CLEAN = "clean"
     HANG = "hang"
@@ -31,6 +34,7 @@ class Verdict(StrEnum):
     BACKEND = "backend"
     ERROR = "error"
     INTERRUPTED = "interrupted"
+    INCONCLUSIVE = "inconclusive"
 
     @property
     def counts_in_rate(self) -> bool:

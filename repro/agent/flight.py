@@ -30,13 +30,14 @@ def borrow(name):
 class Slot:
     """One user's line in the record. ``depth`` counts calls within calls: only the outermost is an operation."""
 
-    __slots__ = ("base", "depth", "floats", "words")
+    __slots__ = ("base", "depth", "failed_before", "floats", "words")
 
     def __init__(self, words, floats, index):
         self.words = words
         self.floats = floats
         self.base = (at.SLOTS_AT // at.WORD) + index * at.SLOT_WORDS
         self.depth = 0
+        self.failed_before = 0
 
     def open(self, kind, number, greenlet_id):
         """Take the slot for a user that has just been born."""
@@ -137,6 +138,21 @@ class Record:
         self._error = type(error)
         raw = ("%s: %s" % (type(error).__name__, error)).encode("utf-8", "replace")[: at.ERROR_BYTES]
         self._memory[at.ERROR_AT : at.ERROR_AT + at.ERROR_BYTES] = raw.ljust(at.ERROR_BYTES, b"\0")
+
+    def death(self, counter, error, place):
+        """Keep what a greenlet died of; ``place`` is (file, line, function) of the frame that tells most.
+
+        The first death of a greenlet that starts users is kept whatever dies later.
+        """
+        words = self.words
+        words[counter] += 1
+        if counter == at.H_SPAWNER_DEATHS:
+            words[at.H_DEATHS] += 1
+        elif words[at.H_SPAWNER_DEATHS]:
+            return
+        text = ("%s: %s" % (type(error).__name__, error)).replace("\n", " ")[: at.ERROR_BYTES]
+        raw = ("%s\n%s\n%d\n%s" % (text, *place)).encode("utf-8", "replace")[: at.DEATH_BYTES]
+        self._memory[at.DEATH_AT : at.DEATH_AT + at.DEATH_BYTES] = raw.ljust(at.DEATH_BYTES, b"\0")
 
     def take(self, kind, greenlet_id):
         """A slot for a new user, or None when all are taken: then its operations are not seen."""

@@ -34,7 +34,8 @@ def _own_ident():
     return next((ident for ident, frame in sys._current_frames().items() if frame is here), 0)
 
 
-_MAIN = _own_ident()  # this module is imported in the main thread
+main_ident = _own_ident()
+"""The main thread's native id: who imports this in another thread says which it is."""
 
 
 def dump_from_loop(path, *, limit_s=LIMIT_S, slot_of=None):
@@ -130,7 +131,7 @@ class _Dump:
                 {
                     "ident": ident,
                     "name": names.get(ident, ""),
-                    "is_main": ident == _MAIN,
+                    "is_main": ident == main_ident,
                     "is_dumping": is_here,
                     "greenlet": id(greenlet) if greenlet is not None else 0,
                     "stack": self.stack(frame),

@@ -325,6 +325,114 @@ def _watch_user(greenlet):
     greenlet.rawlink(lambda _: _release(key))
 
 
+def _patch_hub(module):
+    """A greenlet that dies of an exception is printed and forgotten: it may be the one that was to start the users."""
+    original = module.Hub.handle_error
+
+    def handle_error(self, context, type, value, tb):  # noqa: A002  # gevent's own names: it may be called by them
+        try:
+            _note_death(context, value, tb)
+        except Exception as error:
+            flight.record.error(error)  # ours: the program's own handling goes on as it would
+        return original(self, context, type, value, tb)
+
+    module.Hub.handle_error = handle_error
+
+
+def _note_death(context, error, trace):
+    kinds = tuple(sys.modules[name].GreenletExit for name in ("greenlet",) if name in sys.modules)
+    if not isinstance(error, Exception) or isinstance(error, kinds):
+        return
+    frames = _frames(trace)
+    slot = _slots.get(id(context))
+    if slot is not None and slot.words[slot.base + at.S_KIND] == at.KIND_USER:
+        counter = at.H_USER_DEATHS
+    elif any(frame.f_globals.get("__name__") in _SPAWNERS for frame, _ in frames):
+        counter = at.H_SPAWNER_DEATHS
+    else:
+        counter = at.H_DEATHS
+    flight.record.death(counter, error, _place(frames))
+
+
+_SPAWNERS = ("locust.runners", "locust.dispatch")
+_LIBRARIES = ("site-packages", "dist-packages", os.sep + "lib" + os.sep + "python")
+
+
+def _frames(trace):
+    """A traceback's frames with their lines, the outermost first."""
+    found = []
+    while trace is not None:
+        found.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return found
+
+
+def _place(frames):
+    """The innermost frame of the program's own code, else of anybody's: file, line, function."""
+    own = [pair for pair in frames if not any(part in pair[0].f_code.co_filename for part in _LIBRARIES)]
+    if not frames:
+        return ("", 0, "")
+    frame, line = (own or frames)[-1]
+    return (frame.f_code.co_filename, line, frame.f_code.co_name)
+
+
+def _patch_tasks(module):
+    """Locust counts what a task raises as an error of its own, outside of all requests."""
+    original = getattr(module.TaskSet, "execute_next_task", None)
+    if original is None:
+        return
+
+    def execute_next_task(self, *args, **kwargs):
+        flight.record.words[at.H_ITERATIONS] += 1
+        slot = _current_slot()
+        if slot is not None:
+            slot.failed_before = slot.words[slot.base + at.S_FAILED]
+        return original(self, *args, **kwargs)
+
+    execute_next_task.__wrapped__ = original
+    module.TaskSet.execute_next_task = execute_next_task
+
+
+def _task_failed(exception=None, tb=None, **_):
+    """A task has ended by an exception; one of an operation is counted as that."""
+    slot = _current_slot()
+    if slot is not None and slot.words[slot.base + at.S_FAILED] != slot.failed_before:
+        return
+    if isinstance(exception, BaseException):
+        flight.record.death(at.H_ITERATION_ERRORS, exception, _place(_frames(tb)))
+    else:
+        flight.record.words[at.H_ITERATION_ERRORS] += 1
+
+
+class _Requests:
+    """Counts what Locust is told of requests, for clients that are not hooked: what was counted already is left out."""
+
+    def __init__(self):
+        self._seen = {}
+
+    def __call__(self, request_type="", name="", exception=None, **_):
+        slot = _current_slot()
+        if slot is None or slot.depth:
+            return
+        begun = slot.words[slot.base + at.S_BEGUN]
+        if begun == self._seen.get(slot.base, 0):
+            slot.begin(flight.record.name(("%s %s" % (request_type, name)).strip()), 0.0, 0.0, 0.0)
+            slot.end(failed=exception is not None)
+            if isinstance(exception, Exception):
+                flight.record.error(exception)
+        self._seen[slot.base] = slot.words[slot.base + at.S_BEGUN]
+
+
+def _is_signal():
+    """Whether a runner quits because of a signal: by Locust's handler of SIGTERM, or by a Ctrl-C."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "sig_term_handler":
+            return True
+        frame = frame.f_back
+    return sys.exc_info()[0] is KeyboardInterrupt
+
+
 def _patch_runners(module):
     original = module.Runner.__init__
     quit_runner = module.Runner.quit
@@ -333,9 +441,13 @@ def _patch_runners(module):
     def init(self, *args, **kwargs):
         original(self, *args, **kwargs)
         watch.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
+        events = getattr(getattr(self, "environment", None), "events", None)
+        for name, listener in (("user_error", _task_failed), ("request", _Requests())):
+            if hasattr(events, name):
+                getattr(events, name).add_listener(listener)
 
     def quit_seen(self, *args, **kwargs):
-        watch.note_stop()
+        watch.note_stop(by_signal=_is_signal())
         return quit_runner(self, *args, **kwargs)
 
     module.Runner.__init__, module.Runner.quit = init, quit_seen
@@ -348,6 +460,8 @@ _PATCHES = {
     "requests.sessions": _patch_requests,
     "urllib3.connectionpool": _patch_urllib3,
     "geventhttpclient.useragent": _patch_geventhttpclient,
+    "gevent.hub": _patch_hub,
     "locust.user.users": _patch_users,
+    "locust.user.task": _patch_tasks,
     "locust.runners": _patch_runners,
 }

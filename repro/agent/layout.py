@@ -15,9 +15,11 @@ NAMES = 64
 HEADER_WORDS = 64
 SLOT_WORDS = 16
 ERROR_BYTES = 256
+DEATH_BYTES = 1024
 NAMES_AT = HEADER_WORDS * WORD
 ERROR_AT = NAMES_AT + NAMES * NAME_BYTES  # the last error of an operation, as text
-SLOTS_AT = ERROR_AT + ERROR_BYTES
+DEATH_AT = ERROR_AT + ERROR_BYTES  # what the last greenlet died of: error, file, line and function, a line each
+SLOTS_AT = DEATH_AT + DEATH_BYTES
 
 # Header words. "f" behind a name: a float.
 H_MAGIC, H_PID, H_PARENT, H_SLOTS, H_NAMES = 0, 1, 2, 3, 4
@@ -33,6 +35,12 @@ H_THREAD_DUMP_ASKED, H_THREAD_DUMP_DONE = 17, 18
 H_LOAD_AT = 19  # f: when the first user began; of a script, the first operation
 H_BUDGET_SPENT = 20  # calls of the client that were refused because the run's budget of requests was spent
 H_SPAWNED = 21  # when all users were there: f
+H_DEATHS = 22  # greenlets that died of an exception and were no users
+H_USER_DEATHS = 23  # users that did
+H_SPAWNER_DEATHS = 24  # those that were starting users: counted among the deaths too
+H_ITERATIONS, H_ITERATION_ERRORS = 25, 26  # tasks of Locust's users: begun, ended by an exception
+H_STOPPED_BY_SIGNAL = 27  # 1: the runner quits because of a signal or a Ctrl-C
+H_NATIVE_TID = 28  # the agent's own thread, as the kernel numbers it; 0 where that is not known
 
 PHASE_BOOT, PHASE_READY, PHASE_LOAD, PHASE_STOPPING, PHASE_STOPPED = 0, 1, 2, 3, 4
 ROLE_NONE, ROLE_LOCAL, ROLE_MASTER, ROLE_WORKER, ROLE_SCRIPT = 0, 1, 2, 3, 4

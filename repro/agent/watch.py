@@ -16,12 +16,16 @@ LOOP_PERIOD_S = 0.2
 
 _sleep, _start_new_thread = time.sleep, _thread.start_new_thread  # as they are before anything is patched
 _faulthandler = flight.borrow("faulthandler")
+_get_ident = _thread.get_ident  # gevent's own gives a greenlet's
+_main_ident = 0
 _runner = None
 _attached_pid = 0
 
 
 def start_native():
     """Start the native thread of this process, and let ``faulthandler`` answer the signal that the judge names."""
+    global _main_ident
+    _main_ident = _get_ident()
     folder = os.environ["REPRO_TRIAL_DIR"]
     path = os.path.join(folder, "faulthandler-%d.txt" % os.getpid())
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -49,16 +53,18 @@ def attach(runner=None, role=at.ROLE_LOCAL):
     _beat_in_loop()
 
 
-def note_stop():
+def note_stop(*, by_signal=False):
     """The runner quits, by whomever it was asked."""
     record = flight.record
     if not record.floats[at.H_STOP_AT]:
         record.floats[at.H_STOP_AT] = flight.monotonic()
+        record.words[at.H_STOPPED_BY_SIGNAL] = by_signal
     record.phase(at.PHASE_STOPPING)
 
 
 def _beat_natively(record):
     words, floats = record.words, record.floats
+    words[at.H_NATIVE_TID] = getattr(_thread, "get_native_id", int)()
     answered = 0
     while True:
         floats[at.H_NATIVE_AT] = flight.monotonic()
@@ -99,6 +105,7 @@ def _answer(rung):
     try:
         from repro_agent import greenlets, hooks
 
+        greenlets.main_ident = _main_ident or greenlets.main_ident
         dump = greenlets.dump_from_loop if rung == "loop" else greenlets.dump_from_thread
         dump(path, slot_of=hooks.number_of)
     except BaseException as error:

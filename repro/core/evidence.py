@@ -65,8 +65,31 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception that ended a greenlet or a task: its text, and the place that tells most, the program's own where it has one."""
+
+    error: str
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """The greenlets of a process that died of an exception: ``starting_users`` are among the ``others``."""
+
+    users: int = 0
+    others: int = 0
+    starting_users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """One process's flight record at one moment. ``slots`` are the living users; the totals count the gone ones too."""
+    """One process's flight record at one moment. ``slots`` are the living users; the totals count the gone ones too.
+
+    ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception; ``raised``
+    is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told it to.
+    """
 
     pid: int
     parent: int
@@ -84,6 +107,16 @@ class Reading:
     budget_refusals: int
     error: str
     slots: tuple[Slot, ...]
+    deaths: Deaths = Deaths()
+    iterations: int = 0
+    iteration_errors: int = 0
+    raised: Raised | None = None
+    stopped_by_signal: bool = False
+
+    @property
+    def turned_at(self) -> float:
+        """When the event loop was last seen to turn: by its own beat, or by a user that ended an operation."""
+        return max(self.loop_at, max((slot.last_end for slot in self.slots if slot.is_user), default=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +144,30 @@ class Parked:
     inside: int | None = None
 
 
+class Standing(StrEnum):
+    """What a program without users that does nothing was found in.
+
+    ``LOCKED``: its threads stand in native locks that none of them can free. ``PARKED``: its greenlets wait for each other alone.
+    ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may wake it.
+    ``RUNNING``: it computes. The first in this order tells most where there are several processes.
+    """
+
+    LOCKED = "locked"
+    PARKED = "parked"
+    BLOCKED = "blocked"
+    RUNNING = "running"
+    WAITING = "waiting"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
 
     ``stirring`` are the processes in which a user, or another greenlet of the program's own, sleeps for a while: it might do what
     others wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
-    earlier that a user may have moved since. ``beats`` is how often each process's event loop had turned by then.
+    earlier that a user may have moved since. ``beats`` is how often each process's event loop had turned by then. ``standing`` says
+    of the processes that have no users what they were found in.
     """
 
     at: float
@@ -126,6 +176,12 @@ class Examination:
     stirring: frozenset[int] = frozenset()
     read_at: Mapping[int, float] = field(default_factory=dict)
     beats: Mapping[int, int] = field(default_factory=dict)
+    standing: Mapping[int, Standing] = field(default_factory=dict)
+
+    @property
+    def took_s(self) -> float:
+        """Seconds from the first stack that was read to the end of the look."""
+        return self.at - min(self.read_at.values(), default=self.at)
 
     def seen_at(self, pid: int) -> float:
         """The moment that the stacks of this process show."""

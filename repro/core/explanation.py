@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from repro.core.evidence import ParkedOn, Slot
+from repro.core.evidence import ParkedOn, Raised, Slot
 from repro.core.judge import Decision
 from repro.core.memory import Stuck
+from repro.core.stacks import folded
 from repro.core.swallowed import last_error, swallowed
-from repro.core.verdict import Phase
+from repro.core.verdict import Phase, RowName
 from repro.model import Bound, HangClass, Verdict
 
 PAUSE_S = 20.0
@@ -23,7 +24,7 @@ class Circumstances:
     """What the explanation needs beside the decision.
 
     ``load_at`` is when the load began and ``users`` how many there were to be; ``output`` is both outputs' text,
-    ``error`` the last error of an operation. ``native_call`` says where the main thread stands when the loop does not
+    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of. ``native_call`` says where the main thread stands when the loop does not
     turn, ``native_holder`` who holds what it waits for, ``loop`` which loop burns the core, ``is_stopped`` whether a signal has
     stopped the process. ``survivors`` says where users are that outlive the stop, ``elsewhere`` whom those wait for who wait
     for another server than the backend. ``connecting`` and
@@ -36,6 +37,7 @@ class Circumstances:
     seconds: float
     output: str = ""
     error: str = ""
+    raised: Raised | None = None
     backend_reason: str = ""
     budget_refusals: int = 0
     connecting: int = 0
@@ -115,9 +117,11 @@ def _unstoppable(decision: Decision, around: Circumstances) -> str:
 
 
 def _frozen(decision: Decision, around: Circumstances) -> str:
-    if decision.row.name == "never began":
+    if decision.row.name is RowName.NEVER_BEGAN or decision.facts.start_over:
         where = f" in {around.native_call}" if around.native_call else ""
         return f"No user ever began in {decision.at - decision.since:.0f} s: the process stands{where}."
+    if decision.row.name is RowName.SILENT_IN_LOCKS:
+        return _in_locks(decision, around)
     silent = (
         f"The event loop has not turned for {decision.at - decision.since:.1f} s, since {_moment(decision, around)}"
     )
@@ -131,9 +135,27 @@ def _frozen(decision: Decision, around: Circumstances) -> str:
     return f"{silent}; {who} users stand still{where}.{gil}{holder}"
 
 
+def _in_locks(decision: Decision, around: Circumstances) -> str:
+    gil = " The agent's native thread does not run either: the GIL is held." if decision.facts.native_silent else ""
+    where = (
+        f": the main thread waits in {around.native_call}, in a native lock without a time limit"
+        if around.native_call
+        else ""
+    )
+    holder = f" That lock is {held_by(around.native_holder)}." if around.native_holder else ""
+    return f"{_silence(decision)}, and it has not ended{where}.{gil}{holder}"
+
+
+def _silence(decision: Decision) -> str:
+    """``After 6 operations the program has done nothing for 12.0 s``."""
+    ended = decision.facts.ended
+    after = f"After {ended} operation{'' if ended == 1 else 's'} the program" if ended else "The program"
+    return f"{after} has done nothing for {decision.at - decision.since:.1f} s"
+
+
 def _spinning(decision: Decision, around: Circumstances) -> str:
     where = f", in {around.loop}" if around.loop else ""
-    if decision.row.name == "never began, a core burns":
+    if decision.row.name is RowName.NEVER_BEGAN_BURNING:
         return f"No user ever began in {decision.at - decision.since:.0f} s, while {decision.facts.cores:.1f} cores burn{where}."
     if decision.facts.turning:
         return (
@@ -148,6 +170,8 @@ def _spinning(decision: Decision, around: Circumstances) -> str:
 
 
 def _deadlocked(decision: Decision, around: Circumstances) -> str:
+    if decision.row.name is RowName.SILENT_PARKED:
+        return f"{_begun(decision)}: its greenlets wait for each other alone{_at_place(around)}."
     if decision.facts.unread and not decision.facts.locked:
         return (
             f"{_who(decision, around)} in flight in {_operations(decision.stuck)} since {_moment(decision, around)}: an answer "
@@ -156,6 +180,16 @@ def _deadlocked(decision: Decision, around: Circumstances) -> str:
     on = Counter(_lock(user) for user in decision.stuck)
     locks = "; ".join(f"{count} on {lock}" for lock, count in on.most_common(MAX_NAMES))
     return f"{_who(decision, around)} parked for good since {_moment(decision, around)}, {locks}."
+
+
+def _begun(decision: Decision) -> str:
+    if decision.facts.start_over:
+        return f"No user ever began in {decision.at - decision.since:.0f} s"
+    return f"{_silence(decision)}, and it has not ended"
+
+
+def _at_place(around: Circumstances) -> str:
+    return f"; it stands in {around.native_call}" if around.native_call else ""
 
 
 def _unanswered(decision: Decision, around: Circumstances) -> str:
@@ -202,22 +236,31 @@ def _reason(decision: Decision, around: Circumstances) -> str:
     error = around.error or last_error(around.output)
     because = f": {error}" if error else ""
     ended = f"{facts.ended} operations ended, {facts.failed} of them failed"
+    raised = _raised(around)
+    unexplained = f"what was seen does not show why{_at_place(around)}"
     reasons = {
-        "the backend has died": f"the backend has died: {around.backend_reason}",
-        "ended before it began": f"ended with exit code {facts.exit_code} before {'any user began' if facts.ended else 'it sent anything'}"
+        RowName.CUT_SHORT: f"told to stop by a signal after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
+        RowName.NO_USER_STARTED: f"no user could be started{raised}",
+        RowName.ALL_USERS_DIED: f"all users died{raised}; {ended}",
+        RowName.TASKS_FAILED: f"{facts.iteration_errors} of {facts.iterations} tasks ended by an exception outside of any operation"
+        f"{raised}; {ended}",
+        RowName.NEVER_BEGAN_UNEXPLAINED: f"no user began in {decision.at - decision.since:.0f} s, and {unexplained}",
+        RowName.SILENT_UNEXPLAINED: f"{_silence(decision)} and has not ended; {unexplained}",
+        RowName.BACKEND_DIED: f"the backend has died: {around.backend_reason}",
+        RowName.ENDED_BEFORE_IT_BEGAN: f"ended with exit code {facts.exit_code} before {'any user began' if facts.ended else 'it sent anything'}"
         + (f": {last_error(around.output)}" if last_error(around.output) else ""),
-        "died": f"{_death(facts.exit_code)} after {ended}"
+        RowName.DIED: f"{_death(facts.exit_code)} after {ended}"
         + (f": {last_error(around.output)}" if last_error(around.output) else ""),
-        "ended by itself without a call": "ended by itself with exit code 0 without a call of the client",
-        "ended by itself": f"ended by itself with exit code 0 after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
-        "every operation failed, the backend silent": f"all {facts.ended} operations failed while the backend did not answer: "
+        RowName.ENDED_WITHOUT_A_CALL: "ended by itself with exit code 0 without a call of the client",
+        RowName.ENDED_BY_ITSELF: f"ended by itself with exit code 0 after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
+        RowName.ALL_FAILED_BACKEND_SILENT: f"all {facts.ended} operations failed while the backend did not answer: "
         f"{around.backend_reason}",
-        "every operation failed at once": f"all {facts.ended} operations failed{because}",
-        "operations failed": f"{ended}{because}",
-        "nothing was sent": "the load ran its time, and no operation ever ended",
-        "no answer, the backend silent": f"{len(decision.stuck)} users wait for answers, and the backend does not answer "
+        RowName.ALL_FAILED: f"all {facts.ended} operations failed{because}",
+        RowName.OPERATIONS_FAILED: f"{ended}{because}",
+        RowName.NOTHING_SENT: "the load ran its time, and no operation ever ended",
+        RowName.NO_ANSWER_BACKEND_SILENT: f"{len(decision.stuck)} users wait for answers, and the backend does not answer "
         f"its probe either: {around.backend_reason}",
-        "ran and ended": ended,
+        RowName.RAN_AND_ENDED: ended,
     }
     spent = (
         f"; {around.budget_refusals} calls were refused: the budget of requests is spent"
@@ -225,6 +268,15 @@ def _reason(decision: Decision, around: Circumstances) -> str:
         else ""
     )
     return reasons[name] + spent if decision.row.verdict is not Verdict.HANG else ended
+
+
+def _raised(around: Circumstances) -> str:
+    """``: ValueError: math domain error, raised in locust/distribution.py:weight_users, line 53``, or nothing."""
+    if around.raised is None:
+        error = last_error(around.output)
+        return f": {error}" if error else ""
+    place = around.raised
+    return f": {place.error}, raised in {folded(place.file)}:{place.function}, line {place.line}"
 
 
 def held_by(holder: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from repro.core.evidence import Examination, ParkedOn, Role, Sample
+from repro.core.evidence import Examination, ParkedOn, Role, Sample, Standing
 from repro.core.memory import BURNS_FOR_S, DECLINE_S, ENOUGH_BEATS, Load, Memory, Stuck, attached, load_at
 from repro.core.suspects import Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
@@ -26,6 +26,14 @@ LONGEST_EXTENSION_S = 150.0
 STOPPED_WITHIN_S = 4.0
 """Whoever has done something within so long before the stop was not stuck by then."""
 GRACES = 3
+LOOKS_S = 3.0
+"""So long before the time to begin is over a program is looked at, twice."""
+DIED_FOR_S = 2.0
+"""Seconds after the death of those who start users, or of the last user, in which others may yet begin."""
+LONGEST_LOOK_S = 30.0
+"""Seconds within which two looks at an idle program must agree; after them it is not known in what it stands."""
+LOOK_SPARES = 4
+"""So many times as long as a look took the loop is left alone: a crowd's stacks take it a second."""
 
 
 class Step(Enum):
@@ -68,7 +76,9 @@ class Judge:
         if row is not None:
             return self._decision(row, facts, sample, stuck)
         waited_for = self._suspects.waited_for(sample)
-        if self._may_examine(sample.now, is_urgent=bool(overdue or waited_for)) and (suspects or waited_for):
+        is_idle = self._idle_since(sample) is not None
+        is_urgent = bool(overdue or waited_for or is_idle)
+        if self._may_examine(sample.now, is_urgent=is_urgent) and (suspects or is_urgent):
             return Step.EXAMINE
         if self._is_load_over(sample, waited_for):
             self._memory.asked_stop = sample.now
@@ -86,7 +96,10 @@ class Judge:
 
     def _may_examine(self, now: float, *, is_urgent: bool) -> bool:
         every_s = EXAMINE_EVERY_S if is_urgent else max(EXAMINE_EVERY_S, self._limits.stall_after_s / 4)
-        return not self._memory.looks or now - self._memory.looks[-1].at >= every_s
+        if not self._memory.looks:
+            return True
+        last = self._memory.looks[-1]
+        return now - last.at >= max(every_s, LOOK_SPARES * last.took_s)
 
     # The facts
 
@@ -96,13 +109,15 @@ class Judge:
         standing = memory.standing(sample)
         idle_since = sample.now - BURNS_FOR_S if kinds.get(Kind.TURNING) else memory.progress_at
         burning_since = min((reading.loop_at for reading in standing), default=idle_since)
+        standing_in = self._standing_in(sample)
         ended, failed = (sum(getattr(reading, name) for reading in sample.readings) for name in ("ended", "failed"))
         return Facts(
             phase=phase,
             exit_code=self._exit_code(sample),
             load_s=sample.now - began if began else 0.0,
             is_script=any(reading.role is Role.SCRIPT for reading in sample.readings),
-            start_over=phase is Phase.START and self._is_start_over(sample),
+            start_over=phase is Phase.START and self._is_start_over(sample) and standing_in is not None,
+            loop_turns=memory.is_loop_turning(sample),
             loop_silent=bool(standing),
             native_silent=any(sample.now - r.native_at > self._limits.beat_s for r in attached(sample) if r.native_at),
             cores=memory.cores(sample, burning_since, pids=[reading.pid for reading in standing]),
@@ -116,10 +131,72 @@ class Judge:
             ended=ended,
             failed=failed,
             failing_share=self._limits.failing_share,
+            iterations=sum(reading.iterations for reading in sample.readings),
+            iteration_errors=sum(reading.iteration_errors for reading in sample.readings),
+            starters_died=phase is Phase.START and self._have_starters_died(sample),
+            users_died=phase is Phase.LOAD and self._have_users_died(sample),
+            by_signal=self._is_cut_short(sample),
+            standing=standing_in,
             is_faulted=self._load.is_faulted,
             backend_alive=sample.backend.is_alive,
             backend_answering=sample.backend.is_answering,
         )
+
+    # What is no hang
+
+    def _have_starters_died(self, sample: Sample) -> bool:
+        died_at = self._memory.starters_died_at
+        return died_at is not None and sample.now - died_at > DIED_FOR_S
+
+    def _have_users_died(self, sample: Sample) -> bool:
+        memory = self._memory
+        has_died = any(reading.deaths.users for reading in sample.readings)
+        is_over = memory.has_users and not memory.users and sample.now - memory.users_fell_at > DIED_FOR_S
+        return has_died and is_over and memory.asked_stop is None
+
+    def _is_cut_short(self, sample: Sample) -> bool:
+        """Whether the runner was told to quit before its time by a signal that was not ours."""
+        began, stop_at = load_at(sample), self._memory.stop_at(sample)
+        if began is None or stop_at is None or self._memory.asked_stop is not None:
+            return False
+        is_early = stop_at - began < self._load.seconds - DECLINE_S / 2
+        return is_early and any(reading.stopped_by_signal for reading in sample.readings)
+
+    # A program without users that does nothing any more
+
+    def _idle_since(self, sample: Sample) -> float | None:
+        """Since when the program should have done something: its users begun, or a script ended an operation; None when it has.
+
+        A script is looked at once its time is over and it has done nothing for the second half of it, and for a stall's time.
+        """
+        if sample.exit_code is not None or self._memory.asked_stop is not None:
+            return None
+        began = load_at(sample)
+        if began is None:
+            looks_from = (self._memory.began or sample.now) + self._limits.start_s - LOOKS_S
+            return looks_from if sample.now > looks_from else None
+        is_script = any(reading.role is Role.SCRIPT for reading in sample.readings)
+        if not is_script or self._memory.users or sample.now - began < self._load.seconds:
+            return None
+        quiet_s = sample.now - self._memory.progress_at
+        is_quiet = quiet_s > max(self._load.seconds / 2, self._limits.stall_after_s)
+        return self._memory.progress_at if is_quiet else None
+
+    def _standing_in(self, sample: Sample) -> Standing | None:
+        """In what such a program was found, by two looks; None while there is none, or the looks do not agree yet."""
+        since = self._idle_since(sample)
+        if since is None:
+            return None
+        natives = [
+            reading.native_at for reading in sample.readings if reading.pid in sample.cpu_s and reading.native_at
+        ]
+        if natives and all(sample.now - native_at > self._limits.silent_s for native_at in natives):
+            return Standing.LOCKED  # not even the agent's own thread runs: the GIL is held
+        if load_at(sample) is None and not self._is_start_over(sample):
+            return None
+        found = self._memory.standing_since(since)
+        waited_s = sample.now - since - max(self._load.seconds / 2, self._limits.stall_after_s)
+        return Standing.UNKNOWN if found is None and waited_s > LONGEST_LOOK_S else found
 
     def _exit_code(self, sample: Sample) -> int | None:
         """The leader's; a script that has had its time and its grace counts as ended well, for it knows no stop."""
@@ -137,8 +214,13 @@ class Judge:
         if began is None or self._memory.asked_stop is not None or self._memory.stop_at(sample) is not None:
             return False
         over_s = sample.now - began - self._load.seconds
-        must_wait = bool(waited_for) or self._is_burning(sample)
+        must_wait = bool(waited_for) or self._is_burning(sample) or self._is_script_quiet(sample, began)
         return over_s >= 0 and (not must_wait or over_s > LONGEST_EXTENSION_S)
+
+    def _is_script_quiet(self, sample: Sample, began: float) -> bool:
+        """Whether a script has done nothing for the second half of its time: it may have ended its work, or hang."""
+        is_script = any(reading.role is Role.SCRIPT for reading in sample.readings)
+        return is_script and self._memory.progress_at < began + self._load.seconds / 2
 
     def _is_burning(self, sample: Sample) -> bool:
         """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
@@ -188,6 +270,8 @@ class Judge:
     def _since(self, facts: Facts, sample: Sample, stuck: tuple[Stuck, ...]) -> float:
         if facts.start_over:
             return self._memory.began or sample.now
+        if facts.standing is not None:
+            return self._memory.progress_at
         if facts.loop_silent:
             return min(reading.loop_at for reading in attached(sample))
         if facts.grace_over:

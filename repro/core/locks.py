@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.core.evidence import Examination, Parked, ParkedOn
 
@@ -17,12 +17,19 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class LockWatch:
-    """One lock: who waits for it and who holds it, since when nobody has got it, until when it may yet be freed."""
+    """One lock: who waits for it and who holds it, since when its queue has not moved, until when it may yet be freed.
+
+    ``looked_at`` is the moment that the last look shows; ``beats`` is how often the waiters' event loop has turned since
+    the queue last moved, without end where that is not known.
+    """
 
     waiters: frozenset[Key]
     holder: str
     since: float
     may_be_freed_until: float
+    looked_at: float
+    beats: float = float("inf")
+    first_beat: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class LockBook:
         for key, parked in look.parked.items():
             if parked.lock:
                 waiting.setdefault(parked.lock, {})[key] = parked
-        self._watches = {lock: self._watch(lock, waiters, look.at) for lock, waiters in waiting.items()}
+        self._watches = {lock: self._watch(lock, waiters, look, moved_at) for lock, waiters in waiting.items()}
         self._waits = {
             key: self._wait(key, parked, look.seen_at(key[0]), moved_at.get(key, 0.0))
             for key, parked in look.parked.items()
@@ -62,21 +69,42 @@ class LockBook:
         wait = self._waits.get(key)
         return wait is not None and now > wait.ends_at + SLACK_S
 
-    def _watch(self, lock: str, waiting: Mapping[Key, Parked], at: float) -> LockWatch:
+    def _watch(
+        self, lock: str, waiting: Mapping[Key, Parked], look: Examination, moved_at: Mapping[Key, float]
+    ) -> LockWatch:
         before = self._watches.get(lock)
-        waiters = frozenset(waiting)
-        example = next(iter(waiting.values()))
-        if before is not None and before.waiters <= waiters and not _changed(before.holder, example.holder):
-            return LockWatch(waiters, example.holder, before.since, before.may_be_freed_until)
+        key, example = next(iter(waiting.items()))
+        beats = look.beats.get(key[0])
+        seen_at = look.seen_at(key[0])
+        if (
+            before is not None
+            and not _has_moved(before, waiting, moved_at)
+            and not _changed(before.holder, example.holder)
+        ):
+            turned = beats - before.first_beat if beats is not None and before.first_beat is not None else float("inf")
+            return replace(before, waiters=frozenset(waiting), holder=example.holder, looked_at=seen_at, beats=turned)
         left_s = example.root_left_s if example.root is ParkedOn.TIMER else 0.0
         patience_s = left_s + SLACK_S if 0 < left_s <= PATIENCE_S else 0.0
-        return LockWatch(waiters, example.holder, at, at + patience_s)
+        return LockWatch(
+            waiters=frozenset(waiting),
+            holder=example.holder,
+            since=look.at,
+            may_be_freed_until=look.at + patience_s,
+            looked_at=seen_at,
+            beats=0 if beats is not None else float("inf"),
+            first_beat=beats,
+        )
 
     def _wait(self, key: Key, parked: Parked, at: float, moved_at: float) -> _Wait:
         before = self._waits.get(key)
         if before is not None and before.lock == parked.lock and before.seen_at > moved_at:
             return before
         return _Wait(parked.lock, at, at + parked.left_s)
+
+
+def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mapping[Key, float]) -> bool:
+    """Whether the queue has moved since the last look: one has left it, be it that it came back since."""
+    return any(key not in waiting or moved_at.get(key, 0.0) > before.looked_at for key in before.waiters)
 
 
 def _changed(before: str, now: str) -> bool:

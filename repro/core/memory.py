@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from repro.core.evidence import Examination, Parked, Reading, Sample, Slot
+from repro.core.evidence import Examination, Parked, Reading, Sample, Slot, Standing
 from repro.core.locks import LockBook
 from repro.core.verdict import STANDING_CORES
 from repro.model import Limits
@@ -13,6 +13,9 @@ from repro.model import Limits
 BURNS_FOR_S = 2.0
 DECLINE_S = 1.0
 HISTORY_S = 60.0
+PACE_S = 10.0
+CROWD_TURNS = 4.0
+MOST_CROWD_S = 60.0
 ENOUGH_BEATS = 5
 """So often an event loop must turn before what it was to hand over must have arrived; it does within a second, unless it is starved."""
 
@@ -72,6 +75,9 @@ class Memory:
     users_grew_at: float = 0.0
     others: int = 0
     others_at: float = 0.0
+    starters_died_at: float | None = None
+    paces: list[tuple[float, int]] = field(default_factory=list)
+    in_flight: int = 0
 
     def remember(self, sample: Sample) -> None:
         """Take a sample."""
@@ -83,10 +89,13 @@ class Memory:
         last_end = max((slot.last_end for reading in sample.readings for slot in reading.slots), default=0.0)
         self.progress_at = max(self.progress_at, last_end, load_at(sample) or 0.0)
         self.ended = ended
+        self.paces = [pace for pace in self.paces if pace[0] > sample.now - PACE_S]
+        self.paces.append((sample.now, ended))
         self.cpu = [entry for entry in self.cpu if entry[0] > sample.now - HISTORY_S]
         self.cpu.append((sample.now, dict(sample.cpu_s)))
         self.has_users |= any(slot.is_user for reading in sample.readings for slot in reading.slots)
         users = self.users_in(sample)
+        self.in_flight = sum(1 for _, slot in users if slot.busy)
         if len(users) < self.users:
             self.users_fell_at = sample.now
         if len(users) > self.users:
@@ -98,9 +107,23 @@ class Memory:
             self.told_beats = {}
         elif not self.told_beats:
             self.told_beats = {reading.pid: reading.loop_beats for reading in sample.readings}
+        if self.starters_died_at is None and any(reading.deaths.starting_users for reading in sample.readings):
+            self.starters_died_at = sample.now
         others = ended - sum(slot.ended for _, slot in users)
         if others != self.others:  # less, too: a user that went took its share along
             self.others, self.others_at = others, sample.now
+
+    @property
+    def crowd_s(self) -> float:
+        """Seconds that a user may have to wait for the others alone: four times an operation's mean by Little's law.
+
+        The mean is the operations in flight over those that end each second. Three thousand users of a server that answers
+        150 a second wait 20 s each, and nobody is stuck. 0 where nothing ends, so that nothing explains a wait.
+        """
+        (then, before), (now, ended) = self.paces[0], self.paces[-1]
+        if ended <= before or now - then < DECLINE_S:
+            return 0.0
+        return min(CROWD_TURNS * self.in_flight * (now - then) / (ended - before), MOST_CROWD_S)
 
     def users_in(self, sample: Sample) -> list[tuple[int, Slot]]:
         """The living users; where the scenario has never had any, everybody who calls the client."""
@@ -169,8 +192,18 @@ class Memory:
         return [
             item
             for item in attached(sample)
-            if sample.now - max(item.loop_at, began) > self.limits.silent_s + polls[item.pid]
+            if sample.now - max(item.turned_at, began) > self.limits.silent_s + polls[item.pid]
         ]
+
+    def is_loop_turning(self, sample: Sample) -> bool:
+        """Whether an event loop has turned lately."""
+        return any(sample.now - reading.turned_at <= self.limits.silent_s for reading in attached(sample))
+
+    def standing_since(self, moment: float) -> Standing | None:
+        """In what two looks since then found the processes without users; None before they were made, or where they differ."""
+        looks = [look for look in self.looks if look.at > moment]
+        kinds = {min(look.standing.values(), key=list(Standing).index, default=Standing.UNKNOWN) for look in looks}
+        return kinds.pop() if len(looks) > 1 and len(kinds) == 1 else None
 
     def is_loop_silent(self, sample: Sample) -> bool:
         """Whether an event loop stands."""

@@ -20,6 +20,8 @@ LATE_S = 4.0
 """A loop that has not turned for so long tells nothing of who sleeps."""
 GIVEN_UP_STALLS = 2
 """So many times ``stall_after_s`` a user may still wait for something that others might do, once the load's time is over."""
+MOVE_BEATS = 3
+"""So often an event loop must turn while a lock's queue stands still: a starved one turns once between two looks."""
 ENDLESS = float("inf")
 
 
@@ -49,12 +51,13 @@ class Suspects:
             user
             for user in users
             if (user.slot.busy or user.slot.is_user)
-            and sample.now - user.since > _poll_s(user.slot) + self._limits.stall_after_s / 2
+            and sample.now - user.since > _poll_s(user.slot) + (self._limits.stall_after_s + self._memory.crowd_s) / 2
         ]
 
     def is_overdue(self, user: Stuck, sample: Sample) -> bool:
-        """Whether the user has been quiet for longer than its operation may be by its own long poll."""
-        return sample.now - user.since > _poll_s(user.slot) + self._limits.stall_after_s
+        """Whether the user has been quiet for longer than its own long poll, and the others' turns, can explain."""
+        allowed_s = self._limits.stall_after_s + self._memory.crowd_s
+        return sample.now - user.since > _poll_s(user.slot) + allowed_s
 
     def kind(self, user: Stuck, sample: Sample) -> Kind:
         """What an overdue user is for certain."""
@@ -150,10 +153,12 @@ class Suspects:
         watch = memory.locks.of(parked.lock)
         if watch is None:
             return True  # nothing that could wake it, in two looks
-        unchanged_s = memory.looks[-1].at - watch.since
+        unchanged_s = memory.looks[-1].at - watch.since - memory.crowd_s
+        # A loop that hardly turned has given the lock to nobody, and could not have.
+        has_turned = watch.beats >= MOVE_BEATS
         if parked.root in _MAY_GET_ON or self._gets_on_inside(user, parked, sample):
-            return unchanged_s >= stall_s and self._is_given_up(user, sample)
-        return sample.now > watch.may_be_freed_until and unchanged_s >= stall_s / 2
+            return has_turned and unchanged_s >= stall_s and self._is_given_up(user, sample)
+        return has_turned and sample.now > watch.may_be_freed_until and unchanged_s >= stall_s / 2
 
     def _gets_on_inside(self, user: Stuck, parked: Parked, sample: Sample) -> bool:
         """Whether the user that stands in the lock's block has done something lately: then it will leave it one day."""
@@ -165,7 +170,7 @@ class Suspects:
         slot = user.slot
         finite = [limit for limit in (slot.poll_s, slot.attempt_s) if limit != ENDLESS]
         all_s = min(slot.ceiling_s, CEILING_WAITED_FOR_S) if finite[1:] else 0.0
-        return sample.now - user.since > self._limits.stall_after_s + max(*finite, all_s, 0.0)
+        return sample.now - user.since > self._limits.stall_after_s + self._memory.crowd_s + max(*finite, all_s, 0.0)
 
     def _is_given_up(self, user: Stuck, sample: Sample) -> bool:
         """Whether the load's time is over, this user has long not moved, and nobody who works for it has either."""

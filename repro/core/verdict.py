@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from repro.core.evidence import Standing
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
@@ -35,7 +36,7 @@ class Phase(StrEnum):
 class Facts:
     """What the judge has made of the samples; seconds, users, operations. ``cores`` is processor time a second.
 
-    ``loop_silent`` is true when an event loop has not turned for longer than its limit, ``native_silent`` when the
+    ``loop_turns`` is true when one has turned lately, ``loop_silent`` when one has not for longer than its limit, ``native_silent`` when the
     agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and ``turning`` (running without
     an end, others get on) count users that are stuck for certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
     flight may take. ``grace_over`` is true when the time for stopping has passed and no user has gone lately.
@@ -46,6 +47,7 @@ class Facts:
     load_s: float = 0.0
     is_script: bool = False
     start_over: bool = False
+    loop_turns: bool = False
     loop_silent: bool = False
     native_silent: bool = False
     cores: float = 0.0
@@ -59,6 +61,12 @@ class Facts:
     ended: int = 0
     failed: int = 0
     failing_share: float = 0.5
+    iterations: int = 0
+    iteration_errors: int = 0
+    starters_died: bool = False
+    users_died: bool = False
+    by_signal: bool = False
+    standing: Standing | None = None
     is_faulted: bool = False
     backend_alive: bool = True
     backend_answering: bool = True
@@ -91,76 +99,125 @@ class Facts:
         is_enough = self.exited or (self.ended >= FAILED_AT_ONCE and self.load_s >= FAILED_FOR_S)
         return self.ended > 0 and self.failed == self.ended and is_enough
 
+    @property
+    def nobody_goes_on(self) -> bool:
+        """Whether it is the program itself that does nothing: no user has begun, or it is a script."""
+        return self.start_over or self.standing is not None
+
+    @property
+    def may_be_woken(self) -> bool:
+        """Whether an event loop turns, or waits, that could go on with what has not begun."""
+        return self.loop_turns or self.standing is Standing.WAITING
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a signal from outside ended the load before its time, though its users ended well."""
+        return self.exited and self.by_signal
+
+
+class RowName(StrEnum):
+    """The rows of the table. What depends on one asks for it by this; the text is for people."""
+
+    BACKEND_DIED = "the backend has died"
+    ENDED_BEFORE_IT_BEGAN = "ended before it began"
+    DIED = "died"
+    ENDED_WITHOUT_A_CALL = "ended by itself without a call"
+    ENDED_BY_ITSELF = "ended by itself"
+    CUT_SHORT = "told to stop by a signal"
+    NO_USER_STARTED = "no user could be started"
+    ALL_USERS_DIED = "all users died"
+    ALL_FAILED_BACKEND_SILENT = "every operation failed, the backend silent"
+    ALL_FAILED = "every operation failed at once"
+    OPERATIONS_FAILED = "operations failed"
+    TASKS_FAILED = "tasks failed"
+    NOTHING_SENT = "nothing was sent"
+    RAN_AND_ENDED = "ran and ended"
+    LOOP_STANDS_BURNING = "the event loop stands, a core burns"
+    LOOP_STANDS = "the event loop stands"
+    SILENT_IN_LOCKS = "a program stands in native locks"
+    SILENT_PARKED = "a program's greenlets wait for each other"
+    NEVER_BEGAN_BURNING = "never began, a core burns"
+    NEVER_BEGAN = "never began"
+    NEVER_BEGAN_UNEXPLAINED = "never began, and nothing shows why"
+    SILENT_UNEXPLAINED = "did nothing any more, and nothing shows why"
+    LOCKED = "users parked on locks"
+    UNREAD = "answers lie unread"
+    BURNING = "the loop turns, a core burns, nothing ends"
+    NO_ANSWER_BACKEND_SILENT = "no answer, the backend silent"
+    NO_ANSWER = "no byte came back"
+    TURNING = "users turn in a loop, others get on"
+    USERS_OUTLIVE_THE_STOP = "users outlive the stop"
+    PROCESS_OUTLIVES_THE_STOP = "the process outlives the stop"
+
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: a name for people, what must hold, and what it then is."""
+    """One row of the table: its name, what must hold, and what it then is."""
 
-    name: str
+    name: RowName
     holds: Callable[[Facts], bool]
     verdict: Verdict
     hang_class: HangClass | None = None
 
 
 TABLE = (
-    Row("the backend has died", lambda f: not f.backend_alive, Verdict.BACKEND),
-    Row("ended before it began", lambda f: f.exited and f.phase is Phase.START, Verdict.CRASH),
-    Row("died", lambda f: f.exited and (f.exit_code or 0) != 0, Verdict.CRASH),
-    Row("ended by itself without a call", lambda f: f.exited and f.is_script and f.ended == 0, Verdict.CRASH),
-    Row("ended by itself", lambda f: f.exited and f.phase is Phase.LOAD and not f.is_script, Verdict.CRASH),
+    Row(RowName.BACKEND_DIED, lambda f: not f.backend_alive, Verdict.BACKEND),
+    Row(RowName.ENDED_BEFORE_IT_BEGAN, lambda f: f.exited and f.phase is Phase.START, Verdict.CRASH),
+    Row(RowName.DIED, lambda f: f.exited and (f.exit_code or 0) != 0, Verdict.CRASH),
+    Row(RowName.ENDED_WITHOUT_A_CALL, lambda f: f.exited and f.is_script and f.ended == 0, Verdict.CRASH),
+    Row(RowName.ENDED_BY_ITSELF, lambda f: f.exited and f.phase is Phase.LOAD and not f.is_script, Verdict.CRASH),
+    Row(RowName.CUT_SHORT, lambda f: f.is_cut_short, Verdict.CRASH),
+    Row(RowName.NO_USER_STARTED, lambda f: f.starters_died, Verdict.CRASH),
+    Row(RowName.ALL_USERS_DIED, lambda f: f.users_died, Verdict.CRASH),
+    Row(RowName.ALL_FAILED_BACKEND_SILENT, lambda f: f.all_failed and not f.backend_answering, Verdict.BACKEND),
+    Row(RowName.ALL_FAILED, lambda f: f.all_failed and not f.is_faulted, Verdict.CRASH),
     Row(
-        "every operation failed, the backend silent",
-        lambda f: f.all_failed and not f.backend_answering,
-        Verdict.BACKEND,
-    ),
-    Row(
-        "every operation failed at once",
-        lambda f: f.all_failed and not f.is_faulted,
-        Verdict.CRASH,
-    ),
-    Row(
-        "operations failed",
+        RowName.OPERATIONS_FAILED,
         lambda f: f.exited and f.ended > 0 and f.failed >= f.failing_share * f.ended,
         Verdict.FAILING,
     ),
-    Row("nothing was sent", lambda f: f.exited and f.ended == 0, Verdict.FAILING),
-    Row("ran and ended", lambda f: f.exited, Verdict.CLEAN),
     Row(
-        "the event loop stands, a core burns",
+        RowName.TASKS_FAILED,
+        lambda f: f.exited and f.iteration_errors > 0 and f.iteration_errors >= f.failing_share * f.iterations,
+        Verdict.FAILING,
+    ),
+    Row(RowName.NOTHING_SENT, lambda f: f.exited and f.ended == 0, Verdict.FAILING),
+    Row(RowName.RAN_AND_ENDED, lambda f: f.exited, Verdict.CLEAN),
+    Row(
+        RowName.LOOP_STANDS_BURNING,
         lambda f: f.stands_still and f.no_end and f.cores >= STANDING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
+    Row(RowName.LOOP_STANDS, lambda f: f.stands_still and f.cores < STANDING_CORES, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.SILENT_IN_LOCKS, lambda f: f.standing is Standing.LOCKED, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.SILENT_PARKED, lambda f: f.standing is Standing.PARKED, Verdict.HANG, HangClass.DEADLOCKED),
     Row(
-        "the event loop stands",
-        lambda f: f.stands_still and f.cores < STANDING_CORES,
-        Verdict.HANG,
-        HangClass.FROZEN,
-    ),
-    Row(
-        "never began, a core burns",
+        RowName.NEVER_BEGAN_BURNING,
         lambda f: f.start_over and f.cores >= BURNING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
-    Row("never began", lambda f: f.start_over, Verdict.HANG, HangClass.FROZEN),
-    Row("users parked on locks", lambda f: f.locked > 0, Verdict.HANG, HangClass.DEADLOCKED),
-    Row("answers lie unread", lambda f: f.unread > 0, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(RowName.NEVER_BEGAN, lambda f: f.start_over and not f.may_be_woken, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.NEVER_BEGAN_UNEXPLAINED, lambda f: f.start_over, Verdict.INCONCLUSIVE),
+    Row(RowName.SILENT_UNEXPLAINED, lambda f: f.standing is not None, Verdict.INCONCLUSIVE),
+    Row(RowName.LOCKED, lambda f: f.locked > 0, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(RowName.UNREAD, lambda f: f.unread > 0, Verdict.HANG, HangClass.DEADLOCKED),
     Row(
-        "the loop turns, a core burns, nothing ends",
+        RowName.BURNING,
         lambda f: f.phase is not Phase.START and f.no_end and f.users > 0 and f.cores >= BURNING_CORES,
         Verdict.HANG,
         HangClass.SPINNING,
     ),
     Row(
-        "no answer, the backend silent",
+        RowName.NO_ANSWER_BACKEND_SILENT,
         lambda f: f.unanswered > 0 and not f.backend_answering,
         Verdict.BACKEND,
     ),
-    Row("no byte came back", lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
-    Row("users turn in a loop, others get on", lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
-    Row("users outlive the stop", lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
-    Row("the process outlives the stop", lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
+    Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
+    Row(RowName.TURNING, lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
+    Row(RowName.USERS_OUTLIVE_THE_STOP, lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
+    Row(RowName.PROCESS_OUTLIVES_THE_STOP, lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
 )
 """The order matters: what cannot be a hang stands first, and a loop that stands explains users that do not stop."""
 

@@ -30,7 +30,7 @@ MOST_IN_VAIN = 3
 TRIALS_OF_GOOD_END = 2
 TRIALS_OUTWARD = 2
 """Clean trials of an end that should hang, after which a hunt that may go on outward does."""
-IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED}
+IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED, Verdict.INCONCLUSIVE}
 
 
 @dataclass(frozen=True, kw_only=True)

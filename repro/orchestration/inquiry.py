@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.core.causes import NEW, Cause, Seen, match
-from repro.core.evidence import Examination, Parked
+from repro.core.evidence import Examination, Parked, Standing
 from repro.core.explanation import Circumstances, explain
 from repro.core.fingerprint import telltale
 from repro.core.groups import (
@@ -29,52 +29,97 @@ from repro.core.groups import (
 from repro.core.judge import Decision
 from repro.core.locks import PATIENCE_S
 from repro.core.stacks import Dump, Frame, is_stirring, parked, read_dump
+from repro.core.standing import standing_of
 from repro.core.swallowed import swallowed
 from repro.core.traces import main_frames, read_faulthandler
-from repro.model import HangClass, Rung
+from repro.model import HangClass, Rung, Verdict
 from repro.orchestration.trial import STACKS_SIGNAL, Findings, Inquiry
 from repro.world.flight import Fleet, FlightRecord
 from repro.world.ladder import RungName, Target, climb_all
+from repro.world.rungs import kernel
 from repro.world.sockets import sockets_of
 
 EXAMINATION_S = 1.5
+EXAMINED_A_SECOND = 1000
+"""Users whose stacks an event loop writes in a second, on a busy machine: so much longer a crowd's are waited for."""
+THREAD_S = 1.0
 POLL_S = 0.02
 OUTPUT_READ_BYTES = 2_000_000
 SILENT_AFTER_S = 2.0
 """Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
 
 
-def examine(fleet: Fleet, beat_s: float) -> Examination:
+def examine(fleet: Fleet, beat_s: float, users: int = 0) -> Examination:
     """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out.
 
     A loop that has not turned for ``beat_s`` seconds is no longer waited for: the judge has only to see that it stands.
     """
-    found: dict[tuple[int, int], Parked] = {}
-    has_answer = False
-    stirring: set[int] = set()
-    read_at: dict[int, float] = {}
-    beats: dict[int, int] = {}
+    look = _Look()
     for record in fleet.records():
-        beat_at = record.loop_beat_at()
-        if not beat_at:
-            continue
-        left_s = beat_at + beat_s - time.monotonic()
-        limit_s = max(POLL_S, min(EXAMINATION_S, left_s))
-        path = _ask(record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s)
-        if path is not None:
-            has_answer = True
-            dump = read_dump(path.read_text("utf-8"))
-            read_at[record.pid], beats[record.pid] = dump.at, record.loop_beats()
-            found |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
-            stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
-    return Examination(
-        at=time.monotonic(),
-        parked=found,
-        answered=has_answer,
-        stirring=frozenset(stirring),
-        read_at=read_at,
-        beats=beats,
-    )
+        dump = _dump_of(record, beat_s=beat_s, users=users)
+        if dump is not None:
+            look.add(record, dump)
+        if not any(slot.is_user for slot in record.read().slots):
+            threads = kernel.threads_of(record.pid, left_out=record.native_tid())
+            if threads:  # a process that has ended stands in nothing
+                look.standing[record.pid] = standing_of(dump or _thread_dump_of(record), threads)
+    return look.examination()
+
+
+@dataclass
+class _Look:
+    """A look at all processes as it is made."""
+
+    parked: dict[tuple[int, int], Parked] = field(default_factory=dict)
+    stirring: set[int] = field(default_factory=set)
+    read_at: dict[int, float] = field(default_factory=dict)
+    beats: dict[int, int] = field(default_factory=dict)
+    standing: dict[int, Standing] = field(default_factory=dict)
+
+    def add(self, record: FlightRecord, dump: Dump) -> None:
+        """Take what the event loop of a process has written."""
+        self.read_at[record.pid], self.beats[record.pid] = dump.at, record.loop_beats()
+        self.parked |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
+        self.stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
+
+    def examination(self) -> Examination:
+        """The look as the judge wants it."""
+        return Examination(
+            at=time.monotonic(),
+            parked=self.parked,
+            answered=bool(self.read_at),
+            stirring=frozenset(self.stirring),
+            read_at=self.read_at,
+            beats=self.beats,
+            standing=self.standing,
+        )
+
+
+def _dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
+    """The event loop's own dump; None where there is no loop, or it does not answer in time."""
+    beat_at = record.loop_beat_at()
+    if not beat_at:
+        return None
+    left_s = beat_at + beat_s - time.monotonic()
+    limit_s = max(POLL_S, min(EXAMINATION_S + users / EXAMINED_A_SECOND, left_s))
+    return _fresh_dump(record, "loop", record.ask_loop_dump, record.loop_dump_done, limit_s)
+
+
+def _thread_dump_of(record: FlightRecord) -> Dump | None:
+    """The native thread's dump; None where there is no such thread, or it does not run."""
+    if RungName.THREAD in _silent(record) or not record.read().native_at:
+        return None
+    return _fresh_dump(record, "thread", record.ask_thread_dump, record.thread_dump_done, THREAD_S)
+
+
+def _fresh_dump(
+    record: FlightRecord, rung: str, ask: Callable[[], int], done: Callable[[], int], limit_s: float
+) -> Dump | None:
+    """The dump that answers this question: an earlier one stays in the file where a new one cannot be written."""
+    asked_at = time.monotonic()
+    path = _ask(ask, done, _dump_file(record, rung), limit_s=limit_s)
+    dump = read_dump(path.read_text("utf-8")) if path is not None else None
+    return dump if dump is not None and dump.at >= asked_at else None
 
 
 class Investigator:
@@ -87,6 +132,8 @@ class Investigator:
         """The findings; for a trial that is no hang, the sentence and perhaps a known cause."""
         output = _output(inquiry)
         hang_class = decision.row.hang_class
+        if decision.row.verdict is Verdict.INCONCLUSIVE:
+            return self._of_silence(decision, inquiry, output)
         if hang_class is None:
             seen = Seen(
                 kind=decision.row.verdict.value, versions=inquiry.environment.versions, frames=(), output=output
@@ -94,8 +141,15 @@ class Investigator:
             cause = match(self._causes, seen)
             sentence = explain(decision, _circumstances(decision, inquiry, output))
             return Findings(explanation=f"{sentence}. {cause.text}" if cause else sentence)
-        rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
-        return self._of_hang(hang_class, decision, inquiry, _Sight(rungs, output, _dumps(inquiry, rungs)))
+        return self._of_hang(hang_class, decision, inquiry, _sight(inquiry, output))
+
+    def _of_silence(self, decision: Decision, inquiry: Inquiry, output: str) -> Findings:
+        """What is to be seen of a program that did nothing any more, though it does not show why."""
+        sight = _sight(inquiry, output)
+        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
+        main = _main_stack(inquiry, sight.rungs)
+        around = _circumstances(decision, inquiry, output, views, main)
+        return Findings(explanation=explain(decision, around), rungs=sight.rungs)
 
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Inquiry, sight: _Sight) -> Findings:
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
@@ -125,12 +179,18 @@ class _Sight:
 
     def best_dumps(self, decision: Decision) -> list[Dump]:
         """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
-        wanted = "thread" if decision.facts.loop_silent else "loop"
+        wanted = "thread" if decision.facts.loop_silent or decision.facts.standing is Standing.LOCKED else "loop"
         by_pid: dict[int, Dump] = {}
         for dump in self.dumps:
             if dump.pid not in by_pid or dump.mode == wanted:
                 by_pid[dump.pid] = dump
         return list(by_pid.values())
+
+
+def _sight(inquiry: Inquiry, output: str) -> _Sight:
+    """Everything that the ladder brings up, climbed for all living processes."""
+    rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
+    return _Sight(rungs, output, _dumps(inquiry, rungs))
 
 
 def _target(record: FlightRecord, inquiry: Inquiry) -> Target:
@@ -222,6 +282,7 @@ def _circumstances(
         output=output,
         error=next((reading.error for reading in readings if reading.error), ""),
         backend_reason=inquiry.backend.reason,
+        raised=next((reading.raised for reading in readings if reading.raised), None),
         open_requests=inquiry.open_requests,
         budget_refusals=sum(reading.budget_refusals for reading in readings),
         native_call=waiting_place(views) or place if not decision.facts.users else place,

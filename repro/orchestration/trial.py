@@ -51,7 +51,7 @@ class Site:
     limits: Limits
     open_gateway: Callable[[Cell, Path, str, int], contextlib.AbstractContextManager[Gateway]]
     health: Callable[[str], BackendHealth]
-    examine: Callable[[Fleet, float], Examination]
+    examine: Callable[[Fleet, float, int], Examination]
     investigate: Callable[[Decision, Inquiry], Findings]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
@@ -211,7 +211,7 @@ def _watcher(
         judge=Judge(site.limits, load),
         outputs=outputs,
         health=lambda: site.health(backend),
-        look=lambda fleet: site.examine(fleet, site.limits.silent_s),
+        look=lambda fleet: site.examine(fleet, site.limits.silent_s, load.users),
         on_load=gateway.begin_load,
         cancelled=site.cancelled,
     )
@@ -252,7 +252,7 @@ def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, wa
         recovered = watcher.until_recovered(decision, limit_s=site.wait_out_s)
         bound = replace(bound, recovered_after_s=recovered)
     users = int(cell.settings["users"])
-    users_stuck = users if decision.facts.start_over else len(decision.stuck)  # none of them ever began
+    users_stuck = users if decision.facts.nobody_goes_on else len(decision.stuck)
     return Hang(
         hang_class=decision.row.hang_class,
         users_stuck=users_stuck,

@@ -29,6 +29,7 @@ SIGNS = {
     Verdict.BACKEND: ("B", "yellow"),
     Verdict.ERROR: ("E", "yellow"),
     Verdict.INTERRUPTED: ("I", "bright_black"),
+    Verdict.INCONCLUSIVE: ("?", "yellow"),
 }
 LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error"
 _NUMBER = re.compile(r"\d[\d.]*")

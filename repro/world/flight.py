@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from repro.agent import layout as at
-from repro.core.evidence import Reading, Role, Slot
+from repro.core.evidence import Deaths, Raised, Reading, Role, Slot
 
 PREFIX = "flight-"
 TRIES = 5
@@ -59,7 +59,20 @@ class FlightRecord:
             budget_refusals=int(words[at.H_BUDGET_SPENT]),
             error=self._text(at.ERROR_AT, at.ERROR_BYTES),
             slots=tuple(_slot(row, numbers, names) for row, numbers in rows if row[at.S_STATE] != at.FREE),
+            deaths=Deaths(
+                users=int(words[at.H_USER_DEATHS]),
+                others=int(words[at.H_DEATHS]),
+                starting_users=int(words[at.H_SPAWNER_DEATHS]),
+            ),
+            iterations=int(words[at.H_ITERATIONS]),
+            iteration_errors=int(words[at.H_ITERATION_ERRORS]),
+            raised=_raised(self._text(at.DEATH_AT, at.DEATH_BYTES)),
+            stopped_by_signal=bool(words[at.H_STOPPED_BY_SIGNAL]),
         )
+
+    def native_tid(self) -> int:
+        """The id by which the kernel knows the agent's own thread, 0 where that is not known."""
+        return int(self._words[at.H_NATIVE_TID])
 
     def ask_stop(self) -> None:
         """Ask this process's runner to quit."""
@@ -139,6 +152,13 @@ class Fleet:
 def _is_whole(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(at.WORD) == at.MAGIC.to_bytes(at.WORD, sys.byteorder)
+
+
+def _raised(text: str) -> Raised | None:
+    error, _, rest = text.partition("\n")
+    file, _, rest = rest.partition("\n")
+    line, _, function = rest.partition("\n")
+    return Raised(error, file, int(line), function) if error and line.isdigit() else None
 
 
 def _slot(row: list[int], numbers: list[float], names: list[str]) -> Slot:

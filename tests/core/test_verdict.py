@@ -2,6 +2,7 @@
 
 import pytest
 
+from repro.core.evidence import Standing
 from repro.core.verdict import TABLE, Facts, Phase, decide
 from repro.model import HangClass, Verdict
 
@@ -12,6 +13,16 @@ ROWS = {
     "died": Facts(exit_code=-9, ended=50),
     "ended by itself without a call": Facts(exit_code=0, is_script=True),
     "ended by itself": Facts(exit_code=0, ended=50),
+    "told to stop by a signal": Facts(phase=STOPPING, exit_code=0, ended=50, by_signal=True),
+    "no user could be started": Facts(phase=Phase.START, starters_died=True),
+    "all users died": Facts(users_died=True),
+    "tasks failed": Facts(phase=STOPPING, exit_code=0, ended=100, iterations=50, iteration_errors=30),
+    "a program stands in native locks": Facts(standing=Standing.LOCKED),
+    "a program's greenlets wait for each other": Facts(standing=Standing.PARKED),
+    "never began, and nothing shows why": Facts(
+        phase=Phase.START, start_over=True, loop_turns=True, standing=Standing.WAITING
+    ),
+    "did nothing any more, and nothing shows why": Facts(standing=Standing.BLOCKED),
     "every operation failed, the backend silent": Facts(ended=30, failed=30, load_s=3, backend_answering=False),
     "every operation failed at once": Facts(ended=30, failed=30, load_s=3),
     "operations failed": Facts(phase=STOPPING, exit_code=0, ended=100, failed=50),

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from repro.core.standing import KernelThread, KernelWait
 from repro.world.sockets import PROC, sockets_of
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_FUTEX_LIMIT = 4
+"""Where ``/proc/PID/task/TID/syscall`` has the address of a futex's time limit: the number first, then six arguments."""
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """A machine's numbers of system calls: ``futex``, and those that wait for a child."""
+
+    futex: int
+    waits: frozenset[int]
+
+
+_CALLS = {
+    "x86_64": _Calls(futex=202, waits=frozenset({61, 247})),
+    "aarch64": _Calls(futex=98, waits=frozenset({260, 95})),
+}
 _STATES = {
     "R": "running",
     "S": "sleeping",
@@ -34,6 +51,34 @@ def look(pid: int) -> dict[str, object]:
         "threads": [_task(task) for task in sorted((home / "task").iterdir(), key=lambda path: int(path.name))],
         "sockets": [asdict(socket) for socket in sockets_of(pid)],
     }
+
+
+def threads_of(pid: int, *, left_out: int = 0) -> tuple[KernelThread, ...]:
+    """What each thread of a process waits in, the one numbered ``left_out`` aside; none where the system does not tell."""
+    try:
+        tasks = sorted((PROC / str(pid) / "task").iterdir(), key=lambda path: int(path.name))
+    except OSError:
+        return ()
+    return tuple(
+        KernelThread(tid=int(task.name), is_main=int(task.name) == pid, wait=_wait_of(task))
+        for task in tasks
+        if int(task.name) != left_out
+    )
+
+
+def _wait_of(task: Path) -> KernelWait:
+    """By the call that it is in; where that is not readable by the kernel's function, which knows no time limits."""
+    call = _read(task / "syscall").split()
+    if call[:1] == ["running"]:
+        return KernelWait.RUNNING
+    numbers = _CALLS.get(os.uname().machine)
+    if numbers is None or not call or not call[0].isdigit():
+        return KernelWait.CHILD if _read(task / "wchan") == "do_wait" else KernelWait.OTHER
+    number = int(call[0])
+    if number == numbers.futex:
+        limit = int(call[_FUTEX_LIMIT], 16)
+        return KernelWait.LOCK if limit == 0 else KernelWait.OTHER
+    return KernelWait.CHILD if number in numbers.waits else KernelWait.OTHER
 
 
 def _task(home: Path) -> dict[str, object]:
