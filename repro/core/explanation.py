@@ -242,7 +242,7 @@ def _reason(decision: Decision, around: Circumstances) -> str:
         RowName.CUT_SHORT: f"told to stop by a signal after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
         RowName.NO_USER_STARTED: f"no user could be started{raised}",
         RowName.ALL_USERS_DIED: f"all users died{raised}; {ended}",
-        RowName.TASKS_FAILED: f"{facts.iteration_errors} of {facts.iterations} tasks ended by an exception outside of any operation"
+        RowName.TASKS_FAILED: f"{facts.iteration_errors} exceptions outside of any operation in {facts.iterations} tasks"
         f"{raised}; {ended}",
         RowName.NEVER_BEGAN_UNEXPLAINED: f"no user began in {decision.at - decision.since:.0f} s, and {unexplained}",
         RowName.SILENT_UNEXPLAINED: f"{_silence(decision)} and has not ended; {unexplained}",

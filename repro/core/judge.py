@@ -151,7 +151,8 @@ class Judge:
     def _have_users_died(self, sample: Sample) -> bool:
         memory = self._memory
         has_died = any(reading.deaths.users for reading in sample.readings)
-        is_over = memory.has_users and not memory.users and sample.now - memory.users_fell_at > DIED_FOR_S
+        since = max(memory.users_fell_at, load_at(sample) or 0.0)  # all may have gone before the first look at them
+        is_over = not memory.users and sample.now - since > DIED_FOR_S
         return has_died and is_over and memory.asked_stop is None
 
     def _is_cut_short(self, sample: Sample) -> bool:
