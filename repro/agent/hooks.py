@@ -369,10 +369,11 @@ def _frames(trace):
 
 def _place(frames):
     """The innermost frame of the program's own code, else of anybody's: file, line, function."""
-    own = [pair for pair in frames if not any(part in pair[0].f_code.co_filename for part in _LIBRARIES)]
+    known = [pair for pair in frames if os.path.isabs(pair[0].f_code.co_filename)]  # compiled modules have no such path
+    own = [pair for pair in known if not any(part in pair[0].f_code.co_filename for part in _LIBRARIES)]
     if not frames:
         return ("", 0, "")
-    frame, line = (own or frames)[-1]
+    frame, line = (own or known or frames)[-1]
     return (frame.f_code.co_filename, line, frame.f_code.co_name)
 
 

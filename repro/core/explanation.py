@@ -9,7 +9,7 @@ from repro.core.evidence import ParkedOn, Raised, Slot
 from repro.core.judge import Decision
 from repro.core.memory import Stuck
 from repro.core.stacks import folded
-from repro.core.swallowed import last_error, swallowed
+from repro.core.swallowed import last_error, last_words, swallowed
 from repro.core.verdict import Phase, RowName
 from repro.model import Bound, HangClass, Verdict
 
@@ -237,6 +237,8 @@ def _reason(decision: Decision, around: Circumstances) -> str:
     because = f": {error}" if error else ""
     ended = f"{facts.ended} operations ended, {facts.failed} of them failed"
     raised = _raised(around)
+    last = last_words(around.output)
+    words = f": {last}" if last else ""
     unexplained = f"what was seen does not show why{_at_place(around)}"
     reasons = {
         RowName.CUT_SHORT: f"told to stop by a signal after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
@@ -248,9 +250,8 @@ def _reason(decision: Decision, around: Circumstances) -> str:
         RowName.SILENT_UNEXPLAINED: f"{_silence(decision)} and has not ended; {unexplained}",
         RowName.BACKEND_DIED: f"the backend has died: {around.backend_reason}",
         RowName.ENDED_BEFORE_IT_BEGAN: f"ended with exit code {facts.exit_code} before {'any user began' if facts.ended else 'it sent anything'}"
-        + (f": {last_error(around.output)}" if last_error(around.output) else ""),
-        RowName.DIED: f"{_death(facts.exit_code)} after {ended}"
-        + (f": {last_error(around.output)}" if last_error(around.output) else ""),
+        + words,
+        RowName.DIED: f"{_death(facts.exit_code)} after {ended}" + words,
         RowName.ENDED_WITHOUT_A_CALL: "ended by itself with exit code 0 without a call of the client",
         RowName.ENDED_BY_ITSELF: f"ended by itself with exit code 0 after {facts.load_s:.1f} of {around.seconds:g} s of load; {ended}",
         RowName.ALL_FAILED_BACKEND_SILENT: f"all {facts.ended} operations failed while the backend did not answer: "

@@ -73,6 +73,12 @@ def _block(where: str, lines: list[str]) -> Swallowed:
     return Swallowed(where, error or "unknown", tuple(frames))
 
 
+def last_words(output: str) -> str:
+    """What a program that ended said of it: the last error of a traceback, else its last line that names an error."""
+    named = [line for line in output.splitlines() if ": error: " in line]  # as argparse and click say it
+    return last_error(output) or (named[-1].strip() if named else "")
+
+
 def last_error(output: str) -> str:
     """The last line of the last traceback in the output, the line that says what went wrong; empty when there is none."""
     found = ""
