@@ -6,9 +6,21 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from repro.core.evidence import BackendHealth, Examination, Parked, ParkedOn, Reading, Role, Sample, Slot
+from repro.core.evidence import (
+    BackendHealth,
+    Deaths,
+    Examination,
+    Parked,
+    ParkedOn,
+    Reading,
+    Role,
+    Sample,
+    Slot,
+    Standing,
+)
 from repro.core.judge import Decision, Judge, Step
 from repro.core.memory import Load
+from repro.core.verdict import RowName
 from repro.model import HangClass, Limits, Verdict
 
 PID = 100
@@ -465,3 +477,137 @@ def test_stacks_that_were_read_before_the_user_moved_decide_nothing(read_s_befor
     judge.learn(replace(cell.look(3.7), read_at={PID: 3.7 - read_s_before}))
     decided = judge.observe(cell.sample(5.6))
     assert isinstance(decided, Decision) is is_certain
+
+
+@dataclass
+class Crowd(Cell):
+    """A healthy crowd behind a slow server: each user's operation takes ``turn_s``, and one ends after the other."""
+
+    users: int = 400
+    turn_s: float = 20.0
+    stands_from: float = float("inf")
+
+    def _slot(self, number: int, now: float) -> Slot:
+        phase_s = number * self.turn_s / self.users
+        rounds = int((min(now, self.stands_from) + phase_s) / self.turn_s)
+        began = max(0.5, rounds * self.turn_s - phase_s)
+        return replace(USER, number=number, busy=True, began=began, last_end=began, killed=self.asked or 0.0)
+
+    def sample(self, now: float) -> Sample:
+        sample = super().sample(now)
+        (reading,) = sample.readings
+        ended = int(min(now, self.stands_from) * self.users / self.turn_s)
+        slots = tuple(replace(slot, ended=0) for slot in reading.slots)
+        return replace(sample, readings=(replace(reading, slots=slots, ended=ended),))
+
+    def look(self, now: float) -> Examination:
+        """They all wait for one semaphore, and the looks come too seldom to see it change hands."""
+        return replace(self._looked(now, self.parked), parked={(PID, n): self.parked for n in range(1, self.users + 1)})
+
+
+def test_a_crowd_that_waits_its_turn_is_not_deadlocked_and_one_whose_queue_stands_still_is() -> None:
+    assert judged(Crowd(parked=LOCK), seconds=6).row.verdict is Verdict.CLEAN
+    stuck = judged(Crowd(parked=LOCK, stands_from=8.0), seconds=30)
+    assert stuck.row.hang_class is HangClass.DEADLOCKED
+
+
+def test_a_loop_has_turned_when_a_user_has_ended_an_operation_though_its_own_beat_is_late() -> None:
+    class LateBeat(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            return replace(sample, readings=(replace(reading, loop_at=1.0),))
+
+    assert judged(LateBeat()).row.verdict is Verdict.CLEAN
+
+
+@dataclass
+class Script(Cell):
+    """A program without Locust: no users, no loop, ``ended`` operations up to ``works_until``; it never ends by itself."""
+
+    users: int = 0
+    works_until: float = 1.0
+    standing: Standing = Standing.BLOCKED
+    ends_at: float = float("inf")
+
+    def sample(self, now: float) -> Sample:
+        reading = Reading(
+            pid=PID, parent=1, phase=2, role=Role.SCRIPT, started=0.1, native_at=now, loop_beats=0, loop_at=0.0,
+            load_at=0.5, stop_at=0.0, begun=6, ended=int(min(now, self.works_until) * 10), failed=0, budget_refusals=0,
+            error="", slots=(),
+        )  # fmt: skip
+        has_ended = now >= self.ends_at
+        return Sample(
+            now=now,
+            readings=(reading,),
+            cpu_s={} if has_ended else {PID: now * self.cores},
+            exit_code=0 if has_ended else None,
+        )
+
+    def look(self, now: float) -> Examination:
+        return Examination(at=now, parked={}, standing={PID: self.standing})
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict", "hang_class"),
+    [
+        (Script(standing=Standing.LOCKED), Verdict.HANG, HangClass.FROZEN),
+        (Script(standing=Standing.PARKED), Verdict.HANG, HangClass.DEADLOCKED),
+        (Script(standing=Standing.BLOCKED), Verdict.INCONCLUSIVE, None),
+        (Script(standing=Standing.WAITING), Verdict.INCONCLUSIVE, None),
+        (Script(standing=Standing.RUNNING, cores=1.0), Verdict.INCONCLUSIVE, None),
+        (Script(works_until=1000.0), Verdict.CLEAN, None),  # it works to the end
+        (Script(ends_at=5.0), Verdict.CLEAN, None),  # it ended
+        (Script(standing=Standing.LOCKED, ends_at=8.0), Verdict.CLEAN, None),  # late, but it ended
+    ],
+)
+def test_a_script_that_does_nothing_any_more_is_never_clean_unless_it_ends(
+    cell: Script, verdict: Verdict, hang_class: HangClass | None
+) -> None:
+    decision = judged(cell, seconds=6)
+    assert (decision.row.verdict, decision.row.hang_class) == (verdict, hang_class)
+
+
+def test_two_looks_that_differ_settle_nothing_of_a_script() -> None:
+    class Changing(Script):
+        def look(self, now: float) -> Examination:
+            kinds = [Standing.LOCKED, Standing.RUNNING]
+            return Examination(at=now, parked={}, standing={PID: kinds[int(now) % 2]})
+
+    assert judged(Changing(), seconds=6).row.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("deaths", "load_at", "name"),
+    [
+        (Deaths(others=1, starting_users=1), 0.0, RowName.NO_USER_STARTED),
+        (Deaths(users=3), 0.5, RowName.ALL_USERS_DIED),
+    ],
+)
+def test_users_that_cannot_be_made_or_started_are_a_crash_at_once(
+    deaths: Deaths, load_at: float, name: RowName
+) -> None:
+    class Unmade(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            gone = replace(reading, slots=(), load_at=load_at, ended=0, begun=0, deaths=deaths)
+            return replace(sample, readings=(gone,))
+
+    decision = judged(Unmade(users=0), seconds=100)
+    assert decision.row.name is name
+    assert decision.row.verdict is Verdict.CRASH
+    assert decision.at < 5
+
+
+@pytest.mark.parametrize(("stop_at", "verdict"), [(2.0, Verdict.CRASH), (6.0, Verdict.CLEAN)])
+def test_a_load_that_a_signal_cut_short_is_not_clean(stop_at: float, verdict: Verdict) -> None:
+    class Told(Cell):
+        def sample(self, now: float) -> Sample:
+            if now >= stop_at:
+                self.asked = stop_at
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            return replace(sample, readings=(replace(reading, stopped_by_signal=now >= stop_at),))
+
+    assert judged(Told(), seconds=5).row.verdict is verdict

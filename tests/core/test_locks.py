@@ -1,5 +1,7 @@
 """What the looks at a lock make of it: since when nobody got it, when it may yet be freed, when a wait was begun again."""
 
+from dataclasses import replace
+
 import pytest
 
 from repro.core.evidence import Examination, Parked, ParkedOn
@@ -65,3 +67,20 @@ def test_a_wait_that_outlasts_its_time_out_was_begun_again() -> None:
     assert found.is_renewed((1, 2), 4.1 + SLACK_S)
     moved = book(look(1, 2, left_s=3.0), look(4.5, 2, left_s=2.5), moved_at=4.2)
     assert not moved.is_renewed((1, 2), 4.1 + SLACK_S)
+
+
+def test_a_queue_moves_when_one_who_waited_has_moved_meanwhile_though_it_waits_again() -> None:
+    found = LockBook()
+    found.learn(look(1, 2, 3), {})
+    found.learn(look(2, 2, 3), {(1, 2): 1.5})  # it got the lock, and queued up again
+    watch = found.of(LOCK)
+    assert watch is not None
+    assert watch.since == 2
+
+
+@pytest.mark.parametrize(("beats", "turned"), [((10, 10, 11), 1), ((10, 15, 20), 10)])
+def test_it_is_counted_how_often_the_loop_turned_while_a_queue_stood_still(beats: tuple[int, ...], turned: int) -> None:
+    looks = [replace(look(at, 2, 3), beats={1: beat}) for at, beat in enumerate(beats, 1)]
+    watch = book(*looks).of(LOCK)
+    assert watch is not None
+    assert watch.beats == turned
