@@ -37,6 +37,8 @@ _IDENTIFIERS = frozenset(
 )
 """Keys of the document whose values this program made: hashes, which may look like anything."""
 
+_ESCAPED = re.compile(r"(?<!\\)\\+(?:x|u00)(3\d|[46][1-9A-Fa-f]|[57][0-9Aa])")
+
 _PLAIN_KEY = re.compile(r"[a-z_]+")
 """Keys of ours, which programs read."""
 
@@ -71,7 +73,7 @@ def redactor(
 
     @lru_cache(maxsize=20_000)
     def redact(text: str) -> str:
-        text = for_terminal(text)
+        text = _unescaped(for_terminal(text))
         for pattern, word in (*values, *folders):
             text = pattern.sub(word, text)
         small = text.lower()
@@ -82,6 +84,11 @@ def redactor(
         return text
 
     return redact
+
+
+def _unescaped(text: str) -> str:
+    """Letters and digits that a repr or JSON wrote as escapes, as themselves: a key may be written so, too."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "\\" in text else text
 
 
 def _whole(name: str) -> re.Pattern[str]:

@@ -121,8 +121,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         name="AWS access key",
-        replace=_sub(r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA|AIPA)[A-Z0-9]{12,}", "<access-key>"),
-        hints=("a3t", "abia", "acca", "akia", "asia", "aroa", "aida", "agpa", "anpa", "anva", "aipa"),
+        replace=_sub(r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA|AIPA)(?:[A-Z0-9]{12,}|(?:(?:\\?\n)?[A-Z0-9]){16})|(?<![A-Za-z0-9])(?:QUtJQ|QVNJQ)[A-Za-z0-9+/]{16,}={0,2}", "<access-key>"),
+        hints=("a3t", "abia", "acca", "akia", "asia", "aroa", "aida", "agpa", "anpa", "anva", "aipa", "qutjq", "qvnjq"),
         example="AKIAIOSFODNN7EXAMPLE",
         secret="IOSFODNN7",
         stays="ASIA is a continent",
@@ -462,7 +462,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         name="secret key without its name",
-        replace=_sub(r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{40,}={0,2}(?![A-Za-z0-9+/])", "<secret>"),
+        replace=_sub(r"(?<![A-Za-z0-9+/%])(?=[A-Za-z0-9+/%]*[A-Z])(?=[A-Za-z0-9+/%]*[a-z])(?=[A-Za-z0-9+/%]*\d)(?:[A-Za-z0-9+/]|%2[FfBb]){40,}(?:=|%3[Dd]){0,2}(?![A-Za-z0-9+/])", "<secret>"),
         example="given wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         secret="wJalr",
         stays="fe5f80f77d5fa3beca038a248ff027d0445342fe 123e4567-e89b-12d3-a456-426614174000",
