@@ -321,6 +321,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     Shape(
         name="value beside a secret's name",
+        hints=("secret", "token", "pass", "pwd", "_pw", "credential", "key", "auth", "signature", "cookie", "session", "connection", "webhook", "database_url", "dsn"),
         replace=replacer(re.compile(rf"(?i){SECRET_WORD}[\w.-]{{0,64}}{_BARE_SEPARATOR}"), "<secret>", is_bare_too=True),
         example=r'{\"SecretAccessKey\": \"short secret\"}',
         secret="short",
