@@ -109,7 +109,10 @@ def _hunt(given: dict[str, Any]) -> ExitCode:
         console.print(_line(probe, belief), highlight=False, markup=False, soft_wrap=True)
 
     try:
-        with said_when_cut_short(store, probes, as_json=given["as_json"]), _session(given, prepared) as session:
+        with (
+            said_when_cut_short(store, probes, as_json=given["as_json"], no_redact=given["no_redact"]),
+            _session(given, prepared) as session,
+        ):
 
             def probe(cell: Cell, number: int) -> Trial:
                 return session.trial(cell, number, store.evidence_folder(cell.id, number))
@@ -385,7 +388,7 @@ def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -
     if given["show_log"]:
         show_log(found.probes, to_stderr=given["as_json"])
     answer = answer_document(found, package=wanted.factor, sentence=sentence)
-    show_document(store, found.probes, answer, as_json=given["as_json"], block=block)
+    show_document(store, found.probes, answer, as_json=given["as_json"], no_redact=given["no_redact"], block=block)
     click.echo(f"Evidence is in {store.folder}.", err=True)
     if found.answer.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE

@@ -101,7 +101,10 @@ def _blame(given: dict[str, Any]) -> ExitCode:
         store.add_trial(trial)
 
     try:
-        with said_when_cut_short(store, probes, as_json=given["as_json"]), _session(given, prepared) as session:
+        with (
+            said_when_cut_short(store, probes, as_json=given["as_json"], no_redact=given["no_redact"]),
+            _session(given, prepared) as session,
+        ):
             accusation = Blaming(
                 mixer=mixer,
                 probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
@@ -286,7 +289,7 @@ def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> Exi
     if given["show_log"]:
         show_log(accusation.probes, to_stderr=given["as_json"])
     answer = answer_document(accusation, sentence=sentence)
-    show_document(store, accusation.probes, answer, as_json=given["as_json"], block=block)
+    show_document(store, accusation.probes, answer, as_json=given["as_json"], no_redact=given["no_redact"], block=block)
     click.echo(f"Evidence is in {store.folder}.", err=True)
     if accusation.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE

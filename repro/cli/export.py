@@ -111,7 +111,7 @@ def _is_pattern(path: Path) -> bool:
 def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:
     """The recipe as it may leave the machine."""
     from repro.presentation.redacted_source import redact_source
-    from repro.presentation.redaction import SECRET_NAME
+    from repro.presentation.shapes import SECRET_NAME
 
     try:
         source = redact_source(recipe.source, redact) if recipe.source else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import RUNS
+from repro.cli.options import RUNS, echo_document
 from repro.errors import ReproError, UsageError
 
 if TYPE_CHECKING:
@@ -114,28 +113,33 @@ def _drop(store: RunStore, cell: Cell, trial: Trial) -> None:
 
 
 @contextmanager
-def said_when_cut_short(store: RunStore, probes: Sequence[Probe], *, as_json: bool) -> Iterator[None]:
+def said_when_cut_short(store: RunStore, probes: Sequence[Probe], *, as_json: bool, no_redact: bool) -> Iterator[None]:  # fmt: skip
     """Say how to go on with a hunt that does not come to its end, with its one JSON document all the same."""
     try:
         yield
     except (KeyboardInterrupt, ReproError) as error:
         kept = len(store.finished_trials())
         sentence = str(error) or "interrupted"
-        show_document(store, probes, {"kind": "unknown", "confidence": 0.0, "sentence": sentence}, as_json=as_json)
+        show_document(
+            store,
+            probes,
+            {"kind": "unknown", "confidence": 0.0, "sentence": sentence},
+            as_json=as_json,
+            no_redact=no_redact,
+        )
         click.echo(
             f"{kept} probe{' is' if kept == 1 else 's are'} kept; go on with: {resuming_line(store.folder)}", err=True
         )
         raise
 
 
-def show_document(store: RunStore, probes: Sequence[Probe], answer: Mapping[str, object], *, as_json: bool, **more: object) -> None:  # fmt: skip
+def show_document(store: RunStore, probes: Sequence[Probe], answer: Mapping[str, object], *, as_json: bool, no_redact: bool, **more: object) -> None:  # fmt: skip
     """Keep the answer with the run, and print the JSON document where it was asked for."""
     from repro.orchestration.answering import documents_of
-    from repro.presentation.document import document
 
     store.set_hunt({**(store.read().hunt or {}), "answer": answer, "probes": documents_of(probes), **more})
     if as_json:
-        click.echo(json.dumps(document(store.read()), indent=1))
+        echo_document(store.read(), no_redact=no_redact)
 
 
 def show_log(probes: Sequence[Probe], *, to_stderr: bool) -> None:

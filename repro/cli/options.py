@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from repro.errors import UsageError
+
+if TYPE_CHECKING:
+    from repro.model import StoredRun
 
 RUNS = Path("repro-runs")
 
@@ -30,6 +34,7 @@ _SHARED = (
     click.option("--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."),
     click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."),
+    click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the JSON document."),
 )  # fmt: skip
 
 
@@ -64,6 +69,15 @@ def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
     """The command that runs one cell again."""
     settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)
     return f"repro run {experiment or ''} {settings}".replace("  ", " ").strip()
+
+
+def echo_document(run: StoredRun, *, no_redact: bool) -> None:
+    """Print the run's JSON document, redacted as reports are."""
+    from repro.presentation.document import document
+    from repro.presentation.redaction import redacted_document
+
+    whole = document(run)
+    click.echo(json.dumps(whole if no_redact else redacted_document(whole, run.folder), indent=1))
 
 
 def backend_options(*, endpoint_url: str | None, region: str | None, profile: str | None) -> dict[str, str | None]:

@@ -59,14 +59,14 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
 def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
     """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
     from repro.presentation.document import document
-    from repro.presentation.redaction import of_this_machine, redacted
+    from repro.presentation.redaction import redacted_document
     from repro.world.store import read_run
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG
     whole = document(run)
     del run
-    return (redacted(whole, of_this_machine(run=folder)) if redact else whole), code
+    return (redacted_document(whole, folder) if redact else whole), code
 
 
 def _written(document: dict[str, Any], form: str, folder: Path, path: Path | None) -> str:

@@ -16,6 +16,7 @@ from repro.cli.options import (
     backend_options,
     command_line,
     default_jobs,
+    echo_document,
     end_tidily_on_signals,
     new_folder,
     reproduce,
@@ -58,6 +59,7 @@ class RunOptions:
     seed: int
     out: Path | None
     as_json: bool
+    no_redact: bool
     trials: int | None
     jobs: int | None
     resume: bool
@@ -230,9 +232,5 @@ def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[Cell
 
     summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))
     if options.as_json:
-        import json
-
-        from repro.presentation.document import document
-
-        click.echo(json.dumps(document(run), indent=1))
+        echo_document(run, no_redact=options.no_redact)
     return exit_code(run, fail_on)

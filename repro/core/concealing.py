@@ -1,4 +1,4 @@
-"""Takes secrets out of what is about to be stored: texts and bytes keep their length, so that no layout breaks."""
+"""Takes secrets out of what is about to be stored: bytes keep their length, so that no layout breaks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-LEAST = 8
+MARKER = "<secret>"
+"""What stands in the place of a secret, in evidence as in reports."""
+
+LEAST = len(MARKER)
 """Shorter values are no real credentials, and would be found in the middle of ordinary words."""
 
 Record = TypeVar("Record")
@@ -20,15 +23,15 @@ def forms(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def conceal_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
-    """The data with every form of a secret starred out."""
+    """The data with the marker in the place of every form of a secret, filled up by blanks to its length."""
     for form in forms(secrets):
         raw = form.encode()
-        data = data.replace(raw, b"*" * len(raw))
+        data = data.replace(raw, MARKER.encode().ljust(len(raw)))
     return data
 
 
 def conceal(record: Record, secrets: Iterable[str]) -> Record:
-    """The record with every form of a secret starred out of all its texts."""
+    """The record with the marker in the place of every form of a secret in all its texts."""
     secret_forms = forms(secrets)
     found: Record = _concealed(record, secret_forms) if secret_forms else record
     return found
@@ -37,7 +40,7 @@ def conceal(record: Record, secrets: Iterable[str]) -> Record:
 def _concealed(value: Any, secret_forms: tuple[str, ...]) -> Any:
     if isinstance(value, str) and type(value) is str:  # the members of an enum are no free texts
         for form in secret_forms:
-            value = value.replace(form, "*" * len(form))
+            value = value.replace(form, MARKER)
         return value
     if isinstance(value, tuple):
         return tuple(_concealed(item, secret_forms) for item in value)

@@ -22,6 +22,12 @@ SECRETS = {
     "user": "somebody-real",
     "variable": "value-of-a-variable",
     "signature": "fe5f80f77d5fa3beca038a248ff027d0445342fe",
+    "Stripe key": "4eC39HqLyjWDarjtT1zdp7dc",
+    "Google key": "SyDdI0hCZtE6vySjMm-WEfRq3CPzqKqqsHI",
+    "attribute": "card 4222-2222",
+    "password of an index": "index-password",
+    "address": "52.94.236.248",
+    "level": "first-level",
 }
 HOSTILE = ("\x1b]0;owned\x07", "\x1b[2J", "\x9b31m")
 
@@ -40,6 +46,8 @@ TEXT = " ; ".join((
     "/home/somebody-real/x.py on " + platform.node() + " MY_OWN_SETTING=value-of-a-variable",
     "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE aws_secret_access_key='wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'",
     "session token FwoGZXIvYXdzEBYaDHqa0APlanted MessageBody='card 4111-1111'",
+    "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc", "AIza" + "SyDdI0hCZtE6vySjMm-WEfRq3CPzqKqqsHI", "at 52.94.236.248:443",
+    "{'StringValue': 'card 4222-2222'} https://me:index-password@pypi.company.net/simple",
     "\\x1b]0;owned\\x07 \\x1b[2J \\x9b31m </script><script>alert(1)</script> | ``` AKIA\\x1b[0mIOSFODNN7EXAMPLE",
 ))
 native = monkey.get_original("_thread", "allocate_lock")()
@@ -52,9 +60,9 @@ class Leaky(locust.User):
         print(TEXT, file=sys.stderr, flush=True)
         if os.environ.get("MODE") == "fail":
             raise RuntimeError(TEXT)
-        self.send(MessageBody="card 4111-1111")
+        self.send(MessageBody="card 4111-1111", MessageAttributes={"a": {"DataType": "String", "StringValue": "card 4222-2222"}})
 
-    def send(self, MessageBody):
+    def send(self, MessageBody, MessageAttributes):
         native.acquire()
         native.acquire()  # for 987654321098: MessageBody="card 4111-1111", AKIAIOSFODNN7EXAMPLE
 
@@ -71,6 +79,7 @@ spawn_rate = 2
 seconds = 3
 [env]
 MODE = ["freeze", "fail"]
+MY_API_TOKEN = ["first-level"]
 [limits]
 stall_after_s = 2
 stop_grace_s = 2
@@ -85,8 +94,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     (folder / "leaky.py").write_text(LOCUSTFILE, "utf-8")
     (folder / "leaky.toml").write_text(EXPERIMENT)
-    done = repro(folder, "run", "leaky.toml", "--python", sys.executable, "--out", "repro-runs/run")
+    done = repro(folder, "run", "leaky.toml", "--python", sys.executable, "--out", "repro-runs/run", "--json")
     assert done.returncode == 1, done.stderr
+    (folder / "run.json").write_text(done.stdout, "utf-8")
     for text in (done.stdout, done.stderr):
         assert [sequence for sequence in HOSTILE if sequence in text] == []
     return folder
@@ -105,9 +115,26 @@ def leaked(text: str) -> list[str]:
     return [name for name, secret in planted.items() if secret in text]
 
 
+def test_neither_does_the_run_itself_let_one_out(home: Path) -> None:
+    text = (home / "run.json").read_text("utf-8")
+    assert "frozen" in text
+    assert leaked(text) == []
+
+
 def test_the_run_did_hold_them_all(home: Path) -> None:
     kept = repro(home, "report", "run", "--format", "json", "--no-redact").stdout
-    assert {"access key", "account", "body", "user", "signature"} <= set(leaked(kept))
+    assert {
+        "access key",
+        "account",
+        "body",
+        "user",
+        "signature",
+        "Stripe key",
+        "Google key",
+        "attribute",
+        "address",
+        "level",
+    } <= set(leaked(kept))
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json", "junit"])

@@ -20,6 +20,7 @@ from repro.core.untrusted import for_terminal
         ("\x9b31mred", "31mred"),
         ("over\rwritten\x08\x00\x7f", "overwritten"),
         ("abc\u202edef\u2066", "abcdef"),
+        ("par\u200bted by\u00ad no\u2060thing\ufeff", "parted by nothing"),
         ("half \ud83d of a pair", "half  of a pair"),
     ],
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.presentation.redaction import redacted, redactor
+from repro.presentation.redaction import redacted, redacted_document, redactor
 
 REDACT = redactor(users=("somebody-real",), homes=("/srv/people/somebody",), hosts=("build-host-77",), secrets=("opaque-value-1",), places={"/work/run": "<run>"})  # fmt: skip
 
@@ -116,7 +118,36 @@ def test_what_identifies_and_what_counts_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "letter", ["a", ".", "-", "A", "A_", "1", "/", "a.", "://", "@", "Body", "TOKEN", "'", "\\", " "]
+    "letter",
+    [
+        "a",
+        ".",
+        "-",
+        "A",
+        "A_",
+        "1",
+        "/",
+        "a.",
+        "://",
+        "@",
+        "Body",
+        "TOKEN",
+        "'",
+        "\\",
+        " ",
+        "password=",
+        "Item={",
+        "{'S': ",
+        "AKIA\n",
+        ".com",
+        ":1",
+        "1.",
+        "%3a%2f%2f",
+        "`'",
+        "Bearer ",
+        "--token",
+        "a.py:1 f  ",
+    ],
 )
 def test_a_long_text_takes_a_time_that_grows_with_its_length_alone(letter: str) -> None:
     redact = redactor()
@@ -126,6 +157,57 @@ def test_a_long_text_takes_a_time_that_grows_with_its_length_alone(letter: str) 
     began = time.process_time()
     redact(letter * 40_000)
     assert time.process_time() - began < short_s * 8 * 5  # squared it would be 64
+
+
+ODD_WAYS = [
+    "AKIAIOSF\nODNN7EXAMPLE",
+    "AKIAIOSF\\\nODNN7EXAMPLE",
+    "AKIAIOSF\u200bODNN7EXAMPLE",
+    r"b'\x41KI\x41IOSFODNN7EX\x41MPLE'",
+    r'"\u0041KIAIOSFODNN7EXAMPLE"',
+    "evidence/AKIAIOSFODNN7EXAMPLE.json",
+    "secret wJalrXUtnFEMI%2FIOSFODNN7%2FbPxRfiCYEXAMPLEKEY",
+    "QUtJQUlPU0ZPRE5ON0VYQU1QTEU=",
+    r"-----BEGIN EC PRIVATE KEY-----\nODNN7\n-----END EC PRIVATE KEY-----",
+    "password%3DODNN7",
+    "https%3A%2F%2Fme%3AODNN7%40db",
+    "['mysql', '--password', 'ODNN7']",
+    "password=some,ODNN7 x",
+    "postgres://me:hun@ODNN7@db/x",
+    "KeyError: 'token', login(password=\"ODNN7\")",
+    "Item={'a': {'S': 'x } ODNN7'}, 'b': ['ODNN7']}",
+    r'"{\"Body\": \"say \\\"x\\\" ODNN7\"}"',
+    "Looking in indexes: https://__token__:ODNN7@pypi.company.net/simple",
+]
+
+
+@pytest.mark.parametrize("text", ODD_WAYS)
+def test_no_odd_way_to_write_one_gets_it_out(text: str) -> None:
+    assert not any(part in REDACT(text) for part in ("ODNN7", "T0ROTjc", "QUtJQUlP"))
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("al", "by al, on it"), ("zx", "zx refused; zx:80; zx.prod.company.net"), ("al", "al@zx"), ("run", "run@db-host"), ("test", "test@10.0.0.8"), ("a", "user=a"),
+])  # fmt: skip
+def test_a_name_goes_however_short_it_is(name: str, text: str) -> None:
+    for redact in (redactor(users=(name,)), redactor(hosts=(name,))):
+        assert re.search(rf"(?<!\w){name}(?!\w)", redact(text)) is None
+
+
+@pytest.mark.parametrize("name", ["run", "test", "root", "python", "py", "in", "seed", "gevent", "a", "1"])
+def test_an_ordinary_word_stays_even_as_a_name(name: str) -> None:
+    for text in READABLE:
+        assert redactor(users=(name,), hosts=(name,))(text) == text
+
+
+def test_the_level_of_a_secret_variable_goes_wherever_it_stands() -> None:
+    cells = [{"factors": {"env.API_TOKEN": "first-level", "users": 1}, "label": "first-level"}]
+    made = redacted_document({"cells": cells, "hangs_when": "it hangs with first-level", "seed": 1}, Path("run"))
+    assert made == {"cells": [{"factors": {"env.API_TOKEN": "<secret>", "users": 1}, "label": "<secret>"}], "hangs_when": "it hangs with <secret>", "seed": 1}  # fmt: skip
+
+
+def test_our_keys_stay_whatever_somebody_is_called() -> None:
+    assert redacted({"seed": 1, "plum": 2}, redactor(users=("plum",))) == {"seed": 1, "plum": 2}
 
 
 @given(st.text(string.printable, max_size=40), st.text(string.printable, max_size=40), st.integers())

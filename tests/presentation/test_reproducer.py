@@ -118,3 +118,53 @@ def test_what_is_no_python_is_not_redacted_by_halves() -> None:
 def test_a_dummy_beside_a_secrets_name_stays() -> None:
     source = 'password = "x"\ntoken = "testing"\n'
     assert redact_source(source, redactor()) == source
+
+
+BODIES = [
+    "q.send_message(MessageBody='card 4111')",
+    "q.send_message(MessageBody='card 4111', MessageAttributes={'a': {'DataType': 'String', 'StringValue': 'card 4111'}})",
+    "q.send_message(MessageAttributes={'a': {'DataType': 'Binary', 'BinaryValue': b'card 4111'}})",
+    "q.send_message(MessageAttributes={'a': {'StringListValues': ['card 4111']}})",
+    "entries = [{'Id': '1', 'MessageBody': json.dumps({'pin': 4111, 'text': 'card 4111'})}]",
+    "sns.publish(TopicArn=t, Message='card 4111', Subject='card 4111')",
+    "table.put_item(Item={'pk': 'card 4111', 'n': 4111, 'deep': [{'x': 'card 4111'}]})",
+    "db.put_item(TableName='t', Item={'a': {'S': 'card 4111'}, 'b': {'N': '4111'}})",
+    "s3.put_object(Bucket=b, Key='card 4111', Body=b'card 4111', Metadata={'owner': 'card 4111'})",
+    "kinesis.put_record(Data='card 4111'.encode('utf-8'))",
+    "events.put_events(Entries=[{'Detail': '{\"card\": \"4111\"}', 'DetailType': 'paid'}])",
+    "aws_lambda.invoke(Payload=b'card 4111')",
+    "states.start_execution(input='card 4111')",
+    "ses.send_email(Message={'Subject': {'Data': 'card 4111'}, 'Body': {'Text': {'Data': 'card 4111'}}})",
+    "self.client.post('/pay', json={'card': '4111'}, data='card 4111')",
+    "body = 'card ' + '4111'",
+    "x['MessageBody'] = f'card 4111 of {user}'",
+    "def send(body='card 4111'): pass",
+    "key = 'AKIA' + 'IOSFODNN74111'",
+    "key = ('AKIA'\n       'IOSFODNN74111')",
+    r"key = '\x41KIAIOSFODNN74111'",
+    "os.environ.setdefault('API_TOKEN', 'hunter-4111-hunter')",
+    "headers = [('Authorization', 'Bearer hunter-4111')]",
+    "db = connect(auth=('me', 'hunter-4111'))",
+    "if password == 'hunter-4111': pass",
+    "key = '''-----BEGIN PRIVATE KEY-----\n4111\n-----END PRIVATE KEY-----'''",
+]
+
+
+@pytest.mark.parametrize("source", BODIES)
+def test_what_is_sent_and_what_is_secret_leaves_the_source(source: str) -> None:
+    made = redact_source(source, redactor())
+    assert "4111" not in made
+    assert redact_source(made, redactor()) == made
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "q.send_message(MessageBody=os.environ['CARD'], MessageAttributes={'a': {'DataType': 'String'}})",
+        "q.send_message(MessageBody=os.environ.get('CARD'))",
+        "json.dumps({'a': 1}, sort_keys=True)",
+        "item = {'pk': 'a'}\nmessage = 'ready'\n",
+    ],
+)
+def test_what_chooses_and_what_is_ordinary_stays_in_the_source(source: str) -> None:
+    assert redact_source(source, redactor()) == source

@@ -19,7 +19,7 @@ CONNECT_LIMIT_S = 5.0
 READ_LIMIT_S = 10.0
 ATTEMPTS = 3
 MOST_WORDS = 300
-HIDDEN = "***"
+HIDDEN = "<secret>"
 
 _REFUSED = {
     "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
