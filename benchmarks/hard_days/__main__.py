@@ -6,6 +6,7 @@ are left out, so that a long evening can be stopped and gone on with. ``--compar
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,11 @@ def main() -> None:
         print("\n".join(f"{one.kind:12} {one.name}{' (slow)' if one.is_slow else ''}" for one in chosen))
         return
     results = read(options.results) if options.results else {}
-    _make_all([one for one in chosen if options.again or one.name not in results], options, results)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        _make_all([one for one in chosen if options.again or one.name not in results], options, results)
+    finally:  # stopped in the middle of a try, too: that try is made again next time
+        end_descendants()
     shown = [results[one.name] for one in chosen if one.name in results]
     print(markdown(shown), summary(shown), sep="\n\n")
 
