@@ -12,7 +12,7 @@ from right import Right, clean, code, fact, not_hang, refused, says, sentence, s
 from table import Try
 from usage import TOML
 
-RECORD = (
+RECORD = 'import glob\nfor path in glob.glob(os.environ.get("REPRO_TRIAL_DIR", ".") + "/flight*"):\n    '
     'import glob\n        for path in glob.glob(os.environ.get("REPRO_TRIAL_DIR", ".") + "/flight*"):\n            '
 )
 PYTHON_WORDS = r"BrokenPipeError|UnicodeEncodeError|RecursionError|MemoryError|OSError"
