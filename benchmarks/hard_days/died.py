@@ -13,8 +13,6 @@ from table import Try
 from usage import TOML
 
 RECORD = 'import glob\nfor path in glob.glob(os.environ.get("REPRO_TRIAL_DIR", ".") + "/flight*"):\n    '
-    'import glob\n        for path in glob.glob(os.environ.get("REPRO_TRIAL_DIR", ".") + "/flight*"):\n            '
-)
 PYTHON_WORDS = r"BrokenPipeError|UnicodeEncodeError|RecursionError|MemoryError|OSError"
 LATIN = "# -*- coding: latin-1 -*-\n# caf\xe9\n"
 ON_SMALL_DISK = 'mkdir -p "$2" && mount -t tmpfs -o size="$1" none "$2" && shift 2 && exec "$@"'
