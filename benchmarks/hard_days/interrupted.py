@@ -10,10 +10,11 @@ from pathlib import Path
 from damaged import wait_for
 from day import Day, Outcome
 from leaked import with_facts
-from right import INTERRUPTED, Right, clean, code, fact, says
+from right import INTERRUPTED, Right, clean, code, fact, hang, says
 from table import Try
 
 PHASE_LIMIT_S = 40
+STACKS = "evidence/*/*-*.json"  # each rung of the ladder writes one
 PROGRESS = {"starting": "", "backend": "backend ", "running": "running ", "late": "running "}
 SIGNALS = {"int": signal.SIGINT, "term": signal.SIGTERM, "hup": signal.SIGHUP}
 Aim = Callable[[subprocess.Popen[bytes], int], None]
@@ -65,17 +66,21 @@ def building(number: int) -> Callable[[Day], Outcome]:
 
 
 def collecting(number: int) -> Callable[[Day], Outcome]:
-    """The signal while the evidence of a hang is collected."""
+    """The signal while the evidence of a hang is collected, from the first stack that is written."""
 
     def make(day: Day) -> Outcome:
+        sent = []
+
         def meanwhile(process: subprocess.Popen[bytes], _: Path) -> None:
-            wait_for(lambda: process.poll() is not None or any(day.out.glob("evidence/*/*stack*")), PHASE_LIMIT_S)
+            wait_for(lambda: process.poll() is not None or any(day.out.glob(STACKS)), PHASE_LIMIT_S)
             if process.poll() is None:
                 process.send_signal(number)
+                sent.append(number)
 
-        return day.call(
+        came = day.call(
             "run", "known/deadlocked", "--trials", "1", "--out", str(day.out), "--json", meanwhile=meanwhile
         )
+        return with_facts(came, sent=bool(sent))
 
     return make
 
@@ -114,6 +119,7 @@ def hung_up_nohup(day: Day) -> Outcome:
     return day.run(prefix=("nohup",), meanwhile=at("running", signal.SIGHUP))
 
 
+IN_TIME = fact("the signal came in time", "sent", True)
 ENDED = code(INTERRUPTED) & says("nterrupted|resume")
 ENDED_BY: dict[str, Right] = {"int": ENDED, "term": code(INTERRUPTED, 143), "hup": code(INTERRUPTED, 129)}
 TRIES = (
@@ -125,7 +131,7 @@ TRIES = (
     Try("int-starting", "interrupted", signalled("starting", signal.SIGINT), code(INTERRUPTED)),
     *(Try(f"{name}-building", "interrupted", building(number), ENDED_BY[name]) for name, number in SIGNALS.items()),
     *(
-        Try(f"{name}-collecting", "interrupted", collecting(number), ENDED_BY[name] | code(1))
+        Try(f"{name}-collecting", "interrupted", collecting(number), (ENDED_BY[name] | hang()) & IN_TIME)
         for name, number in SIGNALS.items()
     ),
     Try("int-group-running", "interrupted", signalled("late", signal.SIGINT, group), ENDED),
