@@ -14,6 +14,7 @@ import os
 import sys
 
 BIND = "127.0.0.1"
+LEFT_BEHIND_S = 5.0
 
 
 def run():
@@ -70,7 +71,7 @@ def run_spawned(path):
 
 
 def run_distributed(path):
-    """A master and its workers on this machine; ends when all of them have ended, with the worst exit code."""
+    """A master and its workers on this machine; ends with the worst exit code when all have ended, or soon after one died."""
     import socket
     import subprocess
 
@@ -85,7 +86,21 @@ def run_distributed(path):
     for role in [master] + [worker] * workers:
         environment = dict(os.environ, REPRO_LAUNCH="cli", REPRO_LOCUST_ROLE=role)
         children.append(subprocess.Popen([sys.executable, boot], env=environment))
-    sys.exit(max(abs(child.wait()) for child in children))
+    sys.exit(_worst_code(children))
+
+
+def _worst_code(children):
+    """The worst exit code of all; those that outlive one that died are not waited for: a worker goes on looking for its master."""
+    import time
+
+    until = float("inf")
+    codes = [child.poll() for child in children]
+    while None in codes and time.monotonic() < until:
+        time.sleep(0.1)
+        codes = [child.poll() for child in children]
+        if any(codes) and until == float("inf"):
+            until = time.monotonic() + LEFT_BEHIND_S
+    return max(abs(code or 0) for code in codes)
 
 
 def run_script(path):

@@ -88,3 +88,45 @@ def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(
     assert trial.hang is not None
     assert trial.hang.hang_class is HangClass.DEADLOCKED
     assert roles(folder) == [Role.NONE, Role.MASTER, Role.WORKER, Role.WORKER, Role.WORKER]
+
+
+@pytest.mark.parametrize("launch", ["library", "process", "distributed"])
+def test_users_that_cannot_be_made_are_a_crash_at_once_however_it_is_launched(launch: str, tmp_path: Path) -> None:
+    trial = tried(tmp_path / "evidence", "known/user-not-made", f"launch={launch}", "seconds=40")
+    assert trial.verdict is Verdict.CRASH, trial.reason
+    assert "no_such_option" in trial.reason
+    assert "__init__" in trial.reason
+    assert trial.seconds < 40
+
+
+MASTERLESS = """
+import os
+import sys
+
+sys.path.insert(0, {known!r})
+from planted import QueueUser  # isort: skip
+
+import locust  # isort: skip
+from locust.runners import MasterRunner  # isort: skip
+
+
+class Healthy(QueueUser):
+    @locust.task
+    def work(self):
+        self.exchange()
+
+
+@locust.events.init.add_listener
+def die(environment, **_):
+    if isinstance(environment.runner, MasterRunner):
+        os._exit(3)
+"""
+
+
+def test_workers_whose_master_died_are_not_waited_for(tmp_path: Path) -> None:
+    locustfile = tmp_path / "masterless.py"
+    locustfile.write_text(MASTERLESS.format(known=str(KNOWN)))
+    limit = "limits.start_s=40"
+    trial = tried(tmp_path / "evidence", "known/clean", "launch=distributed", "seconds=3", limit, locustfile=locustfile)
+    assert trial.verdict is Verdict.CRASH, trial.reason
+    assert "exit code 3" in trial.reason
