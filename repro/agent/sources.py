@@ -9,6 +9,7 @@ MOST_BYTES = 2 * 1024 * 1024
 MOST_COLUMNS = 160
 
 _files = {}
+_held = {}
 
 
 def line(path, number):
@@ -36,6 +37,13 @@ def held_expressions(path, number, first):
     Certain are the blocks ``with EXPRESSION:`` that the line stands in; likely an ``EXPRESSION.acquire()`` above it
     without a ``release`` between. ``first`` is the first line of the function.
     """
+    key = (path, number, first)
+    if key not in _held:  # thousands of users stand at the same few lines
+        _held[key] = _held_expressions(path, number, first)
+    return _held[key]
+
+
+def _held_expressions(path, number, first):
     found = lines(path)
     if not 0 < number <= len(found):
         return []

@@ -85,8 +85,11 @@ def _beat_in_loop():
         _begin_stop()
     asked = words[at.H_LOOP_DUMP_ASKED]
     if asked != words[at.H_LOOP_DUMP_DONE]:
+        floats[at.H_DUMPING_AT] = floats[at.H_LOOP_AT]
         _answer("loop")
         words[at.H_LOOP_DUMP_DONE] = asked
+        floats[at.H_LOOP_AT] = flight.monotonic()  # it was we who held it up
+        floats[at.H_DUMPING_AT] = 0.0
 
 
 def _begin_stop():

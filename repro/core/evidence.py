@@ -89,6 +89,7 @@ class Reading:
 
     ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception; ``raised``
     is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told it to.
+    ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none.
     """
 
     pid: int
@@ -112,6 +113,7 @@ class Reading:
     iteration_errors: int = 0
     raised: Raised | None = None
     stopped_by_signal: bool = False
+    dumping_at: float = 0.0
 
     @property
     def turned_at(self) -> float:

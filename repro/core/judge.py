@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from repro.core.evidence import Examination, ParkedOn, Role, Sample, Standing
-from repro.core.memory import BURNS_FOR_S, DECLINE_S, ENOUGH_BEATS, Load, Memory, Stuck, attached, load_at
+from repro.core.memory import BURNS_FOR_S, DECLINE_S, Load, Memory, Stuck, attached, load_at
 from repro.core.suspects import Kind, Suspects
 from repro.core.verdict import BURNING_CORES, Facts, Phase, Row, decide
 from repro.model import Limits
@@ -233,10 +233,11 @@ class Judge:
         stopping_s = sample.now - stop_at
         grace_s = self._limits.stop_grace_s
         settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
-        has_settled = sample.now - self._memory.users_fell_at > settled_s
+        has_settled = sample.now - self._memory.users_fell_at > settled_s and self._memory.has_settled(sample)
         is_at_it = not self._memory.users and self._memory.burns(sample)  # a process that works is on its way out
-        is_told = self._memory.beats_since_told(sample) >= ENOUGH_BEATS
-        is_starved = not is_told and self._memory.burns(sample)  # it may take seconds until a GreenletExit arrives
+        is_told = self._memory.is_told(sample)
+        # It may take seconds until a GreenletExit arrives, and a crowd goes one by one.
+        is_starved = not (is_told and has_settled) and self._memory.burns(sample)
         longest_s = max(GRACES * grace_s, self._limits.start_s if is_starved else 0.0)
         return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > longest_s)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from repro.core.evidence import Examination, Parked, Reading, Sample, Slot, Standing
@@ -16,6 +16,15 @@ HISTORY_S = 60.0
 PACE_S = 10.0
 CROWD_TURNS = 4.0
 MOST_CROWD_S = 60.0
+SEEN_STANDING_S = 1.2
+LONGEST_GAP_S = 0.5
+"""A loop must have been seen to stand for so long, a gap between two samples counting as at most half a second: whoever samples
+is starved too on a busy machine, and saw nothing in between."""
+LONGEST_DUMP_S = 15.0
+"""So long a loop may write the stacks of its users, which is no standing still: the agent stops after four seconds of its own."""
+TOLD_A_BEAT = 12
+"""So many users are reached by a stop between two beats of a starved loop: gevent gives way to others after fifty callbacks, and
+a kill takes four."""
 ENOUGH_BEATS = 5
 """So often an event loop must turn before what it was to hand over must have arrived; it does within a second, unless it is starved."""
 
@@ -68,6 +77,10 @@ class Memory:
     locks: LockBook = field(default_factory=LockBook)
     unread: dict[tuple[int, int], Unread] = field(default_factory=dict)
     told_beats: dict[int, int] = field(default_factory=dict)
+    told_users: int = 0
+    fell_beats: dict[int, int] = field(default_factory=dict)
+    unturned: dict[int, tuple[float, float]] = field(default_factory=dict)
+    gap_s: float = 0.0
     has_users: bool = False
     quiet_since: dict[tuple[int, int], float] = field(default_factory=dict)
     users: int = 0
@@ -89,6 +102,7 @@ class Memory:
         last_end = max((slot.last_end for reading in sample.readings for slot in reading.slots), default=0.0)
         self.progress_at = max(self.progress_at, last_end, load_at(sample) or 0.0)
         self.ended = ended
+        self.gap_s = sample.now - self.paces[-1][0] if self.paces else 0.0
         self.paces = [pace for pace in self.paces if pace[0] > sample.now - PACE_S]
         self.paces.append((sample.now, ended))
         self.cpu = [entry for entry in self.cpu if entry[0] > sample.now - HISTORY_S]
@@ -98,6 +112,7 @@ class Memory:
         self.in_flight = sum(1 for _, slot in users if slot.busy)
         if len(users) < self.users:
             self.users_fell_at = sample.now
+            self.fell_beats = {reading.pid: reading.loop_beats for reading in sample.readings}
         if len(users) > self.users:
             self.users_grew_at = sample.now
         self.users = len(users)
@@ -107,11 +122,18 @@ class Memory:
             self.told_beats = {}
         elif not self.told_beats:
             self.told_beats = {reading.pid: reading.loop_beats for reading in sample.readings}
+            self.told_users = len(users)
+        self.unturned = {reading.pid: self._unturned(reading) for reading in attached(sample)}
         if self.starters_died_at is None and any(reading.deaths.starting_users for reading in sample.readings):
             self.starters_died_at = sample.now
         others = ended - sum(slot.ended for _, slot in users)
         if others != self.others:  # less, too: a user that went took its share along
             self.others, self.others_at = others, sample.now
+
+    def _unturned(self, reading: Reading) -> tuple[float, float]:
+        """When a loop last turned, and for how many seconds it has been seen to stand since."""
+        turned_at, seen_s = self.unturned.get(reading.pid, (0.0, 0.0))
+        return reading.turned_at, seen_s + min(self.gap_s, LONGEST_GAP_S) if reading.turned_at == turned_at else 0.0
 
     @property
     def crowd_s(self) -> float:
@@ -173,14 +195,14 @@ class Memory:
         own = min((reading.stop_at for reading in sample.readings if reading.stop_at), default=None)
         return own if own is not None else self.asked_stop
 
-    def beats_since_told(self, sample: Sample) -> int:
-        """How often the slowest event loop with living users has turned since all of them were told to stop."""
-        beats = [
-            reading.loop_beats - self.told_beats.get(reading.pid, reading.loop_beats)
-            for reading in attached(sample)
-            if any(slot.is_user for slot in reading.slots)
-        ]
-        return min(beats, default=ENOUGH_BEATS)
+    def is_told(self, sample: Sample) -> bool:
+        """Whether the stop has reached all users: the slowest loop has turned so often since that every kill has had its turn."""
+        wanted = max(ENOUGH_BEATS, self.told_users // TOLD_A_BEAT)
+        return _least_beats(sample, self.told_beats, default=wanted) >= wanted
+
+    def has_settled(self, sample: Sample) -> bool:
+        """Whether the loops have turned often enough since the last user went that the next one would have gone."""
+        return not self.fell_beats or _least_beats(sample, self.fell_beats, default=ENOUGH_BEATS) >= ENOUGH_BEATS
 
     def standing(self, sample: Sample) -> list[Reading]:
         """The processes whose event loop has not turned for longer than its limit; what came before the first user does not count."""
@@ -193,6 +215,8 @@ class Memory:
             item
             for item in attached(sample)
             if sample.now - max(item.turned_at, began) > self.limits.silent_s + polls[item.pid]
+            and self.unturned.get(item.pid, (0.0, 0.0))[1] >= SEEN_STANDING_S
+            and not 0 < sample.now - (item.dumping_at or sample.now) < LONGEST_DUMP_S
         ]
 
     def is_loop_turning(self, sample: Sample) -> bool:
@@ -218,6 +242,16 @@ class Memory:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
         poll_s = max((slot.poll_s for _, slot in self.users_in(sample) if slot.busy), default=0.0)
         return sample.now - self.progress_at > self.limits.stall_after_s + poll_s
+
+
+def _least_beats(sample: Sample, before: Mapping[int, int], *, default: int) -> int:
+    """How often the slowest event loop that has users has turned since ``before``; ``default`` where none has any."""
+    beats = [
+        reading.loop_beats - before.get(reading.pid, reading.loop_beats)
+        for reading in attached(sample)
+        if any(slot.is_user for slot in reading.slots)
+    ]
+    return min(beats, default=default)
 
 
 def load_at(sample: Sample) -> float | None:

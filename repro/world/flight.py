@@ -51,6 +51,7 @@ class FlightRecord:
             native_at=floats[at.H_NATIVE_AT],
             loop_beats=int(words[at.H_LOOP_BEATS]),
             loop_at=floats[at.H_LOOP_AT],
+            dumping_at=floats[at.H_DUMPING_AT],
             load_at=floats[at.H_LOAD_AT],
             stop_at=floats[at.H_STOP_AT],
             begun=sum(row[at.S_BEGUN] for row, _ in rows),
