@@ -26,6 +26,8 @@ LONGEST_EXTENSION_S = 150.0
 STOPPED_WITHIN_S = 4.0
 """Whoever has done something within so long before the stop was not stuck by then."""
 GRACES = 3
+STOPPED_A_SECOND = 20
+"""Users that end within a second at the least, once they are told, on a machine with other work."""
 LOOKS_S = 3.0
 """So long before the time to begin is over a program is looked at, twice."""
 DIED_FOR_S = 2.0
@@ -238,7 +240,8 @@ class Judge:
         is_told = self._memory.is_told(sample)
         # It may take seconds until a GreenletExit arrives, and a crowd goes one by one.
         is_starved = not (is_told and has_settled) and self._memory.burns(sample)
-        longest_s = max(GRACES * grace_s, self._limits.start_s if is_starved else 0.0)
+        crowds_s = self._limits.start_s + self._memory.told_users / STOPPED_A_SECOND
+        longest_s = max(GRACES * grace_s, crowds_s if is_starved else 0.0)
         return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > longest_s)
 
     # The decision

@@ -176,9 +176,11 @@ class Memory:
 
     def cores(self, sample: Sample, since: float, *, pids: Collection[int] = ()) -> float:
         """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
-        then, before = next((entry for entry in self.cpu if entry[0] >= since), self.cpu[-1])
-        if sample.now - then < DECLINE_S:
+        old = [entry for entry in self.cpu if sample.now - entry[0] >= DECLINE_S]
+        if sample.now - since < DECLINE_S or not old:
             return 0.0
+        # Where nothing was sampled for a while since then, the sample before that gap counts.
+        then, before = next((entry for entry in old if entry[0] >= since), old[-1])
         used = [cpu - before[pid] for pid, cpu in sample.cpu_s.items() if pid in before and pid in (pids or before)]
         return max(used, default=0.0) / (sample.now - then)
 

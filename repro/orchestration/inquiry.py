@@ -102,24 +102,22 @@ def _dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
         return None
     left_s = beat_at + beat_s - time.monotonic()
     limit_s = max(POLL_S, min(EXAMINATION_S + users / EXAMINED_A_SECOND, left_s))
-    return _fresh_dump(record, "loop", record.ask_loop_dump, record.loop_dump_done, limit_s)
+    return _fresh_dump(record, "loop", lambda: _ask_loop(record), record.loop_dump_done, limit_s)
 
 
 def _thread_dump_of(record: FlightRecord) -> Dump | None:
     """The native thread's dump; None where there is no such thread, or it does not run."""
     if RungName.THREAD in _silent(record) or not record.read().native_at:
         return None
-    return _fresh_dump(record, "thread", record.ask_thread_dump, record.thread_dump_done, THREAD_S)
+    return _fresh_dump(record, "thread", lambda: _ask_thread(record), record.thread_dump_done, THREAD_S)
 
 
 def _fresh_dump(
     record: FlightRecord, rung: str, ask: Callable[[], int], done: Callable[[], int], limit_s: float
 ) -> Dump | None:
-    """The dump that answers this question: an earlier one stays in the file where a new one cannot be written."""
-    asked_at = time.monotonic()
+    """The dump that answers this question, None where it does not come in time or could not be written."""
     path = _ask(ask, done, _dump_file(record, rung), limit_s=limit_s)
-    dump = read_dump(path.read_text("utf-8")) if path is not None else None
-    return dump if dump is not None and dump.at >= asked_at else None
+    return read_dump(path.read_text("utf-8")) if path is not None else None
 
 
 class Investigator:
@@ -199,10 +197,10 @@ def _target(record: FlightRecord, inquiry: Inquiry) -> Target:
         pid=record.pid,
         flight_record=record.path,
         ask_loop=lambda limit_s: _ask(
-            record.ask_loop_dump, record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s
+            lambda: _ask_loop(record), record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s
         ),
         ask_thread=lambda limit_s: _ask(
-            record.ask_thread_dump, record.thread_dump_done, _dump_file(record, "thread"), limit_s=limit_s
+            lambda: _ask_thread(record), record.thread_dump_done, _dump_file(record, "thread"), limit_s=limit_s
         ),
         send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
         faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
@@ -215,6 +213,20 @@ def _silent(record: FlightRecord) -> frozenset[RungName]:
     reading, now = record.read(), time.monotonic()
     beats = ((RungName.LOOP, reading.loop_at), (RungName.THREAD, reading.native_at))
     return frozenset(name for name, at in beats if at and now - at > SILENT_AFTER_S)
+
+
+def _ask_loop(record: FlightRecord) -> int:
+    """Ask the event loop, the last answer gone first: it must not be taken for this one where that cannot be written."""
+    if not record.is_loop_asked():
+        _dump_file(record, "loop").unlink(missing_ok=True)
+    return record.ask_loop_dump()
+
+
+def _ask_thread(record: FlightRecord) -> int:
+    """Ask the native thread, likewise."""
+    if not record.is_thread_asked():
+        _dump_file(record, "thread").unlink(missing_ok=True)
+    return record.ask_thread_dump()
 
 
 def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s: float) -> Path | None:

@@ -80,14 +80,22 @@ class FlightRecord:
         self._words[at.H_STOP_ASKED] = 1
 
     def ask_loop_dump(self) -> int:
-        """Ask the event loop for the greenlets' stacks; gives the number of the question."""
-        self._words[at.H_LOOP_DUMP_ASKED] += 1
+        """Ask the event loop for the greenlets' stacks, unless it has not answered yet; gives the number of the question."""
+        self._words[at.H_LOOP_DUMP_ASKED] += not self.is_loop_asked()
         return int(self._words[at.H_LOOP_DUMP_ASKED])
 
     def ask_thread_dump(self) -> int:
-        """Ask the native thread for them."""
-        self._words[at.H_THREAD_DUMP_ASKED] += 1
+        """Ask the native thread for them, likewise."""
+        self._words[at.H_THREAD_DUMP_ASKED] += not self.is_thread_asked()
         return int(self._words[at.H_THREAD_DUMP_ASKED])
+
+    def is_loop_asked(self) -> bool:
+        """Whether the event loop has a question that it has not answered."""
+        return bool(self._words[at.H_LOOP_DUMP_ASKED] > self._words[at.H_LOOP_DUMP_DONE])
+
+    def is_thread_asked(self) -> bool:
+        """Whether the native thread has one."""
+        return bool(self._words[at.H_THREAD_DUMP_ASKED] > self._words[at.H_THREAD_DUMP_DONE])
 
     def loop_dump_done(self) -> int:
         """The number of the last question that the event loop has answered."""
