@@ -59,7 +59,7 @@ CROWDS = (
 )
 OFTEN = 15
 """Trials of a row in 300, the crowds of thousands aside."""
-SELDOM = 8
+SELDOM = 5
 """Trials of a row of thousands of users, which take minutes each on two cores."""
 
 

@@ -41,6 +41,7 @@ H_SPAWNER_DEATHS = 24  # those that were starting users: counted among the death
 H_ITERATIONS, H_ITERATION_ERRORS = 25, 26  # tasks of Locust's users: begun, ended by an exception
 H_STOPPED_BY_SIGNAL = 27  # 1: the runner quits because of a signal or a Ctrl-C
 H_DUMPING_AT = 29  # f: when the event loop began to write the stacks that it is writing, 0 while it writes none
+H_DUMPED_S = 30  # f: seconds that the event loop has spent so far on writing stacks
 H_NATIVE_TID = 28  # the agent's own thread, as the kernel numbers it; 0 where that is not known
 
 PHASE_BOOT, PHASE_READY, PHASE_LOAD, PHASE_STOPPING, PHASE_STOPPED = 0, 1, 2, 3, 4

@@ -17,6 +17,7 @@ _WATCHERS = frozenset(("io", "timer", "async_", "async", "child", "signal", "sta
 _LOCKS = frozenset(("Lock", "LockType", "RLock", "_RLock", "lock"))
 _SEMAPHORES = frozenset(("Semaphore", "BoundedSemaphore", "DummySemaphore"))
 _EVENTS = frozenset(("Event", "AsyncResult", "_Event"))
+_METHOD = type([].append)  # of a compiled class, as a greenlet's ``switch``
 _RANK = ("lock", "semaphore", "socket", "queue", "thread", "event", "greenlet", "process", "timer", "ready")
 """The order in which one of several reasons is shown: the first tells most."""
 
@@ -206,13 +207,13 @@ class Lot:
         return id(greenlet) in self._linked
 
     def _all_linked(self):
-        alone = [item for item in self.greenlets if id(item) not in self.waits and not item.dead]
-        switches = [part for part in gc.get_referrers(*alone) if getattr(part, "__name__", "") == "switch"]
-        targets = {id(part): id(part.__self__) for part in switches if hasattr(part, "__self__")}
+        alone = {id(item) for item in self.greenlets if id(item) not in self.waits and not item.dead}
         found = set()
-        for holder in gc.get_referrers(*switches) if switches else ():
-            if type(holder) is list and holder is not switches:
-                found.update(targets[id(part)] for part in holder if id(part) in targets)
+        for holder in gc.get_objects() if alone else ():
+            if type(holder) is list:
+                for part in holder:
+                    if type(part) is _METHOD and part.__name__ == "switch" and id(part.__self__) in alone:
+                        found.add(id(part.__self__))
         return found
 
     def running_in(self, ident):

@@ -89,6 +89,7 @@ def _beat_in_loop():
         _answer("loop")
         words[at.H_LOOP_DUMP_DONE] = asked
         floats[at.H_LOOP_AT] = flight.monotonic()  # it was we who held it up
+        floats[at.H_DUMPED_S] += floats[at.H_LOOP_AT] - floats[at.H_DUMPING_AT]
         floats[at.H_DUMPING_AT] = 0.0
 
 

@@ -89,7 +89,8 @@ class Reading:
 
     ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception; ``raised``
     is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told it to.
-    ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none.
+    ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none;
+    ``dumped_s`` are the seconds that it has spent on that so far.
     """
 
     pid: int
@@ -114,6 +115,7 @@ class Reading:
     raised: Raised | None = None
     stopped_by_signal: bool = False
     dumping_at: float = 0.0
+    dumped_s: float = 0.0
 
     @property
     def turned_at(self) -> float:

@@ -81,6 +81,8 @@ class Memory:
     fell_beats: dict[int, int] = field(default_factory=dict)
     unturned: dict[int, tuple[float, float]] = field(default_factory=dict)
     gap_s: float = 0.0
+    dumped_s: float = 0.0
+    dumped_before_s: float = 0.0
     has_users: bool = False
     quiet_since: dict[tuple[int, int], float] = field(default_factory=dict)
     users: int = 0
@@ -100,7 +102,11 @@ class Memory:
         if ended != self.ended:
             self.progress_at = sample.now
         last_end = max((slot.last_end for reading in sample.readings for slot in reading.slots), default=0.0)
-        self.progress_at = max(self.progress_at, last_end, load_at(sample) or 0.0)
+        before = self.progress_at
+        self.progress_at = max(before, last_end, load_at(sample) or 0.0)
+        self.dumped_s = max((_dumped_s(reading, sample.now) for reading in sample.readings), default=0.0)
+        if self.progress_at > before or self.progress_at == sample.now:
+            self.dumped_before_s = self.dumped_s
         self.ended = ended
         self.gap_s = sample.now - self.paces[-1][0] if self.paces else 0.0
         self.paces = [pace for pace in self.paces if pace[0] > sample.now - PACE_S]
@@ -238,12 +244,22 @@ class Memory:
     def is_quiet_in(self, readings: Sequence[Reading], now: float) -> bool:
         """Whether nobody in these processes has ended an operation for longer than a stall takes."""
         last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
-        return now - last_end > self.limits.stall_after_s
+        return now - last_end > self.limits.stall_after_s + self.held_up_s
 
     def is_all_quiet(self, sample: Sample) -> bool:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
         poll_s = max((slot.poll_s for _, slot in self.users_in(sample) if slot.busy), default=0.0)
-        return sample.now - self.progress_at > self.limits.stall_after_s + poll_s
+        return sample.now - self.progress_at > self.limits.stall_after_s + poll_s + self.held_up_s
+
+    @property
+    def held_up_s(self) -> float:
+        """Seconds since anybody last ended an operation in which the event loop wrote stacks for us, and nobody could."""
+        return self.dumped_s - self.dumped_before_s
+
+
+def _dumped_s(reading: Reading, now: float) -> float:
+    """Seconds for which a loop has written stacks so far, the ones that it writes now included."""
+    return reading.dumped_s + (min(now - reading.dumping_at, LONGEST_DUMP_S) if reading.dumping_at else 0.0)
 
 
 def _least_beats(sample: Sample, before: Mapping[int, int], *, default: int) -> int:

@@ -52,6 +52,7 @@ class FlightRecord:
             loop_beats=int(words[at.H_LOOP_BEATS]),
             loop_at=floats[at.H_LOOP_AT],
             dumping_at=floats[at.H_DUMPING_AT],
+            dumped_s=floats[at.H_DUMPED_S],
             load_at=floats[at.H_LOAD_AT],
             stop_at=floats[at.H_STOP_AT],
             begun=sum(row[at.S_BEGUN] for row, _ in rows),
