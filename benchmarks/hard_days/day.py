@@ -148,6 +148,12 @@ class Day:
         return self.run("--locustfile", path, "--set", "users=5", *arguments, **how)
 
 
+def needs_mounts() -> None:
+    """Refuse the day where nothing may be mounted."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise CannotTry("a disk of its own needs root, unshare and the right to mount")
+
+
 def adopt_orphans() -> None:
     """Make orphaned descendants this process's children, so that none is lost from sight (Linux)."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
