@@ -134,7 +134,7 @@ def unwritable(name: str) -> Callable[[Day], Outcome]:
 
 RUN = ("run", "known/clean", "--set", "seconds=2", "--trials", "1")
 QUIET = silent_about(PYTHON_WORDS)
-FULL = clean() | sentence(4, 2, naming="no space|free space|is full")
+FULL = clean() | sentence(4, 2, naming="space|full")
 NO_DIR = str(Path("/no/such/folder"))
 SURROUNDINGS: dict[str, tuple[dict[str, str | None], Right]] = {
     "home-unset": ({"HOME": None}, clean() | refused("HOME|home")),
@@ -230,6 +230,6 @@ TRIES = (
         "forks-without-end", "died", files_left, fact(f"at most {MOST_FILES} files kept", "has_few", True) & not_hang()
     ),
     Try("prints-a-gigabyte", "died", gigabyte, fact("under 200 MB kept", "is_small", True) & not_hang()),
-    Try("fills-its-disk", "died", disk_filled, not_hang() | sentence(4, naming="no space|free space|is full")),
+    Try("fills-its-disk", "died", disk_filled, not_hang() | sentence(4, naming="space|full")),
     *(Try(name, "died", under(env), right & QUIET) for name, (env, right) in SURROUNDINGS.items()),
 )
