@@ -5,6 +5,7 @@ are left out, so that a long evening can be stopped and gone on with. ``--compar
 """
 
 import argparse
+import functools
 import shutil
 import signal
 import subprocess
@@ -78,7 +79,7 @@ def _make_all(tries: list[Try], options: argparse.Namespace, results: dict[str, 
     with tempfile.TemporaryDirectory(prefix="hard-days-", ignore_cleanup_errors=True) as name:
         house, program = Path(name), Path(shutil.which(options.repro) or options.repro).absolute()
         cache = (options.cache or house / "cache").absolute()
-        stored = _stored(program, house, cache) if tries else house
+        stored = functools.cache(lambda: _stored(program, house, cache))
         for number, one in enumerate(tries, start=1):
             with folders(house / str(number)) as folder:
                 day = Day(program, folder, cache, stored, one.timeout_s)
@@ -101,7 +102,7 @@ def _made(one: Try, day: Day) -> Result:
 def _stored(program: Path, house: Path, cache: Path) -> Path:
     """The small run that the tries on reports and damage copy."""
     with folders(house / "first") as folder:
-        day = Day(program, folder, cache, house / "stored", STORED_TIMEOUT_S)
+        day = Day(program, folder, cache, lambda: house / "stored", STORED_TIMEOUT_S)
         came = looked_after(day, leaked.stored(day))
         if came.code not in (0, 1, 3):
             raise SystemExit(f"the first run failed, so there is nothing to damage: {came.stderr}")

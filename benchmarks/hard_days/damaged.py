@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from day import QUICK, Day, Outcome
+from day import QUICK, Day, Outcome, needs_mounts
 from right import Right, code, refused, says, sentence
 from table import Try
 
@@ -129,6 +129,7 @@ def garbage_evidence(run: Path) -> None:
 
 def read_only(day: Day) -> Outcome:
     """A report of a run on a disk that cannot be written to."""
+    needs_mounts()
     run = day.copy_stored()
     command = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
     return day.call("report", str(run), prefix=("unshare", "--mount", "sh", "-c", command, "sh", str(run)))

@@ -24,6 +24,7 @@ POLL_S = 0.05
 KEPT_CHARACTERS = 200_000
 PR_SET_CHILD_SUBREAPER = 36
 QUICK = ("--set", "seconds=2", "--trials", "1")
+KEYBOARD = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,13 @@ class Day:
     program: Path
     folder: Path
     cache: Path
-    stored: Path
+    make_stored: Callable[[], Path]
     timeout_s: float
+
+    @property
+    def stored(self) -> Path:
+        """The small run that tries on reports copy, made when the first of them needs it."""
+        return self.make_stored()
 
     @property
     def cwd(self) -> Path:
@@ -124,6 +130,7 @@ class Day:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,  # a try may signal its group; that group must not be this program's
+                preexec_fn=_heed_keyboard,  # noqa: PLW1509  # there are no threads here
             )
             if meanwhile:
                 meanwhile(process, err)
@@ -139,6 +146,12 @@ class Day:
         compile(locustfile, "mine.py", "exec")
         path = self.write("mine.py", locustfile)
         return self.run("--locustfile", path, "--set", "users=5", *arguments, **how)
+
+
+def needs_mounts() -> None:
+    """Refuse the day where nothing may be mounted."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise CannotTry("a disk of its own needs root, unshare and the right to mount")
 
 
 def adopt_orphans() -> None:
@@ -179,6 +192,12 @@ def end_descendants() -> None:
         time.sleep(POLL_S)
     if left:
         raise SystemExit(f"cannot end {', '.join(map(_name, left))}: end it by hand before the next try")
+
+
+def _heed_keyboard() -> None:
+    """Undo what nohup or a shell's ``&`` passed on: a signal that is ignored here would be ignored by every child."""
+    for number in KEYBOARD:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _alive() -> list[psutil.Process]:

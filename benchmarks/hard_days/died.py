@@ -1,11 +1,9 @@
 """Days on which the program or its cell could die: full disks, cut pipes, spoilt records, odd surroundings."""
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from day import CannotTry, Day, Outcome
+from day import Day, Outcome, needs_mounts
 from leaked import with_facts
 from loads import after, load
 from right import Right, clean, code, fact, not_hang, refused, says, sentence, silent_about
@@ -44,21 +42,15 @@ def small_disk(size: str) -> Callable[[Day], Outcome]:
     def make(day: Day) -> Outcome:
         disk = day.folder / "disk"
         prefix = ("unshare", "--mount", "sh", "-c", ON_SMALL_DISK, "sh", size, str(disk))
-        needs_root()
+        needs_mounts()
         return day.call("run", "known/clean", "--set", "seconds=2", "--out", str(disk / "run"), "--json", prefix=prefix)
 
     return make
 
 
-def needs_root() -> None:
-    """Refuse the day where nothing may be mounted."""
-    if os.geteuid() or not shutil.which("unshare"):
-        raise CannotTry("mounting a small disk needs root and unshare")
-
-
 def read_only_report(day: Day) -> Outcome:
     """A report onto a disk that cannot be written to."""
-    needs_root()
+    needs_mounts()
     run, disk = day.copy_stored(), day.folder / "disk"
     script = 'mkdir -p "$1" && mount -t tmpfs -o ro none "$1" && shift && exec "$@"'
     prefix = ("unshare", "--mount", "sh", "-c", script, "sh", str(disk))
@@ -67,7 +59,7 @@ def read_only_report(day: Day) -> Outcome:
 
 def disk_filled(day: Day) -> Outcome:
     """A load that fills the disk of its own folder (32 MB) and goes on."""
-    needs_root()
+    needs_mounts()
     disk = day.folder / "disk"
     fill = 'try:\n    with open(os.environ["REPRO_TRIAL_DIR"] + "/fill", "ab") as f:\n        f.write(bytes(2_000_000))\nexcept OSError:\n    pass\n'
     path = day.write("mine.py", load(work=fill + "self.sqs.send_message(QueueUrl=self.url, MessageBody='x')"))
@@ -122,7 +114,9 @@ def files_left(day: Day) -> Outcome:
 def gigabyte(day: Day) -> Outcome:
     """A load that prints a gigabyte; what is kept of it is weighed."""
     came = day.load(
-        load(beside=after(0.5, "for _ in range(1000):\n    os.write(1, b'x' * 999_999 + b'\\n')")), "--set", "seconds=5"
+        load(beside=after(0.5, "for _ in range(1000):\n    os.write(1, b'x' * 999_999 + b'\\n')\n    time.sleep(0)")),
+        "--set",
+        "seconds=5",
     )
     kept = sum(path.stat().st_size for path in (day.out / "evidence").rglob("*") if path.is_file())
     return with_facts(came, kept_mb=kept // 1_000_000, is_small=kept < 200_000_000)
@@ -140,7 +134,7 @@ def unwritable(name: str) -> Callable[[Day], Outcome]:
 
 RUN = ("run", "known/clean", "--set", "seconds=2", "--trials", "1")
 QUIET = silent_about(PYTHON_WORDS)
-FULL = clean() | sentence(4, 2, naming="space|full|disk|write|run")
+FULL = clean() | sentence(4, 2, naming="space|full")
 NO_DIR = str(Path("/no/such/folder"))
 SURROUNDINGS: dict[str, tuple[dict[str, str | None], Right]] = {
     "home-unset": ({"HOME": None}, clean() | refused("HOME|home")),
@@ -236,6 +230,6 @@ TRIES = (
         "forks-without-end", "died", files_left, fact(f"at most {MOST_FILES} files kept", "has_few", True) & not_hang()
     ),
     Try("prints-a-gigabyte", "died", gigabyte, fact("under 200 MB kept", "is_small", True) & not_hang()),
-    Try("fills-its-disk", "died", disk_filled, not_hang() | sentence(4, naming="space|full|disk")),
+    Try("fills-its-disk", "died", disk_filled, not_hang() | sentence(4, naming="space|full")),
     *(Try(name, "died", under(env), right & QUIET) for name, (env, right) in SURROUNDINGS.items()),
 )

@@ -67,7 +67,7 @@ def stored(day: Day) -> Outcome:
 
 def crashes(day: Day) -> Path:
     """A run with a cell for each shape, which dies with the secret in its last words: reports quote those."""
-    kept = day.stored.with_name("crashes")
+    kept = day.folder.with_name("crashes")
     if not kept.exists():
         text = load(top=f'SECRETS = {SHAPES!r}\nraise RuntimeError("refused: " + SECRETS[os.environ["SHAPE"]])')
         came = day.load(text, "--set", f"env.SHAPE={','.join(SHAPES)}", "--jobs", "1")

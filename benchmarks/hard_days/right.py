@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from day import Outcome
 
 USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 2, 3, 4, 130
-LONGEST_SENTENCE = 600
+LONGEST_SENTENCE = 1_000  # a list of all names that there are is a next step, too
 ENGINE_WORDS = re.compile(
     r"^\s*[|+]?\s*Traceback \(most recent call last\)|^Exception ignored|^Fatal Python error", re.MULTILINE
 )
 NEXT_STEP = re.compile(
-    r"`|\b(give|choose|add|use|see|takes?|shows?|check|delete|remove|make|free|set|write|start|try|must|run|save|"
+    r"`|\b(give|choose|add|use|see|takes?|shows?|check|delete|remove|make|free|set|write|start|try|must|save|"
     r"leave|put|raise|install|move|copy|change|name|update|upgrade|expects?|point|wait|stop|end|correct|convert|"
-    r"say|needs?|knows|should|did you mean|there (are|is))\b",
+    r"say|type|needs?|knows|should|did you mean|there (are|is)(?! no))\b",
     re.IGNORECASE,
 )
 

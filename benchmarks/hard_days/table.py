@@ -122,7 +122,7 @@ def _mark(results: Mapping[str, Result], name: str) -> str:
 
 
 def _came(came: Outcome) -> str:
-    lines = [line for line in came.stderr.splitlines() if line.strip()]
+    lines = [line for line in (came.stderr.strip() or came.stdout).splitlines() if line.strip()]
     spoken = next((line for line in lines if line.startswith("Error:")), lines[0] if lines else "")
     facts = ", ".join(f"{name}={value}" for name, value in came.facts.items())
     return "; ".join(part for part in (", ".join(sorted(set(came.verdicts))) or spoken, facts) if part)
