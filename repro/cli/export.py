@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import RUNS
+from repro.cli.options import LONGEST_SHOWN, RUNS, check_folder, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     from repro.world import processes
     from repro.world.store import find_run, read_run
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder}: it is no folder; choose another")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"-o {folder}: the folder is not empty; choose another")
+    end_tidily_on_signals()
+    _check_output(folder)
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
     recipe = recipe_of(result, trial, load=_load(stored), limits=stored.plan.limits)
@@ -74,6 +72,7 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
 
     say(f"exporting {result.cell.label}")
     workshop = Workshop(render=reproducer, say=say)
+    check_folder("-o", folder, busy="the folder is not empty; choose another")
     with processes.warded():
         if not no_reduce:
             recipe = workshop.reduce(recipe, explicit=frozenset(result.cell.environment.pins))
@@ -86,6 +85,17 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     last = exported.proof[-1].output if exported.proof else "(it was not run: --proof 0)"
     say(f"The file does not show the hang here: do not send it. Its last words:\n{last[-1500:]}")
     ctx.exit(ExitCode.INCONCLUSIVE)
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse at once what is there; the folder itself is made once it is clear that there is something to put into it."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"-o {folder}: it is not a folder; choose another")
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"-o {folder}: the folder is not empty; choose another")
+    except OSError as error:
+        raise UsageError(f"-o {str(folder)[:LONGEST_SHOWN]}: {error.strerror}; choose another folder") from error
 
 
 def _load(run: StoredRun) -> Locustfile | None:
