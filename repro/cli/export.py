@@ -108,14 +108,14 @@ def _load(run: StoredRun) -> Locustfile | None:
         if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
             return None
         return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
-    except SyntaxError as error:
-        raise UsageError(f"the locustfile of the run is no Python for this interpreter: {error}") from error
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UsageError(f"the locustfile of the run is not Python for this interpreter: {error}") from error
 
 
 def _is_pattern(path: Path) -> bool:
     from repro.world.scenarios import DEFAULT, named
 
-    return path.read_text("utf-8") == named(DEFAULT, where="the run").locustfile.read_text("utf-8")
+    return path.read_bytes() == named(DEFAULT, where="the run").locustfile.read_bytes()
 
 
 def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:

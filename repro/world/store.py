@@ -123,6 +123,16 @@ class RunStore:
         """Keep the JSON document of a bisection or a blame."""
         self._set("hunt", _to_json(document))
 
+    def keep_inputs(self, digests: Mapping[str, str]) -> None:
+        """Keep the digests of the files that the run is made of, by what each is called."""
+        self._set("inputs", _to_json(digests))
+
+    def inputs(self) -> dict[str, str] | None:
+        """Those digests; None for a run of a repro that did not keep any."""
+        with _said(self.folder):
+            text = _facts(self._connection).get("inputs")
+            return None if text is None else dict(json.loads(text))
+
     def finish(self) -> None:
         """Say that the run has come to its end."""
         self._set("ended", datetime.now(UTC).isoformat())
