@@ -7,6 +7,7 @@
     │   └── UnreachableError        3   nobody knows whether it can: the package index cannot be reached
     ├── BackendError                4   the SQS does not start or does not answer
     ├── StoreError                  4   the run's folder cannot be read or written
+    │   └── MissingRunError         2   there is no run of that name or path
     └── ProcessError                4   a process cannot be started, or will not end
 
 A message says what happened, where (file, key, cell, path of the evidence), and ends with
@@ -59,6 +60,12 @@ class BackendError(ReproError):
 
 class StoreError(ReproError):
     """The run's folder cannot be read or written."""
+
+
+class MissingRunError(StoreError):
+    """There is no run of that name or path."""
+
+    exit_code = ExitCode.USAGE
 
 
 class ProcessError(ReproError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 
 import click
 
 from repro import __version__
-from repro.errors import ExitCode, ReproError
+from repro.cli import streams
+from repro.errors import ExitCode, ReproError, UsageError
 
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
@@ -20,6 +23,9 @@ _COMMANDS = {
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
+
+_UNUSABLE_NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
+LONGEST_NAME = 80
 
 EPILOG = """\b
 Examples:
@@ -70,6 +76,12 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="repro")
 def cli() -> None:
     """Show which combination of packages and settings makes a Locust test against SQS hang, why, and since when."""
+    if reason := refusal(sys.platform):
+        raise ReproError(reason)
+    try:
+        os.getcwd()  # noqa: PTH109  # it is asked whether it is there
+    except OSError as error:
+        raise UsageError(f"the current folder is not there ({error.strerror}); change to another one") from error
 
 
 def refusal(platform: str) -> str:
@@ -81,22 +93,38 @@ def refusal(platform: str) -> str:
 
 def main() -> None:
     """Run the command line; every error becomes one sentence on standard error and an exit code."""
-    if reason := refusal(sys.platform):
-        click.echo(f"Error: {reason}", err=True)
-        sys.exit(ExitCode.FAILED)
+    streams.steady()
+    code = _exit_code()
+    if (lost := streams.lost_output()) is not None:
+        click.echo(f"Error: standard output did not take everything ({lost.strerror}); free some space there", err=True)
+        code = ExitCode.FAILED
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
-        sys.exit(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
+        return int(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
     except click.ClickException as error:
         error.show()
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except ReproError as error:
         from repro.core.untrusted import for_terminal  # a resolver's or a cell's words may be in it
 
         click.echo(for_terminal(f"Error: {error}"), err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone: nothing is left to say, and Python would say it
-        sys.exit(ExitCode.NO_HANG)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # an exit code of 1 says that a hang was found, never that this failed
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in _UNUSABLE_NAMES:
+        name = str(error.filename)[:LONGEST_NAME]
+        click.echo(f"Error: {name}…: {error.strerror}; give a name that can be one of a file", err=True)
+        return ExitCode.USAGE
+    from repro.cli import failure
+
+    click.echo(f"Error: {failure.sentence(error)}", err=True)
+    return ExitCode.FAILED

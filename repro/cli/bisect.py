@@ -13,7 +13,6 @@ import click
 from repro.cli.hunting import (
     check_is_same,
     check_options,
-    closed_on_error,
     drop_probes,
     hunting_options,
     resumed_folder,
@@ -30,6 +29,7 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
+from repro.cli.resuming import check_load, closed_on_error, keep_load
 from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
@@ -317,7 +317,6 @@ def _plan(levels: tuple[str, ...], given: dict[str, Any]) -> Prepared:
 
 def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore:
     from repro.cli.run import machine, tool_versions
-    from repro.world.locustfiles import keep
     from repro.world.store import create_run, open_run
 
     if given["resume"]:
@@ -325,6 +324,7 @@ def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore
         stored = store.read()
         with closed_on_error(store):
             check_is_same(stored, {cell.cell.id for cell in stored.cells}, {cell.id for cell in prepared.plan.cells})
+            check_load(store, prepared)
             drop_probes(store, given)
         return store
     store = create_run(
@@ -335,7 +335,8 @@ def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore
         machine=machine(),
         tool_versions=tool_versions(),
     )
-    keep(prepared.scenario.locustfile, store.folder)
+    with closed_on_error(store):
+        keep_load(store, prepared)
     days = {name: day.isoformat() if day else None for name, day in wanted.released.items()}
     store.set_hunt(
         {"hunted": {"factor": wanted.factor, "released": days, "window": wanted.window, "asked": _asked(given)}}

@@ -13,7 +13,6 @@ import click
 from repro.cli.hunting import (
     check_is_same,
     check_options,
-    closed_on_error,
     drop_probes,
     hunting_options,
     resumed_folder,
@@ -30,6 +29,7 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
+from repro.cli.resuming import check_load, closed_on_error, keep_load
 from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
@@ -223,7 +223,6 @@ def _names(requires: Sequence[str]) -> dict[str, str]:
 
 def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
     from repro.cli.run import machine, tool_versions
-    from repro.world.locustfiles import keep
     from repro.world.store import create_run, open_run
 
     ends = {end: {"name": side.name, "python": side.python, "versions": dict(side.versions)} for end, side in (("good", mixer.good), ("bad", mixer.bad))}  # fmt: skip
@@ -232,6 +231,7 @@ def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
         stored = store.read()
         with closed_on_error(store):
             check_is_same(stored, (stored.hunt or {}).get("ends"), ends)
+            check_load(store, prepared)
             drop_probes(store, given)
         return store
     store = create_run(
@@ -243,7 +243,8 @@ def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
         tool_versions=tool_versions(),
     )
     store.set_hunt({"ends": ends})
-    keep(prepared.scenario.locustfile, store.folder)
+    with closed_on_error(store):
+        keep_load(store, prepared)
     return store
 
 

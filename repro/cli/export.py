@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import RUNS
+from repro.cli.options import LONGEST_SHOWN, RUNS, check_folder, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     from repro.world import processes
     from repro.world.store import find_run, read_run
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"-o {folder}: it is no folder; choose another")
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"-o {folder}: the folder is not empty; choose another")
+    end_tidily_on_signals()
+    _check_output(folder)
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
     recipe = recipe_of(result, trial, load=_load(stored), limits=stored.plan.limits)
@@ -74,6 +72,7 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
 
     say(f"exporting {result.cell.label}")
     workshop = Workshop(render=reproducer, say=say)
+    check_folder("-o", folder, busy="the folder is not empty; choose another")
     with processes.warded():
         if not no_reduce:
             recipe = workshop.reduce(recipe, explicit=frozenset(result.cell.environment.pins))
@@ -88,6 +87,17 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     ctx.exit(ExitCode.INCONCLUSIVE)
 
 
+def _check_output(folder: Path) -> None:
+    """Refuse at once what is there; the folder itself is made once it is clear that there is something to put into it."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"-o {folder}: it is not a folder; choose another")
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"-o {folder}: the folder is not empty; choose another")
+    except OSError as error:
+        raise UsageError(f"-o {str(folder)[:LONGEST_SHOWN]}: {error.strerror}; choose another folder") from error
+
+
 def _load(run: StoredRun) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
     from repro.world.locustfiles import kept, read_locustfile
@@ -98,14 +108,14 @@ def _load(run: StoredRun) -> Locustfile | None:
         if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
             return None
         return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
-    except SyntaxError as error:
-        raise UsageError(f"the locustfile of the run is no Python for this interpreter: {error}") from error
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UsageError(f"the locustfile of the run is not Python for this interpreter: {error}") from error
 
 
 def _is_pattern(path: Path) -> bool:
     from repro.world.scenarios import DEFAULT, named
 
-    return path.read_text("utf-8") == named(DEFAULT, where="the run").locustfile.read_text("utf-8")
+    return path.read_bytes() == named(DEFAULT, where="the run").locustfile.read_bytes()
 
 
 def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:

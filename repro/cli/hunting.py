@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.options import RUNS, echo_document
+from repro.cli.resuming import typed_without
 from repro.errors import ReproError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, StoredRun, Trial
     from repro.orchestration.hunt import Probe
     from repro.world.store import RunStore
-
-_OF_RESUMING = ("--undo", "--drop")
 
 
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -67,16 +65,6 @@ def check_is_same(stored: StoredRun, kept: object, asked: object) -> None:
     """
     if kept != asked:
         raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
-
-
-@contextmanager
-def closed_on_error(store: RunStore) -> Iterator[None]:
-    """Let go of the run when it cannot be gone on with."""
-    try:
-        yield
-    except BaseException:
-        store.close()
-        raise
 
 
 def drop_probes(store: RunStore, given: Mapping[str, Any]) -> None:
@@ -152,12 +140,5 @@ def show_log(probes: Sequence[Probe], *, to_stderr: bool) -> None:
 
 def resuming_line(folder: Path) -> str:
     """What was typed, as it must be typed to go on."""
-    typed = sys.argv[1:]
-    words = [
-        word
-        for before, word in zip(["", *typed], typed, strict=False)
-        if word.partition("=")[0] not in _OF_RESUMING and before != "--drop"
-    ]
-    words += [] if any(word.partition("=")[0] == "--out" for word in words) else ["--out", str(folder)]
-    words += [] if "--resume" in words else ["--resume"]
-    return shlex.join(["repro", *words])
+    typed = typed_without(flags={"--undo", "--resume"}, values={"--drop", "--out"})
+    return f"{typed} {shlex.join(['--out', str(folder), '--resume'])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from repro.model import StoredRun
 
 RUNS = Path("repro-runs")
+LONGEST_SHOWN = 200
 
 _EXPERIMENT = click.argument("experiment", required=False, shell_complete=lambda *args: _complete(args[2]))
 _SHARED = (
@@ -46,12 +48,19 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def end_tidily_on_signals() -> None:
-    """SIGTERM ends the program as Ctrl-C does, and Ctrl-C does so too where a shell's ``&`` had it ignored."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
+    """SIGTERM and a closed terminal end the program as Ctrl-C does, which does so too where a shell's ``&`` had it ignored.
+
+    ``nohup`` has SIGHUP ignored, which is what it is typed for.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signum is not signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _interrupt)
 
 
 def _interrupt(*_: object) -> None:
+    # A terminal that is closed sends SIGHUP more than once, and the second must not cut the tidying short; Ctrl-C may.
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -97,11 +106,34 @@ def new_folder(out: Path | None, name: str) -> Path:
 
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         return RUNS / f"{stamp}-{Path(name).stem.replace('/', '-')}-{os.getpid()}"
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"--out {out}: it is there already; add --resume to go on with that run, or choose another folder"
-        )
+    check_folder(
+        "--out", out, busy="it is there already; add --resume to go on with that run, or choose another folder"
+    )
     return out
+
+
+def check_folder(option: str, folder: Path, *, busy: str) -> None:
+    """Make the folder that an option names, unless it is there and empty.
+
+    Raises:
+        UsageError: there is something (``busy``), or it cannot be made or written.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{option} {folder}: {busy}")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"{option} {_short(folder)}: {reason}; choose a folder that can be made and written"
+        ) from error
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _complete(incomplete: str) -> list[str]:

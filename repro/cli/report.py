@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from repro.cli.failing import exit_code, fail_on_option, verdicts
-from repro.cli.options import RUNS
+from repro.cli.options import LONGEST_SHOWN, RUNS
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
 
@@ -115,11 +116,21 @@ def _compared(one: dict[str, Any], other: dict[str, Any], form: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write the file whole or not at all; what is there and is not a file, such as a pipe, is written to."""
+    partial = None
     try:
-        partial.write_text(text, "utf-8")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_text(text, "utf-8", "replace")
+            return
+        path = path.resolve()  # a link stays one
+        partial = path.parent / f".repro-report.{os.getpid()}"
+        partial.write_text(text, "utf-8", "replace")
         partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageError(f"-o {path}: {error.strerror}; choose a folder that is there and can be written") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"-o {str(path)[:LONGEST_SHOWN]}: {reason}; choose a file in a folder that is there and can be written"
+        ) from error

@@ -22,6 +22,7 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
+from repro.cli.resuming import check_load, closed_on_error, keep_load
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict
@@ -186,17 +187,17 @@ def _text(level: str | float) -> str:
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
-    from repro.world.locustfiles import keep
     from repro.world.store import create_run, find_run, open_run
 
     if options.resume:
         store = open_run(options.out or find_run(None, RUNS))
-        stored = store.read()
-        if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
-            store.close()
-            raise UsageError(
-                f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
-            )
+        with closed_on_error(store):
+            stored = store.read()
+            if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
+                raise UsageError(
+                    f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
+                )
+            check_load(store, prepared)
         return store
     store = create_run(
         new_folder(options.out, prepared.plan.experiment),
@@ -206,7 +207,8 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
         machine=machine(),
         tool_versions=tool_versions(),
     )
-    keep(prepared.scenario.locustfile, store.folder)
+    with closed_on_error(store):
+        keep_load(store, prepared)
     return store
 
 

@@ -153,6 +153,8 @@ def _read(text: str, source: str) -> _File:
         return _File.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ExperimentError(f"{source}: not TOML: {error}; see docs/reference/experiment-file.md") from error
+    except RecursionError:
+        raise ExperimentError(f"{source}: it is nested too deep; see docs/reference/experiment-file.md") from None
     except ValidationError as error:
         raise ExperimentError(_in_words(error, source)) from error
 

@@ -14,7 +14,9 @@ from repro.world import interpreters
 from repro.world.scenarios import (
     DEFAULT,
     Scenario,
+    Source,
     find_experiment,
+    inputs_of,
     of_locustfile,
     scenario_for,
     unread_settings,
@@ -35,11 +37,17 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan, its scenario, and what must be said about it."""
+    """A plan, where it comes from, its scenario, and what must be said about it."""
 
     plan: Plan
+    source: Source
     scenario: Scenario
     notices: tuple[str, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The digests of the files that it is made of, as they are now."""
+        return inputs_of(self.source, self.scenario)
 
 
 def prepare(request: Request) -> Prepared:
@@ -74,7 +82,7 @@ def prepare(request: Request) -> Prepared:
     planned = make_plan(experiment, scenario.info, interpreter=interpreter)
     if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
         _check_has_locust(interpreter)
-    return Prepared(plan=planned.plan, scenario=scenario, notices=(*notices, *planned.notices))
+    return Prepared(plan=planned.plan, source=source, scenario=scenario, notices=(*notices, *planned.notices))
 
 
 def _variables(names: Collection[str]) -> str:

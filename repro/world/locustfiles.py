@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
+import os
 import sys
+import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER, FILE = "load", "locustfile.py"
+_UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+"""What reading and parsing raise of a file that is not Python: ``ast`` runs out of stack and memory, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,23 +30,80 @@ class Locustfile:
     packages: tuple[str, ...] = ()
 
 
+def python_text(path: Path) -> str:
+    """The text of a Python file as the interpreter reads it: by its coding line or its byte-order mark, else UTF-8.
+
+    Raises:
+        SyntaxError, UnicodeDecodeError: it has no such text.
+    """
+    with tokenize.open(path) as file:
+        return file.read()
+
+
 def read_locustfile(path: Path) -> Locustfile:
     """The locustfile with all modules that it, or one of them, imports from its own folder."""
-    source = path.read_text("utf-8")
-    # One that changes where modules are looked for does so for the folder above: our planted truths do.
-    folders = [path.parent, *([path.parent.parent] if "sys.path" in source else [])]
-    modules: dict[str, str] = {}
-    packages: set[str] = set()
-    waiting = [source]
-    while waiting:
-        for name in imported(waiting.pop()):
-            found = next((folder / f"{name}.py" for folder in folders if (folder / f"{name}.py").is_file()), None)
-            if found is not None and name not in modules and found != path:
-                modules[name] = found.read_text("utf-8")
-                waiting.append(modules[name])
-            elif found is None and any((folder / name / "__init__.py").is_file() for folder in folders):
-                packages.add(name)
+    source = python_text(path)
+    modules = {file.stem: python_text(file) for file in _own_modules(path) if file != path}
+    folders = _folders(path, source)
+    names = {name for text in (source, *modules.values()) for name in imported(text)} - set(modules)
+    packages = {name for name in names if any((folder / name / "__init__.py").is_file() for folder in folders)}
     return Locustfile(source=source, modules=modules, packages=tuple(sorted(packages)))
+
+
+def digests(path: Path) -> dict[str, str]:
+    """By its path from the locustfile's folder, the digest of each file that makes the load what it is.
+
+    The locustfile comes first, then the modules and all files of the packages that it imports from its own folder. What
+    cannot be read as Python counts with its bytes.
+    """
+    return {os.path.relpath(file, path.parent): digest(file) for file in _own_files(path)}
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _own_modules(path: Path) -> list[Path]:
+    return [file for file in _own_files(path) if file.parent in _folders(path, _text_or_nothing(path))]
+
+
+def _own_files(path: Path) -> list[Path]:
+    """The locustfile and what it imports from its own folder, packages whole, each once."""
+    folders = _folders(path, _text_or_nothing(path))
+    found, waiting = [path], [path]
+    while waiting:
+        for name in sorted(_imported_by(waiting.pop())):
+            files = next((files for folder in folders if (files := _files_of(folder, name))), [])
+            new = [file for file in files if file not in found]
+            found += new
+            waiting += new
+    return found
+
+
+def _files_of(folder: Path, name: str) -> list[Path]:
+    """The files of a module, or of a package whether it has an ``__init__.py`` or not."""
+    package, module = folder / name, folder / f"{name}.py"
+    if module.is_file() and not (package / "__init__.py").is_file():
+        return [module]
+    return sorted(file for file in package.rglob("*.py") if file.is_file()) if package.is_dir() else []
+
+
+def _folders(path: Path, source: str) -> list[Path]:
+    """Where its own modules are. One that changes where they are looked for does so for the folder above: our planted truths do."""
+    return [path.parent, *([path.parent.parent] if "sys.path" in source else [])]
+
+
+def _text_or_nothing(path: Path) -> str:
+    with contextlib.suppress(*_UNREADABLE):
+        return python_text(path)
+    return ""
+
+
+def _imported_by(path: Path) -> set[str]:
+    with contextlib.suppress(*_UNREADABLE):
+        return imported(python_text(path))
+    return set()
 
 
 def imported(source: str) -> set[str]:
@@ -58,13 +120,13 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def keep(path: Path, run: Path) -> None:
-    """Keep the locustfile and its modules with the run: by the time of an export they may have changed."""
-    with contextlib.suppress(SyntaxError, UnicodeDecodeError):  # the trials will say so better
-        load = read_locustfile(path)
+    """Keep the locustfile and its modules with the run, byte by byte: by the time of an export they may have changed."""
+    with contextlib.suppress(*_UNREADABLE):  # the trials will say so better
+        imported(python_text(path))
         folder = run / FOLDER
         folder.mkdir(exist_ok=True)
-        for name, text in {FILE: load.source, **{f"{name}.py": text for name, text in load.modules.items()}}.items():
-            (folder / name).write_text(text, "utf-8")
+        for file in _own_modules(path):
+            (folder / (FILE if file == path else file.name)).write_bytes(file.read_bytes())
 
 
 def kept(run: Path) -> Path | None:

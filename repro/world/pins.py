@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker, default_environment
+from packaging.markers import Marker, default_environment
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -112,7 +112,7 @@ def _with_whole_path(line: str, folder: Path) -> str:
 def _of_lock(path: Path, python: str) -> Pins:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is no lock file that can be read: {error}; give a uv.lock or a pylock.toml"
         ) from error
@@ -122,7 +122,7 @@ def _of_lock(path: Path, python: str) -> Pins:
             return _of_pylock(data, around)
         if "package" in data and "requires-python" in data:
             return _of_uv_lock(data, around)
-    except (KeyError, TypeError, AttributeError, InvalidMarker) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is a lock file of another shape ({error!r}); export it as requirements") from error
     raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
 

@@ -18,8 +18,10 @@ from typing import Any
 from repro.core.experiment import ScenarioInfo, scenario_of
 from repro.core.factors import LOCUSTFILES_BUSINESS, Factor, Kind
 from repro.errors import ExperimentError, UsageError
+from repro.world.locustfiles import digest, digests, python_text
 
 DEFAULT = "locust-2637"
+MOST_BYTES = 1_000_000
 DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
 _MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
 
@@ -128,10 +130,28 @@ def unread_settings(locustfile: Path) -> frozenset[str]:
 
     One that puts the variables' names together reads all of them, for all that can be told.
     """
-    text = _text(locustfile)
+    try:
+        text = python_text(locustfile)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read {locustfile} as Python ({error}); check the file, and that its first line names its encoding "
+            "when that is not UTF-8"
+        ) from error
     if _MADE_NAME.search(text):
         return frozenset()
     return frozenset(name for name in LOCUSTFILES_BUSINESS if f"REPRO_{name.upper()}" not in text)
+
+
+def inputs_of(source: Source, scenario: Scenario) -> dict[str, str]:
+    """The digests of all files that a run is made of, by what each is called: what ``--resume`` must find as it was."""
+    load = digests(scenario.locustfile)
+    named = {
+        f"{'module' if number else 'locustfile'} {name}": value for number, (name, value) in enumerate(load.items())
+    }
+    description = scenario.locustfile.parent / DESCRIPTION
+    is_ours = description.is_file() and scenario.locustfile.is_relative_to(root().resolve())
+    about = {f"scenario {scenario.info.name}": digest(description)} if is_ours else {}
+    return {**named, **about, f"experiment file {source.path.name}": digest(source.path)}
 
 
 def _factor(name: str, entry: dict[str, Any]) -> Factor:
@@ -145,6 +165,10 @@ def _factor(name: str, entry: dict[str, Any]) -> Factor:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(
+                f"{path} is larger than {MOST_BYTES // 1_000_000} MB, which no experiment file is; check the path"
+            )
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}; check the file") from error

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 import os
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from repro.core.rates import cell_verdict, rate_of
-from repro.errors import StoreError
+from repro.errors import MissingRunError, StoreError
 from repro.model import Cell, CellResult, Plan, StoredRun, Trial, Verdict
 
 if TYPE_CHECKING:
@@ -122,6 +123,16 @@ class RunStore:
         """Keep the JSON document of a bisection or a blame."""
         self._set("hunt", _to_json(document))
 
+    def keep_inputs(self, digests: Mapping[str, str]) -> None:
+        """Keep the digests of the files that the run is made of, by what each is called."""
+        self._set("inputs", _to_json(digests))
+
+    def inputs(self) -> dict[str, str] | None:
+        """Those digests; None for a run of a repro that did not keep any."""
+        with _said(self.folder):
+            text = _facts(self._connection).get("inputs")
+            return None if text is None else dict(json.loads(text))
+
     def finish(self) -> None:
         """Say that the run has come to its end."""
         self._set("ended", datetime.now(UTC).isoformat())
@@ -196,7 +207,7 @@ def open_run(folder: Path) -> RunStore:
     """The run in ``folder``, to be gone on with.
 
     Raises:
-        StoreError: it is no run, cannot be read, or another program is writing it.
+        StoreError: it is not a run, cannot be read, or another program is writing it.
     """
     with _said(folder):
         with _reading(folder):
@@ -216,7 +227,7 @@ def read_run(folder: Path) -> StoredRun:
     """The run in ``folder`` as far as it has come, without going on with it; also while another program writes it.
 
     Raises:
-        StoreError: it is no run, or cannot be read.
+        StoreError: it is not a run, or cannot be read.
     """
     with _said(folder), _reading(folder) as connection:
         return _read(connection, folder)
@@ -240,22 +251,40 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
     if name_or_path is None:
         runs = list_runs(root)
         if not runs:
-            raise StoreError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
+            raise MissingRunError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
         return runs[0].folder
     for folder in (root / name_or_path, Path(name_or_path)):
-        if (folder / FILE).is_file():
+        if _is_file(folder / FILE):
             return folder
     folder = Path(name_or_path)
-    return folder.parent if folder.name == FILE and folder.is_file() else _no_run(name_or_path, root)
+    return folder.parent if folder.name == FILE and _is_file(folder) else _no_run(name_or_path, root)
 
 
 def _no_run(name: str, root: Path) -> Path:
-    raise StoreError(f"{name} is no run, neither under {root} nor as a path; `repro list runs` shows those that are")
+    raise MissingRunError(
+        f"{name} is not a run, neither under {root} nor as a path; `repro list runs` shows those that are"
+    )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a name that none can have is none.
+
+    Raises:
+        OSError: nobody can look.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            return False
+        raise
 
 
 def _check_is_there(folder: Path) -> None:
-    if not (folder / FILE).is_file():
-        raise StoreError(f"{folder} is no run: there is no {FILE} in it; `repro list runs` shows those that are")
+    if not _is_file(folder / FILE):
+        raise MissingRunError(
+            f"{folder} is not a run: there is no {FILE} in it; `repro list runs` shows those that are"
+        )
 
 
 def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:

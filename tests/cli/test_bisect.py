@@ -160,7 +160,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each by --set"),
         (("planted", "mine.toml", "--set", "absent=1.0"), "no release of planted can be installed with what else was set"),
         (("planted", "mine.toml", "--undo"), "add --resume"),
-        (("planted", "mine.toml", "--out", "none", "--resume"), "none is no run"),
+        (("planted", "mine.toml", "--out", "none", "--resume"), "none is not a run"),
         (("planted", "mine.toml", "--python", sys.executable), "--set python=VERSION"),
         (("planted", "mine.toml", "--backend", "aws"), "real account"),
         (("--date", "2024-03-15..2023-02-15"), "write the good day and the later bad one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,12 +113,18 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
     assert {path.name for path in tmp_path.iterdir()} <= {"bad.toml", "full", "cache"}
 
 
-def test_a_run_that_is_not_there_is_not_the_users_slip(tmp_path: Path) -> None:
-    for words in (("export", "-o", "bug"), ("run", "--resume"), ("run", "--resume", "--out", "nothing")):
+def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -> None:
+    for words in (
+        ("export", "-o", "bug"),
+        ("report",),
+        ("report", "nothing"),
+        ("run", "--resume"),
+        ("run", "--resume", "--out", "nothing"),
+    ):
         done = repro(*words, folder=tmp_path)
-        assert (done.returncode, done.stdout) == (4, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Error: ")
-        assert "no run" in done.stderr
+        assert re.search("no run|not a run", done.stderr)
         assert done.stderr.count("\n") == 1
 
 

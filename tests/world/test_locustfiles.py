@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.world.locustfiles import keep, kept, read_locustfile
+import pytest
+
+from repro.world.locustfiles import digests, keep, kept, read_locustfile
 
 
 def written(folder: Path, **files: str) -> Path:
@@ -64,3 +66,52 @@ def test_what_is_no_python_is_not_kept_and_stops_nothing(tmp_path: Path) -> None
     path = written(tmp_path / "own", mine="x = (\n")
     keep(path, tmp_path)
     assert kept(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "# coding: latin-1\nimport one\nx = 'ü'\n".encode("latin-1"),
+        "\ufeffimport one\nx = 'ü'\n".encode(),
+        "import one\r\nx = 'ü'\r\n".encode(),
+        "#!/usr/bin/env python\n# vim: set fileencoding=cp1251 :\nimport one\nx = 'ж'\n".encode("cp1251"),
+    ],
+)
+def test_a_text_is_read_as_python_reads_it_and_kept_byte_by_byte(raw: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path / "own", one="y = 1\n")
+    path.write_bytes(raw)
+    found = read_locustfile(path)
+    assert found.source.endswith(("x = 'ü'\n", "x = 'ж'\n"))
+    assert set(found.modules) == {"one"}
+    keep(path, tmp_path)
+    place = kept(tmp_path)
+    assert place is not None
+    assert place.read_bytes() == raw
+    assert read_locustfile(place) == found
+
+
+def test_the_digests_change_with_every_file_of_the_load_and_with_no_other(tmp_path: Path) -> None:
+    path = written(tmp_path, mine="import one, parts\nfrom bare.inner import x\n", one="import two\n", two="", other="")
+    written(tmp_path / "parts", __init__="", below="")
+    written(tmp_path / "bare", inner="x = 1\n")
+    before = digests(path)
+    assert next(iter(before)) == "mine.py"
+    assert set(before) == {"mine.py", "one.py", "two.py", "parts/__init__.py", "parts/below.py", "bare/inner.py"}
+    for name in before:
+        (tmp_path / name).write_bytes(b"\xff" + (tmp_path / name).read_bytes())
+        assert digests(path)[name] != before[name]
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[1:])
+    (tmp_path / "other.py").write_text("changed = 1\n")
+    assert digests(path) == before
+
+
+@pytest.mark.parametrize(
+    "raw", [b"x = '\xff'\n", b"x = (\n", b"x = 1\0\n", b"# coding: no-such\n", b"-" * 100_000 + b"1\n"]
+)
+def test_what_is_not_python_counts_with_its_bytes(raw: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(raw)
+    before = digests(path)
+    keep(path, tmp_path / "run")
+    path.write_bytes(raw + b"#")
+    assert digests(path) != before

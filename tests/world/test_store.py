@@ -310,7 +310,7 @@ def test_a_newer_schema_asks_for_a_newer_program(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_says_how_to_find_one(tmp_path: Path) -> None:
     for attempt in (read_run, open_run):
-        with pytest.raises(StoreError, match=r"is no run: there is no run\.sqlite in it; `repro list runs` shows"):
+        with pytest.raises(StoreError, match=r"is not a run: there is no run\.sqlite in it; `repro list runs` shows"):
             attempt(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert StoreError.exit_code is ExitCode.FAILED
@@ -335,7 +335,9 @@ def test_runs_are_listed_the_latest_first_and_found_by_name_or_path(tmp_path: Pa
     assert find_run("first", tmp_path) == tmp_path / "first"
     for path in (tmp_path / "first", tmp_path / "first" / FILE):
         assert find_run(str(path), tmp_path / "nowhere") == tmp_path / "first"
-    with pytest.raises(StoreError, match=r"third is no run, neither under .* nor as a path; `repro list runs` shows"):
+    with pytest.raises(
+        StoreError, match=r"third is not a run, neither under .* nor as a path; `repro list runs` shows"
+    ):
         find_run("third", tmp_path)
     with pytest.raises(StoreError, match=r"there is no run in .*nowhere; make one with `repro run`"):
         find_run(None, tmp_path / "nowhere")

@@ -1,0 +1,131 @@
+"""Going on with a run: only as long as all that it is made of is as it was, whatever its files are encoded in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from repro.cli.export import _load
+from repro.presentation.redacted_source import redact_source
+from repro.world.locustfiles import FOLDER
+from repro.world.store import FILE, read_run
+
+SCRIPT = Path(sys.executable).with_name("repro")
+LIMIT_S = 90.0
+LOCUSTFILE = """# -*- coding: latin-1 -*-
+import os
+import boto3
+from locust import User, task
+import one
+from parts.of import two
+NAME = "gr\xfcn"
+assert len(NAME) == 4 and one.NAME == "\\u017elut\\xfd"
+class Reader(User):
+    @task
+    def read(self):
+        boto3.resource("sqs").get_queue_by_name(QueueName=os.environ["REPRO_QUEUE"])
+"""
+EXPERIMENT = """\ufeffscenario = "mine.py"\r
+trials = 1\r
+[settings]\r
+seconds = 2\r
+users = 2\r
+"""
+ARGV = ("run", "my.toml", "--python", sys.executable, "--jobs", "1")
+
+
+def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPT, *words], cwd=folder, env={**os.environ, "TMPDIR": str(folder)}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of a locustfile in Latin-1, a module with a byte-order mark, a package, and a TOML with both."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "mine.py").write_bytes(LOCUSTFILE.encode("latin-1"))
+    (folder / "one.py").write_bytes('\ufeffNAME = "\u017elut\xfd"\r\n'.encode())
+    (folder / "parts").mkdir()
+    (folder / "parts" / "__init__.py").write_text("")
+    (folder / "parts" / "of.py").write_text("two = 2\n")
+    (folder / "my.toml").write_bytes(EXPERIMENT.encode())
+    done = repro(*ARGV, "--out", "a run", folder=folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return folder
+
+
+def test_a_run_that_is_as_it_was_goes_on(made: Path) -> None:
+    done = repro(*ARGV, "--out", "a run", "--resume", folder=made)
+    assert done.returncode == 0, done.stderr
+    assert "Note: " not in done.stderr
+    assert [len(cell.trials) for cell in read_run(made / "a run").cells] == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("mine.py", "locustfile mine.py"),
+        ("one.py", "module one.py"),
+        ("parts/of.py", "module parts/of.py"),
+        ("parts/__init__.py", "module parts/__init__.py"),
+        ("my.toml", "experiment file my.toml"),
+    ],
+)
+def test_what_has_changed_is_named_with_the_command_to_begin_anew(made: Path, name: str, called: str) -> None:
+    path = made / name
+    before = path.read_bytes()
+    path.write_bytes(before + b"# \xe9\n" if name.endswith("mine.py") else before + b"# more\n")
+    try:
+        done = repro(*ARGV, "--out", "a run", "--resume", "--trials", "2", folder=made)
+    finally:
+        path.write_bytes(before)
+    assert (done.returncode, done.stdout) == (2, "")
+    anew = shlex.join(["repro", *ARGV, "--trials", "2"])
+    assert done.stderr == (
+        f"Error: --resume: not as when the run in a run was made: {called}; two loads are not one rate, so begin anew with: {anew}\n"
+    )
+    assert [len(cell.trials) for cell in read_run(made / "a run").cells] == [1]
+
+
+def test_a_module_that_is_new_or_gone_counts(made: Path) -> None:
+    (made / "one.py").rename(made / "gone")
+    try:
+        done = repro(*ARGV, "--out", "a run", "--resume", folder=made)
+    finally:
+        (made / "gone").rename(made / "one.py")
+    assert done.returncode == 2
+    assert "was made: module one.py; two" in done.stderr
+
+
+def test_a_run_that_kept_no_digests_goes_on_with_a_note(made: Path) -> None:
+    with closing(sqlite3.connect(made / "a run" / FILE)) as connection, connection:
+        (kept,) = connection.execute("SELECT value FROM facts WHERE name = 'inputs'").fetchone()
+        connection.execute("DELETE FROM facts WHERE name = 'inputs'")
+    done = repro(*ARGV, "--out", "a run", "--resume", folder=made)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        "Note: the run in a run was made by an earlier repro, which did not keep what its files"
+    )
+    with closing(sqlite3.connect(made / "a run" / FILE)) as connection, connection:
+        connection.execute("INSERT INTO facts VALUES ('inputs', ?)", (kept,))
+    assert set(json.loads(kept)) >= {"locustfile mine.py", "module one.py", "experiment file my.toml"}
+
+
+def test_what_is_not_utf8_is_kept_as_it_is_and_can_be_exported(made: Path) -> None:
+    kept = made / "a run" / FOLDER
+    assert (kept / "locustfile.py").read_bytes() == LOCUSTFILE.encode("latin-1")
+    assert (kept / "one.py").read_bytes().startswith(b"\xef\xbb\xbf")
+    load = _load(read_run(made / "a run"))
+    assert load is not None
+    assert 'NAME = "gr\xfcn"' in redact_source(load.source, lambda text: text)
+    assert load.modules["one"] == 'NAME = "\u017elut\xfd"\n'
