@@ -47,6 +47,25 @@ def environment_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     return made
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """``small_disk(64)`` is a folder on a disk of its own of 64 kB; skipped where nobody lets a test mount one."""
+    made: list[Path] = []
+
+    def make(size_kb: int) -> Path:
+        folder = tmp_path / f"disk-{len(made)}"
+        folder.mkdir()
+        argv = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", folder]
+        if shutil.which("mount") is None or processes.run(argv, limit_s=20).returncode:
+            pytest.skip("mounting a small disk takes privileges")
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        processes.run(["umount", "--lazy", folder], limit_s=20)
+
+
 def find_python(version: str) -> Path:
     """An interpreter of this version that runs: a shim of pyenv is there for versions that are not switched on too."""
     candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []

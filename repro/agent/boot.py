@@ -23,18 +23,33 @@ def _set_up():
     package = _make_package(os.path.dirname(os.path.abspath(__file__)))
     from repro_agent import flight, hooks, watch
 
-    flight.open_record()
+    try:
+        flight.open_record()
+    except OSError as error:
+        _refuse(error)
     hooks.install()
     package.operation = hooks.operation
     if os.environ.get("REPRO_LAUNCH") != "process":  # a fork of a process with threads is another experiment
         watch.start_native()
 
     def after_fork():
-        flight.open_record()
+        flight.forget()
         hooks.after_fork()
-        watch.start_native()
+        watch.start_native_late()
 
     os.register_at_fork(after_in_child=after_fork)
+
+
+def _refuse(error):
+    """End: what this process did would not be seen, and nobody would know."""
+    from repro_agent import layout as at
+
+    text = "repro: the flight record cannot be written: %s; free some space, or let the run's folder lie elsewhere\n"
+    try:
+        os.write(2, (text % (error.strerror or error)).encode("utf-8", "replace"))
+    except OSError:
+        pass  # standard error lies on the same disk: the exit code says it too
+    os._exit(at.NO_RECORD)
 
 
 if __name__ in {"__main__", "__mp_main__"}:  # the second: a spawned child loads this file again

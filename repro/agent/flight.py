@@ -1,16 +1,27 @@
 """The writer of the flight record; ``layout.py`` draws it.
 
 Writing is a store into mapped memory: no system call, no lock, no container that would start a garbage collection. The
-judge reads it whatever state this process is in, dead included.
+judge reads it whatever state this process is in, dead included. Its blocks are reserved when it is made: a store into a
+page that a full disk cannot hold would end this process by SIGBUS.
+
+A forked child gets its record late, by ``Unopened``: most children execute another program at once.
 """
 
+import _thread
 import os
 import time
 
 from repro_agent import layout as at
 
 monotonic = time.monotonic  # as it is before anything is patched
+_allocate_lock = _thread.allocate_lock  # likewise
+OPENING_LIMIT_S = 1.0
+"""For so long another thread that opens the record is waited for."""
 INFINITE = float("inf")
+
+
+_FULL = frozenset((27, 28, 122 if os.uname().sysname == "Linux" else 69))
+"""EFBIG, ENOSPC and EDQUOT, by number: the module ``errno`` is not loaded for its names alone."""
 
 
 def borrow(name):
@@ -30,11 +41,12 @@ def borrow(name):
 class Slot:
     """One user's line in the record. ``depth`` counts calls within calls: only the outermost is an operation."""
 
-    __slots__ = ("base", "depth", "failed_before", "floats", "words")
+    __slots__ = ("base", "depth", "failed_before", "floats", "index", "words")
 
     def __init__(self, words, floats, index):
         self.words = words
         self.floats = floats
+        self.index = index
         self.base = (at.SLOTS_AT // at.WORD) + index * at.SLOT_WORDS
         self.depth = 0
         self.failed_before = 0
@@ -95,17 +107,12 @@ class Slot:
 
 
 class Record:
-    """The flight record of this process, ``flight-<pid>.bin`` in ``folder``."""
+    """The flight record of this process over ``memory``, which is its file, or nobody's when the process goes unseen."""
 
-    def __init__(self, folder, slots):
-        mmap = borrow("mmap")
-        size = at.SLOTS_AT + slots * at.SLOT_WORDS * at.WORD
-        self.path = os.path.join(folder, "flight-%d.bin" % os.getpid())
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.truncate(descriptor, size)
-        self._memory = mmap.mmap(descriptor, size)
-        os.close(descriptor)
-        view = memoryview(self._memory)
+    def __init__(self, memory, slots, *, is_blind=False):
+        self._memory = memory
+        self.is_blind = is_blind
+        view = memoryview(memory)
         self.words = view.cast("Q")
         self.floats = view.cast("d")
         self._names = {}
@@ -155,10 +162,12 @@ class Record:
         self._memory[at.DEATH_AT : at.DEATH_AT + at.DEATH_BYTES] = raw.ljust(at.DEATH_BYTES, b"\0")
 
     def take(self, kind, greenlet_id):
-        """A slot for a new user, or None when all are taken: then its operations are not seen."""
+        """A slot for a new user, or None when all are taken: then its operations are not seen, which is counted."""
         if not self._free:
+            self.words[at.H_UNSEEN_USERS if kind == at.KIND_USER else at.H_UNSEEN_CALLS] += 1
             return None
         slot = self._free.pop()
+        self.words[at.H_SLOTS_USED] = max(self.words[at.H_SLOTS_USED], slot.index + 1)
         self._born[kind] += 1
         slot.open(kind, self._born[kind], greenlet_id)
         is_load = kind == at.KIND_USER or self._is_script  # a client made while the locustfile is imported is none
@@ -177,11 +186,106 @@ class Record:
         self.words[at.H_PHASE] = max(self.words[at.H_PHASE], phase)
 
 
+class Unopened:
+    """Stands for the record of a forked child until something is written to it."""
+
+    def __getattr__(self, name):
+        return getattr(open_late(), name)
+
+
 record = None
-"""This process's record; ``boot`` opens it, and a forked child opens its own."""
+"""This process's record; ``boot`` opens it, and a forked child opens its own when it needs one."""
+_opening = _allocate_lock()
 
 
 def open_record():
-    """Open this process's record, in the folder and of the size that the environment names."""
+    """Open this process's record, in the folder and of the size that the environment names.
+
+    Raises OSError where the disk does not take it.
+    """
     global record
-    record = Record(os.environ["REPRO_TRIAL_DIR"], int(os.environ.get("REPRO_SLOTS", "1024")))
+    record = _made()
+
+
+def forget():
+    """In a forked child: the record that is mapped here is the parent's."""
+    global record, _opening
+    record = Unopened()
+    _opening = _allocate_lock()  # a thread of the parent may hold the other one
+
+
+def open_late():
+    """The record of a forked child, opened by now; one that the disk does not take is nobody's, for the program goes on."""
+    global record
+    if not _opening.acquire(True, OPENING_LIMIT_S):  # a signal's handler came in between
+        return _blind()
+    try:
+        if isinstance(record, Unopened):
+            try:
+                record = _made()
+            except OSError:
+                record = _blind()
+        return record
+    finally:
+        _opening.release()
+
+
+def _slots():
+    return int(os.environ.get("REPRO_SLOTS", "1024"))
+
+
+def _size():
+    return at.SLOTS_AT + _slots() * at.SLOT_WORDS * at.WORD
+
+
+def _made():
+    folder = os.environ["REPRO_TRIAL_DIR"]
+    if _is_full(folder):
+        _append(os.path.join(folder, at.UNSEEN_FILE), b".")
+        return _blind()
+    return Record(_file(os.path.join(folder, "flight-%d.bin" % os.getpid())), _slots())
+
+
+def _blind():
+    return Record(borrow("mmap").mmap(-1, _size()), _slots(), is_blind=True)
+
+
+def _is_full(folder):
+    """Whether the trial has as many records as it may have."""
+    count = sum(name.startswith("flight-") and name.endswith(".bin") for name in os.listdir(folder))
+    return count >= max(at.FEWEST_RECORDS, min(at.MOST_RECORDS, at.MOST_RECORD_BYTES // _size()))
+
+
+def _file(path):
+    """The memory of a new record at ``path``, all of its blocks reserved; what is refused is left as a name alone."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _reserve(descriptor, _size())
+        return borrow("mmap").mmap(descriptor, _size())
+    except OSError as error:
+        os.truncate(descriptor, 0)
+        os.rename(path, "%s-%d%s" % (path[: -len(".bin")], error.errno or 0, at.REFUSED))
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _reserve(descriptor, size):
+    """Take the blocks from the disk now: by the call for it, else by writing zeros, which reserves them too."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in _FULL:
+            raise
+        os.truncate(descriptor, 0)
+        left = size
+        while left > 0:
+            left -= os.write(descriptor, bytes(min(left, 65536)))
+
+
+def _append(path, data):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)

@@ -33,6 +33,8 @@ def install():
 def after_fork():
     """Forget the parent's users: they do not run here."""
     global _spent
+    for slot in _slots.values():
+        slot.depth = 0  # its line is the parent's: an operation that was under way at the fork ends there
     _slots.clear()
     _numbers.clear()
     _spent = 0

@@ -43,6 +43,10 @@ H_STOPPED_BY_SIGNAL = 27  # 1: the runner quits because of a signal or a Ctrl-C
 H_DUMPING_AT = 29  # f: when the event loop began to write the stacks that it is writing, 0 while it writes none
 H_DUMPED_S = 30  # f: seconds that the event loop has spent so far on writing stacks
 H_NATIVE_TID = 28  # the agent's own thread, as the kernel numbers it; 0 where that is not known
+H_SLOTS_USED = 48  # slots beyond these were never taken
+H_UNSEEN_USERS, H_UNSEEN_CALLS = 49, 50  # users, and calls of others, for whom no slot was left
+H_LOOP_DUMP_FAILED, H_THREAD_DUMP_FAILED = 51, 52  # the last question whose answer could not be written
+H_DUMP_ERRNO = 53  # the system's number of the error for which it could not; 0 for another kind of error
 
 PHASE_BOOT, PHASE_READY, PHASE_LOAD, PHASE_STOPPING, PHASE_STOPPED = 0, 1, 2, 3, 4
 ROLE_NONE, ROLE_LOCAL, ROLE_MASTER, ROLE_WORKER, ROLE_SCRIPT = 0, 1, 2, 3, 4
@@ -62,3 +66,13 @@ S_NUMBER = 15  # the user's number, from 1; those who are no users count on from
 FREE, IDLE, BUSY = 0, 1, 2
 KIND_USER, KIND_OTHER = 1, 2
 OTHERS_FROM = 1000000
+
+MOST_RECORDS = 256  # of one trial: a program that forks all the time must not fill the disk
+MOST_RECORD_BYTES = 256 * 1024 * 1024  # of all of them together
+FEWEST_RECORDS = 8  # so many are always allowed, however large they are
+UNSEEN_FILE = "flight-unseen.txt"  # a byte for each process that got no record for these bounds
+REFUSED = (
+    ".refused"  # the ending of a record that the disk did not take; the system's number of the error is its stem's end
+)
+NO_RECORD = 74  # the exit code of a cell whose record cannot be made: EX_IOERR
+LATE_S = 0.5  # a forked child that neither calls the client nor runs a loop gets its record when it is so old

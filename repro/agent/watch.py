@@ -26,12 +26,42 @@ def start_native():
     """Start the native thread of this process, and let ``faulthandler`` answer the signal that the judge names."""
     global _main_ident
     _main_ident = _get_ident()
-    folder = os.environ["REPRO_TRIAL_DIR"]
-    path = os.path.join(folder, "faulthandler-%d.txt" % os.getpid())
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    _faulthandler.enable(descriptor)
-    _faulthandler.register(int(os.environ["REPRO_STACKS_SIGNAL"]), descriptor, all_threads=True)
-    _start_new_thread(_beat_natively, (flight.record,))
+    _register()
+    _start(_beat_natively, flight.record)
+
+
+def start_native_late():
+    """In a forked child: start it once the child has turned out to stay; until then it leaves no file and costs a thread."""
+    global _main_ident
+    _main_ident = _get_ident()
+    _start(_beat_late)
+
+
+def _start(beat, *arguments):
+    """A thread that cannot be started, for the limit of processes, is missed as a rung of evidence and by nobody else."""
+    try:
+        _start_new_thread(beat, arguments)
+    except RuntimeError:
+        pass
+
+
+def _beat_late():
+    _sleep(at.LATE_S)
+    record = flight.open_late()
+    if not record.is_blind:
+        _register()
+        _beat_natively(record)
+
+
+def _register():
+    """Let ``faulthandler`` write where it is looked for; without that file nobody sends the signal."""
+    path = os.path.join(os.environ["REPRO_TRIAL_DIR"], "faulthandler-%d.txt" % os.getpid())
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        _faulthandler.enable(descriptor)
+        _faulthandler.register(int(os.environ["REPRO_STACKS_SIGNAL"]), descriptor, all_threads=True)
+    except OSError:
+        pass
 
 
 def attach(runner=None, role=at.ROLE_LOCAL):
@@ -71,7 +101,8 @@ def _beat_natively(record):
         words[at.H_NATIVE_BEATS] += 1
         if words[at.H_THREAD_DUMP_ASKED] != answered:
             answered = words[at.H_THREAD_DUMP_ASKED]
-            _answer("thread")
+            if not _answer("thread", record):
+                words[at.H_THREAD_DUMP_FAILED] = answered
             words[at.H_THREAD_DUMP_DONE] = answered
         _sleep(NATIVE_PERIOD_S)
 
@@ -86,7 +117,8 @@ def _beat_in_loop():
     asked = words[at.H_LOOP_DUMP_ASKED]
     if asked != words[at.H_LOOP_DUMP_DONE]:
         floats[at.H_DUMPING_AT] = floats[at.H_LOOP_AT]
-        _answer("loop")
+        if not _answer("loop", record):
+            words[at.H_LOOP_DUMP_FAILED] = asked
         words[at.H_LOOP_DUMP_DONE] = asked
         floats[at.H_LOOP_AT] = flight.monotonic()  # it was we who held it up
         floats[at.H_DUMPED_S] += floats[at.H_LOOP_AT] - floats[at.H_DUMPING_AT]
@@ -102,8 +134,8 @@ def _begin_stop():
         gevent.spawn(_runner.quit)
 
 
-def _answer(rung):
-    """Write the greenlets' stacks as this rung sees them; a failure is an answer too, and is written in their place."""
+def _answer(rung, record):
+    """Write the greenlets' stacks as this rung sees them, and say whether that went well; the error is kept if it can be."""
     folder = os.environ["REPRO_TRIAL_DIR"]
     path = os.path.join(folder, "greenlets-%s-%d.json" % (rung, os.getpid()))
     try:
@@ -113,5 +145,25 @@ def _answer(rung):
         dump = greenlets.dump_from_loop if rung == "loop" else greenlets.dump_from_thread
         dump(path, slot_of=hooks.number_of)
     except BaseException as error:
+        record.words[at.H_DUMP_ERRNO] = getattr(error, "errno", None) or 0
+        _keep(error, path)
+        return False
+    return True
+
+
+def _keep(error, path):
+    """Write the error in the answer's place, and free what was written of it: a full disk may have room for no more."""
+    _remove(path + ".partial")
+    _remove(path)  # an earlier answer is none to this question
+    try:
         with open(path + ".error", "w") as file:
             file.write("%s: %s" % (type(error).__name__, error))
+    except OSError:
+        pass
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from repro.agent.layout import NO_RECORD
 from repro.core.evidence import BackendHealth, Examination, Reading, Role, Sample
 from repro.core.judge import Decision, Judge, Step
 from repro.core.waiting import LongestWait
-from repro.world.flight import Fleet
+from repro.world.flight import Fleet, refused
 from repro.world.meter import Meter
 from repro.world.output import CappedOutput
 from repro.world.processes import Child
@@ -82,6 +83,8 @@ class Watcher:
         """Everything that is known now."""
         exit_code = self.child.poll()
         readings = self.fleet.read()
+        if exit_code == NO_RECORD and not readings:
+            raise refused(self.fleet.folder, 0)
         pids = {reading.pid for reading in readings} | ({self.child.pid} if exit_code is None else set())
         sample = Sample(
             now=time.monotonic(),

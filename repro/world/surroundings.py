@@ -12,7 +12,8 @@ from pathlib import Path
 
 from repro.model import Cell
 
-SLOTS_BEYOND_USERS = 64
+SLOTS_BEYOND_USERS = 1024
+"""Slots of a flight record for greenlets and threads that call the client and are no users; one takes 128 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,11 @@ def test_nothing_of_the_users_shell_reaches_a_cell(around: Surroundings, monkeyp
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     done = processes.run([sys.executable, "-c", program], env=variables(CELL, around), limit_s=20)
     seen = json.loads(done.stdout)
-    own = {"AWS_ACCESS_KEY_ID": "repro", "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "REPRO_SLOTS": "84"}
+    own = {
+        "AWS_ACCESS_KEY_ID": "repro",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "REPRO_SLOTS": str(20 + SLOTS_BEYOND_USERS),
+    }
     assert {name: value for name, value in seen.items() if name in LEAKS} == own
 
 
