@@ -21,6 +21,7 @@ from repro.cli.hunting import (
     show_log,
 )
 from repro.cli.options import (
+    Command,
     backend_options,
     command_line,
     default_jobs,
@@ -64,7 +65,7 @@ class Range:
     window: tuple[int, int] | None = None
 
 
-@click.command("bisect", epilog=EPILOG)
+@click.command("bisect", cls=Command, epilog=EPILOG)
 @click.argument("package", required=False)
 @shared_options
 @click.option("--good", metavar="VERSION", help="A release that does not hang.")

@@ -21,6 +21,7 @@ from repro.cli.hunting import (
     show_log,
 )
 from repro.cli.options import (
+    Command,
     backend_options,
     command_line,
     default_jobs,
@@ -55,7 +56,7 @@ _SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, or an environm
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.command("blame", epilog=EPILOG)
+@click.command("blame", cls=Command, epilog=EPILOG)
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
 @click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import RUNS
+from repro.cli.options import RUNS, Finite
 from repro.cli.resuming import typed_without
 from repro.errors import ReproError, UsageError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options of a hunt, ``most_trials`` being where it gives up unless told otherwise."""
     options = (
-        click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True),
+        click.option("--confidence", type=Finite(0.5, 0.9999), default=0.95, show_default=True),
         click.option("--max-trials", type=click.IntRange(2), default=most_trials, show_default=True, help="Give up after so many."),
         click.option("--jobs", type=click.IntRange(1, 64), help="Probes at once, where more than one tells something; half the cores when left out."),
         click.option("--resume", is_flag=True, help="Go on with the hunt in --out, or with the latest one."),
