@@ -15,6 +15,7 @@ from repro.cli.hunting import (
     check_options,
     drop_probes,
     hunting_options,
+    report_line,
     resumed_folder,
     said_when_cut_short,
     show_document,
@@ -289,7 +290,7 @@ def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> Exi
         show_log(accusation.probes, to_stderr=given["as_json"])
     answer = answer_document(accusation, sentence=sentence)
     show_document(store, accusation.probes, answer, as_json=given["as_json"], block=block)
-    click.echo(f"Evidence is in {store.folder}.", err=True)
+    click.echo(for_terminal(f"Evidence is in {store.folder}. Next: `{report_line(store.folder)}`"), err=True)
     if accusation.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HANG if any(probe.hang for probe in accusation.probes) else ExitCode.NO_HANG

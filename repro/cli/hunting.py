@@ -138,3 +138,8 @@ def resuming_line(folder: Path) -> str:
     """What was typed, as it must be typed to go on."""
     typed = typed_without(flags={"--undo", "--resume"}, values={"--drop", "--out"})
     return f"{typed} {shlex.join(['--out', str(folder), '--resume'])}"
+
+
+def report_line(folder: Path) -> str:
+    """What to type to read a hunt's report."""
+    return shlex.join(["repro", "report", str(folder)])

@@ -112,6 +112,7 @@ def _runs() -> list[Row]:
             "trials": run.trials,
             "hangs": run.hangs,
             "finished": run.is_finished,
+            "problem": run.problem,
         }
         for run in list_runs(RUNS)
     ]
