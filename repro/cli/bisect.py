@@ -15,12 +15,14 @@ from repro.cli.hunting import (
     check_options,
     drop_probes,
     hunting_options,
+    report_line,
     resumed_folder,
     said_when_cut_short,
     show_document,
     show_log,
 )
 from repro.cli.options import (
+    Command,
     backend_options,
     command_line,
     default_jobs,
@@ -64,7 +66,7 @@ class Range:
     window: tuple[int, int] | None = None
 
 
-@click.command("bisect", epilog=EPILOG)
+@click.command("bisect", cls=Command, epilog=EPILOG)
 @click.argument("package", required=False)
 @shared_options
 @click.option("--good", metavar="VERSION", help="A release that does not hang.")
@@ -390,7 +392,7 @@ def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -
         show_log(found.probes, to_stderr=given["as_json"])
     answer = answer_document(found, package=wanted.factor, sentence=sentence)
     show_document(store, found.probes, answer, as_json=given["as_json"], no_redact=given["no_redact"], block=block)
-    click.echo(f"Evidence is in {store.folder}.", err=True)
+    click.echo(for_terminal(f"Evidence is in {store.folder}. Next: `{report_line(store.folder)}`"), err=True)
     if found.answer.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HANG if any(probe.hang for probe in found.probes) else ExitCode.NO_HANG

@@ -15,12 +15,14 @@ from repro.cli.hunting import (
     check_options,
     drop_probes,
     hunting_options,
+    report_line,
     resumed_folder,
     said_when_cut_short,
     show_document,
     show_log,
 )
 from repro.cli.options import (
+    Command,
     backend_options,
     command_line,
     default_jobs,
@@ -55,7 +57,7 @@ _SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, or an environm
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.command("blame", epilog=EPILOG)
+@click.command("blame", cls=Command, epilog=EPILOG)
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
 @click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")
@@ -291,7 +293,7 @@ def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> Exi
         show_log(accusation.probes, to_stderr=given["as_json"])
     answer = answer_document(accusation, sentence=sentence)
     show_document(store, accusation.probes, answer, as_json=given["as_json"], no_redact=given["no_redact"], block=block)
-    click.echo(f"Evidence is in {store.folder}.", err=True)
+    click.echo(for_terminal(f"Evidence is in {store.folder}. Next: `{report_line(store.folder)}`"), err=True)
     if accusation.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HANG if any(probe.hang for probe in accusation.probes) else ExitCode.NO_HANG

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from repro.cli.options import Command
 from repro.errors import UsageError
 
 EPILOG = """\b
@@ -14,7 +15,7 @@ Examples:
   repro cleanup --region eu-central-1 --profile test --yes"""
 
 
-@click.command("cleanup", epilog=EPILOG)
+@click.command("cleanup", cls=Command, epilog=EPILOG)
 @click.option("--region", required=True, help="The region to look in.")
 @click.option("--profile", help="The credentials' profile; boto3's usual chain when left out.")
 @click.option("--endpoint-url", metavar="URL", help="Another endpoint than the region's public one, such as a VPC's.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.options import Command, Finite
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def list_(*, as_json: bool) -> None:
         _print(entries)
 
 
-@command.command("show")
+@command.command("show", cls=Command)
 @click.argument("key")
 def show(key: str) -> None:
     """What was asked of the environment whose KEY begins so, and every version in it, as JSON."""
@@ -50,7 +51,7 @@ def show(key: str) -> None:
 
 
 @command.command("prune")
-@click.option("--older-than", "days", type=click.FloatRange(min=0), metavar="DAYS", help="Those not used for so long.")
+@click.option("--older-than", "days", type=Finite(min=0), metavar="DAYS", help="Those not used for so long.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def prune(days: float | None, *, everything: bool) -> None:
     """Delete cached environments; one that is being built or checked is waited for."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import LONGEST_SHOWN, RUNS, check_folder, end_tidily_on_signals
+from repro.cli.options import LONGEST_SHOWN, RUNS, Command, check_folder, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Examples:
   cd bug && uv run reproduce.py            what a maintainer types"""
 
 
-@click.command("export", epilog=EPILOG)
+@click.command("export", cls=Command, epilog=EPILOG)
 @click.argument("run", required=False)
 @click.argument("cell", required=False)
 @click.option(

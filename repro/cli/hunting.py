@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import RUNS, echo_document
+from repro.cli.options import RUNS, Finite, echo_document
 from repro.cli.resuming import typed_without
 from repro.errors import ReproError, UsageError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options of a hunt, ``most_trials`` being where it gives up unless told otherwise."""
     options = (
-        click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True),
+        click.option("--confidence", type=Finite(0.5, 0.9999), default=0.95, show_default=True),
         click.option("--max-trials", type=click.IntRange(2), default=most_trials, show_default=True, help="Give up after so many."),
         click.option("--jobs", type=click.IntRange(1, 64), help="Probes at once, where more than one tells something; half the cores when left out."),
         click.option("--resume", is_flag=True, help="Go on with the hunt in --out, or with the latest one."),
@@ -142,3 +142,8 @@ def resuming_line(folder: Path) -> str:
     """What was typed, as it must be typed to go on."""
     typed = typed_without(flags={"--undo", "--resume"}, values={"--drop", "--out"})
     return f"{typed} {shlex.join(['--out', str(folder), '--resume'])}"
+
+
+def report_line(folder: Path) -> str:
+    """What to type to read a hunt's report."""
+    return shlex.join(["repro", "report", str(folder)])

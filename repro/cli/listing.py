@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from repro.cli.options import RUNS
+from repro.cli.options import RUNS, Command
 
 EPILOG = """\b
 Examples:
@@ -21,7 +21,7 @@ WHAT = ("scenarios", "experiments", "factors", "faults", "runs")
 Row = dict[str, Any]
 
 
-@click.command("list", epilog=EPILOG)
+@click.command("list", cls=Command, epilog=EPILOG)
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
@@ -112,6 +112,7 @@ def _runs() -> list[Row]:
             "trials": run.trials,
             "hangs": run.hangs,
             "finished": run.is_finished,
+            "problem": run.problem,
         }
         for run in list_runs(RUNS)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shlex
 import signal
@@ -15,12 +16,41 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.errors import UsageError
+from repro.model import Cell
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
 
 RUNS = Path("repro-runs")
 LONGEST_SHOWN = 200
+
+
+class Command(click.Command):
+    """A command that takes an empty word for a slip: a variable of a script that is not set, never a name or a path."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What click makes of the words, once none of them is empty."""
+        if not ctx.resilient_parsing:
+            given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+            for param in self.params:
+                value = given.get(param.name or "")
+                if "" in (value if isinstance(value, list | tuple) else [value]):
+                    raise UsageError(
+                        f"{param.opts[-1] if param.param_type_name == 'option' else param.make_metavar(ctx)} is empty; give a value, or leave it out"
+                    )
+        return super().parse_args(ctx, args)
+
+
+class Finite(click.FloatRange):
+    """A number within bounds; neither ``nan``, which no bound holds, nor infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; refused where it is none that can be counted with."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 _EXPERIMENT = click.argument("experiment", required=False, shell_complete=lambda *args: _complete(args[2]))
 _SHARED = (
@@ -74,10 +104,31 @@ def command_line() -> str:
     return shlex.join(["repro", *sys.argv[1:]])
 
 
+def factor_of(assignment: str) -> str:
+    """The one name of the factor that a ``--set`` names."""
+    from packaging.utils import canonicalize_name
+
+    from repro.core.factors import PACKAGES, SETTINGS
+
+    name = assignment.partition("=")[0].strip()
+    return (
+        name
+        if name in SETTINGS or "." in name.removeprefix(PACKAGES)
+        else str(canonicalize_name(name.removeprefix(PACKAGES)))
+    )
+
+
+def set_name(name: str, cell: Cell) -> str:
+    """A factor's name as ``--set`` takes it for this cell: a distribution's may look like a slip."""
+    from repro.core.factors import PACKAGES, WELL_KNOWN
+
+    return f"{PACKAGES}{name}" if name in cell.environment.pins and name not in WELL_KNOWN else name
+
+
 def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
     """The command that runs one cell again."""
     settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)
-    return f"repro run {experiment or ''} {settings}".replace("  ", " ").strip()
+    return " ".join(word for word in ("repro run", shlex.quote(experiment) if experiment else "", settings) if word)
 
 
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:

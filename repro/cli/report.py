@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from repro.cli.failing import exit_code, fail_on_option, verdicts
-from repro.cli.options import LONGEST_SHOWN, RUNS
+from repro.cli.options import LONGEST_SHOWN, RUNS, Command
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
 
@@ -25,7 +25,7 @@ Examples:
 FORMATS = ("md", "html", "json", "junit")
 
 
-@click.command("report", epilog=EPILOG)
+@click.command("report", cls=Command, epilog=EPILOG)
 @click.argument("run", required=False)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True)
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), help="The file; standard output when left out, report.html in the run's folder for html.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,17 @@ import click
 from repro.cli.failing import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     RUNS,
+    Command,
+    Finite,
     backend_options,
     command_line,
     default_jobs,
     echo_document,
     end_tidily_on_signals,
+    factor_of,
     new_folder,
     reproduce,
+    set_name,
     shared_options,
 )
 from repro.cli.resuming import check_load, closed_on_error, keep_load
@@ -68,14 +73,14 @@ class RunOptions:
     fail_on: str | None
 
 
-@click.command("run", epilog=EPILOG)
+@click.command("run", cls=Command, epilog=EPILOG)
 @shared_options
 @click.option("--trials", type=int, help="Trials of each cell; the experiment's own number when left out.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the latest one.")
 @click.option(
     "--wait-out",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Go on past a hang so long, to see whether it ends.",
@@ -176,10 +181,19 @@ def _note_capacity(progress: Progress, capacities: dict[str, float], backend: st
 def _command(cell: Cell, options: RunOptions) -> str:
     """The command that runs just this cell again: its factors, not its name, make it what it is."""
     names = [part.partition("=")[0] for part in cell.label.split(" ")] if cell.label != "all defaults" else []
-    assignments = [f"{name}={_text(cell.factors[name])}" for name in names if name in cell.factors]
-    extra = [f"--locustfile {options.locustfile}"] if options.locustfile else []
-    extra += [f"--python {options.python}"] if options.python else []
-    return " ".join([reproduce([*options.overrides, *assignments], experiment=options.experiment), *extra])
+    own = {name: cell.factors[name] for name in names if name in cell.factors}
+    assignments = [f"{set_name(name, cell)}={_text(level)}" for name, level in own.items()]
+    kept = [one for one in options.overrides if factor_of(one) not in own]
+    others = {
+        "--locustfile": options.locustfile,
+        "--python": options.python,
+        "--backend": None if "backend" in own else options.backend,
+        "--endpoint-url": options.endpoint_url,
+        "--region": options.region,
+        "--profile": options.profile,
+    }
+    given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
+    return " ".join([reproduce([*kept, *assignments], experiment=options.experiment), shlex.join(given)]).strip()
 
 
 def _text(level: str | float) -> str:

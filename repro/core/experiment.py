@@ -10,7 +10,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, canonical, is_package, level, settings_of
+from repro.core.factors import (
+    AS_OF,
+    ENV,
+    PYTHON,
+    STACK,
+    Factor,
+    Kind,
+    accepted,
+    canonical,
+    is_package,
+    level,
+    settings_of,
+)
 from repro.errors import ExperimentError
 from repro.model import Level, Limits
 
@@ -18,6 +30,7 @@ MOST_TRIALS = 10_000
 NO_STACK = "none"
 """The level after ``--set stack=`` that takes the factor out: no bundle, all packages as they are set, else the newest."""
 _LIMITS = "limits."
+_TYPES = {Kind.COUNT: (int, float), Kind.NUMBER: (int, float), Kind.SWITCH: (bool,)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +61,7 @@ class Experiment:
 
 
 class _LimitsFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     stall_after_s: float = Field(default=Limits.stall_after_s, gt=0)
     stop_grace_s: float = Field(default=Limits.stop_grace_s, gt=0)
     start_s: float = Field(default=Limits.start_s, gt=0)
@@ -57,7 +70,7 @@ class _LimitsFile(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     scenario: str
     summary: str = ""
     trials: int = Field(default=3, ge=1, le=MOST_TRIALS)
@@ -89,6 +102,7 @@ def parse(text: str, scenario: ScenarioInfo, *, source: str, name: str) -> Exper
         for key, value in entries.items():
             where = f"{source}: [{section}] {key}"
             factor = _named(section, key, settings, where)
+            _check_is_typed(factor, value, settings, where)
             factors[factor] = _levels(factor, value, settings, where)
     stacks = {name: _bundle(bundle, settings, f"{source}: [stacks] {name}") for name, bundle in file.stacks.items()}
     return Experiment(
@@ -132,6 +146,17 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
             explicit=experiment.explicit | {factor},
         )
     return experiment
+
+
+def with_trials(experiment: Experiment, trials: int) -> Experiment:
+    """The experiment with so many trials of each cell.
+
+    Raises:
+        ExperimentError: too few or too many.
+    """
+    if not 1 <= trials <= MOST_TRIALS:
+        raise ExperimentError(f"--trials {trials}: give 1 to {MOST_TRIALS:,}")
+    return replace(experiment, trials=trials)
 
 
 def without(experiment: Experiment, names: Collection[str]) -> Experiment:
@@ -206,6 +231,17 @@ def _levels(name: str, value: Any, settings: Mapping[str, Factor], where: str) -
     return levels
 
 
+def _check_is_typed(name: str, value: Any, settings: Mapping[str, Factor], where: str) -> None:
+    """Refuse a number or a switch that is written as something else: the command line has texts alone, a file has types."""
+    factor = settings.get(name)
+    if factor is None or factor.kind not in _TYPES:
+        return
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, _TYPES[factor.kind]):
+            quotes = ", without quotes" if isinstance(one, str) else ""
+            raise ExperimentError(f"{where}: {one!r} is no level of {name}; {accepted(factor)}{quotes}")
+
+
 def _plain(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
@@ -214,6 +250,7 @@ def _bundle(bundle: Mapping[str, Any], settings: Mapping[str, Factor], where: st
     found = {}
     for key, value in bundle.items():
         name = canonical(key, settings, where=f"{where}: {key}")
+        _check_is_typed(name, value, settings, f"{where}: {key}")
         found[name] = level(name, value, settings, where=f"{where}: {key}")
     return found
 
@@ -223,8 +260,8 @@ def _with_limit(experiment: Experiment, name: str, value: str, where: str) -> Ex
     if name not in known:
         raise ExperimentError(f"{where}: there is no limit {name!r}; there are {', '.join(known)}")
     try:
-        limits = _LimitsFile.model_validate({name: value})
-    except ValidationError:
+        limits = _LimitsFile.model_validate({name: float(value)})
+    except ValueError:
         share = " and at most 1" if name == "failing_share" else ""
         raise ExperimentError(f"{where}: {name} takes a number above 0{share}") from None
     return replace(experiment, limits=replace(experiment.limits, **{name: getattr(limits, name)}))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from repro.core.experiment import Experiment, ScenarioInfo, without
-from repro.core.factors import AS_OF, ENV, PYTHON, STACK, Factor, defaults, is_package, settings_of
+from repro.core.factors import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Factor, defaults, is_package, settings_of
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
 
@@ -49,7 +52,8 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
         resolved = {**usual, **_bundle_of(experiment, levels), **levels}
         if any(_holds(rule, resolved) for rule in rules):
             continue
-        key = _id(scenario.name, resolved, usual)
+        free = _free(resolved, scenario)
+        key = _id(scenario.name, resolved, usual, free)
         if key not in cells:
             cells[key] = _cell(key, resolved, _label(levels, varied, usual), scenario, specs, interpreter)
     if not cells:
@@ -112,10 +116,21 @@ def _bundle_of(experiment: Experiment, levels: Mapping[str, Level]) -> Mapping[s
     return experiment.stacks.get(str(levels.get(STACK, "")), {})
 
 
-def _id(scenario: str, resolved: Mapping[str, Level], usual: Mapping[str, Level]) -> str:
+def _free(resolved: Mapping[str, Level], scenario: ScenarioInfo) -> tuple[str, ...]:
+    """The packages that are asked for in whatever release is the newest, and that do not come in by themselves."""
+    settings = settings_of(scenario.own)
+    brought = {*WELL_KNOWN, *(canonicalize_name(Requirement(one).name) for one in scenario.requires)}
+    return tuple(
+        name for name, value in resolved.items() if value == "" and is_package(name, settings) and name not in brought
+    )
+
+
+def _id(scenario: str, resolved: Mapping[str, Level], usual: Mapping[str, Level], free: Collection[str]) -> str:
     """By what differs from the defaults: a setting that is added to the table later leaves all ids as they are."""
     own = {
-        name: value for name, value in resolved.items() if usual.get(name) != value and value != "" and name != STACK
+        name: value
+        for name, value in resolved.items()
+        if usual.get(name) != value and (value != "" or name in free) and name != STACK
     }
     text = json.dumps([scenario, own], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
@@ -144,7 +159,7 @@ def _cell(
     spec = EnvironmentSpec(
         python=str(resolved.get(PYTHON, "")),
         pins=pins,
-        requires=scenario.requires,
+        requires=(*scenario.requires, *_free(resolved, scenario)),
         as_of=date.fromisoformat(day) if day else None,
         interpreter=interpreter,
     )

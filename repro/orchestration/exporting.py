@@ -8,6 +8,7 @@ Every step is an experiment: a pin or a setting stays only when the file without
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -83,11 +84,13 @@ def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
         hung = [result for result in hung if result.cell.id.startswith(cell) or cell == result.cell.label]
     if not hung:
         which = f"no cell {cell!r} hung" if cell else "no cell hung"
-        raise UsageError(f"{which} in {run.folder}; `repro report {run.folder}` shows the cells and their ids")
+        raise UsageError(
+            f"{which} in {run.folder}; `{shlex.join(['repro', 'report', str(run.folder)])}` shows the cells and their ids"
+        )
     trial = next(trial for trial in hung[0].trials if trial.hang is not None)
     if trial.hang is not None and trial.hang.hang_class not in EXPORTABLE:
         raise UsageError(
-            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not hold; send `repro report --format md` instead"
+            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not hold; send `{shlex.join(['repro', 'report', str(run.folder)])}` instead"
         )
     return hung[0], trial
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro.core.experiment import ScenarioInfo, override, parse, without
+from repro.core.experiment import ScenarioInfo, override, parse, with_trials, without
 from repro.core.plan import make_plan
 from repro.errors import UsageError
 from repro.model import Plan
@@ -56,7 +56,7 @@ def prepare(request: Request) -> Prepared:
     Raises:
         UsageError, ExperimentError: it cannot be used; one sentence with the next step.
     """
-    source = find_experiment(request.experiment or DEFAULT)
+    source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
     scenario = scenario_for(source)
     experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
     unread: frozenset[str] = frozenset()
@@ -73,9 +73,7 @@ def prepare(request: Request) -> Prepared:
     assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
     experiment = override(experiment, assignments, scenario.info)
     if request.trials is not None:
-        if request.trials < 1:
-            raise UsageError(f"--trials {request.trials}: give 1 or more")
-        experiment = replace(experiment, trials=request.trials)
+        experiment = with_trials(experiment, request.trials)
     if idle := unread & experiment.explicit:
         notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
     interpreter = _interpreter(request.python)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ SIGNS = {
     Verdict.INTERRUPTED: ("I", "bright_black"),
     Verdict.INCONCLUSIVE: ("?", "yellow"),
 }
-LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error"
+LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error  I interrupted  ? inconclusive"
 _NUMBER = re.compile(r"\d[\d.]*")
 ROWS_BESIDE_THE_GRID = 6
 USUAL_TRIAL_S = 12.0
@@ -161,11 +162,9 @@ def summary(console: Console, results: Sequence[CellResult], *, hangs_when: str,
         console.print(escape(for_terminal(_hang(kind))), highlight=False, soft_wrap=True)
     console.print()
     console.print(Text(for_terminal(hangs_when), style="bold"), soft_wrap=True)
+    step = shlex.join(["repro", "report", folder, "--format", "html", "-o", "report.html"])
     console.print(
-        Text(
-            f"Evidence is in {for_terminal(folder)}. Next: `repro report --format html -o report.html`",
-            style="bright_black",
-        ),
+        Text(f"Evidence is in {for_terminal(folder)}. Next: `{for_terminal(step)}`", style="bright_black"),
         soft_wrap=True,
     )
 

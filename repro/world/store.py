@@ -42,6 +42,9 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
+LEAST_BYTES = 256 * 1024
+"""Free bytes below which a disk counts as full: a WAL and its index need as many."""
+_MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -55,15 +58,16 @@ _UNFINISHED = {Verdict.INTERRUPTED, Verdict.ERROR}
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """A line of the list of runs."""
+    """A line of the list of runs; ``problem`` says why one cannot be read, and ``started`` is then when its file was written."""
 
     folder: Path
-    experiment: str
     started: datetime
-    cells: int
-    trials: int
-    hangs: int
-    is_finished: bool
+    experiment: str = ""
+    cells: int = 0
+    trials: int = 0
+    hangs: int = 0
+    is_finished: bool = False
+    problem: str = ""
 
 
 class RunStore:
@@ -234,24 +238,35 @@ def read_run(folder: Path) -> StoredRun:
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
-    """The runs under ``root``, the latest first; a folder that is no run, or a broken one, is left out."""
-    found = []
-    for file in root.glob(f"*/{FILE}") if root.is_dir() else ():
-        with contextlib.suppress(StoreError), _said(file.parent), _reading(file.parent) as connection:
-            found.append(_summary(connection, file.parent))
+    """The runs under ``root``, the latest first; those that cannot be read are among them and say why."""
+    found = [_summary_of(file.parent) for file in (root.glob(f"*/{FILE}") if root.is_dir() else ())]
     return tuple(sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True))
+
+
+def _summary_of(folder: Path) -> RunSummary:
+    try:
+        with _said(folder), _reading(folder) as connection:
+            return _summary(connection, folder)
+    except StoreError as error:
+        written = (folder / FILE).lstat().st_mtime
+        return RunSummary(folder=folder, started=datetime.fromtimestamp(written, UTC), problem=str(error))
 
 
 def find_run(name_or_path: str | None, root: Path) -> Path:
     """The folder of a run by its name under ``root`` or its path; the latest when None.
 
     Raises:
-        StoreError: there is none.
+        MissingRunError: there is none.
+        StoreError: the latest cannot be read; an older one is never taken in its place.
     """
     if name_or_path is None:
         runs = list_runs(root)
         if not runs:
             raise MissingRunError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
+        if runs[0].problem:
+            older = next((run.folder for run in runs if not run.problem), None)
+            move = f"; to take an older run all the same, name it: {older}" if older else ""
+            raise StoreError(f"the latest run cannot be read: {runs[0].problem}{move}")
         return runs[0].folder
     for folder in (root / name_or_path, Path(name_or_path)):
         if _is_file(folder / FILE):
@@ -341,15 +356,31 @@ def _said(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, OSError) as error:
-        text = str(error)
-        is_full = "full" in text or "No space left" in text
+        is_full = _is_full(error, folder)
         move = "free some space, then go on with --resume" if is_full else "see that the folder can be read and written"
-        raise StoreError(f"the run in {folder} cannot be read or written ({text}); {move}") from error
+        raise StoreError(f"the run in {folder} cannot be read or written ({error}); {move}") from error
     except (sqlite3.DatabaseError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise StoreError(
             f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but make the run anew"
         ) from error
+
+
+def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
+    """Whether it is the space that lacks, by the error's number and never by its text, which holds the user's paths."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # above it stands which call it was
+    return kind == sqlite3.SQLITE_FULL or (kind in _MAYBE_FULL and _has_no_space(folder))
+
+
+def _has_no_space(folder: Path) -> bool:
+    """Whether nothing can be written beside the run: SQLite calls that an I/O error when it is the WAL's index that is too large."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:

@@ -77,7 +77,31 @@ def test_a_checkout_and_a_module_are_the_same_program(tmp_path: Path) -> None:
         (("run", "--set", "usres=3"), "--set usres=3: there is no factor 'usres', did you mean users?"),
         (("run", "--set", "client=sharde"), "it takes shared, per-user, per-iteration; did you mean shared?"),
         (("run", "--set", "stack=2099"), "there is no stack '2099'; it has 2023-02, 2024-03"),
-        (("run", "--trials", "0"), "--trials 0: give 1 or more"),
+        (("run", "--trials", "0"), "--trials 0: give 1 to 10,000"),
+        (("run", "--trials", "10001"), "--trials 10001: give 1 to 10,000"),
+        (("run", ""), "[EXPERIMENT] is empty; give a value, or leave it out"),
+        (("run", "--locustfile", ""), "--locustfile is empty; give a value, or leave it out"),
+        (("run", "--python="), "--python is empty; give a value, or leave it out"),
+        (("run", "--out", ""), "--out is empty; give a value, or leave it out"),
+        (("run", "--backend", ""), "--backend is empty; give a value, or leave it out"),
+        (("run", "--set", ""), "--set is empty; give a value, or leave it out"),
+        (("run", "--fail-on", ""), "--fail-on is empty; give a value, or leave it out"),
+        (("run", "--wait-out", "nan"), "nan is not a finite number"),
+        (("run", "--wait-out", "inf"), "inf is not a finite number"),
+        (("run", "--set", "limits.beat_s=nan"), "beat_s takes a number above 0"),
+        (("run", "--set", "limits.beat_s=true"), "beat_s takes a number above 0"),
+        (("run", "--set", "limits.beat_s="), "beat_s takes a number above 0"),
+        (("run", "--set", "limits.failing_share=2"), "failing_share takes a number above 0 and at most 1"),
+        (("bisect", ""), "[PACKAGE] is empty; give a value, or leave it out"),
+        (("bisect", "urllib3", "--good", ""), "--good is empty; give a value, or leave it out"),
+        (("bisect", "urllib3", "--confidence", "nan"), "nan is not a finite number"),
+        (("blame", "--good", "", "--bad", ""), "is empty; give a value, or leave it out"),
+        (("report", ""), "[RUN] is empty; give a value, or leave it out"),
+        (("report", "--against", ""), "--against is empty; give a value, or leave it out"),
+        (("export", "run", "", "-o", "bug"), "[CELL] is empty; give a value, or leave it out"),
+        (("env", "show", ""), "KEY is empty; give a value, or leave it out"),
+        (("env", "prune", "--older-than", "nan"), "nan is not a finite number"),
+        (("cleanup", "--region", ""), "--region is empty; give a value, or leave it out"),
         (("run", "--wait-out", "-1"), "Invalid value for '--wait-out'"),
         (("run", "--python", "/no/such"), "--python /no/such: there is no such interpreter; give the path of one"),
         (("run", "--python", "/bin/true"), "/bin/true is no Python interpreter that runs; give the path of one"),
@@ -111,6 +135,21 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
     assert said in last
     assert not [line for line in before if "Error" in line or "Traceback" in line]
     assert {path.name for path in tmp_path.iterdir()} <= {"bad.toml", "full", "cache"}
+
+
+def test_the_command_of_a_cell_says_each_thing_once() -> None:
+    from repro.cli.run import RunOptions, _command
+    from repro.orchestration.planning import Request, prepare
+
+    given = dict.fromkeys(RunOptions.__dataclass_fields__)
+    sets = ("users=3,4", "URLLIB3=2.2.1", "packages.grpcio=", "env.A=x y", "limits.beat_s=2")
+    options = RunOptions(**{**given, "experiment": "known/clean", "overrides": sets, "backend": "moto", "locustfile": Path("my file.py")})  # type: ignore[arg-type]  # fmt: skip
+    cells = prepare(Request(experiment="known/clean", overrides=sets)).plan.cells
+    assert [_command(cell, options) for cell in cells] == [
+        f"repro run known/clean --set URLLIB3=2.2.1 --set packages.grpcio= --set 'env.A=x y' --set limits.beat_s=2 "
+        f"--set users={users} --locustfile 'my file.py' --backend moto"
+        for users in (3, 4)
+    ]
 
 
 def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -129,3 +131,32 @@ def test_what_is_not_utf8_is_kept_as_it_is_and_can_be_exported(made: Path) -> No
     assert load is not None
     assert 'NAME = "gr\xfcn"' in redact_source(load.source, lambda text: text)
     assert load.modules["one"] == 'NAME = "\u017elut\xfd"\n'
+
+
+def test_a_run_that_cannot_be_read_is_listed_and_never_passed_over_in_silence(made: Path) -> None:
+    runs = made / "repro-runs"
+    for name in ("older", "newer"):
+        shutil.copytree(made / "a run", runs / name)
+    with closing(sqlite3.connect(runs / "newer" / FILE)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    listed = json.loads(repro("list", "runs", "--json", folder=made).stdout)
+    assert [(row["run"], bool(row["problem"])) for row in listed] == [
+        ("repro-runs/newer", True),
+        ("repro-runs/older", False),
+    ]
+    assert "upgrade repro to read it" in repro("list", "runs", folder=made).stdout
+    for words in (("report",), ("export", "-o", "bug"), (*ARGV, "--resume")):
+        done = repro(*words, folder=made)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.startswith("Error: the latest run cannot be read: repro-runs/newer")
+        assert done.stderr.endswith("name it: repro-runs/older\n")
+    assert repro("report", "repro-runs/older", folder=made).returncode == 0
+
+
+def test_the_next_step_can_be_pasted(made: Path) -> None:
+    said = repro(*ARGV, "--out", "a run", "--resume", folder=made).stdout
+    step = re.search(r"Next: `(.*)`", said)
+    assert step is not None
+    assert step[1] == "repro report 'a run' --format html -o report.html"
+    assert repro(*shlex.split(step[1])[1:], folder=made).returncode == 0
+    assert (made / "report.html").is_file()

@@ -253,3 +253,16 @@ def test_the_matrix_of_the_report_has_as_many_cells_as_its_file_says() -> None:
     said = SAID.search(find_experiment("locust-2637").text)
     assert said is not None
     assert len(prepare(Request()).plan.cells) == int(said[1])
+
+
+def test_a_package_that_is_left_free_is_installed_and_makes_another_cell() -> None:
+    (without,), (free,), (pinned,) = cells(), cells("", "packages.grpcio="), cells("", "packages.grpcio=1.60.0")
+    assert "grpcio" not in {*without.environment.requires, *without.environment.pins}
+    assert (free.environment.requires, dict(free.environment.pins)) == ((*without.environment.requires, "grpcio"), {})
+    assert dict(pinned.environment.pins) == {"grpcio": "1.60.0"}
+    assert len({without.id, free.id, pinned.id}) == 3
+
+
+def test_what_comes_in_by_itself_is_not_asked_for_twice() -> None:
+    (cell,) = cells("", "locust=", "urllib3=latest")
+    assert (cell.id, cell.environment) == (cells()[0].id, cells()[0].environment)

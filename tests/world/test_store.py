@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import sqlite3
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -247,7 +250,56 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
             assert str(folder) in str(caught.value)
             assert "make the run anew" in str(caught.value)
-        assert list_runs(tmp_path) == ()
+        (listed,) = list_runs(tmp_path)
+        assert "make the run anew" in listed.problem
+        with pytest.raises(StoreError, match=r"the latest run cannot be read: .* is damaged"):
+            find_run(None, tmp_path)
+
+
+def test_an_older_run_is_never_taken_silently_for_the_latest_that_cannot_be_read(tmp_path: Path) -> None:
+    for name in ("older", "newer"):
+        new(tmp_path / name).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "newer" / FILE)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert [(run.folder.name, bool(run.problem)) for run in list_runs(tmp_path)] == [("newer", True), ("older", False)]
+    words = r"newer/run\.sqlite was written by a newer repro .*; to take an older run all the same, name it: .*older$"
+    with pytest.raises(StoreError, match=words):
+        find_run(None, tmp_path)
+    assert find_run("older", tmp_path) == tmp_path / "older"
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    with new(folder) as store:
+        for number in range(1, 1000):
+            store.add_trial(trial("a", number, reason="x" * 5000))
+
+
+@pytest.mark.parametrize("size", ["16k", "48k", "64k", "128k", "300k"])
+def test_a_full_disk_is_called_full_wherever_it_ends(size: str, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size) as disk, pytest.raises(StoreError) as caught:
+        fill(disk / "run")
+    assert str(caught.value).endswith("; free some space, then go on with --resume")
+
+
+@pytest.mark.parametrize("name", ["full-matrix", "No space left on device", "disk is full"])
+def test_a_path_that_speaks_of_space_does_not_make_another_error_a_full_disk(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="see that the folder can be read and written"):
+        new(tmp_path / name / "run")
 
 
 def test_a_document_that_lacks_something_is_damage(tmp_path: Path) -> None:
@@ -326,7 +378,10 @@ def test_runs_are_listed_the_latest_first_and_found_by_name_or_path(tmp_path: Pa
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / FILE).write_text("x" * 2000)
-    runs = list_runs(tmp_path)
+    os.utime(tmp_path / "broken" / FILE, (1, 1))
+    *runs, broken = list_runs(tmp_path)
+    assert (broken.folder.name, broken.trials) == ("broken", 0)
+    assert "is damaged" in broken.problem
     assert [(run.folder.name, run.experiment, run.cells, run.trials, run.hangs, run.is_finished) for run in runs] == [
         ("second", "my", 2, 2, 1, False),
         ("first", "my", 2, 2, 1, True),
