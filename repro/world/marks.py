@@ -15,7 +15,7 @@ def marked(mark: str) -> list[psutil.Process]:
     """The living processes whose mark is ``mark`` or lies below it; never this process itself."""
     below = (f"{mark}/", f"{mark}\n")
     others = (process for process in psutil.process_iter() if process.pid != os.getpid())
-    return [process for process in others if _mark_of(process).startswith(below) and is_running(process)]
+    return [process for process in others if f"{mark_of(process)}\n".startswith(below) and is_running(process)]
 
 
 def is_running(process: psutil.Process) -> bool:
@@ -26,8 +26,9 @@ def is_running(process: psutil.Process) -> bool:
         return False
 
 
-def _mark_of(process: psutil.Process) -> str:
+def mark_of(process: psutil.Process) -> str:
+    """The mark in its environment, "" where there is none or it cannot be read."""
     try:
-        return f"{process.environ().get(VARIABLE, '')}\n"
+        return str(process.environ().get(VARIABLE, ""))
     except (psutil.Error, OSError):
         return ""  # another user's process, or one that ended meanwhile

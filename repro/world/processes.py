@@ -5,7 +5,8 @@ Why every process that is started here
   * has no standard input: a cell that reads it would wait for the user;
   * writes to files and not to pipes: a full pipe stops a chatty cell, and a grandchild that holds a pipe's end makes
     its reader wait although the process itself is long gone;
-  * carries ``REPRO_MARK`` in its environment: a grandchild that calls ``setsid`` leaves session and group, not this.
+  * carries ``REPRO_MARK`` in its environment: a grandchild that calls ``setsid`` leaves session and group, not this;
+  * leaves its orphans to this program (``orphans.py``): one that empties its environment, too, is found and ended.
 
 Marks are paths, ``<program>/<run>/<trial>``: ending a mark ends all below it. The warden (``warden.py``) ends the
 program's own mark when this program dies without having tidied up.
@@ -30,7 +31,7 @@ from typing import IO
 import psutil
 
 from repro.errors import ProcessError
-from repro.world import marks
+from repro.world import marks, orphans
 
 END_LIMIT_S = 5.0
 """Seconds within which killed processes must be gone before that is a loud error."""
@@ -38,6 +39,8 @@ END_LIMIT_S = 5.0
 POLL_S = 0.02
 
 _PROGRAM = f"repro-{os.getpid()}-{secrets.token_hex(4)}"
+_TRIAL = "trial-"
+"""How the marks of cells begin: of all that is started here, they alone run programs that may leave anything behind."""
 _live: set[Child] = set()
 _live_lock = threading.Lock()
 
@@ -67,9 +70,11 @@ def program_mark() -> str:
 class Child:
     """A process that this program started, together with all that it started in its turn."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], *, mark: str) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], *, mark: str, places: Sequence[Path] = ()) -> None:
         self._popen = popen
         self._mark = mark
+        self._places = places
+        self._born = time.time()
 
     @property
     def pid(self) -> int:
@@ -82,7 +87,8 @@ class Child:
         return self._popen.returncode
 
     def poll(self) -> int | None:
-        """The leader's exit code, looked up now."""
+        """The leader's exit code, looked up now; orphans that have ended are waited for, too."""
+        orphans.adopted()
         return self._popen.poll()
 
     def wait(self, limit_s: float) -> int:
@@ -127,6 +133,8 @@ class Child:
                 self._popen.wait(END_LIMIT_S)
             with _live_lock:
                 _live.discard(self)
+            if self._popen.returncode is not None:
+                orphans.forget_own(self.pid)
 
     def _family(self) -> list[psutil.Process]:
         self._popen.poll()
@@ -135,7 +143,28 @@ class Child:
             leader = psutil.Process(self.pid)
             if self._popen.returncode is None:
                 found |= {process.pid: process for process in (leader, *leader.children(recursive=True))}
+        found |= {process.pid: process for process in orphans.with_offspring(self._orphans())}
         return [process for process in found.values() if marks.is_running(process)]
+
+    def _orphans(self) -> list[psutil.Process]:
+        """The adopted ones that are of this child: those that show it, and with no other cell beside it all that were born since."""
+        found = [
+            process for process in orphans.adopted() if not marks.mark_of(process) and self._is_older_than(process)
+        ]
+        if not self._has_rivals():
+            return found
+        return [process for process in found if orphans.is_inside(process, self._places)]
+
+    def _is_older_than(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return bool(process.create_time() >= self._born - 1.0)  # the kernel counts in ticks from its own start
+        return False
+
+    def _has_rivals(self) -> bool:
+        """Whether another cell runs that may have left an orphan; what stands before this one has the same mark."""
+        with _live_lock:
+            others = [child._mark for child in _live if child is not self]  # noqa: SLF001  # of this class
+        return any(mark.startswith(f"{_PROGRAM}/{_TRIAL}") and not mark.startswith(self._mark) for mark in others)
 
 
 def start(
@@ -157,7 +186,8 @@ def start(
     """
     try:
         with output.stdout.open("ab") as stdout, output.stderr.open("ab") as stderr:
-            return _launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), mark=mark)
+            places = (cwd.resolve(), output.stdout.resolve(), output.stderr.resolve())
+            return _launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), mark=mark, places=places)
     except OSError as error:
         raise _unstartable(argv, error) from error
 
@@ -213,6 +243,13 @@ def end_all() -> None:
     for child in children:
         with contextlib.suppress(ProcessError):
             child.end()
+    with contextlib.suppress(ProcessError):
+        _kill(_strays)
+
+
+def _strays() -> list[psutil.Process]:
+    """The orphans of cells that have been ended, whosever they were."""
+    return [process for process in orphans.with_offspring(orphans.adopted()) if marks.is_running(process)]
 
 
 @contextlib.contextmanager
@@ -224,13 +261,15 @@ def warded(*folders: Path) -> Iterator[None]:
     """
     receiver, sender = os.pipe()
     script = Path(__file__).with_name("warden.py")
-    warden = subprocess.Popen(
-        [sys.executable, "-P", str(script), _PROGRAM, *map(str, folders)],
-        stdin=receiver,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with orphans.starting:
+        warden = subprocess.Popen(
+            [sys.executable, "-P", str(script), _PROGRAM, *map(str, folders)],
+            stdin=receiver,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        orphans.note_own(warden.pid)
     os.close(receiver)
     try:
         yield
@@ -247,19 +286,23 @@ def _launch(
     cwd: Path | None,
     streams: tuple[int | None, IO[bytes], IO[bytes]],
     mark: str,
+    places: Sequence[Path] = (),
 ) -> Child:
     whole_mark = f"{_PROGRAM}/{mark}"
     stdin, stdout, stderr = streams
-    popen = subprocess.Popen(
-        [str(part) for part in argv],
-        env={**env, marks.VARIABLE: whole_mark},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL if stdin is None else stdin,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    child = Child(popen, mark=whole_mark)
+    orphans.adopt()
+    with orphans.starting:
+        popen = subprocess.Popen(
+            [str(part) for part in argv],
+            env={**env, marks.VARIABLE: whole_mark},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        orphans.note_own(popen.pid)
+    child = Child(popen, mark=whole_mark, places=places)
     with _live_lock:
         _live.add(child)
     return child

@@ -27,6 +27,23 @@ if os.fork() == 0:
 time.sleep(600)
 """
 
+HIDDEN = """
+import os, sys, time
+def hide(note):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            open(note + ".new", "w").write(str(os.getpid()))
+            os.rename(note + ".new", note)
+            os.chdir("/")
+            os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
+        os._exit(0)
+    os.wait()
+hide(sys.argv[1])
+time.sleep(float(sys.argv[2]))
+"""
+"""Leaves a process that has forked twice, left the session and emptied its environment; then ends, or sleeps."""
+
 
 def await_text(path: Path) -> str:
     deadline = time.monotonic() + LIMIT_S
@@ -110,7 +127,10 @@ def test_a_program_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         )
 
 
-def test_kill_minus_9_of_the_program_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "code", [GRANDCHILD, pytest.param(HIDDEN, marks=pytest.mark.skipif(sys.platform != "linux", reason="/proc"))]
+)
+def test_kill_minus_9_of_the_program_leaves_no_process_and_no_folder(code: str, tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import os, sys, time
         from pathlib import Path
@@ -118,14 +138,15 @@ def test_kill_minus_9_of_the_program_leaves_no_process_and_no_folder(tmp_path: P
         folder, grandchild, code = map(str, sys.argv[1:])
         with processes.warded(Path(folder)):
             output = processes.Output(Path(folder) / "o", Path(folder) / "e")
-            argv = [sys.executable, "-c", code, grandchild]
+            argv = [sys.executable, "-c", code, grandchild, "600"]
             processes.start(argv, env=dict(os.environ), cwd=Path(folder), output=output, mark="r/1")
             time.sleep(600)
     """)
     folder = tmp_path / "scratch"
     folder.mkdir()
-    victim = subprocess.Popen([sys.executable, "-c", program, str(folder), str(tmp_path / "pid"), GRANDCHILD])
+    victim = subprocess.Popen([sys.executable, "-c", program, str(folder), str(tmp_path / "pid"), code])
     grandchild = int(await_text(tmp_path / "pid"))
+    time.sleep(1.0)  # for the warden to have seen it
     victim.kill()
     victim.wait(LIMIT_S)
     await_gone(grandchild)
@@ -133,3 +154,90 @@ def test_kill_minus_9_of_the_program_leaves_no_process_and_no_folder(tmp_path: P
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not folder.exists()
+
+
+def await_child(pid: int) -> None:
+    """Until the orphan has been handed to this program."""
+    deadline = time.monotonic() + LIMIT_S
+    while psutil.Process(pid).ppid() != os.getpid():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands over orphans")
+
+
+@linux_only
+@pytest.mark.parametrize("sleeps_s", ["600", "0"])
+def test_end_takes_an_orphan_that_left_session_and_environment(sleeps_s: str, tmp_path: Path) -> None:
+    child = start(HIDDEN, str(tmp_path / "pid"), sleeps_s, folder=tmp_path, mark="trial-a/1")
+    orphan = int(await_text(tmp_path / "pid"))
+    await_child(orphan)
+    if sleeps_s == "0":
+        assert child.wait(LIMIT_S) == 0
+    assert orphan in child.tree()
+    child.end()
+    await_gone(orphan)
+    assert not psutil.pid_exists(orphan)  # waited for, too
+
+
+@linux_only
+def test_an_orphan_goes_with_its_own_trial_when_several_run(tmp_path: Path) -> None:
+    children, hidden = {}, {}
+    for name in ("trial-a", "trial-b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        children[name] = start(HIDDEN, str(folder / "pid"), "600", folder=folder, mark=name)
+        hidden[name] = int(await_text(folder / "pid"))
+        await_child(hidden[name])
+    try:
+        children["trial-a"].end()
+        await_gone(hidden["trial-a"])
+        assert psutil.pid_exists(hidden["trial-b"])
+    finally:
+        children["trial-b"].end()
+    await_gone(hidden["trial-b"])
+
+
+@linux_only
+def test_what_nobody_can_be_found_for_ends_with_the_last(tmp_path: Path) -> None:
+    """It has closed its files, too: while another trial runs, nobody knows whose it is."""
+    code = HIDDEN.replace('os.chdir("/")', 'os.chdir("/"); os.closerange(0, 100)')
+    first = start(code, str(tmp_path / "pid"), "600", folder=tmp_path, mark="trial-a")
+    orphan = int(await_text(tmp_path / "pid"))
+    await_child(orphan)
+    (tmp_path / "b").mkdir()
+    second = start("import time; time.sleep(600)", folder=tmp_path / "b", mark="trial-b")
+    first.end()
+    assert psutil.pid_exists(orphan)
+    second.end()
+    processes.end_all()
+    await_gone(orphan)
+
+
+@linux_only
+def test_orphans_that_have_ended_are_waited_for(tmp_path: Path) -> None:
+    code = HIDDEN.replace("time.sleep(600)", "pass").replace(
+        "hide(sys.argv[1])", "for _ in range(30): hide(sys.argv[1])"
+    )
+    child = start(code, str(tmp_path / "pid"), "600", folder=tmp_path, mark="trial-a")
+    try:
+        await_text(tmp_path / "pid")
+        deadline = time.monotonic() + LIMIT_S
+        while child.poll() is None and [process.pid for process in psutil.Process().children()] != [child.pid]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert child.returncode is None
+    finally:
+        child.end()
+
+
+def test_exit_codes_are_those_of_the_process_whatever_else_is_waited_for(tmp_path: Path) -> None:
+    """Many that end at once, while others look for orphans: none may be taken for one."""
+    children = [start(f"raise SystemExit({n})", folder=tmp_path, mark=f"trial-{n}") for n in range(20)]
+    deadline = time.monotonic() + LIMIT_S
+    while any(child.poll() is None for child in children):
+        assert time.monotonic() < deadline
+    assert [child.returncode for child in children] == list(range(20))
+    for child in children:
+        child.end()
