@@ -194,11 +194,15 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class BackendHealth:
-    """The backend by its own connection: alive, answering, and since when it has not been."""
+    """The backend by its own connection: alive, answering, and why it does not.
+
+    ``overflows`` counts the connections that this machine's kernel has dropped because a server's queue of new ones was full.
+    """
 
     is_alive: bool = True
     is_answering: bool = True
     reason: str = ""
+    overflows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

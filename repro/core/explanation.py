@@ -261,6 +261,8 @@ def _reason(decision: Decision, around: Circumstances) -> str:
         RowName.NOTHING_SENT: "the load ran its time, and no operation ever ended",
         RowName.NO_ANSWER_BACKEND_SILENT: f"{len(decision.stuck)} users wait for answers, and the backend does not answer "
         f"its probe either: {around.backend_reason}",
+        RowName.NO_ANSWER_BACKEND_OVERRUN: f"{len(decision.stuck)} users wait for answers, and the kernel dropped "
+        f"{facts.overflows} connections meanwhile, for a server's queue of new ones was full: it accepts more slowly than users connect",
         RowName.RAN_AND_ENDED: ended,
     }
     spent = (

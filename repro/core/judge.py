@@ -142,6 +142,7 @@ class Judge:
             is_faulted=self._load.is_faulted,
             backend_alive=sample.backend.is_alive,
             backend_answering=sample.backend.is_answering,
+            overflows=sample.backend.overflows - memory.overflows_before,
         )
 
     # What is no hang

@@ -16,6 +16,8 @@ HISTORY_S = 60.0
 PACE_S = 10.0
 CROWD_TURNS = 4.0
 MOST_CROWD_S = 60.0
+ROUND_A_USER_S = 0.005
+"""Seconds of a core that one user may need each time that the event loop comes round to it, on a machine with other work."""
 SEEN_STANDING_S = 1.2
 LONGEST_GAP_S = 0.5
 """A loop must have been seen to stand for so long, a gap between two samples counting as at most half a second: whoever samples
@@ -81,6 +83,7 @@ class Memory:
     fell_beats: dict[int, int] = field(default_factory=dict)
     unturned: dict[int, tuple[float, float]] = field(default_factory=dict)
     gap_s: float = 0.0
+    overflows_before: int = 0
     dumped_s: float = 0.0
     dumped_before_s: float = 0.0
     has_users: bool = False
@@ -98,6 +101,7 @@ class Memory:
         """Take a sample."""
         if self.began is None:
             self.began = self.progress_at = sample.now
+            self.overflows_before = sample.backend.overflows
         ended = sum(reading.ended for reading in sample.readings)
         if ended != self.ended:
             self.progress_at = sample.now
@@ -146,12 +150,18 @@ class Memory:
         """Seconds that a user may have to wait for the others alone: four times an operation's mean by Little's law.
 
         The mean is the operations in flight over those that end each second. Three thousand users of a server that answers
-        150 a second wait 20 s each, and nobody is stuck. 0 where nothing ends, so that nothing explains a wait.
+        150 a second wait 20 s each, and nobody is stuck. Where nothing ends it is the one round that the event loop makes.
         """
         (then, before), (now, ended) = self.paces[0], self.paces[-1]
         if ended <= before or now - then < DECLINE_S:
-            return 0.0
-        return min(CROWD_TURNS * self.in_flight * (now - then) / (ended - before), MOST_CROWD_S)
+            return self.round_s
+        mean_s = self.in_flight * (now - then) / (ended - before)
+        return max(self.round_s, min(CROWD_TURNS * mean_s, MOST_CROWD_S))
+
+    @property
+    def round_s(self) -> float:
+        """Seconds that a starved event loop may take to come round to all of its users once."""
+        return self.users * ROUND_A_USER_S
 
     def users_in(self, sample: Sample) -> list[tuple[int, Slot]]:
         """The living users; where the scenario has never had any, everybody who calls the client."""
@@ -222,7 +232,7 @@ class Memory:
         return [
             item
             for item in attached(sample)
-            if sample.now - max(item.turned_at, began) > self.limits.silent_s + polls[item.pid]
+            if sample.now - max(item.turned_at, began) > self.limits.silent_s + polls[item.pid] + self.round_s
             and self.unturned.get(item.pid, (0.0, 0.0))[1] >= SEEN_STANDING_S
             and not 0 < sample.now - (item.dumping_at or sample.now) < LONGEST_DUMP_S
         ]
@@ -244,12 +254,12 @@ class Memory:
     def is_quiet_in(self, readings: Sequence[Reading], now: float) -> bool:
         """Whether nobody in these processes has ended an operation for longer than a stall takes."""
         last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
-        return now - last_end > self.limits.stall_after_s + self.held_up_s
+        return now - last_end > self.limits.stall_after_s + self.held_up_s + self.round_s
 
     def is_all_quiet(self, sample: Sample) -> bool:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
         poll_s = max((slot.poll_s for _, slot in self.users_in(sample) if slot.busy), default=0.0)
-        return sample.now - self.progress_at > self.limits.stall_after_s + poll_s + self.held_up_s
+        return sample.now - self.progress_at > self.limits.stall_after_s + poll_s + self.held_up_s + self.round_s
 
     @property
     def held_up_s(self) -> float:

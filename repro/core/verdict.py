@@ -70,6 +70,7 @@ class Facts:
     is_faulted: bool = False
     backend_alive: bool = True
     backend_answering: bool = True
+    overflows: int = 0
 
     @property
     def exited(self) -> bool:
@@ -144,6 +145,7 @@ class RowName(StrEnum):
     UNREAD = "answers lie unread"
     BURNING = "the loop turns, a core burns, nothing ends"
     NO_ANSWER_BACKEND_SILENT = "no answer, the backend silent"
+    NO_ANSWER_BACKEND_OVERRUN = "no answer, the backend's queue of connections full"
     NO_ANSWER = "no byte came back"
     TURNING = "users turn in a loop, others get on"
     USERS_OUTLIVE_THE_STOP = "users outlive the stop"
@@ -212,6 +214,11 @@ TABLE = (
     Row(
         RowName.NO_ANSWER_BACKEND_SILENT,
         lambda f: f.unanswered > 0 and not f.backend_answering,
+        Verdict.BACKEND,
+    ),
+    Row(
+        RowName.NO_ANSWER_BACKEND_OVERRUN,
+        lambda f: f.overflows >= f.unanswered > 0 and not f.is_faulted,
         Verdict.BACKEND,
     ),
     Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),

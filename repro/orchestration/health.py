@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
 from repro.core.evidence import BackendHealth
+from repro.world import sockets
 
 PERIOD_S = 1.0
 PROBE_LIMIT_S = 5.0
@@ -61,7 +63,7 @@ class HealthWatch:
         """The backend's health by the last probes; a dead process is seen at once."""
         if not self._backend.is_alive():
             return BackendHealth(is_alive=False, is_answering=False, reason="its process has ended")
-        return self._latest
+        return replace(self._latest, overflows=sockets.listen_overflows())
 
     def _probe_on(self) -> None:
         while not self._over.wait(PERIOD_S):

@@ -97,3 +97,13 @@ def _address(text: str) -> str:
     mapped = getattr(address, "ipv4_mapped", None)
     name = str(mapped or address)
     return f"[{name}]:{int(port, 16)}" if ":" in name else f"{name}:{int(port, 16)}"
+
+
+def listen_overflows() -> int:
+    """How many connections the kernel has dropped because a server's queue of new ones was full; 0 where it does not say."""
+    try:
+        lines = (PROC / "net" / "netstat").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    names, values = (line.split() for line in lines[:2])
+    return int(dict(zip(names, values, strict=True)).get("ListenOverflows", 0))

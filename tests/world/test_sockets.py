@@ -1,7 +1,8 @@
 import os
 import socket
+import time
 
-from repro.world.sockets import sockets_of
+from repro.world.sockets import listen_overflows, sockets_of
 
 
 def test_what_came_and_was_not_read_is_counted():
@@ -30,3 +31,20 @@ def test_an_address_of_version_6_is_read_in_order():
 
 def test_a_process_that_is_gone_has_none():
     assert sockets_of(2**22 + 1) == ()
+
+
+def test_a_queue_of_connections_that_is_full_is_counted():
+    before = listen_overflows()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        clients = [socket.socket() for _ in range(6)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        deadline = time.monotonic() + 20
+        while listen_overflows() == before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for client in clients:
+            client.close()
+    assert listen_overflows() > before
