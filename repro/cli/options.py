@@ -120,9 +120,10 @@ def factor_of(assignment: str) -> str:
 
 def set_name(name: str, cell: Cell) -> str:
     """A factor's name as ``--set`` takes it for this cell: a distribution's may look like a slip."""
-    from repro.core.factors import PACKAGES, WELL_KNOWN
+    from repro.core.factors import PACKAGES, WELL_KNOWN, is_package, settings_of
 
-    return f"{PACKAGES}{name}" if name in cell.environment.pins and name not in WELL_KNOWN else name
+    is_plain = name in {*cell.settings, *WELL_KNOWN} or not is_package(name, settings_of({}))
+    return name if is_plain else f"{PACKAGES}{name}"
 
 
 def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:

@@ -27,7 +27,7 @@ from repro.cli.options import (
     set_name,
     shared_options,
 )
-from repro.cli.resuming import check_load, closed_on_error, keep_load
+from repro.cli.resuming import check_load, closed_on_error, keep_load, typed_without
 from repro.cli.spending import agreed_budget
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict
@@ -99,6 +99,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _run(options: RunOptions) -> ExitCode:
+    from repro.core.untrusted import for_terminal
     from repro.orchestration.planning import Request, prepare
     from repro.presentation.console import make_console
     from repro.world.backends import check_options
@@ -117,8 +118,10 @@ def _run(options: RunOptions) -> ExitCode:
     )
     for notice in prepared.notices:
         click.echo(f"Note: {notice}", err=True)
+    backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
+    _check_is_used(options, backends)
     check_options(
-        {str(cell.settings["backend"]) for cell in prepared.plan.cells},
+        backends,
         endpoint_url=options.endpoint_url,
         region=options.region,
     )
@@ -132,11 +135,25 @@ def _run(options: RunOptions) -> ExitCode:
     store = _store(options, prepared)
     try:
         _run_cells(options, prepared, store, console, request_budget=budget)
+    except KeyboardInterrupt:
+        typed = typed_without(flags={"--resume"}, values={"--out"})
+        step = f"{typed} {shlex.join(['--out', str(store.folder), '--resume'])}"
+        click.echo(for_terminal(f"The trials that have ended are kept; go on with: {step}"), err=True)
+        raise
     finally:
         store.finish()
         run = store.read()
         store.close()
     return _show(run, options, console, fail_on)
+
+
+def _check_is_used(options: RunOptions, backends: set[str]) -> None:
+    """Refuse an option that would say nothing: whoever gave it believes that another backend is loaded than is."""
+    if options.endpoint_url is not None and not backends & {"endpoint", "aws"}:
+        raise UsageError("--endpoint-url goes with --backend endpoint or aws; add one of them, or leave it out")
+    for name, value in (("--region", options.region), ("--profile", options.profile)):
+        if value is not None and "aws" not in backends:
+            raise UsageError(f"{name} goes with --backend aws; add it, or leave {name} out")
 
 
 def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:

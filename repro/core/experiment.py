@@ -232,7 +232,12 @@ def _levels(name: str, value: Any, settings: Mapping[str, Factor], where: str) -
 
 
 def _check_is_typed(name: str, value: Any, settings: Mapping[str, Factor], where: str) -> None:
-    """Refuse a number or a switch that is written as something else: the command line has texts alone, a file has types."""
+    """Refuse a text that nothing can hold, and a number or a switch that is written as something else: the command line has texts alone, a file has types."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and "\0" in one:
+            raise ExperimentError(
+                f"{where}: {one!r} holds a NUL, which no environment and no command line can; take it out"
+            )
     factor = settings.get(name)
     if factor is None or factor.kind not in _TYPES:
         return

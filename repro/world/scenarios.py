@@ -72,10 +72,13 @@ def find_experiment(name: str) -> Source:
     Raises:
         UsageError: there is none; says what was probably meant.
     """
+    # A pipe is not a file: whoever reads one may wait for ever.
     candidates = [Path(name)] if name.endswith(".toml") else [root() / name / MAIN, root() / f"{name}.toml"]
     for path in candidates:
         if path.is_file() and path.name != DESCRIPTION:
             return Source(name=name, path=path, text=_text(path))
+    if name.endswith(".toml") and candidates[0].exists():
+        raise UsageError(f"{name} is not a file; give a TOML file, or a name of `repro list experiments`")
     known = list_experiments()
     near = difflib.get_close_matches(name, known, n=1)
     other = "check the path" if name.endswith(".toml") else "a path must end in .toml"
@@ -121,7 +124,12 @@ def named(name: str, *, where: str) -> Scenario:
 def of_locustfile(path: Path) -> Scenario:
     """Somebody's own locustfile in the place of a scenario."""
     if not path.is_file():
-        raise UsageError(f"there is no locustfile {path}; check the path")
+        what = (
+            f"{path} is not a file; give a locustfile"
+            if path.exists()
+            else f"there is no locustfile {path}; check the path"
+        )
+        raise UsageError(what)
     return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
 
 

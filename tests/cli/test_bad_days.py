@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -84,7 +85,12 @@ def test_an_interrupted_run_leaves_nothing_and_can_be_read(signum: int, tmp_path
         until(lambda: not children_of(program.pid), limit_s=10)
     assert not list((tmp_path / "tmp").iterdir())
     assert [trial.verdict for cell in read_run(run).cells for trial in cell.trials] == ["interrupted"]
-    assert "Traceback" not in (tmp_path / "stderr").read_text()
+    said = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in said
+    (step,) = [
+        line for line in said.splitlines() if line.startswith("The trials that have ended are kept; go on with: ")
+    ]
+    assert step.endswith(f"{shlex.join([*LONG, '--python', sys.executable, '--out', str(run), '--resume'])}")
 
 
 def test_after_kill_9_the_cells_end_and_the_run_goes_on(tmp_path: Path) -> None:

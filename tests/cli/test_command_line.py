@@ -78,6 +78,15 @@ def test_a_checkout_and_a_module_are_the_same_program(tmp_path: Path) -> None:
         (("run", "--set", "client=sharde"), "it takes shared, per-user, per-iteration; did you mean shared?"),
         (("run", "--set", "stack=2099"), "there is no stack '2099'; it has 2023-02, 2024-03"),
         (("run", "--trials", "0"), "--trials 0: give 1 to 10,000"),
+        (("run", "pipe.toml"), "pipe.toml is not a file; give a TOML file"),
+        (("run", "full.toml"), "there is no experiment 'full.toml'; `repro list experiments` shows"),
+        (("run", "--locustfile", "pipe.toml"), "pipe.toml is not a file; give a locustfile"),
+        (("run", "--locustfile", "full"), "full is not a file; give a locustfile"),
+        (("run", "large.toml"), "large.toml is larger than 1 MB, which no experiment file is; check the path"),
+        (("run", "nul.toml"), "holds a NUL, which no environment and no command line can; take it out"),
+        (("run", "--endpoint-url", "http://127.0.0.1:9"), "--endpoint-url goes with --backend endpoint or aws"),
+        (("run", "--region", "eu-central-1"), "--region goes with --backend aws"),
+        (("run", "--profile", "mine"), "--profile goes with --backend aws"),
         (("run", "--trials", "10001"), "--trials 10001: give 1 to 10,000"),
         (("run", ""), "[EXPERIMENT] is empty; give a value, or leave it out"),
         (("run", "--locustfile", ""), "--locustfile is empty; give a value, or leave it out"),
@@ -126,6 +135,9 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
     words: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.toml").write_text('scenario = "known/clean"\ntrails = 3')
+    (tmp_path / "nul.toml").write_text('scenario = "known/clean"\n[env]\nA = "x\\u0000y"')
+    (tmp_path / "large.toml").write_text("#" * 1_000_001)
+    os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").write_text("")
     done = repro(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
@@ -134,7 +146,14 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
     assert last.startswith("Error: ")
     assert said in last
     assert not [line for line in before if "Error" in line or "Traceback" in line]
-    assert {path.name for path in tmp_path.iterdir()} <= {"bad.toml", "full", "cache"}
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        "bad.toml",
+        "nul.toml",
+        "large.toml",
+        "pipe.toml",
+        "full",
+        "cache",
+    }
 
 
 def test_the_command_of_a_cell_says_each_thing_once() -> None:
