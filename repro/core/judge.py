@@ -232,18 +232,32 @@ class Judge:
         return quiet_s > DECLINE_S and self._memory.cores(sample, self._memory.progress_at) >= BURNING_CORES
 
     def _is_grace_over(self, sample: Sample) -> bool:
+        """Whether users, or the process once they are gone, have had their time to end, and nothing explains that they have not."""
         stop_at = self._memory.stop_at(sample) or sample.now
-        stopping_s = sample.now - stop_at
+        if sample.now - stop_at <= self._limits.stop_grace_s:
+            return False
+        return self._is_users_grace_over(sample, stop_at) if self._memory.users else self._is_exit_over(sample, stop_at)
+
+    def _is_users_grace_over(self, sample: Sample, stop_at: float) -> bool:
+        memory = self._memory
+        # A crowd goes one by one: while users end, the others have not outlived anything.
+        has_settled = sample.now - memory.users_fell_at > DECLINE_S and memory.has_settled(sample)
+        if has_settled and memory.is_told(sample):
+            return True
+        # On a starved machine it may take seconds until a GreenletExit arrives.
+        starved_s = self._limits.start_s + self._crowd_s() if memory.burns(sample) else 0.0
+        return sample.now - stop_at > max(GRACES * self._limits.stop_grace_s, starved_s)
+
+    def _is_exit_over(self, sample: Sample, stop_at: float) -> bool:
+        """The process has its own time once all users are gone; one that works is on its way out, and has more."""
+        leaving_s = sample.now - max(stop_at, self._memory.users_fell_at)
         grace_s = self._limits.stop_grace_s
-        settled_s = DECLINE_S if self._memory.users else grace_s  # the process has its own time once all users are gone
-        has_settled = sample.now - self._memory.users_fell_at > settled_s and self._memory.has_settled(sample)
-        is_at_it = not self._memory.users and self._memory.burns(sample)  # a process that works is on its way out
-        is_told = self._memory.is_told(sample)
-        # It may take seconds until a GreenletExit arrives, and a crowd goes one by one.
-        is_starved = not (is_told and has_settled) and self._memory.burns(sample)
-        crowds_s = self._limits.start_s + self._memory.told_users / STOPPED_A_SECOND
-        longest_s = max(GRACES * grace_s, crowds_s if is_starved else 0.0)
-        return stopping_s > grace_s and ((has_settled and is_told and not is_at_it) or stopping_s > longest_s)
+        longest_s = GRACES * grace_s + self._crowd_s() if self._memory.burns(sample) else grace_s
+        return leaving_s > longest_s
+
+    def _crowd_s(self) -> float:
+        """Seconds that a crowd's end takes at the most: of its users, and of what they leave behind."""
+        return self._memory.told_users / STOPPED_A_SECOND
 
     # The decision
 
