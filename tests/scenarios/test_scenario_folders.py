@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(path.parent for path in ROOT.rglob("scenario.toml"))
 OLDEST = (3, 8)
-VERDICTS = {"clean", "hang", "crash", "failing"}
+VERDICTS = {"inconclusive", "clean", "hang", "crash", "failing"}
 CLASSES = {"frozen", "spinning", "deadlocked", "unanswered", "unstoppable"}
 
 
