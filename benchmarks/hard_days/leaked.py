@@ -6,7 +6,7 @@ import string
 from collections.abc import Callable
 from pathlib import Path
 
-from day import QUICK, CannotTry, Day, Outcome
+from day import CannotTry, Day, Outcome
 from loads import load
 from right import code, fact
 from table import Try
@@ -101,15 +101,6 @@ def _report(day: Day, run: str, name: str, *more: str) -> tuple[Outcome, str]:
     return came, came.told + _text(path)
 
 
-def seen_on_terminal(day: Day) -> Outcome:
-    """The progress and the summary that ``run`` prints, searched for all of them."""
-    text = load(top=f'SECRETS = {SHAPES!r}\nraise RuntimeError("refused: " + SECRETS[os.environ["SHAPE"]])')
-    path = day.write("mine.py", text)
-    shapes = ",".join(list(SHAPES)[:6])
-    came = day.call("run", "known/clean", *QUICK, "--locustfile", path, "--set", f"env.SHAPE={shapes}", "--jobs", "1")
-    return with_facts(came, leaks=", ".join(name for name, (_, secret, _) in PIECES.items() if secret in came.told))
-
-
 def seen_in_export(*secrets: str) -> Callable[[Day], Outcome]:
     """The exported file of the stored run, searched for these."""
 
@@ -134,7 +125,7 @@ def crash_json(day: Day) -> Outcome:
     """``run --json`` of cells that die with secrets in their last words."""
     text = load(top=f'SECRETS = {SHAPES!r}\nraise RuntimeError("refused: " + SECRETS[os.environ["SHAPE"]])')
     came = day.load(text, "--set", f"env.SHAPE={','.join(list(SHAPES)[:6])}", "--jobs", "1")
-    return with_facts(came, leaks=", ".join(name for name, (_, secret, _) in PIECES.items() if secret in came.told))
+    return with_facts(came, leaks=", ".join(name for name, (_, secret, _) in PIECES.items() if secret in came.stdout))
 
 
 def short_host(day: Day) -> Outcome:
@@ -168,7 +159,6 @@ TRIES = (
         for name, (_, secret, _) in PIECES.items()
     ),
     Try("export-attribute", "leaked", seen_in_export(ATTRIBUTE), NONE_LEAKS & code(0, 1, 3)),
-    Try("run-terminal-secrets", "leaked", seen_on_terminal, NONE_LEAKS & code(0, 3)),
     Try("run-json-crash-secrets", "leaked", crash_json, NONE_LEAKS & code(0, 3)),
     Try("run-json-secrets", "leaked", seen_in_run_json, NONE_LEAKS & code(1)),
     Try("host-of-two-letters", "leaked", short_host, NONE_LEAKS & code(0)),

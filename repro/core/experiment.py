@@ -176,12 +176,12 @@ def without(experiment: Experiment, names: Collection[str]) -> Experiment:
 def _read(text: str, source: str) -> _File:
     try:
         return _File.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except ValidationError as error:
+        raise ExperimentError(_in_words(error, source)) from error
+    except ValueError as error:  # tomllib's own, and Python's of a number of thousands of digits
         raise ExperimentError(f"{source}: not TOML: {error}; see docs/reference/experiment-file.md") from error
     except RecursionError:
         raise ExperimentError(f"{source}: it is nested too deep; see docs/reference/experiment-file.md") from None
-    except ValidationError as error:
-        raise ExperimentError(_in_words(error, source)) from error
 
 
 def _in_words(error: ValidationError, source: str) -> str:

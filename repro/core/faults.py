@@ -11,6 +11,7 @@ Names and units are toxiproxy's where it has the fault: https://github.com/Shopi
 from __future__ import annotations
 
 import difflib
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def _pair(part: str, kind: Kind) -> tuple[str, float | str]:
         number = float(value)
     except ValueError:
         raise ValueError(f"{kind.name}: {key} takes a number, not {value!r}") from None
-    if number < 0 or (key == "share" and number > 1):
+    if not math.isfinite(number) or number < 0 or (key == "share" and number > 1):
         raise ValueError(
             f"{kind.name}: {key}={value} is out of range" + ("; a share lies between 0 and 1" if key == "share" else "")
         )
@@ -142,7 +143,7 @@ def _window_of(text: str, whole: str) -> tuple[float, float]:
         window = (float(first), float(last))
     except ValueError:
         window = (0.0, 0.0)
-    if not sign or window[0] >= window[1]:
+    if not sign or not 0 <= window[0] < window[1] < math.inf:
         raise ValueError(f"{whole!r}: a window is written @FROM-TO in seconds of the load, such as @2-10")
     return window
 

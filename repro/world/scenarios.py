@@ -21,6 +21,7 @@ from repro.errors import ExperimentError, UsageError
 from repro.world.locustfiles import digest, digests, python_text
 
 DEFAULT = "locust-2637"
+MOST_LOCUSTFILE_BYTES = 10_000_000
 MOST_BYTES = 1_000_000
 DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
 _MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
@@ -130,6 +131,8 @@ def of_locustfile(path: Path) -> Scenario:
             else f"there is no locustfile {path}; check the path"
         )
         raise UsageError(what)
+    if path.stat().st_size > MOST_LOCUSTFILE_BYTES:
+        raise UsageError(f"{path} is larger than {MOST_LOCUSTFILE_BYTES // 1_000_000} MB; give a locustfile")
     return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
 
 

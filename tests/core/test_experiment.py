@@ -206,3 +206,8 @@ def test_a_day_may_be_a_date_of_toml_or_a_text() -> None:
     assert read("[settings]\nas_of = [2024-03-15, '2023-02-15']").factors == {
         "as_of": (date(2024, 3, 15).isoformat(), date(2023, 2, 15).isoformat())
     }
+
+
+def test_a_number_of_thousands_of_digits_is_not_toml() -> None:
+    with pytest.raises(ExperimentError, match="not TOML"):
+        scenario_of(f'scenario = "x"\ntrials = {"9" * 5000}', source="a.toml")

@@ -54,3 +54,9 @@ def test_the_reference_has_every_fault_with_its_parameters_and_help(name: str) -
     text = (Path(__file__).parents[2] / "docs" / "reference" / "faults.md").read_text()
     parameters = ", ".join(f"`{key}={value}`" for key, value in kind.parameters.items())
     assert f"| `{name}` | {parameters} | {kind.help} |" in text
+
+
+@pytest.mark.parametrize("text", ["latency:nan", "latency:inf", "timeout:0@nan-2", "timeout:0@0-inf", "timeout:0@-5-2"])
+def test_a_number_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"range|window"):
+        parse_fault(text)
