@@ -153,7 +153,7 @@ TRIES = (
         "weight-zero-2.24.0",
         "lied",
         plain(load(beside=NO_WEIGHT), *OLD),
-        verdict("crash", naming="ValueError|weight"),
+        verdict("crash", naming="ValueError|ZeroDivisionError|weight"),
         timeout_s=150,
     ),
     Try(

@@ -45,7 +45,8 @@ def faults(right: Right, came: Outcome) -> tuple[str, ...]:
         "a traceback": bool(ENGINE_WORDS.search(came.stderr) or (not came.cells and ENGINE_WORDS.search(came.stdout))),
         "exit 1 without a hang": came.code == 1 and not _has_hang(came),
         "left running": bool(came.running),
-        "left behind": bool(came.behind),
+        # A file whose name is told was meant to be found: a traceback.
+        "left behind": any(name not in came.told for name in came.behind),
         "not what is right": not right.holds(came),
     }
     return tuple(name for name, is_so in found.items() if is_so)

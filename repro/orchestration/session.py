@@ -71,13 +71,16 @@ class Session:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        cache = EnvironmentCache()
+        if any(cell.environment.interpreter is None for cell in self._plan.cells):
+            cache.check()
         with self._stack:
             self._scratch = Path(tempfile.mkdtemp(prefix="repro-"))
             self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
             self._stack.enter_context(processes.warded(self._scratch))
             self._stack.callback(processes.end_all)
             self._builder = self._stack.enter_context(
-                Builder(EnvironmentCache(), workers=EARLY_BUILDERS, on_progress=self._options.on_build)
+                Builder(cache, workers=EARLY_BUILDERS, on_progress=self._options.on_build)
             )
             for name in {str(cell.settings.get("backend", "moto")) for cell in self._plan.cells}:
                 self._start_backend(name)

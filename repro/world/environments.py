@@ -88,6 +88,15 @@ class EnvironmentCache:
                 os.utime(self._root / key / MARKER)
             return found
 
+    def check(self) -> None:
+        """See that environments can be made at all, before anything else is started.
+
+        Raises:
+            StoreError: the folder cannot be written, or a file is where it belongs.
+        """
+        with self._locked(f"check-{os.getpid()}"):
+            (self._root / f"check-{os.getpid()}.lock").unlink(missing_ok=True)
+
     def peek(self, spec: EnvironmentSpec) -> Environment | None:
         """The environment when it is there and whole; builds nothing."""
         with contextlib.suppress(UntestableError):

@@ -1,5 +1,7 @@
 """What is kept of a trial while it is watched is bounded, however long it runs."""
 
+import itertools
+
 from repro.core.evidence import Sample
 from repro.orchestration.watching import FINE_SAMPLES, GRAIN_S, MOST_SAMPLES, Progress
 
@@ -12,7 +14,7 @@ def test_the_samples_of_days_are_bounded_and_in_order() -> None:
     assert len(moments) == MOST_SAMPLES
     assert moments == sorted(moments)
     assert moments[-1] == 100.0 + 899_999 / 10
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:-1], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments[:-1])]
     assert max(gaps) <= GRAIN_S + 0.2
 
 
