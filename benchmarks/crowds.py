@@ -133,7 +133,9 @@ def _burning(count: int) -> Iterator[None]:
 
 
 def _burn() -> None:
-    while True:
+    """Until it is ended, or whoever began it has gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:
         pass
 
 
