@@ -207,6 +207,7 @@ def _target(record: FlightRecord, inquiry: Inquiry) -> Target:
         send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
         faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
         silent=_silent(record),
+        failure=record.dump_failure,
     )
 
 

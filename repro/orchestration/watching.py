@@ -18,6 +18,11 @@ from repro.world.processes import Child
 
 PERIOD_S = 0.1
 TRIM_EVERY = 5
+FINE_SAMPLES = 600
+"""The samples of the first minute are all kept: short trials are read closely."""
+GRAIN_S = 1.0
+MOST_SAMPLES = 7200
+"""A timeline shows an hour at most; of what comes later the last sample alone is kept."""
 
 
 class CancelledError(Exception):
@@ -26,7 +31,10 @@ class CancelledError(Exception):
 
 @dataclass
 class Progress:
-    """Operations ended and users alive as they were sampled, the raw of a timeline, and the longest wait seen."""
+    """Operations ended and users alive, the raw of a timeline, and the longest wait seen.
+
+    Of older samples the last of each ``GRAIN_S`` is kept: a trial may run for days, and is sampled ten times a second.
+    """
 
     samples: list[tuple[float, int, int]] = field(default_factory=list)
     longest_wait: LongestWait = field(default_factory=LongestWait)
@@ -35,8 +43,15 @@ class Progress:
         """Note a sample."""
         living = [reading for reading in sample.readings if reading.pid in sample.cpu_s]
         users = sum(1 for reading in living for slot in reading.slots if slot.is_user)
+        if self._is_dense(sample.now):
+            self.samples.pop()
         self.samples.append((sample.now, sum(reading.ended for reading in sample.readings), users))
         self.longest_wait.observe(living, sample.now)
+
+    def _is_dense(self, now: float) -> bool:
+        """Whether the last sample tells nothing that the one before it and the next do not."""
+        count = len(self.samples)
+        return count >= MOST_SAMPLES or (count > FINE_SAMPLES and now - self.samples[-2][0] < GRAIN_S)
 
 
 @dataclass

@@ -68,7 +68,8 @@ class Target:
     """A process to learn of, and the ways to ask it.
 
     ``send_signal`` sends the signal on which the agent registered ``faulthandler``, which writes to
-    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat.
+    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat. ``failure`` says why the last
+    question was answered by nothing, "" when it was not.
     """
 
     pid: int
@@ -78,6 +79,7 @@ class Target:
     send_signal: Callable[[], None]
     faulthandler_file: Path
     silent: frozenset[RungName] = frozenset()
+    failure: Callable[[], str] = lambda: ""
 
 
 def climb(
@@ -142,14 +144,18 @@ def _flight(target: Target, _folder: Path, _limit_s: float) -> Path | str:
 
 
 def _loop(target: Target, _folder: Path, limit_s: float) -> Path | str:
-    return target.ask_loop(limit_s) or (
-        f"the event loop did not answer within {limit_s:g} s: it does not turn, or was never started"
+    return (
+        target.ask_loop(limit_s)
+        or target.failure()
+        or f"the event loop did not answer within {limit_s:g} s: it does not turn, or was never started"
     )
 
 
 def _thread(target: Target, _folder: Path, limit_s: float) -> Path | str:
-    return target.ask_thread(limit_s) or (
-        f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held or hardly ever free, or the process has ended"
+    return (
+        target.ask_thread(limit_s)
+        or target.failure()
+        or f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held or hardly ever free, or the process has ended"
     )
 
 

@@ -269,3 +269,60 @@ while time.monotonic() < ends and not os.path.exists(os.environ["REPRO_TRIAL_DIR
     assert readings[-1].ended > readings[0].ended
     assert all(reading.begun - reading.ended in {0, 1} for reading in readings)
     assert sum(reading.ended != reading.failed for reading in readings) < len(readings) / 2
+
+
+ANSWERS = """
+import sys, time
+import gevent
+def call():
+    with sys.modules["repro_agent"].operation("call"):
+        gevent.sleep(600)
+gevent.spawn(call).join()
+"""
+
+
+def test_an_answer_that_the_disk_does_not_take_is_an_answer(tmp_path: Path, small_disk: Callable[[int], Path]) -> None:
+    folder = small_disk(64)
+    script = tmp_path / "script.py"
+    script.write_text(ANSWERS)
+    settings = {"REPRO_LAUNCH": "script", "REPRO_LOCUSTFILE": str(script), "REPRO_TRIAL_DIR": str(folder)}
+    env = {**settings, "REPRO_STACKS_SIGNAL": "12", "REPRO_SLOTS": "100"}
+    child = subprocess.Popen([sys.executable, str(BOOT)], env=env)
+    try:
+        fleet = Fleet(folder)
+        await_(lambda: any(record.loop_beats() for record in fleet.records()))
+        (record,) = fleet.records()
+        fill(folder)
+        for ask, done in (
+            (record.ask_loop_dump, record.loop_dump_done),
+            (record.ask_thread_dump, record.thread_dump_done),
+        ):
+            number = ask()
+            await_(lambda done=done, number=number: done() == number)
+            assert record.dump_failure() == "the answer could not be written: No space left on device"
+        beats = record.loop_beats()
+        await_(lambda: record.loop_beats() > beats)  # the program goes on
+        (folder / "filling").unlink()
+        number = record.ask_loop_dump()
+        await_(lambda: record.loop_dump_done() == number)
+        assert (folder / f"greenlets-loop-{child.pid}.json").exists()
+    finally:
+        child.kill()
+        child.wait(LIMIT_S)
+
+
+def fill(folder: Path) -> None:
+    """Take what is left of a disk."""
+    with (folder / "filling").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(512)):
+                pass
+        except OSError:
+            return
+
+
+def await_(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
