@@ -16,7 +16,7 @@ from rich.console import Console
 from repro.core.schedule import Schedule
 from repro.model import Cell, EnvironmentSpec, Limits, Moment, Plan, Trial, Verdict
 from repro.presentation.console import Progress
-from repro.world.store import create_run
+from repro.world.store import RunStore, create_run
 
 CELLS = 100
 TIMELINE = tuple(Moment(second=second, ended=100, stuck=0, alive=10) for second in range(30))
@@ -44,7 +44,7 @@ def main(trials: int) -> None:
             )
 
 
-def _feed(schedule: Schedule, store, progress: Progress) -> None:
+def _feed(schedule: Schedule, store: RunStore, progress: Progress) -> None:
     while (chosen := schedule.next_trial(lambda _: True)) is not None:
         cell, number = chosen
         progress.trial_began(cell, number)
