@@ -239,7 +239,13 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site,
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
-    trial = _trial(course, decision.row.verdict, findings.explanation, site)
+    unseen = watcher.fleet.unseen()
+    reason = (
+        f"{findings.explanation}; {unseen} were not seen: see docs/reference/limits.md"
+        if unseen
+        else findings.explanation
+    )
+    trial = _trial(course, decision.row.verdict, reason, site)
     waited = watcher.progress.longest_wait.wait
     return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
