@@ -1,12 +1,15 @@
-"""Memory of this program over many trials: their records go through schedule, store and console as in a run.
+"""Memory of this program over many trials: the same records through schedule, store and console as a run sends them.
 
-python benchmarks/memory.py [TRIALS]
+    python benchmarks/memory.py [TRIALS]
+
+Prints the resident memory after each tenth; nothing is run, and the store is real.
 """
 
 import io
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,58 +17,55 @@ import psutil
 from rich.console import Console
 
 from repro.core.schedule import Schedule
-from repro.model import Cell, EnvironmentSpec, Limits, Moment, Plan, Trial, Verdict
+from repro.model import Cell, Operations, Plan, Trial, Verdict
+from repro.orchestration.planning import Request, prepare
 from repro.presentation.console import Progress
-from repro.world.store import RunStore, create_run
+from repro.world.store import create_run
 
 CELLS = 100
-TIMELINE = tuple(Moment(second=second, ended=100, stuck=0, alive=10) for second in range(30))
+MEBIBYTE = 1024 * 1024
 
 
 def main(trials: int) -> None:
-    """Print what the program takes before, after and while it reads the run back."""
-    names = [f"cell-{number}" for number in range(CELLS)]
-    cells = tuple(
-        Cell(id=name, label=name, scenario="s", factors={}, settings={}, environ={}, environment=EnvironmentSpec())
-        for name in names
-    )
-    plan = Plan(experiment="e", scenario="s", cells=cells, varied=(), trials=trials // CELLS, limits=Limits())
-    began, before = time.monotonic(), _megabytes()
+    """Feed them all, and print what the program has grown to."""
+    plan = _plan(trials)
+    schedule = Schedule(plan.cells, trials=plan.trials, seed=0)
+    console = Console(file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder:
-        store = create_run(Path(folder) / "run", plan=plan, command="repro run", seed=0, machine={}, tool_versions={})
-        with store, Progress(plan, Console(file=io.StringIO()), jobs=1) as progress:
-            _feed(Schedule(cells, trials=plan.trials, seed=0), store, progress)
-            after = _megabytes()
-            seconds = time.monotonic() - began
-            count = sum(len(result.trials) for result in store.read().cells)
-            print(
-                f"{count} trials in {seconds:.0f} s: {before:.0f} MB before, {after:.0f} MB after, "
-                f"{_megabytes():.0f} MB with the run read back"
-            )
+        store = create_run(Path(folder) / "run", plan=plan, command="", seed=0, machine={}, tool_versions={})
+        with store, Progress(plan, console, jobs=1) as progress:
+            for count, (cell, number) in enumerate(_chosen(schedule), start=1):
+                trial = _trial(cell, number)
+                progress.trial_began(cell, number)
+                store.add_trial(trial)
+                schedule.record(trial)
+                progress.trial_ended(cell, trial, left=schedule.trials_left())
+                console.file = io.StringIO()  # what a terminal has shown is not this program's memory
+                if count % (trials // 10) == 0:
+                    print(f"{count:>8} trials  {psutil.Process().memory_info().rss / MEBIBYTE:.0f} MB", flush=True)
 
 
-def _feed(schedule: Schedule, store: RunStore, progress: Progress) -> None:
+def _plan(trials: int) -> Plan:
+    plan = prepare(Request(experiment="known/clean", python=Path(sys.executable))).plan
+    cells = tuple(replace(plan.cells[0], id=f"{number:012d}", label=f"cell={number}") for number in range(CELLS))
+    return replace(plan, cells=cells, trials=trials // CELLS)
+
+
+def _chosen(schedule: Schedule) -> Iterator[tuple[Cell, int]]:
     while (chosen := schedule.next_trial(lambda _: True)) is not None:
-        cell, number = chosen
-        progress.trial_began(cell, number)
-        trial = Trial(
-            cell_id=cell.id,
-            number=number,
-            verdict=Verdict.CLEAN,
-            reason="every user went on",
-            started=datetime.now(UTC),
-            seconds=30.0,
-            timeline=TIMELINE,
-            versions={"locust": "2.32.0", "gevent": "24.10.1"},
-            evidence=f"{cell.id}-{number}",
-        )
-        schedule.record(trial)
-        store.add_trial(trial)
-        progress.trial_ended(cell, trial, left=0)
+        yield chosen
 
 
-def _megabytes() -> float:
-    return psutil.Process().memory_info().rss / 1e6
+def _trial(cell: Cell, number: int) -> Trial:
+    return Trial(
+        cell_id=cell.id,
+        number=number,
+        verdict=Verdict.CLEAN,
+        reason="8 operations ended, 0 of them failed",
+        started=datetime.now(UTC),
+        seconds=8.0,
+        operations=Operations(begun=8, ended=8),
+    )
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path
     except (ReproError, OSError) as error:
         return _trial(course, Verdict.ERROR, str(error), site)
     except Exception as error:  # noqa: BLE001  # a fault of this program ends one trial, with its traceback as evidence
-        (folder / "error.txt").write_text(traceback.format_exc())
+        with contextlib.suppress(OSError):  # a full disk may have been the reason
+            (folder / "error.txt").write_text(traceback.format_exc())
         return _trial(course, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", site)
 
 
