@@ -114,7 +114,7 @@ def named(name: str, *, where: str) -> Scenario:
     folder = root() / name
     if not (folder / DESCRIPTION).is_file():
         near = difflib.get_close_matches(name, list_scenarios(), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(list_scenarios())}"
+        hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows those there are"
         raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
     data = tomllib.loads(_text(folder / DESCRIPTION))
     own = {key: _factor(key, entry) for key, entry in data.get("factors", {}).items()}
