@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import resource
 import sys
 
 import click
@@ -26,6 +27,7 @@ _COMMANDS = {
 
 _UNUSABLE_NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
 LONGEST_NAME = 80
+LEAST_MEMORY_BYTES = 512 * 1024 * 1024
 
 EPILOG = """\b
 Examples:
@@ -76,7 +78,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="repro")
 def cli() -> None:
     """Show which combination of packages and settings makes a Locust test against SQS hang, why, and since when."""
-    if reason := refusal(sys.platform):
+    if reason := refusal(sys.platform) or refusal_of_memory(resource.getrlimit(resource.RLIMIT_AS)[0]):
         raise ReproError(reason)
     try:
         os.getcwd()  # noqa: PTH109  # it is asked whether it is there
@@ -101,7 +103,21 @@ def main() -> None:
     sys.exit(code)
 
 
+def refusal_of_memory(limit_bytes: int) -> str:
+    """Why this program does not run within a limit of its memory (``ulimit -v``), with the next step; empty where it does.
+
+    Within less NumPy's own library ends the process by itself, with the exit code that says that a hang was found.
+    """
+    if limit_bytes < 0 or limit_bytes >= LEAST_MEMORY_BYTES:
+        return ""
+    return (
+        f"this shell limits memory to {limit_bytes // 1024} kB (ulimit -v), and repro needs {LEAST_MEMORY_BYTES // 1024} kB; "
+        "raise the limit"
+    )
+
+
 def _exit_code() -> int:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is worth a buffer for each core
     try:
         return int(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
     except click.ClickException as error:

@@ -37,6 +37,8 @@ def repro(*words: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[by
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            # A shell's `nohup` around the tests must not reach what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509  # no thread runs here
         )
     try:
         yield program

@@ -220,11 +220,12 @@ def test_orphans_that_have_ended_are_waited_for(tmp_path: Path) -> None:
     code = HIDDEN.replace("time.sleep(600)", "pass").replace(
         "hide(sys.argv[1])", "for _ in range(30): hide(sys.argv[1])"
     )
+    before = {process.pid for process in psutil.Process().children()}
     child = start(code, str(tmp_path / "pid"), "600", folder=tmp_path, mark="trial-a")
     try:
         await_text(tmp_path / "pid")
         deadline = time.monotonic() + LIMIT_S
-        while child.poll() is None and [process.pid for process in psutil.Process().children()] != [child.pid]:
+        while child.poll() is None and {process.pid for process in psutil.Process().children()} - before != {child.pid}:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert child.returncode is None
