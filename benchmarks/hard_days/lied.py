@@ -76,7 +76,7 @@ def plain(text: str, *arguments: str) -> Callable[[Day], Outcome]:
 
 
 def script(text: str, *arguments: str) -> Callable[[Day], Outcome]:
-    """A run of this program, which is no locustfile."""
+    """A run of this program, which is not a locustfile."""
     return lambda day: day.run("--locustfile", day.write("mine.py", text), *LAUNCH, *arguments)
 
 

@@ -51,7 +51,7 @@ def null(path: str) -> None:
 
 
 def unreadable_text(path: str) -> None:
-    """Bytes that are no text."""
+    """Bytes that are not text."""
     with open(path, "wb") as file:  # noqa: PTH123  # as above
         file.write(bytes(range(256)) * 20)
 

@@ -117,7 +117,7 @@ class Judge:
             phase=phase,
             exit_code=self._exit_code(sample),
             load_s=sample.now - began if began else 0.0,
-            is_script=any(reading.role is Role.SCRIPT for reading in sample.readings),
+            is_script=_is_script(sample),
             start_over=phase is Phase.START and self._is_start_over(sample) and standing_in is not None,
             loop_turns=memory.is_loop_turning(sample),
             loop_silent=bool(standing),
@@ -179,12 +179,16 @@ class Judge:
         if began is None:
             looks_from = (self._memory.began or sample.now) + self._limits.start_s - LOOKS_S
             return looks_from if sample.now > looks_from else None
-        is_script = any(reading.role is Role.SCRIPT for reading in sample.readings)
-        if not is_script or self._memory.users or sample.now - began < self._load.seconds:
+        if not _is_script(sample) or self._memory.users or sample.now - began < self._load.seconds:
             return None
         quiet_s = sample.now - self._memory.progress_at
-        is_quiet = quiet_s > max(self._load.seconds / 2, self._limits.stall_after_s)
+        is_quiet = quiet_s > self._quiet_from_s
         return self._memory.progress_at if is_quiet else None
+
+    @property
+    def _quiet_from_s(self) -> float:
+        """Seconds for which a script may do nothing before it is looked at."""
+        return max(self._load.seconds / 2, self._limits.stall_after_s)
 
     def _standing_in(self, sample: Sample) -> Standing | None:
         """In what such a program was found, by two looks; None while there is none, or the looks do not agree yet."""
@@ -199,14 +203,18 @@ class Judge:
         if load_at(sample) is None and not self._is_start_over(sample):
             return None
         found = self._memory.standing_since(since)
-        waited_s = sample.now - since - max(self._load.seconds / 2, self._limits.stall_after_s)
+        waited_s = sample.now - since - self._quiet_from_s
         return Standing.UNKNOWN if found is None and waited_s > LONGEST_LOOK_S else found
 
     def _exit_code(self, sample: Sample) -> int | None:
         """The leader's; a script that has had its time and its grace counts as ended well, for it knows no stop."""
-        is_script = any(reading.role is Role.SCRIPT for reading in sample.readings)
         asked = self._memory.asked_stop
-        if sample.exit_code is None and is_script and asked is not None and not self._memory.is_loop_silent(sample):
+        if (
+            sample.exit_code is None
+            and _is_script(sample)
+            and asked is not None
+            and not self._memory.is_loop_silent(sample)
+        ):
             return 0 if sample.now - asked > DECLINE_S else None
         return sample.exit_code
 
@@ -223,8 +231,7 @@ class Judge:
 
     def _is_script_quiet(self, sample: Sample, began: float) -> bool:
         """Whether a script has done nothing for the second half of its time: it may have ended its work, or hang."""
-        is_script = any(reading.role is Role.SCRIPT for reading in sample.readings)
-        return is_script and self._memory.progress_at < began + self._load.seconds / 2
+        return _is_script(sample) and self._memory.progress_at < began + self._load.seconds / 2
 
     def _is_burning(self, sample: Sample) -> bool:
         """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
@@ -299,3 +306,8 @@ class Judge:
         if facts.no_end and not facts.stuck_for_certain:
             return self._memory.progress_at
         return min((user.since for user in stuck), default=self._memory.began or sample.now)
+
+
+def _is_script(sample: Sample) -> bool:
+    """Whether it is a program without Locust, which knows no users and no stop."""
+    return any(reading.role is Role.SCRIPT for reading in sample.readings)
