@@ -13,10 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from repro.orchestration.planning import Request, prepare
-from repro.world import processes
-from repro.world.backends import Backend, make_backend
-from repro.world.surroundings import Surroundings, variables
+from repro.orchestration.preparation import RunRequest, prepare
+from repro.world.backends.make import make_backend
+from repro.world.backends.protocol import Backend
+from repro.world.processes import door
+from repro.world.processes.variables import Surroundings, variables
 
 SECONDS, USERS = 8, 50
 BOOT = Path(__file__).parent.parent / "repro" / "agent" / "boot.py"
@@ -25,7 +26,7 @@ BOOT = Path(__file__).parent.parent / "repro" / "agent" / "boot.py"
 def main(pairs: int) -> None:
     """Print each pair's ratio, and their median with its quartiles."""
     ratios = []
-    with tempfile.TemporaryDirectory() as name, processes.warded():
+    with tempfile.TemporaryDirectory() as name, door.warded():
         folder = Path(name)
         backend = make_backend("moto", folder=folder, mark="benchmark")
         backend.start()
@@ -46,7 +47,7 @@ def main(pairs: int) -> None:
 
 def _rate(backend: Backend, folder: Path, pair: int, *, with_agent: bool) -> float:
     prepared = prepare(
-        Request(
+        RunRequest(
             overrides=(
                 "client=per-user",
                 f"users={USERS}",

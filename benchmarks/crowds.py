@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from repro.core.rates import could_have_missed
+from repro.core.intervals import could_have_missed
 from repro.model import Trial
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
 
 SECONDS = 4
@@ -109,7 +109,7 @@ def _trial(crowd: Crowd, folder: Path) -> Trial:
     experiment = "locust-2637/single" if crowd.client else "known/clean"
     own = (f"client={crowd.client}", *LIMITS) if crowd.client else ()
     assignments = (f"users={crowd.users}", f"spawn_rate={max(10, crowd.users // 3)}", f"seconds={SECONDS}", *own)
-    request = Request(
+    request = RunRequest(
         experiment=experiment, overrides=assignments, python=Path(sys.executable), backends=(crowd.backend,)
     )
     prepared = prepare(request)

@@ -18,20 +18,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.core.judge import Decision
-from repro.core.stacks import read_dump
+from repro.core.hang.dump import read_dump
+from repro.core.judge.judge import Decision
 from repro.errors import UntestableError
 from repro.model import EnvironmentSpec, Rung
 from repro.orchestration import session as session_module
-from repro.orchestration.inquiry import Investigator
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.collector import Investigator
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
-from repro.orchestration.trial import Findings, Inquiry
-from repro.world import processes
-from repro.world.environments import EnvironmentCache
-from repro.world.flight import Fleet, FlightRecord
-from repro.world.ladder import Target, climb
-from repro.world.rungs import ptrace
+from repro.orchestration.trial import Findings, Scene
+from repro.world.collecting import ptrace
+from repro.world.collecting.flight import Fleet, FlightRecord
+from repro.world.collecting.ladder import Target, climb
+from repro.world.environments.cache import EnvironmentCache
+from repro.world.processes import door
 
 ROOT = Path(__file__).parents[1]
 CHILD = ROOT / "tests" / "world" / "children" / "stuck.py"
@@ -124,14 +124,14 @@ def cost(trials: int) -> None:
 def _costs(
     experiment: str, overrides: tuple[str, ...], python: Path | None, trials: int
 ) -> list[tuple[str, float, int, int]]:
-    prepared = prepare(Request(experiment=experiment, overrides=overrides, python=python))
+    prepared = prepare(RunRequest(experiment=experiment, overrides=overrides, python=python))
     (cell,) = prepared.plan.cells
     options = Options(locustfile=prepared.scenario.locustfile, is_untouched=python is not None)
     rows: list[tuple[str, float, int, int]] = []
     taken: list[float] = []
 
     class Timed(Investigator):
-        def __call__(self, decision: Decision, inquiry: Inquiry) -> Findings:
+        def __call__(self, decision: Decision, inquiry: Scene) -> Findings:
             began = time.monotonic()
             findings = super().__call__(decision, inquiry)
             taken.append(time.monotonic() - began)
@@ -181,8 +181,8 @@ def _stuck(state: str, folder: Path, interpreter: Path) -> Iterator[Target]:
         "STUCK": state,
         "USERS": str(USERS),
     }
-    output = processes.Output(folder / "stdout.txt", folder / "stderr.txt")
-    child = processes.start([interpreter, BOOT], env=env, cwd=folder, output=output, mark=f"stuck-{state}")
+    output = door.Output(folder / "stdout.txt", folder / "stderr.txt")
+    child = door.start([interpreter, BOOT], env=env, cwd=folder, output=output, mark=f"stuck-{state}")
     fleet = Fleet(folder)
     try:
         _wait((folder / "ready").exists)
@@ -195,7 +195,7 @@ def _stuck(state: str, folder: Path, interpreter: Path) -> Iterator[Target]:
         fleet.close()
 
 
-def _target(child: processes.Child, record: FlightRecord, folder: Path) -> Target:
+def _target(child: door.Child, record: FlightRecord, folder: Path) -> Target:
     def asker(kind: str, ask: Callable[[], int], done: Callable[[], int]) -> Callable[[float], Path | None]:
         def answer(limit_s: float) -> Path | None:
             number, deadline = ask(), time.monotonic() + limit_s

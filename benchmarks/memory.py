@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from repro.core.schedule import Schedule
+from repro.core.matrix.schedule import Schedule
 from repro.model import Cell, Operations, Plan, Trial, Verdict
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.console import Progress
-from repro.world.store import create_run
+from repro.world.runs.store import create_run
 
 CELLS = 100
 MEBIBYTE = 1024 * 1024
@@ -46,7 +46,7 @@ def main(trials: int) -> None:
 
 
 def _plan(trials: int) -> Plan:
-    plan = prepare(Request(experiment="known/clean", python=Path(sys.executable))).plan
+    plan = prepare(RunRequest(experiment="known/clean", python=Path(sys.executable))).plan
     cells = tuple(replace(plan.cells[0], id=f"{number:012d}", label=f"cell={number}") for number in range(CELLS))
     return replace(plan, cells=cells, trials=trials // CELLS)
 

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from repro.core.rates import ratio_of_means
-from repro.world.backends import make_backend
+from repro.core.intervals import ratio_of_means
+from repro.world.backends.make import make_backend
 from repro.world.faults import Proxy
-from repro.world.tls import Authority
+from repro.world.faults.tls import Authority
 
 USERS, SLICE_S = 20, 1.0
 LOAD = "--load"

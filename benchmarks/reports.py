@@ -29,7 +29,7 @@ from repro.model import (
     Trial,
     Verdict,
 )
-from repro.world.store import create_run
+from repro.world.runs.store import create_run
 
 FORMATS = ("md", "html", "json", "junit")
 TRIALS_A_CELL = 20

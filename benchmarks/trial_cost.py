@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from repro.core.judge import Decision
+from repro.core.judge.judge import Decision
 from repro.model import HangClass, Trial
 from repro.orchestration import trial as trial_module
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
 
 TRUTHS = ("known/clean", "known/frozen", "known/spinning", "known/deadlocked", "known/unstoppable")
@@ -37,7 +37,7 @@ def main(trials: int) -> None:
 
 
 def _measured(name: str, trials: int) -> list[dict[str, Any]]:
-    prepared = prepare(Request(experiment=name, python=Path(sys.executable)))
+    prepared = prepare(RunRequest(experiment=name, python=Path(sys.executable)))
     (cell,) = prepared.plan.cells
     limits = prepared.plan.limits
     options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)

@@ -22,12 +22,12 @@ from pathlib import Path
 
 import trustme
 
-from repro.core.rates import interval
+from repro.core.intervals import interval
 from repro.model import Trial
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
-from repro.world import processes
-from repro.world.scenarios import list_scenarios
+from repro.world.processes import door
+from repro.world.shipped.scenarios import list_scenarios
 
 BURNING = {"known/spinning", "known/spinning-loop", "known/spinning-one", "known/gigabyte", "known/deep-queue"}
 """Truths that burn a core, or make the backend do so: one trial at a time, or the others would be measured too."""
@@ -119,7 +119,7 @@ def _truths() -> Iterator[Claim]:
     for name in list_scenarios():
         if not name.startswith("known/"):
             continue
-        expected = prepare(Request(experiment=name, python=Path(sys.executable))).scenario.expected
+        expected = prepare(RunRequest(experiment=name, python=Path(sys.executable))).scenario.expected
         verdicts = expected["verdict"] if isinstance(expected["verdict"], list) else [expected["verdict"]]
         right = tuple(f"hang ({expected['hang_class']})" if verdict == "hang" else verdict for verdict in verdicts)
         yield Claim(name, right, name, users_stuck=expected.get("users_stuck"))
@@ -135,7 +135,7 @@ def _run(claim: Claim, trials: int, *, jobs: int, results: Path) -> None:
             stack.callback(os.environ.pop, "AWS_CA_BUNDLE")
             backend["endpoint_url"], jobs = url, 1
         python = None if claim.is_real else Path(sys.executable)
-        prepared = prepare(Request(experiment=claim.experiment, overrides=claim.overrides, python=python))
+        prepared = prepare(RunRequest(experiment=claim.experiment, overrides=claim.overrides, python=python))
         (cell,) = prepared.plan.cells
         options = Options(
             locustfile=prepared.scenario.locustfile,
@@ -185,11 +185,11 @@ def moto_with_tls(folder: Path) -> Iterator[tuple[str, Path]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), "-s", "-c", chain, "-k", key]
-    child = processes.start(
+    child = door.start(
         [sys.executable, *words],
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
         cwd=folder,
-        output=processes.Output(folder / "moto.out", folder / "moto.err"),
+        output=door.Output(folder / "moto.out", folder / "moto.err"),
         mark="benchmark-moto-tls",
     )
     try:

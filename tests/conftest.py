@@ -24,7 +24,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from repro.world import processes
+from repro.world.processes import door
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def environment_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
             [uv, "venv", "--clear", "--python", find_python(python), folder],
             [uv, "pip", "install", "--python", interpreter, *packages],
         ):
-            done = processes.run(argv, limit_s=120)
+            done = door.run(argv, limit_s=120)
             assert done.returncode == 0, done.stderr
         return interpreter
 
@@ -56,14 +56,14 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         folder = tmp_path / f"disk-{len(made)}"
         folder.mkdir()
         argv = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", folder]
-        if shutil.which("mount") is None or processes.run(argv, limit_s=20).returncode:
+        if shutil.which("mount") is None or door.run(argv, limit_s=20).returncode:
             pytest.skip("mounting a small disk takes privileges")
         made.append(folder)
         return folder
 
     yield make
     for folder in made:
-        processes.run(["umount", "--lazy", folder], limit_s=20)
+        door.run(["umount", "--lazy", folder], limit_s=20)
 
 
 def find_python(version: str) -> Path:
@@ -71,7 +71,7 @@ def find_python(version: str) -> Path:
     candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []
     candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     for candidate in candidates:
-        if processes.run([candidate, "-c", "import sys"], limit_s=20).returncode == 0:
+        if door.run([candidate, "-c", "import sys"], limit_s=20).returncode == 0:
             return candidate
     pytest.fail(f"install Python {version}: this has to be tried on it")
 

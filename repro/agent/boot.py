@@ -21,7 +21,7 @@ def _make_package(folder):
 
 def _set_up():
     package = _make_package(os.path.dirname(os.path.abspath(__file__)))
-    from repro_agent import flight, hooks, watch
+    from repro_agent import flight, hearts, hooks
 
     try:
         flight.open_record()
@@ -30,12 +30,12 @@ def _set_up():
     hooks.install()
     package.operation = hooks.operation
     if os.environ.get("REPRO_LAUNCH") != "process":  # a fork of a process with threads is another experiment
-        watch.start_native()
+        hearts.start_native()
 
     def after_fork():
         flight.forget()
         hooks.after_fork()
-        watch.start_native_late()
+        hearts.start_native_late()
 
     os.register_at_fork(after_in_child=after_fork)
 

@@ -7,7 +7,7 @@ without it. One *operation* is the outermost of nested calls: botocore over urll
 import os
 import sys
 
-from repro_agent import flight, watch
+from repro_agent import flight, hearts
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
@@ -101,7 +101,7 @@ def _adopt(key, current):
     if hasattr(current, "rawlink"):
         current.rawlink(lambda _: _release(key))
     if sys.modules.get("gevent") is not None and getattr(current, "parent", None) is not None:
-        watch.attach()
+        hearts.attach()
     return slot
 
 
@@ -443,14 +443,14 @@ def _patch_runners(module):
 
     def init(self, *args, **kwargs):
         original(self, *args, **kwargs)
-        watch.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
+        hearts.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
         events = getattr(getattr(self, "environment", None), "events", None)
         for name, listener in (("user_error", _task_failed), ("request", _Requests())):
             if hasattr(events, name):
                 getattr(events, name).add_listener(listener)
 
     def quit_seen(self, *args, **kwargs):
-        watch.note_stop(by_signal=_is_signal())
+        hearts.note_stop(by_signal=_is_signal())
         return quit_runner(self, *args, **kwargs)
 
     module.Runner.__init__, module.Runner.quit = init, quit_seen

@@ -8,7 +8,7 @@ locks and events in their list of links, queues in their waiters.
 import gc
 import sys
 
-from repro_agent import naming, sources, watchers
+from repro_agent import naming, sources, wakers
 
 MOST_LOCKS = 40
 IDLE_WORKER = "gevent_threadpool_worker_idle"  # a local by which gevent marks a worker that waits for work
@@ -121,7 +121,7 @@ class Lot:
                 return
         except Exception:
             return
-        wait = watchers.wait_of(kind, watcher)
+        wait = wakers.wait_of(kind, watcher)
         target = self._target(callback)
         if kind == "timer" and getattr(callback, "__name__", "") != "switch":
             wait["kind"] = "timeout"

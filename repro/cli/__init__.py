@@ -20,7 +20,7 @@ _COMMANDS = {
     "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
-    "list": ("repro.cli.listing", "List scenarios, experiments, factors, faults or runs."),
+    "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
@@ -127,7 +127,7 @@ def _exit_code() -> int:
         click.echo("Interrupted.", err=True)
         return ExitCode.INTERRUPTED
     except ReproError as error:
-        from repro.core.untrusted import for_terminal  # a resolver's or a cell's words may be in it
+        from repro.core.scrubbing.terminal import for_terminal  # a resolver's or a cell's words may be in it
 
         click.echo(for_terminal(f"Error: {error}"), err=True)
         return error.exit_code

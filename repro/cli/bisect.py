@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.hunting import (
+from repro.cli.hunt_options import (
     check_is_same,
     check_options,
     drop_probes,
@@ -31,16 +31,16 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
-from repro.cli.resuming import check_load, closed_on_error, keep_load
+from repro.cli.resumption import check_load, closed_on_error, keep_load
 from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
     from repro.orchestration.hunt import Belief, Found, Probe
-    from repro.orchestration.planning import Prepared
+    from repro.orchestration.preparation import Prepared
     from repro.orchestration.session import Session
-    from repro.world.releases import Release
-    from repro.world.store import RunStore
+    from repro.world.environments.releases import Release
+    from repro.world.runs.store import RunStore
 
 EPILOG = """\b
 Examples:
@@ -89,7 +89,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _hunt(given: dict[str, Any]) -> ExitCode:
-    from repro.core.bisection import Direction
+    from repro.core.search.bisection import Direction
     from repro.orchestration.hunt import Candidate, Hunt
     from repro.presentation.console import make_console
 
@@ -148,7 +148,7 @@ def _range(given: dict[str, Any]) -> Range:
 
 def _stored_range(given: dict[str, Any]) -> Range | None:
     """The range of the hunt that goes on, whatever the index says by now; None where it was not kept."""
-    from repro.world.store import read_run
+    from repro.world.runs.store import read_run
 
     stored = read_run(resumed_folder(given))
     hunted: Any = (stored.hunt or {}).get("hunted")
@@ -170,7 +170,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 def _releases(given: dict[str, Any]) -> Range:
     from packaging.utils import canonicalize_name
 
-    from repro.world.releases import releases, takes
+    from repro.world.environments.releases import releases, takes
 
     package = given["package"]
     if not package:
@@ -241,9 +241,9 @@ def _place(version: str, known: Sequence[Release], fitting: Sequence[Release], p
 
 def _check_part(name: str, given: dict[str, Any]) -> str:
     """The version of the cell's interpreter, once it is clear that the package is part of the cell's environment."""
-    from repro.world.environments import resolve
-    from repro.world.interpreters import find
-    from repro.world.scenarios import root
+    from repro.world.environments.cache import resolve
+    from repro.world.environments.interpreters import find
+    from repro.world.shipped.scenarios import root
 
     prepared = _plan((), given)
     spec = prepared.plan.cells[0].environment
@@ -301,14 +301,14 @@ def _prepared(wanted: Range, given: dict[str, Any]) -> Prepared:
 
 
 def _plan(levels: tuple[str, ...], given: dict[str, Any]) -> Prepared:
-    from repro.orchestration.planning import Request, prepare
+    from repro.orchestration.preparation import RunRequest, prepare
 
     if given["python"]:
         raise UsageError(
             "--python runs an environment as it is, and a hunt changes what is installed; say --set python=VERSION"
         )
     return prepare(
-        Request(
+        RunRequest(
             experiment=given["experiment"] or SINGLE,
             overrides=(*given["overrides"], *levels),
             locustfile=given["locustfile"],
@@ -319,7 +319,7 @@ def _plan(levels: tuple[str, ...], given: dict[str, Any]) -> Prepared:
 
 def _store(given: dict[str, Any], prepared: Prepared, wanted: Range) -> RunStore:
     from repro.cli.run import machine, tool_versions
-    from repro.world.store import create_run, open_run
+    from repro.world.runs.store import create_run, open_run
 
     if given["resume"]:
         store = open_run(resumed_folder(given))
@@ -367,7 +367,7 @@ def _session(given: dict[str, Any], prepared: Prepared) -> Session:
 
 def _line(probe: Probe, belief: Belief) -> str:
     """What a probe came to, and what is believed now."""
-    from repro.core.untrusted import for_terminal
+    from repro.core.scrubbing.terminal import for_terminal
 
     verdict = probe.trial.verdict.value + (f" ({probe.trial.hang.hang_class})" if probe.trial.hang else "")
     apart = "" if probe.hang is not None else f"  does not count: {for_terminal(probe.trial.reason)[:120]}"
@@ -378,9 +378,9 @@ def _line(probe: Probe, belief: Belief) -> str:
 
 
 def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -> ExitCode:
-    from repro.core.bisection import AnswerKind
-    from repro.core.untrusted import for_terminal
-    from repro.orchestration.answering import answer_document, block_of, sentence_of
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.core.search.bisection import AnswerKind
+    from repro.orchestration.answers import answer_document, block_of, sentence_of
 
     what = "the packages as of" if wanted.factor == "as_of" else wanted.factor
     sentence = sentence_of(found, package=what)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.hunting import (
+from repro.cli.hunt_options import (
     check_is_same,
     check_options,
     drop_probes,
@@ -31,17 +31,17 @@ from repro.cli.options import (
     reproduce,
     shared_options,
 )
-from repro.cli.resuming import check_load, closed_on_error, keep_load
+from repro.cli.resumption import check_load, closed_on_error, keep_load
 from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
-    from repro.orchestration.blaming import Accusation
+    from repro.orchestration.blame import Accusation
     from repro.orchestration.hunt import Probe
-    from repro.orchestration.mixing import End, Mixer
-    from repro.orchestration.planning import Prepared
+    from repro.orchestration.mixture import End, Mixer
+    from repro.orchestration.preparation import Prepared
     from repro.orchestration.session import Session
-    from repro.world.store import RunStore
+    from repro.world.runs.store import RunStore
 
 EPILOG = """\b
 Examples:
@@ -77,9 +77,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _blame(given: dict[str, Any]) -> ExitCode:
-    from repro.orchestration.blaming import Blaming
+    from repro.orchestration.blame import Blaming
     from repro.presentation.console import make_console
-    from repro.world.releases import releases
+    from repro.world.environments.releases import releases
 
     check_options(given)
     _check_ends(given)
@@ -137,10 +137,10 @@ def _check_ends(given: dict[str, Any]) -> None:
 
 
 def _prepared(given: dict[str, Any]) -> Prepared:
-    from repro.orchestration.planning import Request, prepare
+    from repro.orchestration.preparation import RunRequest, prepare
 
     prepared = prepare(
-        Request(
+        RunRequest(
             experiment=given["experiment"] or SINGLE,
             overrides=given["overrides"],
             locustfile=given["locustfile"],
@@ -155,7 +155,7 @@ def _prepared(given: dict[str, Any]) -> Prepared:
 
 
 def _mixer(given: dict[str, Any], prepared: Prepared) -> Mixer:
-    from repro.orchestration.mixing import Mixer
+    from repro.orchestration.mixture import Mixer
 
     (cell,) = prepared.plan.cells
     ends = [_end(side, given, prepared) for side in ("good", "bad")]
@@ -184,9 +184,9 @@ def _mixer(given: dict[str, Any], prepared: Prepared) -> Mixer:
 def _end(side: str, given: dict[str, Any], prepared: Prepared) -> End:
     from packaging.utils import canonicalize_name
 
-    from repro.orchestration.mixing import End
-    from repro.world import environments, interpreters
-    from repro.world.pins import minor, read_pins
+    from repro.orchestration.mixture import End
+    from repro.world.environments import cache, interpreters
+    from repro.world.environments.lists import minor, read_pins
 
     asked = prepared.plan.cells[0].environment
     python = minor(interpreters.find(asked.python).version)
@@ -195,7 +195,7 @@ def _end(side: str, given: dict[str, Any], prepared: Prepared) -> End:
         name = f"{day:%Y-%m-%d}"
         spec = replace(asked, requires=prepared.scenario.info.requires, as_of=day.date())
         try:
-            versions = dict(environments.resolve(spec))
+            versions = dict(cache.resolve(spec))
         except UnreachableError:
             raise
         except UntestableError as error:
@@ -225,7 +225,7 @@ def _names(requires: Sequence[str]) -> dict[str, str]:
 
 def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
     from repro.cli.run import machine, tool_versions
-    from repro.world.store import create_run, open_run
+    from repro.world.runs.store import create_run, open_run
 
     ends = {end: {"name": side.name, "python": side.python, "versions": dict(side.versions)} for end, side in (("good", mixer.good), ("bad", mixer.bad))}  # fmt: skip
     if given["resume"]:
@@ -271,7 +271,7 @@ def _session(given: dict[str, Any], prepared: Prepared) -> Session:
 
 
 def _line(probe: Probe) -> str:
-    from repro.core.untrusted import for_terminal
+    from repro.core.scrubbing.terminal import for_terminal
 
     trial = probe.trial
     verdict = trial.verdict.value + (f" ({trial.hang.hang_class})" if trial.hang else "")
@@ -280,9 +280,9 @@ def _line(probe: Probe) -> str:
 
 
 def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> ExitCode:
-    from repro.core.bisection import AnswerKind
-    from repro.core.untrusted import for_terminal
-    from repro.orchestration.blaming import answer_document, block_of, sentence_of
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.core.search.bisection import AnswerKind
+    from repro.orchestration.blame import answer_document, block_of, sentence_of
 
     sentence = sentence_of(accusation)
     block = block_of(accusation, sentence=sentence, command=store.read().command)

@@ -27,8 +27,8 @@ def command(*, region: str, profile: str | None, endpoint_url: str | None, run: 
 
     A run that is still under way has such queues too: look at their ages, or give --run.
     """
-    from repro.world.backends.account import open_account
-    from repro.world.backends.leftovers import delete_leftover, find_leftovers
+    from repro.world.backends.aws.account import open_account
+    from repro.world.backends.aws.leftovers import delete_leftover, find_leftovers
 
     account = open_account(region, profile=profile, endpoint_url=endpoint_url)
     account.credentials()

@@ -13,7 +13,7 @@ from repro.cli.options import Command, Finite
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
-    from repro.world.environments import Entry, EnvironmentCache
+    from repro.world.environments.cache import Entry, EnvironmentCache
 
 EPILOG = """\b
 Examples:
@@ -67,7 +67,7 @@ def prune(days: float | None, *, everything: bool) -> None:
 
 
 def _cache() -> EnvironmentCache:
-    from repro.world.environments import EnvironmentCache
+    from repro.world.environments.cache import EnvironmentCache
 
     return EnvironmentCache()
 

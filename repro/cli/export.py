@@ -16,9 +16,9 @@ from repro.cli.options import LONGEST_SHOWN, RUNS, Command, check_folder, end_ti
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from repro.core.recipe import Recipe
+    from repro.core.search.shrinking import Recipe
     from repro.model import StoredRun
-    from repro.world.locustfiles import Locustfile
+    from repro.world.runs.kept_locustfile import Locustfile
 
 FILE = "reproduce.py"
 
@@ -52,12 +52,12 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     Pins and settings that the hang does not need are dropped, each tried by running the file without it. Strings and
     comments of a locustfile are redacted as reports are; what is run is what is written.
     """
-    from repro.core.untrusted import for_terminal
-    from repro.orchestration.exporting import Workshop, choose, recipe_of
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.orchestration.export import Workshop, choose, recipe_of
     from repro.presentation.redaction import of_this_machine
     from repro.presentation.reproducer import readme, reproducer
-    from repro.world import processes
-    from repro.world.store import find_run, read_run
+    from repro.world.processes import door
+    from repro.world.runs.store import find_run, read_run
 
     end_tidily_on_signals()
     _check_output(folder)
@@ -73,7 +73,7 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     say(f"exporting {result.cell.label}")
     workshop = Workshop(render=reproducer, say=say)
     check_folder("-o", folder, busy="the folder is not empty; choose another")
-    with processes.warded():
+    with door.warded():
         if not no_reduce:
             recipe = workshop.reduce(recipe, explicit=frozenset(result.cell.environment.pins))
         exported = workshop.prove(recipe, folder, runs=runs)
@@ -100,8 +100,8 @@ def _check_output(folder: Path) -> None:
 
 def _load(run: StoredRun) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
-    from repro.world.locustfiles import kept, read_locustfile
-    from repro.world.scenarios import DEFAULT, named
+    from repro.world.runs.kept_locustfile import kept, read_locustfile
+    from repro.world.shipped.scenarios import DEFAULT, named
 
     own = kept(run.folder)
     try:
@@ -113,7 +113,7 @@ def _load(run: StoredRun) -> Locustfile | None:
 
 
 def _is_pattern(path: Path) -> bool:
-    from repro.world.scenarios import DEFAULT, named
+    from repro.world.shipped.scenarios import DEFAULT, named
 
     return path.read_bytes() == named(DEFAULT, where="the run").locustfile.read_bytes()
 

@@ -108,7 +108,7 @@ def factor_of(assignment: str) -> str:
     """The one name of the factor that a ``--set`` names."""
     from packaging.utils import canonicalize_name
 
-    from repro.core.factors import PACKAGES, SETTINGS
+    from repro.core.experiment.catalogue import PACKAGES, SETTINGS
 
     name = assignment.partition("=")[0].strip()
     return (
@@ -120,7 +120,7 @@ def factor_of(assignment: str) -> str:
 
 def set_name(name: str, cell: Cell) -> str:
     """A factor's name as ``--set`` takes it for this cell: a distribution's may look like a slip."""
-    from repro.core.factors import PACKAGES, WELL_KNOWN, is_package, settings_of
+    from repro.core.experiment.catalogue import PACKAGES, WELL_KNOWN, is_package, settings_of
 
     is_plain = name in {*cell.settings, *WELL_KNOWN} or not is_package(name, settings_of({}))
     return name if is_plain else f"{PACKAGES}{name}"
@@ -189,6 +189,6 @@ def _short(path: Path) -> str:
 
 
 def _complete(incomplete: str) -> list[str]:
-    from repro.world.scenarios import list_experiments
+    from repro.world.shipped.scenarios import list_experiments
 
     return [name for name in list_experiments() if name.startswith(incomplete)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from repro.cli.failing import exit_code, fail_on_option, verdicts
+from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import LONGEST_SHOWN, RUNS, Command
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
@@ -38,7 +38,7 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
 
     User names, homes, hosts, account numbers, keys, tokens, environment variables and message bodies are redacted.
     """
-    from repro.world.store import find_run
+    from repro.world.runs.store import find_run
 
     failing = verdicts(fail_on) if fail_on is not None else ()
     folder = find_run(run, RUNS)
@@ -61,7 +61,7 @@ def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tu
     """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
     from repro.presentation.document import document
     from repro.presentation.redaction import redacted_document
-    from repro.world.store import read_run
+    from repro.world.runs.store import read_run
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG
@@ -89,7 +89,7 @@ def _written(document: dict[str, Any], form: str, folder: Path, path: Path | Non
 def _page(document: dict[str, Any], folder: Path, path: Path) -> str:
     from repro.presentation.links import links_to
     from repro.presentation.page import page
-    from repro.world.evidence import evidence_files
+    from repro.world.runs.evidence import evidence_files
 
     links = links_to(evidence_files(folder), run=folder, page=path)
     if links is None:

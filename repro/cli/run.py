@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.failing import exit_code, fail_on_option, verdicts
+from repro.cli.consent import agreed_budget
+from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     RUNS,
     Command,
@@ -27,16 +28,15 @@ from repro.cli.options import (
     set_name,
     shared_options,
 )
-from repro.cli.resuming import check_load, closed_on_error, keep_load, typed_without
-from repro.cli.spending import agreed_budget
+from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
-    from repro.orchestration.planning import Prepared
+    from repro.orchestration.preparation import Prepared
     from repro.presentation.console import Progress
-    from repro.world.store import RunStore
+    from repro.world.runs.store import RunStore
 
 EPILOG = """\b
 Examples:
@@ -99,15 +99,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _run(options: RunOptions) -> ExitCode:
-    from repro.core.untrusted import for_terminal
-    from repro.orchestration.planning import Request, prepare
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.orchestration.preparation import RunRequest, prepare
     from repro.presentation.console import make_console
-    from repro.world.backends import check_options
+    from repro.world.backends.make import check_options
 
     fail_on = verdicts(options.fail_on)
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
-        Request(
+        RunRequest(
             experiment=options.experiment,
             overrides=options.overrides,
             trials=options.trials,
@@ -157,8 +157,8 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
 
 
 def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
-    from repro.core.capacity import at_capacity
-    from repro.core.conclusion import conclude
+    from repro.core.matrix.capacity import at_capacity
+    from repro.core.matrix.conclusion import conclude
     from repro.orchestration.session import Options, Session
     from repro.presentation.console import Progress
 
@@ -218,7 +218,7 @@ def _text(level: str | float) -> str:
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
-    from repro.world.store import create_run, find_run, open_run
+    from repro.world.runs.store import create_run, find_run, open_run
 
     if options.resume:
         store = open_run(options.out or find_run(None, RUNS))

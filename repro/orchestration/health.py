@@ -8,8 +8,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
-from repro.core.evidence import BackendHealth
-from repro.world import sockets
+from repro.core.judge.samples import BackendHealth
+from repro.world.collecting import sockets
 
 PERIOD_S = 1.0
 PROBE_LIMIT_S = 5.0

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
-from repro.core.bisection import Answer, AnswerKind, Bisection, Direction
-from repro.core.kinds import is_same_hang
+from repro.core.hang.same import is_same_hang
+from repro.core.search.bisection import Answer, AnswerKind, Bisection, Direction
 from repro.errors import BackendError
 from repro.model import Cell, Trial, Verdict
 

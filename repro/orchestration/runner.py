@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from repro.core.schedule import Schedule
+from repro.core.matrix.schedule import Schedule
 from repro.errors import ReproError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, Verdict
-from repro.orchestration.trial import Site, run_trial, untestable
+from repro.orchestration.trial import TrialServices, run_trial, untestable
 
 POLL_S = 0.1
 
@@ -47,7 +47,7 @@ class TrialStore(Protocol):
 class Work:
     """What a run is made of, besides its plan."""
 
-    site: Site
+    site: TrialServices
     store: TrialStore
     environment_of: Callable[[Cell], Future[Environment]]
     observer: Observer

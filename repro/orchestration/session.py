@@ -20,22 +20,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from repro.core.evidence import BackendHealth
+from repro.core.judge.samples import BackendHealth
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, Verdict
+from repro.orchestration.collector import Investigator, examine
 from repro.orchestration.health import HealthWatch
-from repro.orchestration.inquiry import Investigator, examine
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
-from repro.orchestration.trial import Gateway, Site, run_trial, untestable
-from repro.world import processes
-from repro.world.backends import Backend, make_backend
+from repro.orchestration.trial import Gateway, TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
-from repro.world.backends.request_log import Request, write_requests
-from repro.world.causes import known_causes
-from repro.world.environments import Builder, EnvironmentCache
+from repro.world.backends.make import make_backend
+from repro.world.backends.protocol import Backend
+from repro.world.backends.request_log import LoggedRequest, write_requests
+from repro.world.environments.cache import Builder, EnvironmentCache
+from repro.world.processes import door
+from repro.world.shipped.causes import known_causes
 
 if TYPE_CHECKING:
-    from repro.world.tls import Authority
+    from repro.world.faults.tls import Authority
 
 EARLY_BUILDERS = 2
 CAPACITY_S = 0.5
@@ -77,15 +78,15 @@ class Session:
         with self._stack:
             self._scratch = Path(tempfile.mkdtemp(prefix="repro-"))
             self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            self._stack.enter_context(processes.warded(self._scratch))
-            self._stack.callback(processes.end_all)
+            self._stack.enter_context(door.warded(self._scratch))
+            self._stack.callback(door.end_all)
             self._builder = self._stack.enter_context(
                 Builder(cache, workers=EARLY_BUILDERS, on_progress=self._options.on_build)
             )
             for name in {str(cell.settings.get("backend", "moto")) for cell in self._plan.cells}:
                 self._start_backend(name)
             if any(cell.settings.get("tls") for cell in self._plan.cells):
-                from repro.world.tls import Authority
+                from repro.world.faults.tls import Authority
 
                 self._authority = Authority(self._scratch)
             self._stack = self._stack.pop_all()
@@ -147,10 +148,10 @@ class Session:
         self._cancelled.set()
 
     @property
-    def site(self) -> Site:
+    def site(self) -> TrialServices:
         """What the trials of this session share."""
         options = self._options
-        return Site(
+        return TrialServices(
             locustfile=options.locustfile,
             limits=self._plan.limits,
             open_gateway=self._open_gateway,
@@ -204,7 +205,7 @@ class Session:
         if not fault and not tls:
             yield lambda queue: Gateway(queue=queue, variables=variables, secrets=secret)
             return
-        from repro.core.faults import parse_fault
+        from repro.core.experiment.faults import parse_fault
         from repro.world.faults import Proxy
 
         authority = self._authority if tls else None
@@ -224,6 +225,6 @@ class Session:
             )
 
 
-def _open_requests(requests: tuple[Request, ...], queue: str) -> int | None:
+def _open_requests(requests: tuple[LoggedRequest, ...], queue: str) -> int | None:
     own = [request for request in requests if request.queue == queue]
     return sum(1 for request in own if request.status is None) if own else None

@@ -19,27 +19,27 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from repro.core.concealing import conceal
-from repro.core.evidence import BackendHealth, Examination
-from repro.core.explanation import bound_of
-from repro.core.judge import Decision, Judge
-from repro.core.memory import Load
-from repro.core.timeline import timeline
+from repro.core.hang.explanation import bound_of
+from repro.core.judge.judge import Decision, Judge
+from repro.core.judge.memory import Load
+from repro.core.judge.samples import BackendHealth, Examination
+from repro.core.judge.timeline import timeline
+from repro.core.scrubbing.credentials import conceal
 from repro.errors import BackendError, ReproError
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict
-from repro.orchestration.watching import CancelledError, Watcher
-from repro.world import processes
-from repro.world.evidence_folder import conceal_files
-from repro.world.flight import Fleet
-from repro.world.output import CappedOutput
-from repro.world.surroundings import Surroundings, variables
+from repro.orchestration.observation import CancelledError, Watcher
+from repro.world.collecting.flight import Fleet
+from repro.world.processes import door
+from repro.world.processes.output import CappedOutput
+from repro.world.processes.variables import Surroundings, variables
+from repro.world.runs.scrub import conceal_files
 
 STACKS_SIGNAL = signal.SIGUSR2
 QUEUE_PREFIX = "repro"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class TrialServices:
     """What all trials of a run share, and how a trial gets at the world.
 
     ``gateway`` opens what stands between the client and the backend of a cell, and gives the client's variables.
@@ -52,7 +52,7 @@ class Site:
     open_gateway: Callable[[Cell, Path, str, int], contextlib.AbstractContextManager[Gateway]]
     health: Callable[[str], BackendHealth]
     examine: Callable[[Fleet, float, int], Examination]
-    investigate: Callable[[Decision, Inquiry], Findings]
+    investigate: Callable[[Decision, Scene], Findings]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
     seed: int = 0
@@ -78,10 +78,10 @@ class Gateway:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inquiry:
+class Scene:
     """Where the evidence of a decided trial is to be found, while everything still stands as it was."""
 
-    child: processes.Child
+    child: door.Child
     fleet: Fleet
     folder: Path
     load_at: float
@@ -106,7 +106,7 @@ class Findings:
 
 
 @dataclass
-class _Course:
+class TrialInProgress:
     """A trial under way: what it leaves is filled in as it becomes known."""
 
     cell: Cell
@@ -117,9 +117,9 @@ class _Course:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, site: Site) -> Trial:
+def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, site: TrialServices) -> Trial:
     """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: what goes wrong is a verdict too."""
-    course = _Course(cell, environment, number, folder)
+    course = TrialInProgress(cell, environment, number, folder)
     try:
         # A program that was killed has left this trial's earlier attempt there: its flight record, still full of users,
         # would be read as this one's.
@@ -138,13 +138,13 @@ def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path
         return _trial(course, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", site)
 
 
-def untestable(cell: Cell, *, number: int, reason: str, site: Site) -> Trial:
+def untestable(cell: Cell, *, number: int, reason: str, site: TrialServices) -> Trial:
     """The trial of a cell whose environment cannot be made: the resolver's words are its reason."""
     nowhere = Environment(key="", interpreter=Path(), python="", versions={})
-    return _trial(_Course(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, site)
+    return _trial(TrialInProgress(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, site)
 
 
-def _run(course: _Course, site: Site) -> Trial:
+def _run(course: TrialInProgress, site: TrialServices) -> Trial:
     mark = f"trial-{course.cell.id}-{course.number}-{secrets.token_hex(3)}"
     with site.open_gateway(course.cell, course.folder, mark, site.seed + course.number) as gateway:
         try:
@@ -161,7 +161,9 @@ def _run(course: _Course, site: Site) -> Trial:
 
 
 @contextlib.contextmanager
-def _cell(course: _Course, gateway: Gateway, site: Site, mark: str) -> Iterator[tuple[processes.Child, Fleet]]:
+def _cell(
+    course: TrialInProgress, gateway: Gateway, site: TrialServices, mark: str
+) -> Iterator[tuple[door.Child, Fleet]]:
     work = course.folder / "work"
     work.mkdir(exist_ok=True)
     around = Surroundings(
@@ -178,11 +180,11 @@ def _cell(course: _Course, gateway: Gateway, site: Site, mark: str) -> Iterator[
     )
     boot = Path(__file__).parent.parent / "agent" / "boot.py"
     fleet = Fleet(course.folder)
-    child = processes.start(
+    child = door.start(
         [course.environment.interpreter, boot],
         env=variables(course.cell, around),
         cwd=work,
-        output=processes.Output(course.folder / "stdout.txt", course.folder / "stderr.txt"),
+        output=door.Output(course.folder / "stdout.txt", course.folder / "stderr.txt"),
         mark=mark,
     )
     try:
@@ -194,12 +196,12 @@ def _cell(course: _Course, gateway: Gateway, site: Site, mark: str) -> Iterator[
 
 
 def _watcher(
-    course: _Course,
-    child: processes.Child,
+    course: TrialInProgress,
+    child: door.Child,
     fleet: Fleet,
     outputs: tuple[CappedOutput, ...],
     gateway: Gateway,
-    site: Site,
+    site: TrialServices,
 ) -> Watcher:
     settings = course.cell.settings
     load = Load(
@@ -218,11 +220,13 @@ def _watcher(
     )
 
 
-def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site, gateway: Gateway) -> Trial:
+def _conclude(
+    course: TrialInProgress, decision: Decision, watcher: Watcher, site: TrialServices, gateway: Gateway
+) -> Trial:
     sample = watcher.last
     readings = sample.readings if sample else ()
     load_at = min((reading.load_at for reading in readings if reading.load_at), default=decision.at)
-    inquiry = Inquiry(
+    inquiry = Scene(
         child=watcher.child,
         fleet=watcher.fleet,
         folder=course.folder,
@@ -251,7 +255,9 @@ def _conclude(course: _Course, decision: Decision, watcher: Watcher, site: Site,
     return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
 
-def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: Site) -> Hang:
+def _hang(
+    decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: TrialServices
+) -> Hang:
     if decision.row.hang_class is None:
         raise ValueError(decision.row.name)
     bound = bound_of(decision, attempts=int(cell.settings.get("max_attempts", 0)))
@@ -274,7 +280,7 @@ def _hang(decision: Decision, findings: Findings, load_at: float, cell: Cell, wa
     )
 
 
-def _trial(course: _Course, verdict: Verdict, reason: str, site: Site) -> Trial:
+def _trial(course: TrialInProgress, verdict: Verdict, reason: str, site: TrialServices) -> Trial:
     return Trial(
         cell_id=course.cell.id,
         number=course.number,

@@ -12,7 +12,7 @@ WORDS = {"first-bad": "first that hangs", "first-fixed": "first that hangs no lo
 
 
 @dataclass(frozen=True)
-class Row:
+class ReleaseRow:
     """A release: its share of hung trials with the interval in percent; ``skipped`` were not tried since the row before.
 
     ``mark`` says in words what the answer makes of it. A row without a text only counts the skipped at the end.
@@ -33,7 +33,7 @@ class Bisected:
 
     package: str
     sentence: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReleaseRow, ...]
 
 
 def bisected(document: Mapping[str, Any]) -> Bisected | None:
@@ -53,11 +53,11 @@ def bisected(document: Mapping[str, Any]) -> Bisected | None:
         rows.append(_row(name, trials[name], answer, skipped))
         skipped = 0
     if skipped:
-        rows.append(Row("", "", 0, 0, 0, skipped=skipped))
+        rows.append(ReleaseRow("", "", 0, 0, 0, skipped=skipped))
     return Bisected(package, str(answer.get("sentence", "")), tuple(rows))
 
 
-def _row(name: str, rate: Mapping[str, Any], answer: Mapping[str, Any], skipped: int) -> Row:
+def _row(name: str, rate: Mapping[str, Any], answer: Mapping[str, Any], skipped: int) -> ReleaseRow:
     mark = ""
     if name == answer.get("release"):
         day = f", released {answer['released']}" if answer.get("released") else ""
@@ -65,4 +65,4 @@ def _row(name: str, rate: Mapping[str, Any], answer: Mapping[str, Any], skipped:
     elif name == answer.get("previous"):
         mark = "last that does not" if answer.get("kind") == "first-bad" else "last that hangs"
     share = rate["hits"] / rate["n"] * 100
-    return Row(name, rate_text(rate), rate["low"] * 100, rate["high"] * 100, share, mark, skipped)
+    return ReleaseRow(name, rate_text(rate), rate["low"] * 100, rate["high"] * 100, share, mark, skipped)

@@ -15,10 +15,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from repro.core.kinds import HangKind, hang_kinds
-from repro.core.rates import could_have_missed, in_words
-from repro.core.timeline import sparkline
-from repro.core.untrusted import for_terminal
+from repro.core.hang.same import HangKind, hang_kinds
+from repro.core.intervals import could_have_missed, in_words
+from repro.core.judge.timeline import sparkline
+from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, Trial, Verdict
 
 SIGNS = {

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from repro.core.kinds import hang_kinds
+from repro.core.hang.same import hang_kinds
 from repro.model import CellResult, Hang, Interval, StoredRun, Trial, Wait
 
 SCHEMA = "repro.run/1"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.core.timeline import sparkline
-from repro.core.untrusted import for_terminal
+from repro.core.judge.timeline import sparkline
+from repro.core.scrubbing.terminal import for_terminal
 from repro.presentation.telling import telling_trials
 
 MOST_CHARACTERS = 60_000

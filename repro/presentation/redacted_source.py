@@ -8,7 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 
-from repro.core.untrusted import for_terminal
+from repro.core.scrubbing.terminal import for_terminal
 from repro.presentation.named_literals import Named, Place, named_literals
 from repro.presentation.redaction import Redact
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from repro.core.untrusted import for_terminal
+from repro.core.scrubbing.terminal import for_terminal
 from repro.presentation.shapes import SECRET_NAME, SHAPES
 
 SHORTEST_NAME = 2

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from repro.core.recipe import Recipe
+from repro.core.search.shrinking import Recipe
 from repro.model import Level
 from repro.presentation.markdown import inline
 

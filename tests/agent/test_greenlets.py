@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.evidence import ParkedOn
-from repro.core.groups import View, blocked_main, native_call, native_holder
-from repro.core.stacks import Dump, parked, read_dump
-from repro.world import processes
+from repro.core.hang.dump import Dump, parked, read_dump
+from repro.core.hang.groups import View, blocked_main, native_call, native_holder
+from repro.core.judge.samples import ParkedOn
+from repro.world.processes import door
 
 CHILD = Path(__file__).parent / "children" / "parked.py"
 AGENT = Path(__file__).parents[2] / "repro" / "agent"
@@ -40,7 +40,7 @@ MODES = ("loop", "thread")
 
 
 def dumps(interpreter: Path | str, folder: Path, *, users: int = 0) -> dict[str, Dump]:
-    done = processes.run([interpreter, CHILD, AGENT, folder, str(users)], env={}, cwd=folder, limit_s=60)
+    done = door.run([interpreter, CHILD, AGENT, folder, str(users)], env={}, cwd=folder, limit_s=60)
     assert done.returncode == 0, done.stderr
     return {mode: read_dump((folder / f"{mode}.json").read_text()) for mode in MODES}
 

@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from repro.world import processes
-from repro.world.flight import Fleet
+from repro.world.collecting.flight import Fleet
+from repro.world.processes import door
 
 CHILD = Path(__file__).parent / "children" / "waiting.py"
 BOOT = Path(__file__).parents[2] / "repro" / "agent" / "boot.py"
@@ -15,8 +15,8 @@ START_S = 30.0
 
 def test_the_limits_of_each_client_are_seen(tmp_path: Path) -> None:
     env = {"REPRO_LAUNCH": "script", "REPRO_LOCUSTFILE": str(CHILD), "REPRO_TRIAL_DIR": str(tmp_path)}
-    output = processes.Output(tmp_path / "stdout.txt", tmp_path / "stderr.txt")
-    child = processes.start(
+    output = door.Output(tmp_path / "stdout.txt", tmp_path / "stderr.txt")
+    child = door.start(
         [sys.executable, BOOT], env=env | {"REPRO_STACKS_SIGNAL": "12"}, cwd=tmp_path, output=output, mark="limits"
     )
     fleet = Fleet(tmp_path)

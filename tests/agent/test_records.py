@@ -12,7 +12,7 @@ import pytest
 import repro
 from repro.agent import layout as at
 from repro.errors import StoreError
-from repro.world.flight import Fleet, FlightRecord
+from repro.world.collecting.flight import Fleet, FlightRecord
 
 BOOT = Path(repro.__file__).parent / "agent" / "boot.py"
 LIMIT_S = 60

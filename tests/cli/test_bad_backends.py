@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from repro.errors import BackendError
-from repro.world.backends import make_backend, ministack
+from repro.world.backends import ministack
+from repro.world.backends.make import make_backend
 from repro.world.backends.ministack import MiniStackBackend
-from repro.world.tls import Authority
+from repro.world.faults.tls import Authority
 
 LIMIT_S = 60.0
 PROBE_S = 5.0

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from repro.world.marks import VARIABLE, is_running
-from repro.world.store import read_run
+from repro.world.processes.marks import VARIABLE, is_running
+from repro.world.runs.store import read_run
 
 LONG = ("known/slow-rare", "--set", "seconds=60", "--trials", "3")
 LIMIT_S = 60.0

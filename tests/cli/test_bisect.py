@@ -19,7 +19,7 @@ from repro.cli import cli
 from repro.errors import ExitCode, ReproError, StoreError
 from repro.model import Trial
 from repro.presentation.document import schema
-from repro.world.store import read_run
+from repro.world.runs.store import read_run
 
 LIMIT_S = 200
 NOWHERE = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}

@@ -158,12 +158,12 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
 
 def test_the_command_of_a_cell_says_each_thing_once() -> None:
     from repro.cli.run import RunOptions, _command
-    from repro.orchestration.planning import Request, prepare
+    from repro.orchestration.preparation import RunRequest, prepare
 
     given = dict.fromkeys(RunOptions.__dataclass_fields__)
     sets = ("users=3,4", "URLLIB3=2.2.1", "packages.grpcio=", "env.A=x y", "limits.beat_s=2")
     options = RunOptions(**{**given, "experiment": "known/clean", "overrides": sets, "backend": "moto", "locustfile": Path("my file.py")})  # type: ignore[arg-type]  # fmt: skip
-    cells = prepare(Request(experiment="known/clean", overrides=sets)).plan.cells
+    cells = prepare(RunRequest(experiment="known/clean", overrides=sets)).plan.cells
     assert [_command(cell, options) for cell in cells] == [
         f"repro run known/clean --set URLLIB3=2.2.1 --set packages.grpcio= --set 'env.A=x y' --set limits.beat_s=2 "
         f"--set users={users} --locustfile 'my file.py' --backend moto"

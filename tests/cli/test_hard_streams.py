@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from repro.cli import _COMMANDS
-from repro.world.store import FILE, read_run
+from repro.world.runs.store import FILE, read_run
 
 SCRIPT = Path(sys.executable).with_name("repro")
 LIMIT_S = 60.0

@@ -19,7 +19,7 @@ import boto3
 import pytest
 
 from repro.world.backends.moto import MotoBackend
-from repro.world.store import read_run
+from repro.world.runs.store import read_run
 
 LIMIT_S = 90.0
 REGION = "eu-central-1"

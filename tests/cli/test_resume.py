@@ -17,8 +17,8 @@ import pytest
 
 from repro.cli.export import _load
 from repro.presentation.redacted_source import redact_source
-from repro.world.locustfiles import FOLDER
-from repro.world.store import FILE, read_run
+from repro.world.runs.kept_locustfile import FOLDER
+from repro.world.runs.store import FILE, read_run
 
 SCRIPT = Path(sys.executable).with_name("repro")
 LIMIT_S = 90.0

@@ -12,9 +12,9 @@ import pytest
 import trustme
 
 from repro.model import HangClass, Trial, Verdict
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
-from repro.world import processes
+from repro.world.processes import door
 
 NO_HANG_OF_THE_CLIENT = {Verdict.CLEAN, Verdict.BACKEND, Verdict.FAILING}
 
@@ -32,11 +32,11 @@ def moto_with_tls(folder: Path) -> Iterator[tuple[str, Path]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), "-s", "-c", chain, "-k", key]
-    child = processes.start(
+    child = door.start(
         [sys.executable, *words],
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
         cwd=folder,
-        output=processes.Output(folder / "moto.out", folder / "moto.err"),
+        output=door.Output(folder / "moto.out", folder / "moto.err"),
         mark="test-moto-tls",
     )
     try:
@@ -52,7 +52,7 @@ def moto_with_tls(folder: Path) -> Iterator[tuple[str, Path]]:
 def tried(folder: Path, *overrides: str, **backend: str) -> Trial:
     """One trial of the report's scenario in this program's own environment, a client per user."""
     prepared = prepare(
-        Request(
+        RunRequest(
             overrides=(
                 "client=per-user",
                 "launch=cli",

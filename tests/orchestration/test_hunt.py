@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from repro.core.bisection import AnswerKind, Direction
+from repro.core.search.bisection import AnswerKind, Direction
 from repro.errors import BackendError
 from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.answering import answer_document, block_of, documents_of, sentence_of
+from repro.orchestration.answers import answer_document, block_of, documents_of, sentence_of
 from repro.orchestration.hunt import Candidate, Hunt
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

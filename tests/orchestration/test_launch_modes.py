@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.evidence import Role
+from repro.core.judge.samples import Role
 from repro.model import HangClass, Trial, Verdict
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
-from repro.world.flight import Fleet
+from repro.world.collecting.flight import Fleet
 
 KNOWN = Path(__file__).parents[2] / "scenarios" / "known"
 TELLING = """
@@ -40,7 +40,7 @@ def tell(**_):
 
 def tried(folder: Path, experiment: str, *overrides: str, locustfile: Path | None = None) -> Trial:
     prepared = prepare(
-        Request(experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile)
+        RunRequest(experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile)
     )
     options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)
     with Session(prepared.plan, options) as session:

@@ -15,7 +15,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from repro.core.rates import cell_verdict, rate_of
+from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.model import (
     Bound,
     Cell,

@@ -16,7 +16,7 @@ from repro.cli.report import command
 from repro.model import Trial, Verdict
 from repro.presentation.bisected import bisected
 from repro.presentation.document import document, schema, text_of
-from repro.world.store import create_run
+from repro.world.runs.store import create_run
 
 
 @pytest.fixture

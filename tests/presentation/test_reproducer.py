@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from repro.core.recipe import Recipe
+from repro.core.search.shrinking import Recipe
 from repro.presentation.redacted_source import redact_source
 from repro.presentation.redaction import redactor
 from repro.presentation.reproducer import reproducer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.model import HangClass, Trial, Verdict
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Options, Session
 
 MOST_TRIALS = 15
@@ -16,7 +16,7 @@ MOST_TRIALS = 15
 
 def tried(folder: Path, *, gevent: str, urllib3: str, most: int, experiment: str = "gevent-urllib3") -> list[Trial]:
     """Trials until one hangs, or all of them."""
-    prepared = prepare(Request(experiment=experiment, overrides=(f"gevent={gevent}", f"urllib3={urllib3}")))
+    prepared = prepare(RunRequest(experiment=experiment, overrides=(f"gevent={gevent}", f"urllib3={urllib3}")))
     trials: list[Trial] = []
     with Session(prepared.plan, Options(locustfile=prepared.scenario.locustfile)) as session:
         while len(trials) < most and not (trials and trials[-1].hang):

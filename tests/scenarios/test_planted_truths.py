@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from repro.model import Trial
-from repro.orchestration.planning import Prepared, Request, prepare
+from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.orchestration.session import Options, Session
 from repro.orchestration.trial import run_trial
-from repro.world.scenarios import list_scenarios
+from repro.world.shipped.scenarios import list_scenarios
 
 TRUTHS = [name for name in list_scenarios() if name.startswith("known/")]
 BURNING = {"known/all-failing", "known/deep-queue", "known/gigabyte", "known/spinning", "known/spinning-loop"}
@@ -26,7 +26,7 @@ AT_ONCE = 3
 
 def prepared(name: str) -> Prepared:
     """An experiment in this program's own environment."""
-    return prepare(Request(experiment=name, python=Path(sys.executable)))
+    return prepare(RunRequest(experiment=name, python=Path(sys.executable)))
 
 
 @pytest.fixture(scope="module")

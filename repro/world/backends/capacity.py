@@ -10,7 +10,7 @@ import threading
 import time
 
 from repro.errors import BackendError
-from repro.world.backends import Backend
+from repro.world.backends.protocol import Backend
 from repro.world.backends.wire import Wire, WireError
 
 THREADS = 4

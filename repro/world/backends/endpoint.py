@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from repro.errors import BackendError
-from repro.world.backends import REGION, Health, Queue
-from repro.world.backends.request_log import Request
+from repro.world.backends.protocol import REGION, Health, Queue
+from repro.world.backends.request_log import LoggedRequest
 from repro.world.backends.wire import MADE_UP, Wire, WireError
 
 LIMIT_S = 10.0
@@ -77,7 +77,7 @@ class EndpointBackend:
         """No log, no mark."""
         return 0
 
-    def requests_since(self, mark: int) -> tuple[Request, ...]:  # noqa: ARG002  # the Protocol's signature
+    def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002  # the Protocol's signature
         """Nothing: somebody else's server keeps no log for us."""
         return ()
 

@@ -7,7 +7,7 @@ import socket
 from repro.errors import BackendError, UntestableError
 from repro.model import Environment, EnvironmentSpec
 from repro.world.backends.server import ServerBackend, server_environ
-from repro.world.environments import EnvironmentCache
+from repro.world.environments.cache import EnvironmentCache
 
 RELEASE = "1.5.33"
 PYTHON = "3.11"

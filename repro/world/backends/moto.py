@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from repro.world.backends.request_log import Request, log_size, read_requests
+from repro.world.backends.request_log import LoggedRequest, log_size, read_requests
 from repro.world.backends.server import POLL_S, START_LIMIT_S, ServerBackend, server_environ
 
 
@@ -40,6 +40,6 @@ class MotoBackend(ServerBackend):
         """This moment, for ``requests_since``."""
         return log_size(self.request_log)
 
-    def requests_since(self, mark: int) -> tuple[Request, ...]:
+    def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:
         """What has reached the server since."""
         return read_requests(self.request_log, mark)

@@ -18,7 +18,7 @@ MOST_KEPT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class LoggedRequest:
     """A request that arrived; ``status`` and ``seconds`` are None while its answer is not ready."""
 
     at: float
@@ -33,14 +33,14 @@ def log_size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def read_requests(log: Path, mark: int) -> tuple[Request, ...]:
+def read_requests(log: Path, mark: int) -> tuple[LoggedRequest, ...]:
     """What arrived since the log was ``mark`` bytes long; all of it when it was begun anew since. Skips half lines."""
     if not log.exists():
         return ()
     with log.open("rb") as stream:
         stream.seek(mark if mark <= log_size(log) else 0)
         lines = stream.read().split(b"\n")[:-1]
-    found: dict[int, Request] = {}
+    found: dict[int, LoggedRequest] = {}
     for line in lines:
         try:
             entry = json.loads(line)
@@ -48,13 +48,13 @@ def read_requests(log: Path, mark: int) -> tuple[Request, ...]:
             continue
         number = int(entry["id"])
         if "action" in entry:
-            found[number] = Request(at=entry["at"], action=entry["action"], queue=entry["queue"])
+            found[number] = LoggedRequest(at=entry["at"], action=entry["action"], queue=entry["queue"])
         elif number in found:
             found[number] = replace(found[number], status=entry["status"], seconds=entry["seconds"])
     return tuple(found.values())
 
 
-def write_requests(path: Path, requests: Sequence[Request], *, queue: str) -> None:
+def write_requests(path: Path, requests: Sequence[LoggedRequest], *, queue: str) -> None:
     """Keep what concerns a trial as evidence: the requests of its queue that have no answer, and the last of the others."""
     own = [request for request in requests if request.queue == queue]
     recent = {id(request) for request in own[-MOST_KEPT:]}

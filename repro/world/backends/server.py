@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from repro.errors import BackendError
-from repro.world import processes
 from repro.world.backends.endpoint import EndpointBackend
+from repro.world.processes import door
 
 START_LIMIT_S = 30.0
 POLL_S = 0.02
@@ -28,8 +28,8 @@ class ServerBackend(EndpointBackend):
         super().__init__("")
         self._folder = folder.resolve()
         self._mark = mark
-        self._child: processes.Child | None = None
-        self._output = processes.Output(self._folder / f"{self.name}.out", self._folder / f"{self.name}.err")
+        self._child: door.Child | None = None
+        self._output = door.Output(self._folder / f"{self.name}.out", self._folder / f"{self.name}.err")
 
     def is_alive(self) -> bool:
         """Whether its process lives."""
@@ -43,7 +43,7 @@ class ServerBackend(EndpointBackend):
     def _launch(self, argv: list[str | Path], env: Mapping[str, str]) -> None:
         for path in (self._output.stdout, self._output.stderr):
             path.unlink(missing_ok=True)  # its last words are this start's, not those of one before
-        self._child = processes.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark)
+        self._child = door.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark)
 
     def _await_answer(self) -> None:
         """Wait until it answers its probe, and see that it listens on loopback alone."""

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from repro.errors import UsageError
-from repro.world.backends import REGION
+from repro.world.backends.protocol import REGION
 
 MADE_UP = "repro"
 """The key and secret for emulators: they ask for some, whatever they are."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.core.faults import Faults, text_of
+from repro.core.experiment.faults import Faults, text_of
 from repro.errors import BackendError
-from repro.world import processes
-from repro.world.tls import Authority
+from repro.world.faults.tls import Authority
+from repro.world.processes import door
 
 START_LIMIT_S = 20.0
 POLL_S = 0.02
@@ -51,9 +51,9 @@ class Proxy:
             "load_started": str(load_started),
             "certificate": str(tls.server_file) if tls else "",
         }
-        output = processes.Output(folder / "proxy.out", folder / "proxy.err")
+        output = door.Output(folder / "proxy.out", folder / "proxy.err")
         argv = [sys.executable, "-P", "-m", "repro.world.faults.proxy", json.dumps(config)]
-        child = processes.start(argv, env=dict(os.environ), cwd=folder, output=output, mark=mark)
+        child = door.start(argv, env=dict(os.environ), cwd=folder, output=output, mark=mark)
         try:
             port = _await_port(child, ready, output)
             scheme = "https" if tls else "http"
@@ -77,7 +77,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
-def _await_port(child: processes.Child, ready: Path, output: processes.Output) -> int:
+def _await_port(child: door.Child, ready: Path, output: door.Output) -> int:
     deadline = time.monotonic() + START_LIMIT_S
     while not ready.exists():
         if child.poll() is not None or time.monotonic() > deadline:

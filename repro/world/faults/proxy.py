@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from repro.core.faults import ALWAYS, Fault, Faults, parse_fault
+from repro.core.experiment.faults import ALWAYS, Fault, Faults, parse_fault
 from repro.world.faults.messages import Connection, HttpError, Message, kept
 
 BACKLOG = 2048

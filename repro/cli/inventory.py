@@ -1,0 +1,137 @@
+"""``repro list``: scenarios, experiments, factors, faults and runs, as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from repro.cli.options import RUNS, Command
+
+EPILOG = """\b
+Examples:
+  repro list                      what there is to run
+  repro list factors              what --set takes
+  repro list faults               what --set fault= takes
+  repro list runs --json"""
+
+WHAT = ("scenarios", "experiments", "factors", "faults", "runs")
+Row = dict[str, Any]
+
+
+@click.command("list", cls=Command, epilog=EPILOG)
+@click.argument("what", type=click.Choice(WHAT), default="experiments")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+def command(what: str, *, as_json: bool) -> None:
+    """List scenarios, experiments (the default), factors, faults or runs."""
+    makers = {
+        "scenarios": _scenarios,
+        "experiments": _experiments,
+        "factors": _factors,
+        "faults": _faults,
+        "runs": _runs,
+    }
+    rows = makers[what]()
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif rows:
+        _print(rows)
+    else:
+        click.echo(f"There are no {what} here yet; `repro run` makes the first.", err=True)
+
+
+def _scenarios() -> list[Row]:
+    from repro.world.shipped.scenarios import list_scenarios, named
+
+    found = [named(name, where="list") for name in list_scenarios()]
+    return [{"scenario": one.info.name, "summary": one.info.summary} for one in found]
+
+
+def _experiments() -> list[Row]:
+    from repro.orchestration.preparation import RunRequest, prepare
+    from repro.world.shipped.scenarios import find_experiment, list_experiments, summary_of
+
+    rows = []
+    for name in list_experiments():
+        plan = prepare(RunRequest(experiment=name)).plan
+        rows.append(
+            {
+                "experiment": name,
+                "cells": len(plan.cells),
+                "trials": plan.trials,
+                "summary": summary_of(find_experiment(name)),
+            }
+        )
+    return rows
+
+
+def _factors() -> list[Row]:
+    from repro.core.experiment.catalogue import AS_OF, PYTHON, SETTINGS, STACK, accepted
+
+    settings = [
+        {"factor": one.name, "default": _text(one.default), "takes": accepted(one), "help": one.help}
+        for one in SETTINGS.values()
+    ]
+    others = (
+        (STACK, "a name of the experiment's [stacks]", "a bundle of packages, settings and a day"),
+        (PYTHON, "a version such as 3.11", "the cell's interpreter, found where it is installed"),
+        (AS_OF, "a day such as 2024-03-15", "everything that is not pinned as it was on that day"),
+        ("env.NAME", "a text", "an environment variable of the cell"),
+        ("<distribution>", "a version such as 2.24.0", "locust, gevent, urllib3, boto3 or any other package"),
+    )
+    return [
+        *settings,
+        *({"factor": name, "default": "", "takes": f"it takes {takes}", "help": text} for name, takes, text in others),
+    ]
+
+
+def _faults() -> list[Row]:
+    from repro.core.experiment.faults import KINDS
+
+    return [
+        {
+            "fault": kind.name,
+            "parameters": ", ".join(f"{name}={value}" for name, value in kind.parameters.items()),
+            "help": kind.help,
+        }
+        for kind in KINDS.values()
+    ]
+
+
+def _runs() -> list[Row]:
+    from repro.world.runs.store import list_runs
+
+    return [
+        {
+            "run": str(run.folder),
+            "experiment": run.experiment,
+            "started": run.started.isoformat(timespec="seconds"),
+            "cells": run.cells,
+            "trials": run.trials,
+            "hangs": run.hangs,
+            "finished": run.is_finished,
+            "problem": run.problem,
+        }
+        for run in list_runs(RUNS)
+    ]
+
+
+def _print(rows: Sequence[Row]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.presentation.console import make_console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault"})
+    for row in rows:
+        table.add_row(*(Text(for_terminal(_text(value))) for value in row.values()))
+    make_console(to_stderr=False).print(table)
+
+
+def _text(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

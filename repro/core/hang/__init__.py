@@ -1,0 +1,1 @@
+"""From stacks to what a hang is: groups, fingerprint, known cause."""

@@ -1,0 +1,235 @@
+"""The stuck users of a hang, grouped by what they wait for and where, and the stacks that matter for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, Thread, called, has_own_frame, in_words, shorten, telling
+from repro.model import HangClass
+
+INNERMOST = 4
+"""Telling frames by which stacks are one: enough to tell two waits apart, few enough that two callers of one meet."""
+
+MOST_GROUPS = 3
+RUNNING = frozenset({"running", "ready"})
+THREAD_RUN = "Thread._bootstrap"
+CONNECTING = ("connect", "do_handshake")
+
+
+@dataclass(frozen=True)
+class View:
+    """A process's stacks and the numbers of its users that are stuck."""
+
+    dump: Dump
+    users: Collection[int]
+
+    @property
+    def stuck(self) -> tuple[Greenlet, ...]:
+        """The greenlets of the stuck users."""
+        return tuple(item for item in self.dump.greenlets if item.user is not None and item.user in self.users)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Users that wait for the same kind of thing at the same place: how many, one of their stacks, what and where."""
+
+    count: int
+    kind: str
+    frames: tuple[str, ...]
+    example: Greenlet
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What makes it a group."""
+        return self.kind, self.frames
+
+
+def grouped(views: Sequence[View]) -> tuple[Group, ...]:
+    """The groups of all stuck users, the largest first; of equal ones the first by name."""
+    stuck = [item for view in views for item in view.stuck]
+    keys = [(item.wait.kind if item.wait else "unknown", innermost(item.stack)) for item in stuck]
+    examples = dict(zip(reversed(keys), reversed(stuck), strict=True))
+    counts = Counter(keys)
+    order = sorted(counts, key=lambda key: (-counts[key], key))
+    return tuple(Group(counts[key], key[0], key[1], examples[key]) for key in order)
+
+
+def innermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ...]:
+    """The stack's innermost telling frames, normalised; equal neighbours, as of a recursion, count once."""
+    names: list[str] = []
+    for frame in telling(stack, most=len(stack)):
+        if not names or names[-1] != frame.normalised:
+            names.append(frame.normalised)
+    return tuple(names[-most:])
+
+
+def outermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ...]:
+    """The stack's outermost telling frames, Locust's left out: what stays while the innermost come and go."""
+    names = [frame.normalised for frame in telling(stack, most=len(stack))]
+    own = [name for name in names if not name.startswith("locust/")]
+    return tuple((own or names)[:most])
+
+
+def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
+    """The main thread of the first process whose event loop does not turn: another thread wrote its stacks."""
+    for view in views:
+        main = view.dump.main
+        if view.dump.mode == "thread" and main is not None and not main.is_dumping:
+            return view.dump, main
+    return None
+
+
+def turning(views: Sequence[View]) -> Greenlet | None:
+    """One of the largest group of the stuck users that run, or are about to; None when none does."""
+    return next((group.example for group in grouped(views) if group.kind in RUNNING), None)
+
+
+def loop_of(stack: Sequence[Frame]) -> str:
+    """Where somebody was caught, in words: the innermost frame that is not gevent's."""
+    return telling(stack)[-1].place if stack else ""
+
+
+def native_call(dump: Dump, thread: Thread) -> str:
+    """Where a thread stands, in words: ``gevent/_threading.py:put, line 188, `with self._mutex:`, called by user 7``."""
+    if not thread.stack:
+        return ""
+    greenlet = dump.by_id(thread.greenlet)
+    who = ""
+    if greenlet is not None:
+        name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
+        who = f", called by {called(greenlet) or name}"
+    wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
+    return f"{thread.stack[-1].place}{wait}{who}"
+
+
+def waiting_place(views: Sequence[View]) -> str:
+    """Where a program without users stands, in words: in its main thread, where a greenlet of its own is parked, or in a thread."""
+    main = blocked_main(views)
+    if main is not None and has_own_frame(main[1].stack):
+        return native_call(*main)
+    waiting = [
+        item
+        for view in views
+        for item in view.dump.greenlets
+        if item.wait is not None and item.wait.kind not in {*RUNNING, "hub"} and has_own_frame(item.stack)
+    ]
+    if waiting:
+        first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind == "timer")
+        return f"{loop_of(first.stack)}, waiting for {in_words(first.wait)}"
+    native = [thread for view in views for thread in view.dump.threads if not thread.is_main and not thread.is_dumping]
+    for thread in native:
+        if has_own_frame(thread.stack):
+            return f"thread {thread.name or thread.ident} in {loop_of(thread.stack)}"
+    threads = [item for view in views for item in view.dump.greenlets if item.run.endswith(THREAD_RUN) and item.stack]
+    if threads:
+        return f"a thread that gevent runs, {loop_of(threads[0].stack)}, waiting for {in_words(threads[0].wait)}"
+    return native_call(*main) if main is not None else ""
+
+
+def survivors(views: Sequence[View]) -> str:
+    """Where the largest group of stuck users is, in words: ``3 in mine.py:work, line 9, `lock.acquire()`, waiting for lock``."""
+    groups = grouped(views)
+    if not groups or not groups[0].example.stack:
+        return ""
+    example = groups[0].example
+    doing = "running" if groups[0].kind in RUNNING else f"waiting for {in_words(example.wait)}"
+    return f"{groups[0].count} in {loop_of(example.stack)}, {doing}"
+
+
+def native_holder(dump: Dump, thread: Thread) -> str:
+    """Who holds the native lock that a thread waits for, in words; empty when that cannot be known."""
+    lock = _lock(dump, thread)
+    return dump.holder(lock) if lock is not None else ""
+
+
+def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, ...]:
+    """The stacks that matter, for people, the most telling first: who blocks, who holds, who waits."""
+    found: list[str] = []
+    main = blocked_main(views) if hang_class in {HangClass.FROZEN, HangClass.SPINNING} else None
+    if main is not None:
+        dump, thread = main
+        found.append(f"main thread: {native_call(dump, thread)}\n{shorten(thread.stack)}")
+        found += _holding(dump, [lock] if (lock := _lock(dump, thread)) else [])
+    for view in views:
+        found += _holding(view.dump, _awaited(view)) if main is None else []
+    groups = [group for group in grouped(views) if main is None or group.example.id != main[1].greenlet]
+    for group in groups[: MOST_GROUPS if main is None else 1]:
+        noun = "user" if group.count == 1 else "users"
+        doing = "running" if group.kind in RUNNING else f"parked on {in_words(group.example.wait)}"
+        found.append(f"{group.count} {noun} {doing}\n{shorten(group.example.stack)}")
+    return tuple(found)
+
+
+def unconnected(views: Sequence[View]) -> Counter[str]:
+    """How many of the stuck are still in ``connect`` or in ``do_handshake``, the inner of the two counting."""
+    steps = (_step(item) for view in views for item in view.stuck)
+    return Counter(step for step in steps if step)
+
+
+def peers_elsewhere(views: Sequence[View], backend_url: str) -> str:
+    """Whom all the stuck that wait on sockets wait for, where none of it is the backend; empty where some of it is, or it is not known.
+
+    Addresses are told apart by their ports: a name may stand for several hosts, and a backend on loopback has a port of its own.
+    """
+    waits = [item.wait for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "socket"]
+    peers = Counter(wait.peer for wait in waits)
+    url = urlsplit(backend_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if not backend_url or any(not peer or peer.rpartition(":")[2] == str(port) for peer in peers):
+        return ""
+    return ", ".join(sorted(peers))
+
+
+def _step(greenlet: Greenlet) -> str:
+    names = (frame.function.rpartition(".")[2] for frame in reversed(greenlet.stack))
+    return next((name for name in names if name in CONNECTING), "")
+
+
+def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
+    """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
+
+    ``dropped`` are the frames of exceptions that Python dropped. A frame in which one is parked on nothing that could wake it
+    is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost.
+    """
+    found = {name for frames in dropped for name in frames}
+    lost = [item for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "nothing"]
+    found |= {f"nothing wakes {item.stack[-1].normalised}" for item in lost if item.stack}
+    stacks = [item.stack for view in views for item in view.stuck]
+    main = blocked_main(views)
+    if main is not None:
+        stacks.append(main[1].stack)
+    for view in views:
+        holders = [view.dump.by_id(lock.holder_greenlet) for lock in view.dump.locks.values()]
+        stacks += [holder.stack for holder in holders if holder is not None]
+    return frozenset(found | {frame.normalised for stack in stacks for frame in stack})
+
+
+def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:
+    """The greenlet that holds a lock, where it is known."""
+    return dump.by_id(lock.holder_greenlet)
+
+
+def _holding(dump: Dump, locks: Sequence[Lock]) -> list[str]:
+    holders = [(lock, holder_of(dump, lock)) for lock in locks]
+    return [
+        f"{lock.name} is held by {dump.holder(lock)}\n{shorten(holder.stack)}"
+        for lock, holder in holders[:MOST_GROUPS]
+        if holder is not None
+    ]
+
+
+def _awaited(view: View) -> list[Lock]:
+    counts = Counter(item.wait.lock for item in view.stuck if item.wait is not None)
+    return [view.dump.locks[lock] for lock, _ in counts.most_common() if lock in view.dump.locks]
+
+
+def _lock(dump: Dump, thread: Thread) -> Lock | None:
+    return dump.locks.get(thread.wait.lock) if thread.wait is not None else None
+
+
+def _name(dump: Dump, thread: Thread) -> str:
+    lock = _lock(dump, thread)
+    return f"`{lock.name}`" if lock is not None else ""

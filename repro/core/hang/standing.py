@@ -1,0 +1,94 @@
+"""In what a program without users was found that does nothing any more: in locks, in its greenlets, in a call, or at work.
+
+A program that waits is no hang by that alone: it may be woken by a signal, a message or its own clock. It is one where every
+thread stands in the kernel's lock without a time limit, or every greenlet of its own waits for another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro.core.hang.dump import Dump, Thread, has_own_frame
+from repro.core.judge.samples import Standing
+
+
+class KernelWait(StrEnum):
+    """What the kernel says that a thread waits in; ``LOCK`` is a lock without a time limit."""
+
+    LOCK = "lock"
+    CHILD = "child"
+    RUNNING = "running"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelThread:
+    """One thread as the kernel shows it."""
+
+    tid: int
+    is_main: bool
+    wait: KernelWait
+
+
+HUB = "gevent/hub.py:run"
+"""Where the main thread is while a gevent loop turns, or waits."""
+
+MEANT_TO_WAIT = frozenset(
+    {
+        "threading.py:wait",  # an event or a condition, which a signal's handler may set
+        "threading.py:join",
+        "threading.py:_wait_for_tstate_lock",
+        "concurrent/futures/thread.py:_worker",  # idle
+        "multiprocessing/pool.py:worker",
+    }
+)
+"""Innermost frames of an endless wait that is no lock's: it stands in one by design."""
+
+_MAY_WAKE = frozenset({"socket", "timer", "thread", "process", "running", "ready"})
+_WAITS_FOR_OTHERS = frozenset({"lock", "semaphore", "event", "queue", "greenlet", "nothing"})
+
+
+def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
+    """In what one process was found, by its stacks (None where they could not be had) and its threads, the agent's own left out."""
+    main = dump.main if dump is not None else None
+    if dump is None or main is None or not main.stack:
+        return Standing.UNKNOWN
+    if main.is_dumping or main.stack[-1].normalised == HUB:
+        return _of_greenlets(dump)
+    kernel = next((thread.wait for thread in threads if thread.is_main), KernelWait.OTHER)
+    if kernel is KernelWait.LOCK and _is_locked(dump, main, threads):
+        return Standing.LOCKED
+    return {KernelWait.RUNNING: Standing.RUNNING, KernelWait.CHILD: Standing.WAITING}.get(kernel, Standing.BLOCKED)
+
+
+def _is_locked(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> bool:
+    """Whether a thread stands in a lock that none can free: all stand in one, or its holder is the very thread that waits."""
+    if _is_held_by_itself(dump, main):
+        return True
+    in_locks = [thread for thread in dump.threads if not thread.is_dumping and _stands_in_lock(thread)]
+    return bool(in_locks) and all(thread.wait is KernelWait.LOCK for thread in threads)
+
+
+def _stands_in_lock(thread: Thread) -> bool:
+    """Whether an endless wait of this thread is a lock's: its code takes one, or, for the main thread, is not meant to wait."""
+    if not thread.stack or thread.stack[-1].normalised in MEANT_TO_WAIT:
+        return False
+    return thread.is_main or (thread.wait is not None and thread.wait.is_native)
+
+
+def _is_held_by_itself(dump: Dump, main: Thread) -> bool:
+    lock = dump.locks.get(main.wait.lock) if main.wait is not None and main.wait.is_native else None
+    if lock is None or not lock.is_certain:
+        return False
+    return lock.holder_thread == main.ident or dump.by_id(lock.holder_greenlet) is not None
+
+
+def _of_greenlets(dump: Dump) -> Standing:
+    """``PARKED`` where every greenlet of the program's own waits for another one, without a time limit, and one does."""
+    own = [item for item in dump.greenlets if not item.is_hub and item.wait is not None and has_own_frame(item.stack)]
+    waits = [item.wait for item in own if item.wait is not None]
+    may_go_on = any(wait.kind in _MAY_WAKE or wait.has_timeout for wait in waits)
+    is_parked = any(wait.kind in _WAITS_FOR_OTHERS for wait in waits)
+    return Standing.PARKED if is_parked and not may_go_on else Standing.WAITING

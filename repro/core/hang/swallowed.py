@@ -1,0 +1,91 @@
+"""Exceptions that Python dropped: what it prints as ``Exception ignored in`` when a finalizer or a callback raises.
+
+A ``GreenletExit`` among them is a user that was told to die and did not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from repro.core.hang.dump import folded
+
+MOST_FRAMES = 4
+
+_HEAD = re.compile(r"^Exception ignored (?:in|while[^:]*): ?(?P<where>.*)$")
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_CHAINED = {
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+}
+_ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
+
+
+@dataclass(frozen=True)
+class Swallowed:
+    """One dropped exception: in what, its type, and its frames, normalised as in ``stacks``, outermost first."""
+
+    where: str
+    error: str
+    frames: tuple[str, ...]
+
+    @property
+    def is_greenlet_exit(self) -> bool:
+        """Whether a user's own death was dropped."""
+        return self.error.rpartition(".")[2] == "GreenletExit"
+
+    def in_words(self) -> str:
+        """One line: ``Exception ignored in <finalize object>: … urllib3/connectionpool.py:_close_pool_connections …``."""
+        own = [name for name in self.frames if not name.startswith("weakref.py:")]
+        path = " → ".join(own if len(own) <= MOST_FRAMES else (*own[: MOST_FRAMES - 1], "…", own[-1]))
+        return f"Exception ignored in {self.where}: {self.error}, through {path}"
+
+
+def swallowed(output: str) -> Counter[Swallowed]:
+    """The dropped exceptions in a cell's output, counted; addresses are left out so that equal ones meet."""
+    return Counter(_blocks(output.splitlines()))
+
+
+def _blocks(lines: list[str]) -> Iterator[Swallowed]:
+    for index, line in enumerate(lines):
+        head = _HEAD.match(line)
+        if head is not None:
+            yield _block(_ADDRESS.sub("", head["where"]), lines[index + 1 :])
+
+
+def _block(where: str, lines: list[str]) -> Swallowed:
+    """Of a chain of exceptions the last one: it is the one that was dropped."""
+    frames: list[str] = []
+    error = ""
+    for line in lines:
+        frame = _FRAME.match(line)
+        if frame is not None and not error:
+            frames.append(f"{folded(frame['file'])}:{frame['function'].rpartition('.')[2]}")
+        elif line in _CHAINED:
+            frames, error = [], ""
+        elif _HEAD.match(line) or (error and line):
+            break
+        elif (found := _ERROR.match(line)) is not None and not line.startswith("Traceback"):
+            error = found["error"]
+    return Swallowed(where, error or "unknown", tuple(frames))
+
+
+def last_words(output: str) -> str:
+    """What a program that ended said of it: the last error of a traceback, else its last line that names an error."""
+    named = [line for line in output.splitlines() if ": error: " in line]  # as argparse and click say it
+    return last_error(output) or (named[-1].strip() if named else "")
+
+
+def last_error(output: str) -> str:
+    """The last line of the last traceback in the output, the line that says what went wrong; empty when there is none."""
+    found = ""
+    is_inside = False
+    for line in output.splitlines():
+        if line.startswith("Traceback (most recent call last)"):
+            is_inside = True
+        elif is_inside and line and not line.startswith((" ", "\t")) and _ERROR.match(line):
+            found, is_inside = line, False
+    return found

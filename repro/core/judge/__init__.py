@@ -1,0 +1,1 @@
+"""From samples of a trial to its verdict."""

@@ -1,0 +1,112 @@
+"""What the looks at the stacks have shown of what users wait for: since when nobody got a lock, when a wait was to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from repro.core.judge.samples import Examination, Parked, ParkedOn
+
+PATIENCE_S = 120.0
+"""A holder that sleeps, or a wait with a time-out, is waited for when it ends within this; who sleeps longer is no help."""
+SLACK_S = 1.0
+
+Key = tuple[int, int]
+"""A user: its process and its number."""
+
+
+@dataclass(frozen=True)
+class LockWatch:
+    """One lock: who waits for it and who holds it, since when its queue has not moved, until when it may yet be freed.
+
+    ``looked_at`` is the moment that the last look shows; ``beats`` is how often the waiters' event loop has turned since
+    the queue last moved, without end where that is not known.
+    """
+
+    waiters: frozenset[Key]
+    holder: str
+    since: float
+    may_be_freed_until: float
+    looked_at: float
+    beats: float = float("inf")
+    first_beat: int | None = None
+
+
+@dataclass(frozen=True)
+class _LockWait:
+    """One user's wait: when it was first seen in it, and when that was to end by its time-out."""
+
+    lock: str
+    seen_at: float
+    ends_at: float
+
+
+class LockBook:
+    """The locks that somebody waits for, and the waits, look by look."""
+
+    def __init__(self) -> None:
+        self._watches: dict[str, LockWatch] = {}
+        self._waits: dict[Key, _LockWait] = {}
+
+    def learn(self, look: Examination, moved_at: Mapping[Key, float]) -> None:
+        """Take a look: a lock that nobody has got since the one before keeps its age; ``moved_at`` is when a user last did."""
+        waiting: dict[str, dict[Key, Parked]] = {}
+        for key, parked in look.parked.items():
+            if parked.lock:
+                waiting.setdefault(parked.lock, {})[key] = parked
+        self._watches = {lock: self._watch(lock, waiters, look, moved_at) for lock, waiters in waiting.items()}
+        self._waits = {
+            key: self._wait(key, parked, look.seen_at(key[0]), moved_at.get(key, 0.0))
+            for key, parked in look.parked.items()
+        }
+
+    def of(self, lock: str) -> LockWatch | None:
+        """What is known of a lock by the last look."""
+        return self._watches.get(lock)
+
+    def is_renewed(self, key: Key, now: float) -> bool:
+        """Whether a user's wait has outlasted its own time-out, so that it must have begun again."""
+        wait = self._waits.get(key)
+        return wait is not None and now > wait.ends_at + SLACK_S
+
+    def _watch(
+        self, lock: str, waiting: Mapping[Key, Parked], look: Examination, moved_at: Mapping[Key, float]
+    ) -> LockWatch:
+        before = self._watches.get(lock)
+        key, example = next(iter(waiting.items()))
+        beats = look.beats.get(key[0])
+        seen_at = look.seen_at(key[0])
+        if (
+            before is not None
+            and not _has_moved(before, waiting, moved_at)
+            and not _changed(before.holder, example.holder)
+        ):
+            turned = beats - before.first_beat if beats is not None and before.first_beat is not None else float("inf")
+            return replace(before, waiters=frozenset(waiting), holder=example.holder, looked_at=seen_at, beats=turned)
+        left_s = example.root_left_s if example.root is ParkedOn.TIMER else 0.0
+        patience_s = left_s + SLACK_S if 0 < left_s <= PATIENCE_S else 0.0
+        return LockWatch(
+            waiters=frozenset(waiting),
+            holder=example.holder,
+            since=look.at,
+            may_be_freed_until=look.at + patience_s,
+            looked_at=seen_at,
+            beats=0 if beats is not None else float("inf"),
+            first_beat=beats,
+        )
+
+    def _wait(self, key: Key, parked: Parked, at: float, moved_at: float) -> _LockWait:
+        before = self._waits.get(key)
+        if before is not None and before.lock == parked.lock and before.seen_at > moved_at:
+            return before
+        return _LockWait(parked.lock, at, at + parked.left_s)
+
+
+def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mapping[Key, float]) -> bool:
+    """Whether the queue has moved since the last look: one has left it, be it that it came back since."""
+    return any(key not in waiting or moved_at.get(key, 0.0) > before.looked_at for key in before.waiters)
+
+
+def _changed(before: str, now: str) -> bool:
+    """Whether the lock has another holder, or the same one at another place: two guesses that differ say nothing."""
+    return before != now and not any(holder == "" or holder.startswith("probably ") for holder in (before, now))

@@ -1,0 +1,234 @@
+"""The table from evidence to verdict: what a trial came to, and how it hung.
+
+The judge (``judge.py``) turns the samples of a trial into ``Facts``; the first row of ``TABLE`` that holds for them
+decides. No row, no verdict: the trial goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro.core.judge.samples import Standing
+from repro.model import HangClass, Verdict
+
+BURNING_CORES = 0.5
+"""Share of a core from which a process whose loop turns burns it: a crowd of sleepers needs far less."""
+
+STANDING_CORES = 0.1
+"""The same for a loop that stands: on a busy machine it may get no more, and a parked one stays below a hundredth."""
+
+FAILED_AT_ONCE = 20
+FAILED_FOR_S = 2.0
+"""So many operations, all failed, over so many seconds before a trial is a crash: fewer may be a bad start."""
+
+
+class Phase(StrEnum):
+    """Where a trial is: before its first user, under load, told to stop."""
+
+    START = "start"
+    LOAD = "load"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the judge has made of the samples; seconds, users, operations. ``cores`` is processor time a second.
+
+    ``loop_turns`` is true when one has turned lately, ``loop_silent`` when one has not for longer than its limit, ``native_silent`` when the
+    agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and ``turning`` (running without
+    an end, others get on) count users that are stuck for certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
+    flight may take. ``grace_over`` is true when the time for stopping has passed and no user has gone lately.
+    """
+
+    phase: Phase = Phase.LOAD
+    exit_code: int | None = None
+    load_s: float = 0.0
+    is_script: bool = False
+    start_over: bool = False
+    loop_turns: bool = False
+    loop_silent: bool = False
+    native_silent: bool = False
+    cores: float = 0.0
+    users: int = 0
+    locked: int = 0
+    unread: int = 0
+    unanswered: int = 0
+    turning: int = 0
+    no_end: bool = False
+    grace_over: bool = False
+    ended: int = 0
+    failed: int = 0
+    failing_share: float = 0.5
+    iterations: int = 0
+    iteration_errors: int = 0
+    starters_died: bool = False
+    users_died: bool = False
+    by_signal: bool = False
+    standing: Standing | None = None
+    is_faulted: bool = False
+    backend_alive: bool = True
+    backend_answering: bool = True
+    overflows: int = 0
+
+    @property
+    def exited(self) -> bool:
+        """Whether the cell's leading process has ended."""
+        return self.exit_code is not None
+
+    @property
+    def stuck_for_certain(self) -> int:
+        """The users of whom it is known what they are stuck on."""
+        return self.locked + self.unread + self.unanswered + self.turning
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether an event loop stands that has users to serve.
+
+        Before the first one a program may well be busy preparing, after the last one it has only to exit.
+        """
+        return (
+            self.loop_silent
+            and self.phase is not Phase.START
+            and not (self.phase is Phase.STOPPING and self.users == 0)
+        )
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether every operation failed, and there were enough to say so."""
+        is_enough = self.exited or (self.ended >= FAILED_AT_ONCE and self.load_s >= FAILED_FOR_S)
+        return self.ended > 0 and self.failed == self.ended and is_enough
+
+    @property
+    def nobody_goes_on(self) -> bool:
+        """Whether it is the program itself that does nothing: no user has begun, or it is a script."""
+        return self.start_over or self.standing is not None
+
+    @property
+    def may_be_woken(self) -> bool:
+        """Whether an event loop turns, or waits, that could go on with what has not begun."""
+        return self.loop_turns or self.standing is Standing.WAITING
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a signal from outside ended the load before its time, though its users ended well."""
+        return self.exited and self.by_signal
+
+
+class RowName(StrEnum):
+    """The rows of the table. What depends on one asks for it by this; the text is for people."""
+
+    BACKEND_DIED = "the backend has died"
+    ENDED_BEFORE_IT_BEGAN = "ended before it began"
+    DIED = "died"
+    ENDED_WITHOUT_A_CALL = "ended by itself without a call"
+    ENDED_BY_ITSELF = "ended by itself"
+    CUT_SHORT = "told to stop by a signal"
+    NO_USER_STARTED = "no user could be started"
+    ALL_USERS_DIED = "all users died"
+    ALL_FAILED_BACKEND_SILENT = "every operation failed, the backend silent"
+    ALL_FAILED = "every operation failed at once"
+    OPERATIONS_FAILED = "operations failed"
+    TASKS_FAILED = "tasks failed"
+    NOTHING_SENT = "nothing was sent"
+    RAN_AND_ENDED = "ran and ended"
+    LOOP_STANDS_BURNING = "the event loop stands, a core burns"
+    LOOP_STANDS = "the event loop stands"
+    SILENT_IN_LOCKS = "a program stands in native locks"
+    SILENT_PARKED = "a program's greenlets wait for each other"
+    NEVER_BEGAN_BURNING = "never began, a core burns"
+    NEVER_BEGAN = "never began"
+    NEVER_BEGAN_UNEXPLAINED = "never began, and nothing shows why"
+    SILENT_UNEXPLAINED = "did nothing any more, and nothing shows why"
+    LOCKED = "users parked on locks"
+    UNREAD = "answers lie unread"
+    BURNING = "the loop turns, a core burns, nothing ends"
+    NO_ANSWER_BACKEND_SILENT = "no answer, the backend silent"
+    NO_ANSWER_BACKEND_OVERRUN = "no answer, the backend's queue of connections full"
+    NO_ANSWER = "no byte came back"
+    TURNING = "users turn in a loop, others get on"
+    USERS_OUTLIVE_THE_STOP = "users outlive the stop"
+    PROCESS_OUTLIVES_THE_STOP = "the process outlives the stop"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: its name, what must hold, and what it then is."""
+
+    name: RowName
+    holds: Callable[[Facts], bool]
+    verdict: Verdict
+    hang_class: HangClass | None = None
+
+
+TABLE = (
+    Row(RowName.BACKEND_DIED, lambda f: not f.backend_alive, Verdict.BACKEND),
+    Row(RowName.ENDED_BEFORE_IT_BEGAN, lambda f: f.exited and f.phase is Phase.START, Verdict.CRASH),
+    Row(RowName.DIED, lambda f: f.exited and (f.exit_code or 0) != 0, Verdict.CRASH),
+    Row(RowName.ENDED_WITHOUT_A_CALL, lambda f: f.exited and f.is_script and f.ended == 0, Verdict.CRASH),
+    Row(RowName.ENDED_BY_ITSELF, lambda f: f.exited and f.phase is Phase.LOAD and not f.is_script, Verdict.CRASH),
+    Row(RowName.CUT_SHORT, lambda f: f.is_cut_short, Verdict.CRASH),
+    Row(RowName.NO_USER_STARTED, lambda f: f.starters_died, Verdict.CRASH),
+    Row(RowName.ALL_USERS_DIED, lambda f: f.users_died, Verdict.CRASH),
+    Row(RowName.ALL_FAILED_BACKEND_SILENT, lambda f: f.all_failed and not f.backend_answering, Verdict.BACKEND),
+    Row(RowName.ALL_FAILED, lambda f: f.all_failed and not f.is_faulted, Verdict.CRASH),
+    Row(
+        RowName.OPERATIONS_FAILED,
+        lambda f: f.exited and f.ended > 0 and f.failed >= f.failing_share * f.ended,
+        Verdict.FAILING,
+    ),
+    Row(
+        RowName.TASKS_FAILED,
+        lambda f: f.exited and f.iteration_errors > 0 and f.iteration_errors >= f.failing_share * f.iterations,
+        Verdict.FAILING,
+    ),
+    Row(RowName.NOTHING_SENT, lambda f: f.exited and f.ended == 0, Verdict.FAILING),
+    Row(RowName.RAN_AND_ENDED, lambda f: f.exited, Verdict.CLEAN),
+    Row(
+        RowName.LOOP_STANDS_BURNING,
+        lambda f: f.stands_still and f.no_end and f.cores >= STANDING_CORES,
+        Verdict.HANG,
+        HangClass.SPINNING,
+    ),
+    Row(RowName.LOOP_STANDS, lambda f: f.stands_still and f.cores < STANDING_CORES, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.SILENT_IN_LOCKS, lambda f: f.standing is Standing.LOCKED, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.SILENT_PARKED, lambda f: f.standing is Standing.PARKED, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(
+        RowName.NEVER_BEGAN_BURNING,
+        lambda f: f.start_over and f.cores >= BURNING_CORES,
+        Verdict.HANG,
+        HangClass.SPINNING,
+    ),
+    Row(RowName.NEVER_BEGAN, lambda f: f.start_over and not f.may_be_woken, Verdict.HANG, HangClass.FROZEN),
+    Row(RowName.NEVER_BEGAN_UNEXPLAINED, lambda f: f.start_over, Verdict.INCONCLUSIVE),
+    Row(RowName.SILENT_UNEXPLAINED, lambda f: f.standing is not None, Verdict.INCONCLUSIVE),
+    Row(RowName.LOCKED, lambda f: f.locked > 0, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(RowName.UNREAD, lambda f: f.unread > 0, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(
+        RowName.BURNING,
+        lambda f: f.phase is not Phase.START and f.no_end and f.users > 0 and f.cores >= BURNING_CORES,
+        Verdict.HANG,
+        HangClass.SPINNING,
+    ),
+    Row(
+        RowName.NO_ANSWER_BACKEND_SILENT,
+        lambda f: f.unanswered > 0 and not f.backend_answering,
+        Verdict.BACKEND,
+    ),
+    Row(
+        RowName.NO_ANSWER_BACKEND_OVERRUN,
+        lambda f: f.overflows >= f.unanswered > 0 and not f.is_faulted,
+        Verdict.BACKEND,
+    ),
+    Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
+    Row(RowName.TURNING, lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
+    Row(RowName.USERS_OUTLIVE_THE_STOP, lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
+    Row(RowName.PROCESS_OUTLIVES_THE_STOP, lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
+)
+"""The order matters: what cannot be a hang stands first, and a loop that stands explains users that do not stop."""
+
+
+def decide(facts: Facts) -> Row | None:
+    """The first row that holds, or None when the trial has to go on."""
+    return next((row for row in TABLE if row.holds(facts)), None)

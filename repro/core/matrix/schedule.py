@@ -1,0 +1,79 @@
+"""Which trial comes next: repeated, interleaved over the cells, each cell until its verdict is settled.
+
+Trials go in rounds, the first of every cell, then the second, in another order each round: what drifts on the machine
+hits all cells alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable, Sequence
+
+from repro.core.matrix.cells import is_settled
+from repro.model import Cell, Trial, Verdict
+
+
+class Schedule:
+    """The trials of a run that are still to be made. Trials of an earlier start of the same run count."""
+
+    def __init__(self, cells: Sequence[Cell], *, trials: int, seed: int, finished: Iterable[Trial] = ()) -> None:
+        self._trials = trials
+        self._random = random.Random(seed)  # noqa: S311  # an order, no secret
+        self._verdicts: dict[str, list[Verdict]] = {cell.id: [] for cell in cells}
+        self._numbers: dict[str, set[int]] = {cell.id: set() for cell in cells}
+        self._running: dict[str, int] = dict.fromkeys(self._verdicts, 0)
+        self._order = list(cells)
+        self._random.shuffle(self._order)
+        self._round = 0
+        for trial in finished:
+            if trial.cell_id in self._verdicts:
+                self._numbers[trial.cell_id].add(trial.number)
+                self._verdicts[trial.cell_id].append(trial.verdict)
+
+    def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
+        """The next cell to try and the number of its trial, among those whose environment is ready; None when there is none.
+
+        Cells with the fewest trials come first. The same cell runs twice at a time only when nothing else is left.
+        """
+        open_cells = [cell for cell in self._order if self._is_open(cell) and is_ready(cell)]
+        if not open_cells:
+            return None
+        if (lowest := min(self._begun(cell) for cell in open_cells)) > self._round:
+            self._round = lowest
+            self._random.shuffle(self._order)
+            open_cells.sort(key=self._order.index)
+        chosen = min(open_cells, key=lambda cell: (self._running[cell.id] > 0, self._begun(cell)))
+        self._running[chosen.id] += 1
+        # The first that is free: a trial that was interrupted is made anew under its own number, and replaced so.
+        number = next(number for number in itertools.count(1) if number not in self._numbers[chosen.id])
+        self._numbers[chosen.id].add(number)
+        return chosen, number
+
+    def record(self, trial: Trial) -> None:
+        """Take a trial's end."""
+        self._running[trial.cell_id] -= 1
+        self._verdicts[trial.cell_id].append(trial.verdict)
+
+    def is_over(self) -> bool:
+        """Whether every cell is settled and nothing runs."""
+        return not any(self._running.values()) and not any(self._is_open(cell) for cell in self._order)
+
+    def waiting_for(self) -> tuple[Cell, ...]:
+        """The cells that still want a trial."""
+        return tuple(cell for cell in self._order if self._is_open(cell))
+
+    def trials_left(self) -> int:
+        """At most so many trials are still to be made, those under way included."""
+        return sum(
+            max(0, self._trials - len(self._verdicts[cell.id])) for cell in self._order if not self._is_settled(cell)
+        )
+
+    def _begun(self, cell: Cell) -> int:
+        return len(self._verdicts[cell.id]) + self._running[cell.id]
+
+    def _is_open(self, cell: Cell) -> bool:
+        return not self._is_settled(cell) and self._begun(cell) < self._trials
+
+    def _is_settled(self, cell: Cell) -> bool:
+        return is_settled(self._verdicts[cell.id], trials=self._trials)

@@ -1,0 +1,1 @@
+"""What must not reach a reader: control sequences and credentials."""

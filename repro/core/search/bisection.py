@@ -1,0 +1,340 @@
+"""The search for the release at which a hang begins (or ends), when it comes only sometimes.
+
+    state = Bisection(len(releases))
+    while not state.answer().is_settled:
+        for index in state.next_probes(jobs):
+            state = state.observe(index, hang=…)      # or state.set_aside(index), when it cannot be tested
+
+A state never changes; each observation makes a new one. Releases are numbered from 0, the oldest. The search goes through
+
+    the bad end hangs? ──▶ is the good end clean? ──▶ the most informative trial, again and again
+                                                         │ one release is as certain as was asked
+                                                         ▼
+             answer ◀── the release, the one before it and the good end are tried again, until each is sure
+
+and back to the search when the trials made last bring doubt. One model covers it all (`change_point`): releases before the
+change never hang, those from it on hang at one unknown rate; "no change" is a hypothesis beside the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from repro.core.intervals import CONFIDENCE
+
+if TYPE_CHECKING:  # numpy would cost the start of every command a tenth of a second
+    from repro.core.search.change_point import Counts, Floats, Prior
+
+OPENING_DOUBT = 0.25
+"""The search begins when the good end's clean trials would be this unlikely if it hung; the rest of the proof comes before
+the answer, when the hang rate is known better and fewer trials will do."""
+TRIALS_TO_CONFIRM = 2
+LEAST_GAIN = 0.02
+"""In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
+MOST_FUTURES = 64
+
+
+class Direction(StrEnum):
+    """What is looked for: the first release that hangs, or the first that no longer does."""
+
+    BAD = "bad"
+    FIXED = "fixed"
+
+
+class AnswerKind(StrEnum):
+    """What a search came to, as in the JSON document."""
+
+    FIRST_BAD = "first-bad"
+    FIRST_FIXED = "first-fixed"
+    NO_CHANGE = "no-change"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One trial of a release; ``hang`` is None when the release cannot be tested."""
+
+    index: int
+    hang: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the trials say so far.
+
+    ``index`` is the first bad (or first fixed) release and ``previous`` the testable one before it, both None unless the
+    kind names a release; ``untestable`` are the releases between the two: the change may have come with any of them.
+    ``always`` tells the two kinds of "no change" apart: every release hangs, or none does. ``confidence`` is the
+    probability of this answer, of the likeliest one while the kind is unknown. ``candidates`` are the releases that the
+    trials leave, likeliest first: the change came with one of them, or there is none, with the confidence asked for.
+    """
+
+    kind: AnswerKind
+    confidence: float
+    index: int | None = None
+    previous: int | None = None
+    untestable: tuple[int, ...] = ()
+    always: bool = False
+    candidates: tuple[int, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the answer is as certain as was asked."""
+        return self.kind is not AnswerKind.UNKNOWN
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tally:
+    """The trials as the arithmetic wants them: testable releases only, from the end that should not hang."""
+
+    releases: tuple[int, ...]
+    hangs: Counts
+    cleans: Counts
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """The state of a search over ``n`` releases: what was observed, and what follows from it.
+
+    ``confidence`` is the probability that an answer must have. ``prior`` is None for the calibrated one.
+    """
+
+    n: int
+    confidence: float = field(default=CONFIDENCE, kw_only=True)
+    direction: Direction = field(default=Direction.BAD, kw_only=True)
+    prior: Prior | None = field(default=None, kw_only=True)
+    observations: tuple[Observation, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ValueError(f"a bisection needs at least two releases, not {self.n}: widen the range")
+        if not 0.5 <= self.confidence < 1:
+            raise ValueError(f"the confidence must be at least 0.5 and below 1, not {self.confidence}")
+
+    # What was seen
+
+    def observe(self, index: int, *, hang: bool) -> Bisection:
+        """The state after one trial of a release that hung or was clean."""
+        return self._with(Observation(index, hang))
+
+    def set_aside(self, index: int) -> Bisection:
+        """The state after a release turned out untestable: it is stepped past, and never counts as good or bad."""
+        return self._with(Observation(index, None))
+
+    def undo(self) -> Bisection:
+        """The state before the last observation; itself when there is none."""
+        return replace(self, observations=self.observations[:-1])
+
+    def trials_of(self, index: int) -> tuple[int, int]:
+        """How many trials of a release hung, and how many were made that count."""
+        hangs = [seen.hang for seen in self.observations if seen.index == index and seen.hang is not None]
+        return sum(hangs), len(hangs)
+
+    def _with(self, seen: Observation) -> Bisection:
+        if not 0 <= seen.index < self.n:
+            raise IndexError(f"there is no release {seen.index} among {self.n}")
+        return replace(self, observations=(*self.observations, seen))
+
+    @property
+    def ends(self) -> tuple[int, int] | None:
+        """The testable releases that should not hang and should, farthest apart; None when fewer than two can be tested."""
+        releases = self._tally.releases
+        return (releases[0], releases[-1]) if len(releases) > 1 else None
+
+    # What follows
+
+    def posterior(self) -> tuple[float, ...]:
+        """The probability, for each release, that the change came with it, and last the probability of no change.
+
+        An untestable release has 0: a change that came with it shows in the next testable one.
+        """
+        tally = self._tally
+        if len(tally.releases) < 2:
+            return (*[0.0] * self.n, 1.0)
+        found = [0.0] * (self.n + 1)
+        last = len(tally.releases)
+        for hypothesis, probability in enumerate(self._belief):
+            release = self.n if hypothesis in (0, last) else self._named(hypothesis)[0]
+            found[release] += float(probability)
+        return tuple(found)
+
+    def answer(self) -> Answer:
+        """What the trials say so far: kind ``unknown`` until it is certain and confirmed."""
+        if len(self._tally.releases) < 2:
+            return Answer(kind=AnswerKind.UNKNOWN, confidence=0.0)
+        best = int(self._belief.argmax())
+        confidence = float(self._belief[best])
+        if confidence < self.confidence or next(self._unconfirmed(best), None) is not None:
+            return Answer(kind=AnswerKind.UNKNOWN, confidence=confidence, candidates=self._candidates())
+        if best in (0, len(self._tally.releases)):
+            return Answer(kind=AnswerKind.NO_CHANGE, confidence=confidence, always=best == 0)
+        index, previous = self._named(best)
+        return Answer(
+            kind=AnswerKind.FIRST_BAD if self.direction is Direction.BAD else AnswerKind.FIRST_FIXED,
+            confidence=confidence,
+            index=index,
+            previous=previous,
+            untestable=tuple(range(previous + 1, index)),
+            candidates=(index,),
+        )
+
+    def next_probes(self, k: int = 1, *, under_way: Sequence[int] = ()) -> tuple[int, ...]:
+        """Up to ``k`` releases to try next, at once; a release may stand there twice, for two trials of it.
+
+        ``under_way`` are those whose trials have begun: the new ones are chosen to tell most together with these. At least
+        one is given while nothing is under way, none when fewer than two releases can be tested; a trial beside others is
+        left out when it would tell next to nothing.
+        """
+        tally = self._tally
+        if len(tally.releases) < 2:
+            return ()
+        begun = [tally.releases.index(release) for release in under_way if release in tally.releases]
+        wanted = Counter(self._wanted())
+        wanted.subtract(begun)
+        chosen = _most_informative(self._settled_prior, tally, k, begun=begun, wanted=list(wanted.elements()))
+        return tuple(tally.releases[position] for position in chosen)
+
+    # The rules
+
+    def _wanted(self) -> Iterator[int]:
+        """The positions that the proof of the ends and of the answer asks for before anything else, one for each trial."""
+        tally = self._tally
+        good, bad = 0, len(tally.releases) - 1
+        best = int(self._belief.argmax())
+        if self._belief[best] >= self.confidence:
+            yield from self._unconfirmed(best)
+        elif not tally.hangs.any():
+            yield bad
+            if not tally.cleans[good]:
+                yield good
+        elif not tally.hangs[good]:
+            yield from self._proof_of_good_end(OPENING_DOUBT)
+
+    def _unconfirmed(self, best: int) -> Iterator[int]:
+        """The positions to try again before the likeliest hypothesis is given as the answer."""
+        tally = self._tally
+        last = len(tally.releases)
+        if best == last:
+            # Nothing hung: only trials of the bad end, which every hypothesis of a change concerns, can have shown that.
+            return
+        if best == 0:
+            if not tally.hangs[0]:
+                yield 0
+            return
+        for position in (best, best - 1):
+            made = int(tally.hangs[position] + tally.cleans[position])
+            yield from [position] * (TRIALS_TO_CONFIRM - made)
+        if not tally.hangs[last - 1]:
+            yield last - 1
+        yield from self._proof_of_good_end(1 - self.confidence)
+
+    def _proof_of_good_end(self, doubt: float) -> Iterator[int]:
+        """The good end's position, for each trial that leaves no more than ``doubt`` that it hangs, if all are clean."""
+        more = 0
+        while self._doubt_of_good_end(more) > doubt:
+            yield 0
+            more += 1
+
+    def _doubt_of_good_end(self, more: int) -> float:
+        """How likely its clean trials and ``more`` would be if it hung at the rate at which the later releases do."""
+        from repro.core.search.change_point import chance_to_miss
+
+        tally = self._tally
+        best = 1 + int(self._belief[1:-1].argmax())
+        return chance_to_miss(
+            self._settled_prior,
+            hangs=int(tally.hangs.sum()),
+            cleans=int(tally.cleans[best:].sum()),
+            trials=int(tally.cleans[0]) + more,
+        )
+
+    def _candidates(self) -> tuple[int, ...]:
+        found, total, last = [], 0.0, len(self._tally.releases)
+        for hypothesis in (-self._belief).argsort().tolist():
+            if total >= self.confidence or not self._belief[hypothesis]:
+                break
+            total += float(self._belief[hypothesis])
+            if hypothesis not in (0, last):
+                found.append(self._named(hypothesis)[0])
+        return tuple(found)
+
+    def _named(self, hypothesis: int) -> tuple[int, int]:
+        """The release that a hypothesis names, and the testable one before it in time."""
+        releases = self._tally.releases
+        pair = releases[hypothesis], releases[hypothesis - 1]
+        return pair if self.direction is Direction.BAD else (pair[1], pair[0])
+
+    # The arithmetic
+
+    @cached_property
+    def _settled_prior(self) -> Prior:
+        from repro.core.search.change_point import Prior
+
+        return self.prior or Prior()
+
+    @cached_property
+    def _tally(self) -> _Tally:
+        import numpy as np
+
+        aside = {seen.index for seen in self.observations if seen.hang is None}
+        order = range(self.n) if self.direction is Direction.BAD else range(self.n - 1, -1, -1)
+        releases = tuple(index for index in order if index not in aside)
+        hangs, cleans = np.zeros(self.n, dtype=np.int64), np.zeros(self.n, dtype=np.int64)
+        for seen in self.observations:
+            (hangs if seen.hang else cleans)[seen.index] += 1
+        chosen = list(releases)
+        return _Tally(releases=releases, hangs=hangs[chosen], cleans=cleans[chosen])
+
+    @cached_property
+    def _belief(self) -> Floats:
+        from repro.core.search.change_point import posterior
+
+        return posterior(self._settled_prior, self._tally.hangs, self._tally.cleans)
+
+
+def _most_informative(
+    prior: Prior, tally: _Tally, k: int, *, begun: Sequence[int], wanted: Sequence[int]
+) -> tuple[int, ...]:
+    """The positions of up to ``k`` trials that are expected to tell most beside those begun, those that are wanted first.
+
+    Each is chosen over the futures that those chosen before it may have; the less likely futures are dropped when there are
+    too many.
+    """
+    import numpy as np
+
+    from repro.core.search.change_point import chance_to_hang, entropy, expected_entropies, posterior
+
+    futures = [(1.0, tally.hangs, tally.cleans)]
+    chosen = [*begun, *wanted[:k]]
+    for step in range(len(begun) + k):
+        if step == len(chosen):
+            left = sum(weight * expected_entropies(prior, hangs, cleans) for weight, hangs, cleans in futures)
+            now = sum(weight * entropy(posterior(prior, hangs, cleans)) for weight, hangs, cleans in futures)
+            gains = np.asarray(now - left)
+            if chosen and gains.max() < LEAST_GAIN:
+                break
+            chosen.append(_middle(gains))
+        if step < len(begun) + k - 1:
+            one = np.zeros_like(tally.hangs)
+            one[chosen[step]] = 1
+            split = [
+                future
+                for weight, hangs, cleans in futures
+                for chance in (chance_to_hang(prior, hangs, cleans)[chosen[step]],)
+                for future in ((weight * chance, hangs + one, cleans), (weight * (1 - chance), hangs, cleans + one))
+            ]
+            futures = sorted(split, key=lambda future: -future[0])[:MOST_FUTURES]
+    return tuple(chosen[len(begun) :])
+
+
+def _middle(gains: Floats) -> int:
+    """The position of the largest gain; the middle one of several alike."""
+    import numpy as np
+
+    best = np.flatnonzero(gains >= gains.max() - 1e-12)
+    return int(best[len(best) // 2])

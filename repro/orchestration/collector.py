@@ -1,0 +1,323 @@
+"""Asks a cell for its stacks: quickly while the judge decides, and up the whole ladder once a trial is decided."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repro.core.hang.dump import Dump, Frame, is_stirring, parked, read_dump
+from repro.core.hang.explanation import Circumstances, explain
+from repro.core.hang.fingerprint import telltale
+from repro.core.hang.groups import (
+    View,
+    blocked_main,
+    loop_of,
+    native_call,
+    native_holder,
+    peers_elsewhere,
+    seen_frames,
+    survivors,
+    telling_stacks,
+    turning,
+    unconnected,
+    waiting_place,
+)
+from repro.core.hang.known_causes import NEW, Cause, Sighting, match
+from repro.core.hang.standing import standing_of
+from repro.core.hang.swallowed import swallowed
+from repro.core.hang.traces import main_frames, read_faulthandler
+from repro.core.judge.judge import Decision
+from repro.core.judge.locks import PATIENCE_S
+from repro.core.judge.samples import Examination, Parked, Standing
+from repro.model import HangClass, Rung, Verdict
+from repro.orchestration.trial import STACKS_SIGNAL, Findings, Scene
+from repro.world.collecting import kernel
+from repro.world.collecting.flight import Fleet, FlightRecord
+from repro.world.collecting.ladder import RungName, Target, climb_all
+from repro.world.collecting.sockets import sockets_of
+
+EXAMINATION_S = 1.5
+EXAMINED_A_SECOND = 1000
+"""Users whose stacks an event loop writes in a second, on a busy machine: so much longer a crowd's are waited for."""
+THREAD_S = 1.0
+POLL_S = 0.02
+OUTPUT_READ_BYTES = 2_000_000
+SILENT_AFTER_S = 2.0
+"""Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
+
+
+def examine(fleet: Fleet, beat_s: float, users: int = 0) -> Examination:
+    """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out.
+
+    A loop that has not turned for ``beat_s`` seconds is no longer waited for: the judge has only to see that it stands.
+    """
+    look = _Look()
+    for record in fleet.records():
+        dump = _dump_of(record, beat_s=beat_s, users=users)
+        if dump is not None:
+            look.add(record, dump)
+        if not any(slot.is_user for slot in record.read().slots):
+            threads = kernel.threads_of(record.pid, left_out=record.native_tid())
+            if threads:  # a process that has ended stands in nothing
+                look.standing[record.pid] = standing_of(dump or _thread_dump_of(record), threads)
+    return look.examination()
+
+
+@dataclass
+class _Look:
+    """A look at all processes as it is made."""
+
+    parked: dict[tuple[int, int], Parked] = field(default_factory=dict)
+    stirring: set[int] = field(default_factory=set)
+    read_at: dict[int, float] = field(default_factory=dict)
+    beats: dict[int, int] = field(default_factory=dict)
+    standing: dict[int, Standing] = field(default_factory=dict)
+
+    def add(self, record: FlightRecord, dump: Dump) -> None:
+        """Take what the event loop of a process has written."""
+        self.read_at[record.pid], self.beats[record.pid] = dump.at, record.loop_beats()
+        self.parked |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
+        self.stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
+
+    def examination(self) -> Examination:
+        """The look as the judge wants it."""
+        return Examination(
+            at=time.monotonic(),
+            parked=self.parked,
+            answered=bool(self.read_at),
+            stirring=frozenset(self.stirring),
+            read_at=self.read_at,
+            beats=self.beats,
+            standing=self.standing,
+        )
+
+
+def _dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
+    """The event loop's own dump; None where there is no loop, or it does not answer in time."""
+    beat_at = record.loop_beat_at()
+    if not beat_at:
+        return None
+    left_s = beat_at + beat_s - time.monotonic()
+    limit_s = max(POLL_S, min(EXAMINATION_S + users / EXAMINED_A_SECOND, left_s))
+    return _fresh_dump(record, "loop", lambda: _ask_loop(record), record.loop_dump_done, limit_s)
+
+
+def _thread_dump_of(record: FlightRecord) -> Dump | None:
+    """The native thread's dump; None where there is no such thread, or it does not run."""
+    if RungName.THREAD in _silent(record) or not record.read().native_at:
+        return None
+    return _fresh_dump(record, "thread", lambda: _ask_thread(record), record.thread_dump_done, THREAD_S)
+
+
+def _fresh_dump(
+    record: FlightRecord, rung: str, ask: Callable[[], int], done: Callable[[], int], limit_s: float
+) -> Dump | None:
+    """The dump that answers this question, None where it does not come in time or could not be written."""
+    path = _ask(ask, done, _dump_file(record, rung), limit_s=limit_s)
+    return read_dump(path.read_text("utf-8")) if path is not None else None
+
+
+class Investigator:
+    """Climbs the ladder for a decided trial and says what came to light; knows the causes that have a name."""
+
+    def __init__(self, causes: tuple[Cause, ...]) -> None:
+        self._causes = causes
+
+    def __call__(self, decision: Decision, inquiry: Scene) -> Findings:
+        """The findings; for a trial that is no hang, the sentence and perhaps a known cause."""
+        output = _output(inquiry)
+        hang_class = decision.row.hang_class
+        if decision.row.verdict is Verdict.INCONCLUSIVE:
+            return self._of_silence(decision, inquiry, output)
+        if hang_class is None:
+            seen = Sighting(
+                kind=decision.row.verdict.value, versions=inquiry.environment.versions, frames=(), output=output
+            )
+            cause = match(self._causes, seen)
+            sentence = explain(decision, _circumstances(decision, inquiry, output))
+            return Findings(explanation=f"{sentence}. {cause.text}" if cause else sentence)
+        return self._of_hang(hang_class, decision, inquiry, _sight(inquiry, output))
+
+    def _of_silence(self, decision: Decision, inquiry: Scene, output: str) -> Findings:
+        """What is to be seen of a program that did nothing any more, though it does not show why."""
+        sight = _sight(inquiry, output)
+        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
+        main = _main_stack(inquiry, sight.rungs)
+        around = _circumstances(decision, inquiry, output, views, main)
+        return Findings(explanation=explain(decision, around), rungs=sight.rungs)
+
+    def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Findings:
+        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
+        dropped = [item.frames for item in swallowed(sight.output).elements()]
+        main = _main_stack(inquiry, sight.rungs)
+        frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
+        seen = Sighting(
+            kind=hang_class.value, versions=inquiry.environment.versions, frames=frames, output=sight.output
+        )
+        cause = match(self._causes, seen)
+        lost = [f"{count} × {item.in_words()}" for item, count in swallowed(sight.output).most_common(1)]
+        return Findings(
+            explanation=explain(decision, _circumstances(decision, inquiry, sight.output, views, main)),
+            rungs=sight.rungs,
+            stacks=(*lost, *telling_stacks(views, hang_class)),
+            fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
+            cause=cause.cause.id if cause else "",
+            cause_text=cause.text if cause else NEW,
+        )
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What the ladder brought up: its rungs, the cell's output, the dumps."""
+
+    rungs: tuple[Rung, ...]
+    output: str
+    dumps: tuple[Dump, ...]
+
+    def best_dumps(self, decision: Decision) -> list[Dump]:
+        """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
+        wanted = "thread" if decision.facts.loop_silent or decision.facts.standing is Standing.LOCKED else "loop"
+        by_pid: dict[int, Dump] = {}
+        for dump in self.dumps:
+            if dump.pid not in by_pid or dump.mode == wanted:
+                by_pid[dump.pid] = dump
+        return list(by_pid.values())
+
+
+def _sight(inquiry: Scene, output: str) -> _Sight:
+    """Everything that the ladder brings up, climbed for all living processes."""
+    rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
+    return _Sight(rungs, output, _dumps(inquiry, rungs))
+
+
+def _target(record: FlightRecord, inquiry: Scene) -> Target:
+    folder = inquiry.folder
+    return Target(
+        pid=record.pid,
+        flight_record=record.path,
+        ask_loop=lambda limit_s: _ask(
+            lambda: _ask_loop(record), record.loop_dump_done, _dump_file(record, "loop"), limit_s=limit_s
+        ),
+        ask_thread=lambda limit_s: _ask(
+            lambda: _ask_thread(record), record.thread_dump_done, _dump_file(record, "thread"), limit_s=limit_s
+        ),
+        send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
+        faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
+        silent=_silent(record),
+        failure=record.dump_failure,
+    )
+
+
+def _silent(record: FlightRecord) -> frozenset[RungName]:
+    """The rungs whose heart has not beaten for so long that waiting for them would only cost time."""
+    reading, now = record.read(), time.monotonic()
+    beats = ((RungName.LOOP, reading.loop_at), (RungName.THREAD, reading.native_at))
+    return frozenset(name for name, at in beats if at and now - at > SILENT_AFTER_S)
+
+
+def _ask_loop(record: FlightRecord) -> int:
+    """Ask the event loop, the last answer gone first: it must not be taken for this one where that cannot be written."""
+    if not record.is_loop_asked():
+        _dump_file(record, "loop").unlink(missing_ok=True)
+    return record.ask_loop_dump()
+
+
+def _ask_thread(record: FlightRecord) -> int:
+    """Ask the native thread, likewise."""
+    if not record.is_thread_asked():
+        _dump_file(record, "thread").unlink(missing_ok=True)
+    return record.ask_thread_dump()
+
+
+def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s: float) -> Path | None:
+    """Put a question into the flight record, and wait for its answer's file."""
+    number = ask()
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if done() >= number:
+            return path if path.exists() else None
+        time.sleep(POLL_S)
+    return None
+
+
+def _dump_file(record: FlightRecord, rung: str) -> Path:
+    return record.path.with_name(f"greenlets-{rung}-{record.pid}.json")
+
+
+def _parked(dump: Dump, pid: int) -> dict[int, Parked]:
+    unread = {socket.fd: socket.unread for socket in sockets_of(pid)}
+    return dict(parked(dump, unread=lambda fd: unread.get(fd, 0)))
+
+
+def _living(inquiry: Scene) -> list[FlightRecord]:
+    pids = set(inquiry.child.tree())
+    return [record for record in inquiry.fleet.records() if record.pid in pids]
+
+
+def _dumps(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Dump, ...]:
+    files = [inquiry.folder / rung.file for rung in rungs if rung.answered and rung.file.startswith("greenlets-")]
+    return tuple(read_dump(file.read_text("utf-8")) for file in files)
+
+
+def _main_stack(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
+    """The main thread's frames by faulthandler, which answers even while the GIL is held."""
+    for rung in rungs:
+        if rung.answered and rung.file.startswith("faulthandler-"):
+            path = inquiry.folder / rung.file
+            pid = int(path.stem.rpartition("-")[2])
+            return main_frames(read_faulthandler(path.read_text("utf-8", "replace")), pid)
+    return ()
+
+
+def _is_stopped(kernel: Path) -> bool:
+    """Whether the kernel's rung found the process stopped by a signal."""
+    return str(json.loads(kernel.read_text("utf-8")).get("state", "")).startswith("stopped")
+
+
+def _users(decision: Decision, pid: int) -> frozenset[int]:
+    return frozenset(user.slot.number for user in decision.stuck if user.pid == pid)
+
+
+def _circumstances(
+    decision: Decision, inquiry: Scene, output: str, views: Sequence[View] = (), main: tuple[Frame, ...] = ()
+) -> Circumstances:
+    readings = inquiry.fleet.read()
+    blocked = blocked_main(views)
+    user = turning(views)
+    by_faulthandler = main[-1].place if main else ""
+    place = native_call(*blocked) if blocked else by_faulthandler
+    early = unconnected(views)
+    return Circumstances(
+        load_at=inquiry.load_at,
+        users=int(inquiry.cell.settings["users"]),
+        seconds=float(inquiry.cell.settings["seconds"]),
+        output=output,
+        error=next((reading.error for reading in readings if reading.error), ""),
+        backend_reason=inquiry.backend.reason,
+        raised=next((reading.raised for reading in readings if reading.raised), None),
+        open_requests=inquiry.open_requests,
+        budget_refusals=sum(reading.budget_refusals for reading in readings),
+        native_call=waiting_place(views) or place if not decision.facts.users else place,
+        native_holder=native_holder(*blocked) if blocked else "",
+        survivors=survivors(views),
+        elsewhere=peers_elsewhere(views, inquiry.backend_url),
+        is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),
+        loop=loop_of(user.stack) if user and not blocked else place,
+        connecting=early["connect"],
+        handshaking=early["do_handshake"],
+    )
+
+
+def _output(inquiry: Scene) -> str:
+    return "".join(_tail(output.path) for output in inquiry.outputs)
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - OUTPUT_READ_BYTES))
+        return file.read().decode("utf-8", "replace")

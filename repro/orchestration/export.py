@@ -1,0 +1,217 @@
+"""A hung cell made into one file that shows the hang: reduced while the hang remains, then run once more to prove it.
+
+    recipe ─▶ fewer pins ─▶ fewer settings ─▶ reproduce.py in a folder of its own ─▶ run N times in a fresh environment
+
+Every step is an experiment: a pin or a setting stays only when the file without it did not hang.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import uv
+
+from repro.core.experiment.catalogue import SETTINGS, defaults
+from repro.core.search.shrinking import Recipe, reduced
+from repro.errors import UntestableError, UsageError
+from repro.model import CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, Limits, StoredRun, Trial
+from repro.world.environments import interpreters
+from repro.world.environments.cache import EnvironmentCache
+from repro.world.processes import door
+from repro.world.runs.kept_locustfile import Locustfile
+
+RUN_LIMIT_S = 180.0
+TRIES_TO_BE_SURE = 2
+OPTIONS = ("connect_timeout", "read_timeout", "max_attempts", "retry_mode", "tcp_keepalive", "max_pool_connections")
+FILE = "reproduce.py"
+EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, HangClass.SPINNING}
+
+
+class ExportOutcome(Enum):
+    """What running the file came to."""
+
+    HANG = 1
+    CLEAN = 0
+    BROKEN = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of a file: what it came to, after how many seconds, what it printed."""
+
+    outcome: ExportOutcome
+    seconds: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to: the folder, the file's lines, and the runs of the proof."""
+
+    folder: Path
+    lines: int
+    proof: tuple[Attempt, ...]
+
+    @property
+    def seen(self) -> str:
+        """``hung 5 of 5, first after 9 s``; runs that failed are no runs without a hang, and are said."""
+        hung = [attempt for attempt in self.proof if attempt.outcome is ExportOutcome.HANG]
+        broken = sum(attempt.outcome is ExportOutcome.BROKEN for attempt in self.proof)
+        first = f", first after {hung[0].seconds:.0f} s" if hung else ""
+        failed = f", {broken} of them failed" if broken else ""
+        return f"hung {len(hung)} of {len(self.proof)}{first}{failed}"
+
+    @property
+    def has_hung(self) -> bool:
+        """Whether the proof showed the hang at all."""
+        return any(attempt.outcome is ExportOutcome.HANG for attempt in self.proof)
+
+
+def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
+    """The cell to export, by its id's beginning or its label; without one, the first that hung. And its first hung trial.
+
+    Raises:
+        UsageError: there is no such cell, or it did not hang.
+    """
+    hung = [result for result in run.cells if result.verdict is CellVerdict.HANG]
+    if cell is not None:
+        hung = [result for result in hung if result.cell.id.startswith(cell) or cell == result.cell.label]
+    if not hung:
+        which = f"no cell {cell!r} hung" if cell else "no cell hung"
+        raise UsageError(
+            f"{which} in {run.folder}; `{shlex.join(['repro', 'report', str(run.folder)])}` shows the cells and their ids"
+        )
+    trial = next(trial for trial in hung[0].trials if trial.hang is not None)
+    if trial.hang is not None and trial.hang.hang_class not in EXPORTABLE:
+        raise UsageError(
+            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not hold; send `{shlex.join(['repro', 'report', str(run.folder)])}` instead"
+        )
+    return hung[0], trial
+
+
+def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limits: Limits) -> Recipe:
+    """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
+
+    ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
+
+    Raises:
+        UsageError: it does not fit into one file.
+    """
+    cell, usual = result.cell, defaults(SETTINGS.values())
+    if (
+        str(cell.settings["launch"]) not in {"cli", "library", "process", "spawn"}
+        or cell.settings.get("fault")
+        or cell.settings.get("tls")
+    ):
+        raise UsageError(
+            f"{cell.label}: a cell with launch={cell.settings['launch']}, a fault or TLS does not fit into one file; send `repro report --format md` instead"
+        )
+    is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
+    stall = limits.stall_after_s + int(cell.settings["wait_time_seconds"]) if is_deadlocked else 0
+    options: dict[str, Level] = {name: cell.settings[name] for name in OPTIONS if cell.settings[name] != usual[name]}
+    if load is not None and load.packages:
+        raise UsageError(
+            f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a package; put what it needs into the locustfile and run it again"
+        )
+    variables = {
+        "REPRO_QUEUE": "reproduce",
+        **{f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)},
+    }
+    environ = {name: value for name, value in cell.environ.items() if value != ""}
+    return Recipe(
+        title=trial.hang.cause_text.partition(". ")[0]
+        if trial.hang and trial.hang.cause
+        else trial.reason.partition(". ")[0],
+        python=".".join(trial.python.split(".")[:2]),
+        pins={name: version for name, version in trial.versions.items() if name != "pip"},
+        client=str(cell.settings["client"]),
+        launch=str(cell.settings["launch"]),
+        import_order=str(cell.settings["import_order"]),
+        options=options,
+        users=int(cell.settings["users"]),
+        seconds=max(float(cell.settings["seconds"]), 2 * stall + 2 if stall else 0),
+        grace=limits.stop_grace_s,
+        stall=stall,
+        think_time=float(cell.settings["think_time"]),
+        wait_time_seconds=int(cell.settings["wait_time_seconds"]),
+        source=load.source if load else "",
+        modules=load.modules if load else {},
+        variables={**(variables if load else {}), **environ},
+    )
+
+
+class Workshop:
+    """Runs recipes: ``render`` makes the file's text, ``say`` takes a line for people about what is under way."""
+
+    def __init__(self, *, render: Callable[[Recipe], str], say: Callable[[str], None]) -> None:
+        self._render = render
+        self._say = say
+        self._cache = EnvironmentCache()
+
+    def reduce(self, recipe: Recipe, *, explicit: Collection[str]) -> Recipe:
+        """The smallest recipe that still hangs; each step is tried in a cached environment."""
+        return reduced(
+            recipe,
+            explicit=explicit,
+            hangs=lambda one: any(outcome is ExportOutcome.HANG for outcome in self._outcomes(one)),
+            hangs_surely=lambda one: all(outcome is ExportOutcome.HANG for outcome in self._outcomes(one)),
+            say=lambda text: self._say(f"trying {text}"),
+        )
+
+    def prove(self, recipe: Recipe, folder: Path, *, runs: int) -> Exported:
+        """The file in ``folder``, run so many times as its reader will: by uv, in a fresh environment."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE
+        text = self._render(recipe)
+        path.write_text(text, "utf-8")
+        python = interpreters.find(recipe.python).path
+        proof = []
+        with tempfile.TemporaryDirectory(prefix="repro-") as cache:
+            variables = {**os.environ, "UV_CACHE_DIR": cache, "UV_PYTHON_DOWNLOADS": "never"} if runs else {}
+            for number in range(1, runs + 1):
+                self._say(f"proof {number} of {runs}")
+                argv = [
+                    uv.find_uv_bin(),
+                    "run",
+                    "--quiet",
+                    "--no-project",
+                    "--python",
+                    str(python),
+                    "--script",
+                    FILE,  # as its reader types it, from its folder
+                ]
+                proof.append(_run(argv, folder, env=variables))
+        return Exported(folder=folder, lines=text.count("\n"), proof=tuple(proof))
+
+    def _outcomes(self, recipe: Recipe) -> Iterator[ExportOutcome]:
+        """What so many runs of the file come to as are needed to be sure; one that fails has no second."""
+        try:
+            spec = EnvironmentSpec(python=recipe.python, pins=recipe.pins)
+            environment = self._cache.ensure(spec)
+        except UntestableError:
+            yield ExportOutcome.BROKEN
+            return
+        with tempfile.TemporaryDirectory(prefix="repro-") as name:
+            path = Path(name) / FILE
+            path.write_text(self._render(recipe), "utf-8")
+            for _ in range(TRIES_TO_BE_SURE):
+                outcome = _run([str(environment.interpreter), str(path)], Path(name), env=dict(os.environ)).outcome
+                yield outcome
+                if outcome is ExportOutcome.BROKEN:
+                    return
+
+
+def _run(argv: list[str], folder: Path, *, env: Mapping[str, str]) -> Attempt:
+    began = time.monotonic()
+    done = door.run(argv, env=env, cwd=folder, limit_s=RUN_LIMIT_S, mark="export")
+    outcome = {1: ExportOutcome.HANG, 0: ExportOutcome.CLEAN}.get(done.returncode, ExportOutcome.BROKEN)
+    if outcome is ExportOutcome.HANG and "HANG:" not in done.stdout:
+        outcome = ExportOutcome.BROKEN  # an exit code of 1 is Python's own for an error, too
+    return Attempt(outcome, time.monotonic() - began, done.stdout + done.stderr)

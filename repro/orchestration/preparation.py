@@ -1,0 +1,115 @@
+"""From what was typed to a plan: the experiment, its scenario, what the command line changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from repro.core.experiment.file import ScenarioInfo, override, parse, with_trials, without
+from repro.core.experiment.plan import make_plan
+from repro.errors import UsageError
+from repro.model import Plan
+from repro.world.environments import interpreters
+from repro.world.shipped.scenarios import (
+    DEFAULT,
+    Scenario,
+    Source,
+    find_experiment,
+    inputs_of,
+    of_locustfile,
+    scenario_for,
+    unread_settings,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it."""
+
+    experiment: str | None = None
+    overrides: Sequence[str] = ()
+    trials: int | None = None
+    locustfile: Path | None = None
+    python: Path | None = None
+    backends: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A plan, where it comes from, its scenario, and what must be said about it."""
+
+    plan: Plan
+    source: Source
+    scenario: Scenario
+    notices: tuple[str, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The digests of the files that it is made of, as they are now."""
+        return inputs_of(self.source, self.scenario)
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """The plan for a request.
+
+    Raises:
+        UsageError, ExperimentError: it cannot be used; one sentence with the next step.
+    """
+    source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
+    scenario = scenario_for(source)
+    experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
+    unread: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
+    if request.locustfile is not None:
+        scenario = _own(of_locustfile(request.locustfile), scenario.info)
+        unread = unread_settings(scenario.locustfile)
+        if left_out := unread & set(experiment.factors):
+            experiment = without(experiment, left_out)
+            notices = (
+                f"{request.locustfile} does not read REPRO_<NAME> of these factors of the experiment, so they are left out: "
+                + ", ".join(sorted(left_out)),
+            )
+    assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
+    experiment = override(experiment, assignments, scenario.info)
+    if request.trials is not None:
+        experiment = with_trials(experiment, request.trials)
+    if idle := unread & experiment.explicit:
+        notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
+    interpreter = _interpreter(request.python)
+    planned = make_plan(experiment, scenario.info, interpreter=interpreter)
+    if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
+        _check_has_locust(interpreter)
+    return Prepared(plan=planned.plan, source=source, scenario=scenario, notices=(*notices, *planned.notices))
+
+
+def _variables(names: Collection[str]) -> str:
+    return ", ".join(f"REPRO_{name.upper()}" for name in sorted(names))
+
+
+def _own(scenario: Scenario, replaced: ScenarioInfo) -> Scenario:
+    """A user's own file may read the replaced scenario's own settings: they stay known."""
+    return replace(scenario, info=replace(scenario.info, own=replaced.own))
+
+
+def _interpreter(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    if path.is_dir() and (path / "bin" / "python").exists():
+        path = path / "bin" / "python"
+    if not path.exists():
+        raise UsageError(
+            f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
+        )
+    return Path(
+        path.absolute()
+    )  # not resolved: a virtual environment's interpreter is a link, and its place says which
+
+
+def _check_has_locust(interpreter: Path) -> None:
+    _, packages = interpreters.inspect(interpreter)
+    if "locust" not in {name.lower() for name in packages}:
+        raise UsageError(
+            f"--python {interpreter}: there is no Locust in this environment; give one that has it, or add "
+            "--set launch=script for a file that is no Locust test"
+        )

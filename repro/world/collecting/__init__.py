@@ -1,0 +1,1 @@
+"""Evidence of a running cell, from the cheapest look to the dearest."""

@@ -1,0 +1,104 @@
+"""What the kernel says of a process: its state, what its threads sleep in, processor time, sockets and their queues."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from repro.core.hang.standing import KernelThread, KernelWait
+from repro.world.collecting.sockets import PROC, sockets_of
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_FUTEX_LIMIT = 4
+"""Where ``/proc/PID/task/TID/syscall`` has the address of a futex's time limit: the number first, then six arguments."""
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """A machine's numbers of system calls: ``futex``, and those that wait for a child."""
+
+    futex: int
+    waits: frozenset[int]
+
+
+_CALLS = {
+    "x86_64": _Calls(futex=202, waits=frozenset({61, 247})),
+    "aarch64": _Calls(futex=98, waits=frozenset({260, 95})),
+}
+_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "uninterruptible sleep",
+    "T": "stopped",
+    "t": "stopped by a debugger",
+    "Z": "zombie",
+    "X": "dead",
+    "I": "idle",
+}
+
+
+def look(pid: int) -> dict[str, object]:
+    """The process, its threads and its sockets, ready to be written as JSON.
+
+    Raises:
+        OSError: the process is gone, or this system has no ``/proc``.
+    """
+    home = PROC / str(pid)
+    return {
+        "pid": pid,
+        **_task(home),
+        "threads": [_task(task) for task in sorted((home / "task").iterdir(), key=lambda path: int(path.name))],
+        "sockets": [asdict(socket) for socket in sockets_of(pid)],
+    }
+
+
+def threads_of(pid: int, *, left_out: int = 0) -> tuple[KernelThread, ...]:
+    """What each thread of a process waits in, the one numbered ``left_out`` aside; none where the system does not tell."""
+    try:
+        tasks = sorted((PROC / str(pid) / "task").iterdir(), key=lambda path: int(path.name))
+    except OSError:
+        return ()
+    return tuple(
+        KernelThread(tid=int(task.name), is_main=int(task.name) == pid, wait=_wait_of(task))
+        for task in tasks
+        if int(task.name) != left_out
+    )
+
+
+def _wait_of(task: Path) -> KernelWait:
+    """By the call that it is in; where that is not readable by the kernel's function, which knows no time limits."""
+    call = _read(task / "syscall").split()
+    if call[:1] == ["running"]:
+        return KernelWait.RUNNING
+    numbers = _CALLS.get(os.uname().machine)
+    if numbers is None or not call or not call[0].isdigit():
+        return KernelWait.CHILD if _read(task / "wchan") == "do_wait" else KernelWait.OTHER
+    number = int(call[0])
+    if number == numbers.futex:
+        limit = int(call[_FUTEX_LIMIT], 16)
+        return KernelWait.LOCK if limit == 0 else KernelWait.OTHER
+    return KernelWait.CHILD if number in numbers.waits else KernelWait.OTHER
+
+
+def _task(home: Path) -> dict[str, object]:
+    """The fields of ``stat`` behind the name, which may itself hold blanks and brackets."""
+    text = (home / "stat").read_text("utf-8", "replace")
+    fields = text[text.rindex(")") + 2 :].split()
+    user, system = int(fields[11]), int(fields[12])
+    return {
+        "tid": int(home.name),
+        "name": text[text.index("(") + 1 : text.rindex(")")],
+        "state": _STATES.get(fields[0], fields[0]),
+        "wchan": _read(home / "wchan"),
+        "syscall": _read(home / "syscall"),
+        "cpu_s": round((user + system) / _TICKS, 2),
+    }
+
+
+def _read(path: Path) -> str:
+    """The file's text, or why it cannot be read: some of these need privileges."""
+    try:
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        return f"not readable: {error.strerror}"

@@ -1,0 +1,210 @@
+"""The ladder of evidence: what can be learned of a process that hangs, in order, each rung with its own limit.
+
+    flight record            always there: a mapped file, read whatever state the process is in
+    greenlets, event loop    the agent in a callback of the hub: silent when the loop stands
+    greenlets, native thread the agent's own thread: silent when the GIL is held
+    faulthandler             a signal handler in C: prints the threads' frames even then
+    debugger                 py-spy or pystack by ptrace: C frames too, where ptrace is allowed
+    kernel                   /proc: state, wchan, processor time, sockets with their queues; Linux
+
+Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from repro.errors import ProcessError
+from repro.model import Rung
+from repro.world.collecting import kernel, ptrace
+
+TOTAL_S = 4.8
+POLL_S = 0.02
+SETTLE_S = 0.06
+"""Seconds for which a file no longer grows before it is taken for whole."""
+
+
+class RungName(StrEnum):
+    """The rungs in the order of the climb."""
+
+    FLIGHT = "flight record"
+    LOOP = "greenlets, event loop"
+    THREAD = "greenlets, native thread"
+    FAULTHANDLER = "faulthandler"
+    DEBUGGER = "debugger"
+    KERNEL = "kernel"
+
+
+LIMITS_S = {
+    RungName.FLIGHT: 0.1,
+    RungName.LOOP: 1.2,
+    RungName.THREAD: 1.0,
+    RungName.FAULTHANDLER: 0.4,
+    RungName.DEBUGGER: 1.8,
+    RungName.KERNEL: 0.3,
+}
+"""Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
+
+SILENT_LIMIT_S = 0.3
+"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but hardly waited for."""
+NEEDLESS_LIMIT_S = 0.6
+"""Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls without a
+pause hardly ever lets it run."""
+
+ALL = tuple(RungName)
+Asker = Callable[[float], Path | None]
+"""Puts the question, waits for so many seconds, and gives the file of the answer, or None."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A process to learn of, and the ways to ask it.
+
+    ``send_signal`` sends the signal on which the agent registered ``faulthandler``, which writes to
+    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat. ``failure`` says why the last
+    question was answered by nothing, "" when it was not.
+    """
+
+    pid: int
+    flight_record: Path | None
+    ask_loop: Asker
+    ask_thread: Asker
+    send_signal: Callable[[], None]
+    faulthandler_file: Path
+    silent: frozenset[RungName] = frozenset()
+    failure: Callable[[], str] = lambda: ""
+
+
+def climb(
+    target: Target,
+    *,
+    folder: Path,
+    rungs: Sequence[RungName] = ALL,
+    on_rung: Callable[[Rung], None] | None = None,
+) -> tuple[Rung, ...]:
+    """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are named relative to ``folder``."""
+    deadline = time.monotonic() + TOTAL_S
+    result: list[Rung] = []
+    for name in rungs:
+        own_s = SILENT_LIMIT_S if name in target.silent else LIMITS_S[name]
+        if name is RungName.THREAD and any(rung.answered for rung in result if rung.name == RungName.LOOP):
+            own_s = min(own_s, NEEDLESS_LIMIT_S)
+        limit_s = max(0.05, min(own_s, deadline - time.monotonic()))
+        result.append(_rung(name, target, folder=folder, limit_s=limit_s))
+        if on_rung is not None:
+            on_rung(result[-1])
+    return tuple(result)
+
+
+def climb_all(targets: Sequence[Target], *, folder: Path, rungs: Sequence[RungName] = ALL) -> tuple[Rung, ...]:
+    """Climb for all processes of a trial at once; with several, a rung's name says whose it is."""
+    if not targets:
+        return ()
+    with ThreadPoolExecutor(len(targets)) as pool:
+        found = list(pool.map(lambda target: climb(target, folder=folder, rungs=rungs), targets))
+    if len(targets) == 1:
+        return found[0]
+    return tuple(
+        Rung(
+            name=f"{rung.name}, process {target.pid}",
+            answered=rung.answered,
+            seconds=rung.seconds,
+            file=rung.file,
+            refusal=rung.refusal,
+        )
+        for target, rungs_ in zip(targets, found, strict=True)
+        for rung in rungs_
+    )
+
+
+def _rung(name: RungName, target: Target, *, folder: Path, limit_s: float) -> Rung:
+    began = time.monotonic()
+    try:
+        answer: Path | str = _ASK[name](target, folder, limit_s)
+    except (OSError, ProcessError, ValueError) as error:
+        answer = f"{type(error).__name__}: {error}"
+    seconds = round(time.monotonic() - began, 3)
+    if isinstance(answer, str):
+        return Rung(name=name.value, answered=False, seconds=seconds, refusal=answer)
+    file = str(answer.relative_to(folder)) if answer.is_relative_to(folder) else str(answer)
+    return Rung(name=name.value, answered=True, seconds=seconds, file=file)
+
+
+def _flight(target: Target, _folder: Path, _limit_s: float) -> Path | str:
+    if target.flight_record is None or not target.flight_record.exists():
+        return "the process has opened no flight record: it ended, or hangs, before the agent was set up"
+    return target.flight_record
+
+
+def _loop(target: Target, _folder: Path, limit_s: float) -> Path | str:
+    return (
+        target.ask_loop(limit_s)
+        or target.failure()
+        or f"the event loop did not answer within {limit_s:g} s: it does not turn, or was never started"
+    )
+
+
+def _thread(target: Target, _folder: Path, limit_s: float) -> Path | str:
+    return (
+        target.ask_thread(limit_s)
+        or target.failure()
+        or f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held or hardly ever free, or the process has ended"
+    )
+
+
+def _faulthandler(target: Target, _folder: Path, limit_s: float) -> Path | str:
+    path = target.faulthandler_file
+    if not path.exists():
+        return "the agent has registered no faulthandler in this process"  # its signal would end the process
+    before = path.stat().st_size
+    target.send_signal()
+    if _wait_for_growth(path, before, limit_s=limit_s):
+        return path
+    return f"faulthandler wrote nothing within {limit_s:g} s: the signal is blocked, or the process has ended"
+
+
+def _debugger(target: Target, folder: Path, limit_s: float) -> Path | str:
+    answer = ptrace.look(target.pid, limit_s=limit_s)
+    if answer.refusal:
+        return answer.refusal
+    path = folder / f"debugger-{target.pid}.{'json' if answer.is_json else 'txt'}"
+    path.write_text(answer.text, "utf-8")
+    return path
+
+
+def _kernel(target: Target, folder: Path, _limit_s: float) -> Path | str:
+    if sys.platform != "linux":
+        return f"there is no /proc on {sys.platform}: run on Linux to see the state of threads and sockets"
+    path = folder / f"kernel-{target.pid}.json"
+    path.write_text(json.dumps(kernel.look(target.pid), indent=1), "utf-8")
+    return path
+
+
+def _wait_for_growth(path: Path, before: int, *, limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    size, since = before, time.monotonic()
+    while time.monotonic() < deadline:
+        now = path.stat().st_size
+        if now != size:
+            size, since = now, time.monotonic()
+        elif size > before and time.monotonic() - since >= SETTLE_S:
+            return True
+        time.sleep(POLL_S)
+    return size > before
+
+
+_ASK: dict[RungName, Callable[[Target, Path, float], Path | str]] = {
+    RungName.FLIGHT: _flight,
+    RungName.LOOP: _loop,
+    RungName.THREAD: _thread,
+    RungName.FAULTHANDLER: _faulthandler,
+    RungName.DEBUGGER: _debugger,
+    RungName.KERNEL: _kernel,
+}

@@ -1,0 +1,199 @@
+"""The packages of an environment as people keep them: a requirements file, ``pip freeze``, a lock file, an interpreter."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import Marker, default_environment
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from repro.errors import UnreachableError, UntestableError, UsageError
+from repro.model import EnvironmentSpec
+from repro.world.environments import cache, interpreters
+
+INSTALLERS = frozenset({"pip", "wheel", "uv"})
+"""They make environments, and no test imports them."""
+
+_NOT_FROM_INDEX = re.compile(r"^\s*(?:-e\b|--editable\b|(?:git|hg|svn|bzr)\+|[\w.\[\],-]+\s*@|\.{0,2}/|file:)")
+_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*")
+_OTHER_FILE = re.compile(r"^\s*(?P<option>-r|--requirement|-c|--constraint)[\s=]+(?P<path>\S+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pins:
+    """What an environment is made of: versions by normalised name, its Python (``3.11``) where it is known.
+
+    ``left_out`` names what does not come from an index (a folder, a repository) and so cannot be installed in a cell.
+    """
+
+    versions: Mapping[str, str]
+    python: str = ""
+    left_out: tuple[str, ...] = field(default=())
+
+
+def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None = None) -> Pins:
+    """The packages of ``source``; a requirements file is resolved for ``python``, whose markers count in lock files too.
+
+    ``hints`` are versions for packages that a requirements file says nothing of.
+
+    Raises:
+        UsageError: there is nothing there, or it is not such a file; one sentence with the next step.
+    """
+    if source.is_dir() and (source / "bin" / "python").exists():
+        source = source / "bin" / "python"
+    if not source.is_file():
+        raise UsageError(
+            f"{source}: give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter such as .venv/bin/python;"
+            " there is none"
+        )
+    if os.access(source, os.X_OK) and source.name.startswith("python"):
+        return _of_interpreter(source)
+    if source.suffix in {".toml", ".lock"}:
+        return _of_lock(source, python)
+    return _of_requirements(source, python, hints or {})
+
+
+def _of_interpreter(path: Path) -> Pins:
+    version, packages = interpreters.inspect(path)
+    return Pins(versions=_usable(packages.items()), python=minor(version))
+
+
+def minor(version: str) -> str:
+    """``3.11`` of ``3.11.7``."""
+    return ".".join(version.split(".")[:2])
+
+
+def _usable(packages: Iterable[tuple[str, str]]) -> dict[str, str]:
+    named = {str(canonicalize_name(name)): version for name, version in packages}
+    return {name: version for name, version in sorted(named.items()) if name not in INSTALLERS}
+
+
+# Requirements
+
+
+def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as text ({error}); give a requirements file or a lock file") from error
+    left_out = tuple(line.strip() for line in lines if _NOT_FROM_INDEX.match(line))
+    named = {canonicalize_name(found[0]) for line in lines if (found := _NAME.match(line))}
+    limits = tuple(f"{name}=={version}" for name, version in hints.items() if name not in named)
+    kept = [_with_whole_path(line, path.parent) for line in lines if not _NOT_FROM_INDEX.match(line)]
+    with tempfile.TemporaryDirectory(prefix="repro-") as folder:
+        file = Path(folder) / "requirements.in"
+        file.write_text("\n".join(kept), "utf-8")
+        try:
+            versions = cache.resolve_file(file, EnvironmentSpec(python=python, constraints=limits))
+        except UnreachableError:
+            raise
+        except UntestableError as error:
+            raise UsageError(f"{path} cannot be resolved; correct it. {error}") from error
+    return Pins(versions=_usable(versions.items()), left_out=left_out)
+
+
+def _with_whole_path(line: str, folder: Path) -> str:
+    """A line that names another file, which is relative to this one, still finding it from elsewhere."""
+    found = _OTHER_FILE.match(line)
+    return f"{found['option']} {(folder / found['path']).resolve()}" if found else line
+
+
+# Lock files
+
+
+def _of_lock(path: Path, python: str) -> Pins:
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is no lock file that can be read: {error}; give a uv.lock or a pylock.toml"
+        ) from error
+    around = _markers_for(python)
+    try:
+        if "lock-version" in data:
+            return _of_pylock(data, around)
+        if "package" in data and "requires-python" in data:
+            return _of_uv_lock(data, around)
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is a lock file of another shape ({error!r}); export it as requirements") from error
+    raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
+
+
+def _markers_for(python: str) -> dict[str, str]:
+    """What markers are judged by: this machine with the cell's interpreter."""
+    version = interpreters.find(python).version
+    around = {key: str(value) for key, value in default_environment().items()}
+    return {
+        **around,
+        "python_full_version": version,
+        "python_version": minor(version),
+        "implementation_version": version,
+    }
+
+
+def _applies(marker: str | None, around: Mapping[str, str]) -> bool:
+    return marker is None or Marker(marker).evaluate({**around, "extra": ""}, "lock_file")
+
+
+def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
+    packages = [one for one in data["packages"] if _applies(one.get("marker"), around)]
+    from_index = [one for one in packages if "version" in one and not {"vcs", "directory", "archive"} & one.keys()]
+    left_out = tuple(str(one["name"]) for one in packages if one not in from_index)
+    return Pins(versions=_usable((one["name"], one["version"]) for one in from_index), left_out=left_out)
+
+
+def _of_uv_lock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
+    """What ``uv sync`` would install: from the project's own packages along their dependencies, the dev group included."""
+    packages: Sequence[Mapping[str, Any]] = data["package"]
+    own = [one for one in packages if {"virtual", "editable", "directory"} & one["source"].keys()]
+    versions: dict[str, str] = {}
+    left_out: list[str] = []
+    todo: list[tuple[Mapping[str, Any], frozenset[str]]] = [(one, frozenset()) for one in own]
+    done: set[tuple[str, str, frozenset[str]]] = set()
+    while todo:
+        package, extras = todo.pop()
+        key = (package["name"], package.get("version", ""), extras)
+        if key in done:
+            continue
+        done.add(key)
+        if "registry" in package["source"]:
+            versions[package["name"]] = package["version"]
+        elif package not in own:
+            left_out.append(package["name"])
+        wanted = [*package.get("dependencies", ()), *package.get("dev-dependencies", {}).get("dev", ())]
+        for extra in sorted(extras):
+            wanted += package.get("optional-dependencies", {}).get(extra, ())
+        todo += [
+            (_find(packages, dependency, around), frozenset(dependency.get("extra", ())))
+            for dependency in wanted
+            if _applies(dependency.get("marker"), around)
+        ]
+    return Pins(versions=_usable(versions.items()), left_out=tuple(left_out))
+
+
+def _find(
+    packages: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], around: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """The package that a dependency means: by its version where it gives one, else the newest that applies here."""
+    fitting = [
+        one
+        for one in packages
+        if one["name"] == wanted["name"]
+        and wanted.get("version", one.get("version")) == one.get("version")
+        and _any_applies(one.get("resolution-markers", ()), around)
+    ]
+    if not fitting:
+        raise KeyError(wanted["name"])
+    return max(fitting, key=lambda one: Version(one.get("version", "0")))
+
+
+def _any_applies(markers: Sequence[str], around: Mapping[str, str]) -> bool:
+    return not markers or any(_applies(marker, around) for marker in markers)

@@ -1,0 +1,342 @@
+"""The one door to other processes: starts them, sees the whole of what they became, and ends it.
+
+Why every process that is started here
+  * gets a session of its own: a Ctrl-C for this program must not reach a cell before its evidence is kept;
+  * has no standard input: a cell that reads it would wait for the user;
+  * writes to files and not to pipes: a full pipe stops a chatty cell, and a grandchild that holds a pipe's end makes
+    its reader wait although the process itself is long gone;
+  * carries ``REPRO_MARK`` in its environment: a grandchild that calls ``setsid`` leaves session and group, not this;
+  * leaves its orphans to this program (``orphans.py``): one that empties its environment, too, is found and ended.
+
+Marks are paths, ``<program>/<run>/<trial>``: ending a mark ends all below it. The warden (``warden.py``) ends the
+program's own mark when this program dies without having tidied up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from repro.errors import ProcessError
+from repro.world.processes import marks, orphans
+
+END_LIMIT_S = 5.0
+"""Seconds within which killed processes must be gone before that is a loud error."""
+
+POLL_S = 0.02
+
+_PROGRAM = f"repro-{os.getpid()}-{secrets.token_hex(4)}"
+_TRIAL = "trial-"
+"""How the marks of cells begin: of all that is started here, they alone run programs that may leave anything behind."""
+_live: set[Child] = set()
+_live_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Output:
+    """The files that take a process's two outputs."""
+
+    stdout: Path
+    stderr: Path
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A short helper's result: its exit code (negative for a signal) and what it wrote, decoded leniently."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def program_mark() -> str:
+    """The mark above all marks of this program."""
+    return _PROGRAM
+
+
+class Child:
+    """A process that this program started, together with all that it started in its turn."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], *, mark: str, places: Sequence[Path] = ()) -> None:
+        self._popen = popen
+        self._mark = mark
+        self._places = places
+        self._born = time.time()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the leader, which is the id of its session too."""
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The leader's exit code, negative for a signal; None while it lives."""
+        return self._popen.returncode
+
+    def poll(self) -> int | None:
+        """The leader's exit code, looked up now; orphans that have ended are waited for, too."""
+        orphans.adopted()
+        return self._popen.poll()
+
+    def wait(self, limit_s: float) -> int:
+        """The leader's exit code, waited for.
+
+        Raises:
+            ProcessError: it still lives after ``limit_s`` seconds.
+        """
+        try:
+            return self._popen.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise ProcessError(f"process {self.pid} still runs after {limit_s:g} s") from None
+
+    def tree(self) -> tuple[int, ...]:
+        """The ids of all living processes of this child, the leader first; those that left its session too."""
+        return tuple(sorted((process.pid for process in self._family()), key=lambda pid: (pid != self.pid, pid)))
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the leader; one that is gone is no error."""
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.send_signal(signum)
+
+    def signal_one(self, pid: int, signum: int) -> None:
+        """Send a signal to one process of the tree; one that is gone, or is not of the tree, is left alone."""
+        if pid in self.tree():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+
+    def end(self, grace_s: float = 0.0) -> None:
+        """End the whole tree: SIGTERM and a wait when there is a grace (seconds), then SIGKILL.
+
+        Raises:
+            ProcessError: something of it survives a SIGKILL for ``END_LIMIT_S``.
+        """
+        if grace_s > 0:
+            _send(self._family(), signal.SIGTERM)
+            _wait_until(lambda: not self._family(), limit_s=grace_s)
+        try:
+            _kill(self._family)
+        finally:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(END_LIMIT_S)
+            with _live_lock:
+                _live.discard(self)
+            if self._popen.returncode is not None:
+                orphans.forget_own(self.pid)
+
+    def _family(self) -> list[psutil.Process]:
+        self._popen.poll()
+        found = {process.pid: process for process in marks.marked(self._mark)}
+        with contextlib.suppress(psutil.Error):
+            leader = psutil.Process(self.pid)
+            if self._popen.returncode is None:
+                found |= {process.pid: process for process in (leader, *leader.children(recursive=True))}
+        found |= {process.pid: process for process in orphans.with_offspring(self._orphans())}
+        return [process for process in found.values() if marks.is_running(process)]
+
+    def _orphans(self) -> list[psutil.Process]:
+        """The adopted ones that are of this child: those that show it, and with no other cell beside it all that were born since."""
+        found = [
+            process for process in orphans.adopted() if not marks.mark_of(process) and self._is_older_than(process)
+        ]
+        if not self._has_rivals():
+            return found
+        return [process for process in found if orphans.is_inside(process, self._places)]
+
+    def _is_older_than(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return bool(process.create_time() >= self._born - 1.0)  # the kernel counts in ticks from its own start
+        return False
+
+    def _has_rivals(self) -> bool:
+        """Whether another cell runs that may have left an orphan; what stands before this one has the same mark."""
+        with _live_lock:
+            others = [child._mark for child in _live if child is not self]  # noqa: SLF001  # of this class
+        return any(mark.startswith(f"{_PROGRAM}/{_TRIAL}") and not mark.startswith(self._mark) for mark in others)
+
+
+def start(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    output: Output,
+    mark: str,
+    stdin: int | None = None,
+) -> Child:
+    """Start a process in a session of its own, with exactly ``env`` and its mark; its output goes to files.
+
+    ``mark`` is a path below the program's own, ``run-1/trial-7``. ``stdin`` is a descriptor to read from; nothing
+    when left out.
+
+    Raises:
+        ProcessError: the program cannot be executed or a file cannot be written.
+    """
+    try:
+        with output.stdout.open("ab") as stdout, output.stderr.open("ab") as stderr:
+            places = (cwd.resolve(), output.stdout.resolve(), output.stderr.resolve())
+            return _launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), mark=mark, places=places)
+    except OSError as error:
+        raise _unstartable(argv, error) from error
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    limit_s: float,
+    mark: str = "helper",
+) -> Completed:
+    """Run a short helper to its end; ``env`` left out is this program's own (an installer needs the user's settings).
+
+    Raises:
+        ProcessError: it cannot be started, or takes longer than ``limit_s`` seconds (its tree is ended first).
+    """
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        whole_env = os.environ if env is None else env
+        try:
+            child = _launch(
+                argv, env=whole_env, cwd=cwd, streams=(None, stdout, stderr), mark=f"{mark}-{secrets.token_hex(4)}"
+            )
+        except OSError as error:
+            raise _unstartable(argv, error) from error
+        try:
+            returncode = child.wait(limit_s)
+        except ProcessError:
+            raise ProcessError(
+                f"{' '.join(map(str, argv[:3]))} … took longer than {limit_s:g} s and was ended"
+            ) from None
+        finally:
+            child.end()
+        return Completed(returncode, _read(stdout), _read(stderr))
+
+
+def end_marked(mark: str) -> int:
+    """End every process below ``mark``, and say how many there were.
+
+    Raises:
+        ProcessError: one survives.
+    """
+    whole_mark = f"{_PROGRAM}/{mark}"
+    found = marks.marked(whole_mark)
+    _kill(lambda: marks.marked(whole_mark))
+    return len(found)
+
+
+def end_all() -> None:
+    """End everything that this program started and has not ended yet; for the way out, so it raises nothing."""
+    with _live_lock:
+        children = list(_live)
+    for child in children:
+        with contextlib.suppress(ProcessError):
+            child.end()
+    with contextlib.suppress(ProcessError):
+        _kill(_strays)
+
+
+def _strays() -> list[psutil.Process]:
+    """The orphans of cells that have been ended, whosever they were."""
+    return [process for process in orphans.with_offspring(orphans.adopted()) if marks.is_running(process)]
+
+
+@contextlib.contextmanager
+def warded(*folders: Path) -> Iterator[None]:
+    """A warden stands by meanwhile: dies this program, even by ``kill -9``, all its processes and ``folders`` go too.
+
+    The warden is a process in a session of its own that reads a pipe which only this program holds open: its end of
+    file is the news, whatever the reason.
+    """
+    receiver, sender = os.pipe()
+    script = Path(__file__).with_name("warden.py")
+    with orphans.starting:
+        warden = subprocess.Popen(
+            [sys.executable, "-P", str(script), _PROGRAM, *map(str, folders)],
+            stdin=receiver,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        orphans.note_own(warden.pid)
+    os.close(receiver)
+    try:
+        yield
+    finally:
+        os.close(sender)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            warden.wait(END_LIMIT_S * 2)
+
+
+def _launch(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None,
+    streams: tuple[int | None, IO[bytes], IO[bytes]],
+    mark: str,
+    places: Sequence[Path] = (),
+) -> Child:
+    whole_mark = f"{_PROGRAM}/{mark}"
+    stdin, stdout, stderr = streams
+    orphans.adopt()
+    with orphans.starting:
+        popen = subprocess.Popen(
+            [str(part) for part in argv],
+            env={**env, marks.VARIABLE: whole_mark},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        orphans.note_own(popen.pid)
+    child = Child(popen, mark=whole_mark, places=places)
+    with _live_lock:
+        _live.add(child)
+    return child
+
+
+def _unstartable(argv: Sequence[str | Path], error: OSError) -> ProcessError:
+    return ProcessError(f"cannot start {argv[0]}: {error.strerror or error}; check that it exists and can run")
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode("utf-8", "replace")
+
+
+def _kill(family: marks.Finder) -> None:
+    """SIGKILL until nothing is found any more: a process may fork while its parent is being killed."""
+    deadline = time.monotonic() + END_LIMIT_S
+    while found := family():
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(process.pid) for process in found)
+            raise ProcessError(
+                f"processes {pids} survive a SIGKILL; look at them with `ps -o pid,stat,wchan -p {pids}`"
+            )
+        _send(found, signal.SIGKILL)
+        time.sleep(POLL_S)
+
+
+def _send(processes: Iterable[psutil.Process], signum: int) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(signum)
+
+
+def _wait_until(condition: Callable[[], bool], *, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(POLL_S)

@@ -1,0 +1,1 @@
+"""A run's folder: the store, its evidence, and the locustfile that was run."""

@@ -1,0 +1,481 @@
+"""A run's folder: the only door through which a run is written and read back.
+
+    <run>/
+      run.sqlite               the plan, and a row a trial; a commit after every trial
+      run.lock                 held by the program that writes this run
+      evidence/<cell>-<n>/     what was kept of trial n of a cell
+      load/                    the locustfile as it was (see ``kept_locustfile.py``)
+
+One SQLite file in WAL mode: a program that is killed loses at most the trials that were under way, and a report can
+be made while the run goes on. Whoever writes holds ``run.lock``, so that two programs never number trials alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from repro.core.matrix.cells import cell_verdict, rate_of
+from repro.errors import MissingRunError, StoreError
+from repro.model import Cell, CellResult, Plan, StoredRun, Trial, Verdict
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+FILE = "run.sqlite"
+MAKING = "run.sqlite.making"
+LOCK = "run.lock"
+EVIDENCE = "evidence"
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x72657072
+"""``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
+BUSY_S = 10.0
+LEAST_BYTES = 256 * 1024
+"""Free bytes below which a disk counts as full: a WAL and its index need as many."""
+_MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trials (
+    cell_id TEXT NOT NULL, number INTEGER NOT NULL, verdict TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (cell_id, number)
+);
+"""
+_UNFINISHED = {Verdict.INTERRUPTED, Verdict.ERROR}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """A line of the list of runs; ``problem`` says why one cannot be read, and ``started`` is then when its file was written."""
+
+    folder: Path
+    started: datetime
+    experiment: str = ""
+    cells: int = 0
+    trials: int = 0
+    hangs: int = 0
+    is_finished: bool = False
+    problem: str = ""
+
+
+class RunStore:
+    """A run that this program writes. Made by ``create_run`` and ``open_run``; used from one thread."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str]) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._lock = lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add_trial(self, trial: Trial) -> None:
+        """Keep a trial for good; one with the same cell and number is replaced.
+
+        Raises:
+            StoreError: the disk is full, or the file cannot be written.
+        """
+        evidence = _relative(trial.evidence, self.folder)
+        document = _to_json(dataclasses.replace(trial, evidence=evidence))
+        with _said(self.folder), self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
+                (trial.cell_id, trial.number, trial.verdict.value, document),
+            )
+
+    def drop_trial(self, cell_id: str, number: int) -> None:
+        """Forget a trial and its evidence."""
+        with _said(self.folder), self._connection:
+            self._connection.execute("DELETE FROM trials WHERE cell_id = ? AND number = ?", (cell_id, number))
+        shutil.rmtree(self.evidence_folder(cell_id, number), ignore_errors=True)
+
+    def finished_trials(self) -> tuple[Trial, ...]:
+        """The trials that a resumed run need not make again: all but the interrupted ones and this program's errors."""
+        return tuple(trial for trial in self._trials() if trial.verdict not in _UNFINISHED)
+
+    def evidence_folder(self, cell_id: str, number: int) -> Path:
+        """Where the evidence of a trial goes; it need not exist yet."""
+        return self.folder / EVIDENCE / f"{cell_id}-{number}"
+
+    def add_cell(self, cell: Cell) -> None:
+        """Add a cell that the plan did not foresee; one that is there is left."""
+        with _said(self.folder):
+            plan: Plan = _adapter(Plan).validate_json(_facts(self._connection)["plan"])
+        if cell.id not in {known.id for known in plan.cells}:
+            self._set("plan", _to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
+
+    def set_conclusion(self, text: str) -> None:
+        """Keep the conclusion in words."""
+        self._set("hangs_when", text)
+
+    def set_hunt(self, document: Mapping[str, object]) -> None:
+        """Keep the JSON document of a bisection or a blame."""
+        self._set("hunt", _to_json(document))
+
+    def keep_inputs(self, digests: Mapping[str, str]) -> None:
+        """Keep the digests of the files that the run is made of, by what each is called."""
+        self._set("inputs", _to_json(digests))
+
+    def inputs(self) -> dict[str, str] | None:
+        """Those digests; None for a run of a repro that did not keep any."""
+        with _said(self.folder):
+            text = _facts(self._connection).get("inputs")
+            return None if text is None else dict(json.loads(text))
+
+    def finish(self) -> None:
+        """Say that the run has come to its end."""
+        self._set("ended", datetime.now(UTC).isoformat())
+
+    def read(self) -> StoredRun:
+        """All that was stored so far."""
+        with _said(self.folder):
+            return _read(self._connection, self.folder)
+
+    def close(self) -> None:
+        """Let go of the run; what was added stays."""
+        with contextlib.suppress(sqlite3.Error):
+            # Without a WAL beside it the file can be read from a folder that is read-only; a reader may be in the way.
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+        self._connection.close()
+        self._lock.close()
+
+    def _trials(self) -> tuple[Trial, ...]:
+        with _said(self.folder):
+            return _read_trials(self._connection)
+
+    def _set(self, name: str, value: str) -> None:
+        with _said(self.folder), self._connection:
+            _set_fact(self._connection, name, value)
+
+
+def create_run(
+    folder: Path,
+    *,
+    plan: Plan,
+    command: str,
+    seed: int,
+    machine: Mapping[str, str],
+    tool_versions: Mapping[str, str],
+) -> RunStore:
+    """A new run in ``folder``, which is made.
+
+    Raises:
+        StoreError: there is a run already, or the folder cannot be written.
+    """
+    facts = {
+        "run_id": folder.resolve().name,
+        "plan": _to_json(plan),
+        "command": command,
+        "started": datetime.now(UTC).isoformat(),
+        "seed": str(seed),
+        "machine": json.dumps(dict(machine)),
+        "tool_versions": json.dumps(dict(tool_versions)),
+    }
+    with _said(folder):
+        (folder / EVIDENCE).mkdir(parents=True, exist_ok=True)
+        lock = _locked(folder)
+        if (folder / FILE).exists():
+            lock.close()
+            raise StoreError(f"{folder} holds a run already; go on with it by --resume, or choose another folder")
+        _make(folder / MAKING, facts)
+        (folder / MAKING).replace(folder / FILE)  # whole or not there at all, for whoever looks at the run meanwhile
+        return RunStore(folder, _connect(folder), lock)
+
+
+def _make(path: Path, facts: Mapping[str, str]) -> None:
+    path.unlink(missing_ok=True)  # of a program that was killed while it made one
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(_TABLES)
+        for name, value in facts.items():
+            _set_fact(connection, name, value)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def open_run(folder: Path) -> RunStore:
+    """The run in ``folder``, to be gone on with.
+
+    Raises:
+        StoreError: it is not a run, cannot be read, or another program is writing it.
+    """
+    with _said(folder):
+        with _reading(folder):
+            pass  # somebody else's file is left as it is: not even its journal is changed
+        lock = _locked(folder)
+        try:
+            connection = _connect(folder)
+            with connection:
+                connection.execute("DELETE FROM facts WHERE name = 'ended'")
+        except BaseException:
+            lock.close()
+            raise
+    return RunStore(folder, connection, lock)
+
+
+def read_run(folder: Path) -> StoredRun:
+    """The run in ``folder`` as far as it has come, without going on with it; also while another program writes it.
+
+    Raises:
+        StoreError: it is not a run, or cannot be read.
+    """
+    with _said(folder), _reading(folder) as connection:
+        return _read(connection, folder)
+
+
+def list_runs(root: Path) -> tuple[RunSummary, ...]:
+    """The runs under ``root``, the latest first; those that cannot be read are among them and say why."""
+    found = [_summary_of(file.parent) for file in (root.glob(f"*/{FILE}") if root.is_dir() else ())]
+    return tuple(sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True))
+
+
+def _summary_of(folder: Path) -> RunSummary:
+    try:
+        with _said(folder), _reading(folder) as connection:
+            return _summary(connection, folder)
+    except StoreError as error:
+        written = (folder / FILE).lstat().st_mtime
+        return RunSummary(folder=folder, started=datetime.fromtimestamp(written, UTC), problem=str(error))
+
+
+def find_run(name_or_path: str | None, root: Path) -> Path:
+    """The folder of a run by its name under ``root`` or its path; the latest when None.
+
+    Raises:
+        MissingRunError: there is none.
+        StoreError: the latest cannot be read; an older one is never taken in its place.
+    """
+    if name_or_path is None:
+        runs = list_runs(root)
+        if not runs:
+            raise MissingRunError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
+        if runs[0].problem:
+            older = next((run.folder for run in runs if not run.problem), None)
+            move = f"; to take an older run all the same, name it: {older}" if older else ""
+            raise StoreError(f"the latest run cannot be read: {runs[0].problem}{move}")
+        return runs[0].folder
+    for folder in (root / name_or_path, Path(name_or_path)):
+        if _is_file(folder / FILE):
+            return folder
+    folder = Path(name_or_path)
+    return folder.parent if folder.name == FILE and _is_file(folder) else _no_run(name_or_path, root)
+
+
+def _no_run(name: str, root: Path) -> Path:
+    raise MissingRunError(
+        f"{name} is not a run, neither under {root} nor as a path; `repro list runs` shows those that are"
+    )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a name that none can have is none.
+
+    Raises:
+        OSError: nobody can look.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            return False
+        raise
+
+
+def _check_is_there(folder: Path) -> None:
+    if not _is_file(folder / FILE):
+        raise MissingRunError(
+            f"{folder} is not a run: there is no {FILE} in it; `repro list runs` shows those that are"
+        )
+
+
+def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(f"{folder / FILE} was not written by repro; `repro list runs` shows those that are")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{folder / FILE} was written by a newer repro (schema {version}, this one reads up to {SCHEMA_VERSION});"
+            " upgrade repro to read it"
+        )
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(folder / FILE, timeout=BUSY_S)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(
+        "PRAGMA synchronous=NORMAL"
+    )  # in WAL this survives the program's death, which is what kills runs
+    return connection
+
+
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    _check_is_there(folder)
+    # Where nobody can write, nobody is writing either, and the index that WAL wants beside the file cannot be made; but
+    # what a killed program left in its WAL counts, and its index is there too.
+    is_all_there = not os.access(folder, os.W_OK) and not (folder / f"{FILE}-wal").exists()
+    mode = "immutable=1" if is_all_there else "mode=ro"
+    connection = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_S)
+    try:
+        _check_schema(connection, folder)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _locked(folder: Path) -> IO[str]:
+    lock = (folder / LOCK).open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StoreError(
+            f"another program is writing the run in {folder}; wait until it has ended, or choose another folder"
+        ) from error
+    return lock
+
+
+@contextlib.contextmanager
+def _said(folder: Path) -> Iterator[None]:
+    """What goes wrong with a run's folder, said in one sentence with the next step."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        is_full = _is_full(error, folder)
+        move = "free some space, then go on with --resume" if is_full else "see that the folder can be read and written"
+        raise StoreError(f"the run in {folder} cannot be read or written ({error}); {move}") from error
+    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreError(
+            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but make the run anew"
+        ) from error
+
+
+def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
+    """Whether it is the space that lacks, by the error's number and never by its text, which holds the user's paths."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # above it stands which call it was
+    return kind == sqlite3.SQLITE_FULL or (kind in _MAYBE_FULL and _has_no_space(folder))
+
+
+def _has_no_space(folder: Path) -> bool:
+    """Whether nothing can be written beside the run: SQLite calls that an I/O error when it is the WAL's index that is too large."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
+
+
+def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
+    facts = _facts(connection)
+    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
+    for trial in _read_trials(connection):
+        trials.setdefault(trial.cell_id, []).append(trial)
+    return StoredRun(
+        folder=folder,
+        run_id=facts["run_id"],
+        plan=plan,
+        command=facts["command"],
+        started=datetime.fromisoformat(facts["started"]),
+        ended=datetime.fromisoformat(facts["ended"]) if "ended" in facts else None,
+        seed=int(facts["seed"]),
+        machine=json.loads(facts["machine"]),
+        tool_versions=json.loads(facts["tool_versions"]),
+        cells=tuple(
+            CellResult(
+                cell=cell,
+                trials=tuple(trials[cell.id]),
+                verdict=cell_verdict([trial.verdict for trial in trials[cell.id]]),
+                rate=rate_of([trial.verdict for trial in trials[cell.id]]),
+            )
+            for cell in plan.cells
+        ),
+        hangs_when=facts.get("hangs_when", ""),
+        hunt=json.loads(facts["hunt"]) if "hunt" in facts else None,
+    )
+
+
+def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:
+    facts = _facts(connection)
+    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    counted = dict(connection.execute("SELECT verdict, count(*) FROM trials GROUP BY verdict").fetchall())
+    return RunSummary(
+        folder=folder,
+        experiment=plan.experiment,
+        started=datetime.fromisoformat(facts["started"]),
+        cells=len(plan.cells),
+        trials=sum(counted.values()),
+        hangs=counted.get(Verdict.HANG.value, 0),
+        is_finished="ended" in facts,
+    )
+
+
+def _read_trials(connection: sqlite3.Connection) -> tuple[Trial, ...]:
+    rows = connection.execute("SELECT document FROM trials ORDER BY cell_id, number")
+    adapter = _adapter(Trial)
+    return tuple(adapter.validate_json(document) for (document,) in rows)
+
+
+def _facts(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT name, value FROM facts").fetchall())
+
+
+def _set_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _encodable(value)))
+
+
+def _relative(evidence: str, folder: Path) -> str:
+    """An evidence folder as stored: relative to the run's, so that a run can be moved."""
+    path = Path(evidence)
+    if evidence and (folder / EVIDENCE / evidence).is_dir():
+        return f"{EVIDENCE}/{path.name}"
+    if not evidence or not path.is_absolute():
+        # Relative to where the program was started, when the run's folder was given so.
+        return path.relative_to(folder).as_posix() if evidence and path.is_relative_to(folder) else evidence
+    with contextlib.suppress(ValueError):
+        return path.resolve().relative_to(folder.resolve()).as_posix()
+    return evidence
+
+
+@cache
+def _adapter(record: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(record)
+
+
+def _to_json(record: object) -> str:
+    return _encodable(json.dumps(record, default=_plain, ensure_ascii=False))
+
+
+def _encodable(text: str) -> str:
+    """The text with what no UTF-8 can hold replaced: a cell's output may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,1 @@
+"""What comes with the program: scenarios and known causes."""

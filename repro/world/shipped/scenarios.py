@@ -1,0 +1,185 @@
+"""The scenarios and experiments: where they lie, which there are, and what ``[EXPERIMENT]`` on the command line means.
+
+<scenarios>/<name>/scenario.toml      summary, requires, [factors.NAME] of its own, [expected] of a planted truth
+<scenarios>/<name>/locustfile.py
+<scenarios>/<name>/experiment.toml    the experiment `<name>`
+<scenarios>/<name>/<other>.toml       the experiment `<name>/<other>`
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repro.core.experiment.catalogue import LOCUSTFILES_BUSINESS, Factor, LevelType
+from repro.core.experiment.file import ScenarioInfo, scenario_of
+from repro.errors import ExperimentError, UsageError
+from repro.world.runs.kept_locustfile import digest, digests, python_text
+
+DEFAULT = "locust-2637"
+MOST_LOCUSTFILE_BYTES = 10_000_000
+MOST_BYTES = 1_000_000
+DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
+_MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A scenario's file and what an experiment must know of it; ``expected`` is what a planted truth must come to."""
+
+    info: ScenarioInfo
+    locustfile: Path
+    expected: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An experiment's file: its name, its path for errors, its text."""
+
+    name: str
+    path: Path
+    text: str
+
+
+def root() -> Path:
+    """The folder of the scenarios: inside the package when it was installed, else beside it in the checkout."""
+    package = Path(__file__).parents[2]
+    inside = package / "scenarios"
+    return inside if inside.is_dir() else package.parent / "scenarios"
+
+
+def list_scenarios() -> tuple[str, ...]:
+    """The names of all scenarios."""
+    return tuple(sorted(str(path.parent.relative_to(root())) for path in root().rglob(DESCRIPTION)))
+
+
+def list_experiments() -> tuple[str, ...]:
+    """The names of all experiments, the scenarios' default ones included."""
+    found = []
+    for path in root().rglob("*.toml"):
+        if path.name != DESCRIPTION:
+            folder = str(path.parent.relative_to(root()))
+            found.append(folder if path.name == MAIN else f"{folder}/{path.stem}")
+    return tuple(sorted(found))
+
+
+def find_experiment(name: str) -> Source:
+    """The experiment of this name, or in the TOML file of this path.
+
+    Raises:
+        UsageError: there is none; says what was probably meant.
+    """
+    # A pipe is not a file: whoever reads one may wait for ever.
+    candidates = [Path(name)] if name.endswith(".toml") else [root() / name / MAIN, root() / f"{name}.toml"]
+    for path in candidates:
+        if path.is_file() and path.name != DESCRIPTION:
+            return Source(name=name, path=path, text=_text(path))
+    if name.endswith(".toml") and candidates[0].exists():
+        raise UsageError(f"{name} is not a file; give a TOML file, or a name of `repro list experiments`")
+    known = list_experiments()
+    near = difflib.get_close_matches(name, known, n=1)
+    other = "check the path" if name.endswith(".toml") else "a path must end in .toml"
+    hint = f"did you mean {near[0]}?" if near else f"`repro list experiments` shows those there are; {other}"
+    raise UsageError(f"there is no experiment {name!r}; {hint}")
+
+
+def summary_of(source: Source) -> str:
+    """The experiment in one line, as its file says."""
+    return str(tomllib.loads(source.text).get("summary", ""))
+
+
+def scenario_for(source: Source) -> Scenario:
+    """The scenario that an experiment's file names: one of ours, or the path of a locustfile relative to the file."""
+    name = scenario_of(source.text, source=str(source.path))
+    path = source.path.parent / name
+    if name.endswith(".py"):
+        if not path.is_file():
+            raise ExperimentError(
+                f"{source.path}: scenario: there is no file {path}; give a name of `repro list scenarios` or a locustfile"
+            )
+        return of_locustfile(path)
+    return named(name, where=f"{source.path}: scenario")
+
+
+def named(name: str, *, where: str) -> Scenario:
+    """The scenario of this name.
+
+    Raises:
+        ExperimentError: there is none.
+    """
+    folder = root() / name
+    if not (folder / DESCRIPTION).is_file():
+        near = difflib.get_close_matches(name, list_scenarios(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows those there are"
+        raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
+    data = tomllib.loads(_text(folder / DESCRIPTION))
+    own = {key: _factor(key, entry) for key, entry in data.get("factors", {}).items()}
+    info = ScenarioInfo(name=name, requires=tuple(data["requires"]), own=own, summary=data["summary"])
+    return Scenario(info=info, locustfile=(folder / "locustfile.py").resolve(), expected=data.get("expected", {}))
+
+
+def of_locustfile(path: Path) -> Scenario:
+    """Somebody's own locustfile in the place of a scenario."""
+    if not path.is_file():
+        what = (
+            f"{path} is not a file; give a locustfile"
+            if path.exists()
+            else f"there is no locustfile {path}; check the path"
+        )
+        raise UsageError(what)
+    if path.stat().st_size > MOST_LOCUSTFILE_BYTES:
+        raise UsageError(f"{path} is larger than {MOST_LOCUSTFILE_BYTES // 1_000_000} MB; give a locustfile")
+    return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
+
+
+def unread_settings(locustfile: Path) -> frozenset[str]:
+    """The settings that are a locustfile's own business and that this one does not read, by the variables in its text.
+
+    One that puts the variables' names together reads all of them, for all that can be told.
+    """
+    try:
+        text = python_text(locustfile)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read {locustfile} as Python ({error}); check the file, and that its first line names its encoding "
+            "when that is not UTF-8"
+        ) from error
+    if _MADE_NAME.search(text):
+        return frozenset()
+    return frozenset(name for name in LOCUSTFILES_BUSINESS if f"REPRO_{name.upper()}" not in text)
+
+
+def inputs_of(source: Source, scenario: Scenario) -> dict[str, str]:
+    """The digests of all files that a run is made of, by what each is called: what ``--resume`` must find as it was."""
+    load = digests(scenario.locustfile)
+    named = {
+        f"{'module' if number else 'locustfile'} {name}": value for number, (name, value) in enumerate(load.items())
+    }
+    description = scenario.locustfile.parent / DESCRIPTION
+    is_ours = description.is_file() and scenario.locustfile.is_relative_to(root().resolve())
+    about = {f"scenario {scenario.info.name}": digest(description)} if is_ours else {}
+    return {**named, **about, f"experiment file {source.path.name}": digest(source.path)}
+
+
+def _factor(name: str, entry: dict[str, Any]) -> Factor:
+    default, values = entry["default"], tuple(str(value) for value in entry.get("values", ()))
+    kinds = {bool: LevelType.SWITCH, int: LevelType.NUMBER, float: LevelType.NUMBER}
+    kind = LevelType.CHOICE if values else kinds.get(type(default), LevelType.TEXT)
+    return Factor(
+        name=name, kind=kind, default=str(default) if values else default, values=values, help=entry.get("help", "")
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(
+                f"{path} is larger than {MOST_BYTES // 1_000_000} MB, which no experiment file is; check the path"
+            )
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}; check the file") from error

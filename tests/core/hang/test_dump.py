@@ -1,0 +1,145 @@
+import pytest
+
+from repro.core.hang.dump import (
+    Dump,
+    Frame,
+    Greenlet,
+    Lock,
+    ParkedAt,
+    folded,
+    in_words,
+    is_stirring,
+    parked,
+    read_dump,
+    shorten,
+    telling,
+)
+from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
+from repro.core.judge.samples import Parked, ParkedOn
+
+FAULTS = """Thread 0x00007f1 (most recent call first):
+  File "/a/watch.py", line 71 in _beat
+
+Current thread 0x00007f2 (most recent call first):
+  File "/a/old.py", line 1 in old
+Thread 0x00007f1 (most recent call first):
+  File "/a/watch.py", line 71 in _beat
+
+Current thread 0x00007f2 [python] (most recent call first):
+  File "/a/new.py", line 42 in inner
+  File "/a/new.py", line ??? in outer
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("/home/me/.venv/lib/python3.11/site-packages/urllib3/connectionpool.py", "urllib3/connectionpool.py"),
+        ("/usr/lib/python3/dist-packages/urllib3/connectionpool.py", "urllib3/connectionpool.py"),
+        ("/opt/py/lib/python3.13t/queue.py", "queue.py"),
+        ("/opt/py/lib/python3.8/http/client.py", "http/client.py"),
+        ("/srv/tool/repro/agent/hooks.py", "repro_agent/hooks.py"),
+        ("C:\\env\\Lib\\site-packages\\urllib3\\x.py", "urllib3/x.py"),
+        ("/home/me/load/locustfile.py", "locustfile.py"),
+        ("<string at 0x7f00>", "<string at 0x…>"),
+    ],
+)
+def test_a_path_keeps_only_what_every_environment_shares(path, short):
+    assert folded(path) == short
+
+
+def test_a_qualified_and_a_bare_function_are_one():
+    assert Frame("/l/python3.11/queue.py", 1, "Queue.get").normalised.endswith(":get")
+    assert Frame("q.py", 5, "Queue.get").normalised == Frame("q.py", 9, "get").normalised
+
+
+def test_people_see_their_own_frames_and_the_innermost():
+    frames = [Frame("/x/lib/python3.11/threading.py", 9, "run"), Frame("/me/own.py", 3, "task", "client.get()")]
+    frames += [Frame("/x/site-packages/gevent/hub.py", 7, "switch")]
+    assert [frame.function for frame in telling(frames)] == ["task"]
+    assert shorten(frames) == "…\nown.py:3 task  client.get()\ngevent/hub.py:7 switch"
+
+
+def test_the_most_telling_name_of_a_lock_is_shown():
+    names = ("_Worker._queue._mutex", "Queue._mutex", "ThreadPool.task_queue._mutex", "__main__.pool._mutex")
+    assert Lock(1, "_thread.lock", names, 1).name == "ThreadPool.task_queue._mutex"
+    assert Lock(1, "_thread.lock", (), 1).name == "_thread.lock"
+
+
+def test_a_wait_is_said_in_words():
+    socket = ParkedAt("socket", fd=8, peer="127.0.0.1:5000", direction="read")
+    assert in_words(socket) == "socket 8 to 127.0.0.1:5000, to read"
+    assert (
+        in_words(ParkedAt("lock", type="LockType", is_native=True, name="self._mutex"))
+        == "native lock LockType self._mutex"
+    )
+    assert in_words(None) == "unknown"
+
+
+def test_another_document_is_refused():
+    with pytest.raises(ValueError, match="repro-greenlets"):
+        read_dump('{"schema": "other"}')
+
+
+def test_the_last_dump_of_faulthandler_counts():
+    traces = read_faulthandler(FAULTS)
+    assert [trace.is_current for trace in traces] == [False, True]
+    assert [(frame.function, frame.line) for frame in main_frames(traces, 1)] == [("outer", 0), ("inner", 42)]
+    assert read_faulthandler("") == ()
+
+
+def test_the_main_thread_of_a_debugger_is_the_one_with_the_process_id():
+    row = '{"os_thread_id": %d, "owns_gil": %s, "frames": [{"filename": "a.py", "line": 3, "name": "%s"}]}'
+    traces = read_debugger(f"[{row % (8, 'false', 'other')}, {row % (7, 'true', 'mine')}]")
+    assert main_frames(traces, 7)[0].function == "mine"
+    assert [trace.holds_gil for trace in traces] == [False, True]
+    with pytest.raises(ValueError, match="py-spy"):
+        read_debugger('{"a": 1}')
+
+
+def chain(kind: str, *, certain: bool = True, circle: bool = False) -> dict[int, Parked]:
+    """User 1 waits for a lock of user 2, which waits for one of user 3, which waits for ``kind``."""
+    waits = {1: ParkedAt("lock", lock=11), 2: ParkedAt("lock", lock=12), 3: ParkedAt(kind, left_s=7.0)}
+    if circle:
+        waits[3] = ParkedAt("lock", lock=13)
+    greenlets = tuple(Greenlet(n, "Greenlet", "", "parked", n, is_hub=False, stack=(), wait=waits[n]) for n in waits)
+    locks = {
+        10 + n: Lock(
+            10 + n, "Semaphore", (), 1, holder_greenlet=n % 3 + 1, how="with lock", where="", is_certain=certain
+        )
+        for n in waits
+    }
+    return dict(parked(Dump(1, "loop", 0.0, "", "", "", greenlets=greenlets, locks=locks)))
+
+
+def test_a_chain_of_holders_leads_to_the_one_that_could_free_the_others() -> None:
+    first = chain("timer")[1]
+    assert (first.root, first.root_user, first.root_left_s, first.inside) == (ParkedOn.TIMER, 3, 7.0, 2)
+    assert chain("socket")[2].root is ParkedOn.SOCKET
+    assert chain("socket")[3].root is None
+    assert {item.root for item in chain("lock", circle=True).values()} == {None}
+
+
+def test_a_guessed_holder_counts_only_where_it_sleeps() -> None:
+    assert chain("socket", certain=False)[1].root is None
+    assert chain("timer", certain=False)[1].root is ParkedOn.TIMER
+
+
+@pytest.mark.parametrize(
+    ("file", "left_s", "user", "expected"),
+    [
+        ("/home/me/locustfile.py", 5.0, None, True),
+        ("/home/me/locustfile.py", 50.0, None, False),
+        ("/home/me/locustfile.py", 5.0, 3, True),
+        ("/e/lib/python3.11/site-packages/locust/user/task.py", 5.0, 3, True),
+        ("/e/lib/python3.11/site-packages/locust/stats.py", 2.0, None, False),
+    ],
+)
+def test_somebody_of_the_programs_own_who_wakes_up_soon_may_wake_others(
+    file: str, left_s: float, user: int | None, *, expected: bool
+) -> None:
+    stack = (Frame(file, 3, "f"), Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 1, "sleep"))
+    sleeper = Greenlet(
+        1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=ParkedAt("timer", left_s=left_s)
+    )
+    assert is_stirring(Dump(1, "loop", 0.0, "", "", "", greenlets=(sleeper,)), within_s=30.0) is expected

@@ -1,0 +1,222 @@
+"""Who waits for what, who blocks and who holds, from stacks."""
+
+from collections.abc import Sequence
+
+from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.groups import (
+    MOST_GROUPS,
+    View,
+    blocked_main,
+    grouped,
+    innermost,
+    loop_of,
+    native_call,
+    native_holder,
+    outermost,
+    peers_elsewhere,
+    seen_frames,
+    survivors,
+    telling_stacks,
+    turning,
+    waiting_place,
+)
+from repro.model import HangClass
+
+SITE = "/e/lib/python3.11/site-packages/"
+TASK = Frame("/me/locustfile.py", 3, "task")
+POOL = Frame(f"{SITE}urllib3/connectionpool.py", 9, "HTTPConnectionPool._get_conn", "self.pool.get()")
+READ = Frame(f"{SITE}urllib3/response.py", 5, "read")
+HUB = Frame(f"{SITE}gevent/hub.py", 7, "switch")
+LOCUST = Frame(f"{SITE}locust/user/users.py", 1, "run")
+MUTEX = Lock(77, "_thread.lock", ("HTTPConnectionPool.pool.mutex",), 2, holder_greenlet=1002, how="with self.mutex:")
+
+
+def greenlet(user: int | None, stack: Sequence[Frame], wait: ParkedAt | None = None, *, run: str = "") -> Greenlet:
+    return Greenlet(1000 + (user or 0), "Greenlet", run, "parked", user, False, tuple(stack), wait)
+
+
+def main_thread(stack: Sequence[Frame], *, greenlet: int = 0, lock: int = 0, is_dumping: bool = False) -> Thread:
+    wait = ParkedAt("lock", lock=lock, is_native=True) if lock else None
+    return Thread(1, "MainThread", True, is_dumping, greenlet, tuple(stack), wait)
+
+
+def dump(*greenlets: Greenlet, threads: Sequence[Thread] = (), locks: Sequence[Lock] = (), mode: str = "loop") -> Dump:
+    return Dump(1, mode, 0.0, "3.11", "24.2.1", "3", (), greenlets, tuple(threads), {lock.id: lock for lock in locks})
+
+
+def view(made: Dump, *users: int) -> View:
+    return View(made, users or [one.user for one in made.greenlets if one.user is not None])
+
+
+def test_groups_are_by_what_is_waited_for_and_where() -> None:
+    lock, socket = ParkedAt("lock", lock=77), ParkedAt("socket", fd=8, peer="127.0.0.1:1", direction="read")
+    made = dump(
+        greenlet(1, [TASK, READ, HUB], socket),
+        greenlet(2, [TASK, POOL, HUB], lock),
+        greenlet(3, [TASK, POOL, HUB], lock),
+        greenlet(4, [TASK, READ, HUB], lock),
+        greenlet(5, [TASK, READ, HUB]),
+        greenlet(None, [TASK, READ, HUB], socket),
+    )
+    found = grouped([view(made, 1, 2, 3, 4, 5), view(dump(greenlet(9, [TASK, READ], socket)), 9)])
+    assert [(group.count, group.kind, group.frames[-1]) for group in found] == [
+        (2, "lock", "urllib3/connectionpool.py:_get_conn"),
+        (2, "socket", "urllib3/response.py:read"),
+        (1, "lock", "urllib3/response.py:read"),
+        (1, "unknown", "urllib3/response.py:read"),
+    ]
+    assert [group.example.user for group in found] == [2, 1, 4, 5]
+    assert found[0].key == ("lock", ("locustfile.py:task", "urllib3/connectionpool.py:_get_conn"))
+
+
+def test_who_is_not_stuck_is_in_no_group() -> None:
+    made = dump(greenlet(1, [TASK]), greenlet(2, [TASK]))
+    assert [group.count for group in grouped([view(made, 2)])] == [1]
+    assert grouped([View(made, ())]) == ()
+
+
+def test_the_ends_of_a_stack_leave_machinery_out_and_count_a_recursion_once() -> None:
+    stack = [LOCUST, TASK, READ, READ, READ, POOL, HUB]
+    assert innermost(stack) == (
+        "locust/user/users.py:run",
+        "locustfile.py:task",
+        "urllib3/response.py:read",
+        "urllib3/connectionpool.py:_get_conn",
+    )
+    assert innermost(stack, most=1) == ("urllib3/connectionpool.py:_get_conn",)
+    assert outermost(stack, most=2) == ("locustfile.py:task", "urllib3/response.py:read")
+    assert outermost([LOCUST, HUB]) == ("locust/user/users.py:run",)
+    assert innermost([HUB]) == ("gevent/hub.py:switch",)
+    assert innermost([]) == outermost([]) == ()
+
+
+def test_a_main_thread_blocks_only_when_another_thread_had_to_write_its_stacks() -> None:
+    main = main_thread([POOL])
+    blocked = dump(threads=[main], mode="thread")
+    assert blocked_main([view(dump(threads=[main])), view(blocked)]) == (blocked, main)
+    assert blocked_main([view(dump(threads=[main]))]) is None
+    assert blocked_main([view(dump(threads=[main_thread([POOL], is_dumping=True)], mode="thread"))]) is None
+    assert blocked_main([view(dump(mode="thread"))]) is None
+
+
+def test_where_a_thread_stands_says_line_code_lock_and_user() -> None:
+    user, hub = greenlet(7, [TASK]), Greenlet(5, "Hub", "", "", None, True, (), None)
+    made = dump(user, hub, locks=[MUTEX])
+    where = "urllib3/connectionpool.py:_get_conn, line 9, `self.pool.get()`"
+    lock = ", waiting for the native lock `HTTPConnectionPool.pool.mutex`"
+    assert native_call(made, main_thread([POOL], greenlet=1007, lock=77)) == f"{where}{lock}, called by user 7"
+    assert native_call(made, main_thread([POOL], greenlet=5)) == f"{where}, called by Hub"
+    assert native_call(made, main_thread([READ])) == "urllib3/response.py:read, line 5"
+    assert native_call(made, main_thread([])) == ""
+
+
+def test_who_holds_a_native_lock_is_said_where_it_is_known() -> None:
+    made = dump(greenlet(2, [TASK]), locks=[MUTEX])
+    assert native_holder(made, main_thread([POOL], lock=77)) == "probably user 2 (it stands in `with self.mutex:`)"
+    assert native_holder(made, main_thread([POOL], lock=78)) == ""
+    assert native_holder(made, main_thread([POOL])) == ""
+
+
+def test_of_a_freeze_the_main_thread_comes_first_then_who_holds_then_one_group_of_the_others() -> None:
+    made = dump(
+        greenlet(1, [TASK, POOL]),
+        greenlet(2, [TASK, READ, HUB], ParkedAt("socket", fd=3, direction="read")),
+        greenlet(3, [TASK, READ, HUB], ParkedAt("socket", fd=4, direction="read")),
+        threads=[main_thread([TASK, POOL], greenlet=1001, lock=77)],
+        locks=[MUTEX],
+        mode="thread",
+    )
+    main, holder, others = telling_stacks([view(made)], HangClass.FROZEN)
+    assert main.startswith("main thread: urllib3/connectionpool.py:_get_conn, line 9")
+    assert main.endswith("called by user 1\nlocustfile.py:3 task\nurllib3/connectionpool.py:9 "
+                         "HTTPConnectionPool._get_conn  self.pool.get()")  # fmt: skip
+    assert holder.startswith("HTTPConnectionPool.pool.mutex is held by probably user 2")
+    assert others.startswith("2 users parked on socket 3, to read\n")
+
+
+def test_of_a_deadlock_who_holds_comes_before_who_waits_and_not_too_many_are_shown() -> None:
+    places = [Frame("/me/locustfile.py", number, f"task_{number}") for number in range(9)]
+    made = dump(
+        *(greenlet(number, [place], ParkedAt("lock", lock=77)) for number, place in enumerate(places)), locks=[MUTEX]
+    )
+    first, *waiting = telling_stacks([view(made)], HangClass.DEADLOCKED)
+    assert first.splitlines()[-1] == "locustfile.py:2 task_2"
+    assert len(waiting) == MOST_GROUPS
+    assert waiting[0] == "1 user parked on lock\nlocustfile.py:0 task_0"
+
+
+def test_all_frames_that_matter_are_seen_and_others_are_not() -> None:
+    holder = Greenlet(1002, "Greenlet", "", "parked", None, False, (READ,), None)
+    made = dump(
+        greenlet(1, [TASK]),
+        greenlet(5, [LOCUST]),
+        holder,
+        threads=[main_thread([POOL])],
+        locks=[MUTEX],
+        mode="thread",
+    )
+    assert seen_frames([view(made, 1)], dropped=[("weakref.py:__call__",)]) == {
+        "locustfile.py:task",
+        "urllib3/response.py:read",
+        "urllib3/connectionpool.py:_get_conn",
+        "weakref.py:__call__",
+    }
+    assert seen_frames([]) == frozenset()
+
+
+def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_program() -> None:
+    polling = greenlet(1, [LOCUST, TASK, HUB], ParkedAt("ready"))
+    waiting = greenlet(2, [LOCUST, TASK, READ], ParkedAt("socket"))
+    assert turning([view(dump(waiting), 2)]) is None
+    assert turning([view(dump(waiting, polling), 1, 2)]) == polling
+    assert loop_of(polling.stack) == "locustfile.py:task, line 3"
+
+
+def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_can_be() -> None:
+    asleep = greenlet(None, [TASK, HUB], ParkedAt("timer"))
+    waiting = greenlet(None, [TASK, HUB], ParkedAt("event"))
+    machinery = greenlet(None, [LOCUST, HUB], ParkedAt("event"))
+    worker = Thread(7, "", False, False, 0, (TASK,), None)
+    joined = greenlet(None, [HUB], ParkedAt("timer"), run="Thread._bootstrap")
+    of_task = "locustfile.py:task, line 3"
+    in_hub = main_thread([HUB])
+    for made, expected in (
+        (dump(waiting, threads=[main_thread([TASK])], mode="thread"), of_task),
+        (dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"), f"{of_task}, waiting for event"),
+        (dump(machinery, asleep), f"{of_task}, waiting for timer"),
+        (dump(machinery, threads=[in_hub, worker]), f"thread 7 in {of_task}"),
+        (dump(joined, threads=[in_hub]), "a thread that gevent runs, gevent/hub.py:switch, line 7, waiting for timer"),
+        (dump(machinery, threads=[in_hub], mode="thread"), "gevent/hub.py:switch, line 7"),
+        (dump(machinery, threads=[in_hub]), ""),
+    ):
+        assert waiting_place([view(made)]) == expected
+
+
+def test_survivors_are_told_by_the_place_of_most_of_them() -> None:
+    asleep = [greenlet(number, [LOCUST, TASK, HUB], ParkedAt("timer")) for number in (1, 2)]
+    turns = greenlet(3, [LOCUST, TASK], ParkedAt("ready"))
+    assert survivors([view(dump(*asleep, turns))]) == "2 in locustfile.py:task, line 3, waiting for timer"
+    assert survivors([view(dump(turns))]) == "1 in locustfile.py:task, line 3, running"
+    assert survivors([view(dump())]) == ""
+
+
+def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_the_sockets() -> None:
+    def waiting(*peers: str) -> list[View]:
+        users = enumerate(peers, 1)
+        return [view(dump(*(greenlet(number, [TASK, READ], ParkedAt("socket", peer=peer)) for number, peer in users)))]
+
+    backend = "http://127.0.0.1:5000"
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:80"), backend) == "127.0.0.1:80"
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:5000"), backend) == ""
+    assert peers_elsewhere(waiting("127.0.0.1:80", ""), backend) == ""
+    assert peers_elsewhere(waiting("10.0.0.1:443"), "https://sqs.eu-west-1.amazonaws.com") == ""
+    assert peers_elsewhere(waiting("127.0.0.1:80"), "") == ""
+    assert peers_elsewhere([view(dump(greenlet(1, [TASK], ParkedAt("event"))))], backend) == ""
+
+
+def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:
+    waiting, lost = ParkedAt("lock", lock=77), ParkedAt("nothing")
+    made = dump(greenlet(1, [TASK, POOL], lost), greenlet(2, [TASK, HUB], waiting), locks=[MUTEX])
+    assert {name for name in seen_frames([view(made)]) if name.startswith("nothing")} == {
+        "nothing wakes urllib3/connectionpool.py:_get_conn"
+    }

@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from repro.core.hang.known_causes import Cause, CausePattern, Sighting, match
+from repro.errors import StoreError
+from repro.world.shipped.causes import known_causes
+
+CAUSE = Cause(
+    id="x-1",
+    title="x 1: it stands",
+    classes=("frozen",),
+    packages={"Some_Thing": SpecifierSet("<2")},
+    evidence=(CausePattern(frames=("a.py:f", "b.py:g")), CausePattern(output=(r"^Oops: \d+$",))),
+    cure="some-thing 2",
+    shown_by="an-experiment",
+    upstream=("https://example.org/1",),
+)
+SEEN = Sighting(kind="frozen", versions={"some-thing": "1.9"}, frames=("a.py:f", "b.py:g", "c.py:h"))
+DROPPED = """Exception ignored in: <finalize object at 0x7f0; dead>
+Traceback (most recent call last):
+  File "/e/lib/python3.11/site-packages/urllib3/connectionpool.py", line 1182, in _close_pool_connections
+    conn = pool.get(block=False)
+greenlet.GreenletExit
+"""
+LATE = """a.py:2: MonkeyPatchWarning: Monkey-patching ssl after ssl has already been imported may lead to errors
+Traceback (most recent call last):
+RecursionError: maximum recursion depth exceeded
+"""
+CLOSE = "urllib3/connectionpool.py:_close_pool_connections"
+HANGING = {"gevent": "24.2.1", "urllib3": "2.2.1", "locust": "2.24.0"}
+
+
+def test_a_match_says_why_and_what_cures_it():
+    hit = match([CAUSE], SEEN)
+    assert hit is not None
+    assert hit.reasons == ("`a.py:f` is in the stacks", "`b.py:g` is in the stacks", "Some_Thing 1.9 is <2")
+    for part in ("This is x 1", "Cured by some-thing 2", "repro run an-experiment", "https://example.org/1"):
+        assert part in hit.text
+
+
+def test_one_whole_piece_of_evidence_is_enough():
+    assert match([CAUSE], replace(SEEN, frames=(), output="x\nOops: 12\ny")) is not None
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        replace(SEEN, kind="spinning"),
+        replace(SEEN, versions={"some-thing": "2.0"}),
+        replace(SEEN, versions={}),
+        replace(SEEN, frames=("a.py:f",)),
+        replace(SEEN, frames=(), output="Oops: many"),
+    ],
+)
+def test_what_lacks_something_is_new(seen):
+    assert match([CAUSE], seen) is None
+
+
+def test_of_several_the_one_with_most_reasons_is_named():
+    vague = replace(CAUSE, id="x-0", evidence=(CausePattern(frames=("a.py:f",)),))
+    hit = match([vague, CAUSE], SEEN)
+    assert hit is not None
+    assert hit.cause.id == "x-1"
+
+
+@pytest.mark.parametrize(
+    ("seen", "cause"),
+    [
+        (Sighting(kind="unstoppable", versions=HANGING, frames={CLOSE}, output=DROPPED), "gevent-1957"),
+        (
+            Sighting(kind="unstoppable", versions=HANGING | {"urllib3": "1.26.16"}, frames={CLOSE}, output=DROPPED),
+            "gevent-1957",
+        ),
+        (Sighting(kind="unstoppable", versions=HANGING | {"urllib3": "1.26.15"}, frames={CLOSE}, output=DROPPED), None),
+        (Sighting(kind="unstoppable", versions=HANGING | {"gevent": "25.4.1"}, frames={CLOSE}, output=DROPPED), None),
+        (Sighting(kind="unstoppable", versions=HANGING, frames={CLOSE}, output=""), None),
+        (Sighting(kind="unstoppable", versions=HANGING, frames=(), output=DROPPED), None),
+        (Sighting(kind="frozen", versions=HANGING, frames={CLOSE, "gevent/_threading.py:put"}), "gevent-1957-frozen"),
+        (Sighting(kind="frozen", versions=HANGING, frames={"gevent/_threading.py:put"}), None),
+        (
+            Sighting(kind="deadlocked", versions=HANGING, frames={"nothing wakes gevent/hub.py:sleep"}),
+            "gevent-1957-lost-wake-up",
+        ),
+        (
+            Sighting(kind="deadlocked", versions=HANGING, frames={"gevent/thread.py:acquire", "gevent/hub.py:sleep"}),
+            None,
+        ),
+        (Sighting(kind="crash", versions=HANGING, frames=(), output=LATE), "patched-too-late"),
+        (Sighting(kind="failing", versions=HANGING, frames=(), output="RecursionError: maximum recursion"), None),
+    ],
+)
+def test_the_known_causes_match_what_they_are_about_and_nothing_else(seen, cause):
+    hit = match(known_causes(), seen)
+    assert (hit.cause.id if hit else None) == cause
+
+
+def test_every_known_cause_names_a_cure_and_the_experiment_that_shows_it():
+    causes = known_causes()
+    assert len({cause.id for cause in causes}) == len(causes) >= 3
+    assert all(cause.cure and cause.shown_by and cause.upstream for cause in causes)
+
+
+def test_a_broken_file_is_named_with_its_key(tmp_path):
+    (tmp_path / "a.toml").write_text('id = "a"\n')
+    with pytest.raises(StoreError, match=r"a\.toml: the key 'title' is missing"):
+        known_causes(tmp_path)
+    (tmp_path / "a.toml").write_text("colour = 1\n")
+    with pytest.raises(StoreError, match="unknown key colour"):
+        known_causes(tmp_path)

@@ -1,0 +1,89 @@
+"""In what an idle program is found: only what nobody can end is a hang, and the rest is not known."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.standing import KernelThread, KernelWait, standing_of
+from repro.core.judge.samples import Standing
+
+OWN = Frame("/me/job.py", 3, "work", "lock.acquire()")
+FORK = Frame("/usr/lib/python3.11/subprocess.py", 9, "_fork_exec", "pid = fork()")
+EVENT = Frame("/usr/lib/python3.11/threading.py", 5, "Condition.wait", "waiter.acquire()")
+JOIN = Frame("/usr/lib/python3.11/threading.py", 7, "Thread._wait_for_tstate_lock")
+HUB = Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 7, "Hub.run")
+LIBRARY = Frame("/e/lib/python3.11/site-packages/locust/stats.py", 7, "stats_printer")
+NATIVE = ParkedAt("lock", lock=7, is_native=True)
+
+
+def thread(*stack: Frame, is_main: bool = True, wait: ParkedAt | None = None) -> Thread:
+    return Thread(1 if is_main else 2, "", is_main, False, 0, tuple(stack), wait)
+
+
+def kernel(main: KernelWait, *others: KernelWait) -> list[KernelThread]:
+    return [KernelThread(10 + at, at == 0, wait) for at, wait in enumerate((main, *others))]
+
+
+def dump(*threads: Thread, waits: Sequence[ParkedAt] = (), locks: Sequence[Lock] = (), frame: Frame = OWN) -> Dump:
+    greenlets = [
+        Greenlet(100 + at, "Greenlet", "", "parked", None, False, (frame,), wait) for at, wait in enumerate(waits)
+    ]
+    found = {lock.id: lock for lock in locks}
+    return Dump(1, "thread", 0.0, "3.11", "24.2.1", "3", (), tuple(greenlets), tuple(threads), found)
+
+
+@pytest.mark.parametrize(
+    ("stack", "threads", "standing"),
+    [
+        ((OWN,), kernel(KernelWait.LOCK), Standing.LOCKED),
+        ((OWN, FORK), kernel(KernelWait.LOCK, KernelWait.LOCK), Standing.LOCKED),
+        ((OWN, FORK), kernel(KernelWait.LOCK, KernelWait.OTHER), Standing.BLOCKED),  # the other may free it
+        ((OWN, EVENT), kernel(KernelWait.LOCK), Standing.BLOCKED),  # a signal's handler may set it
+        ((OWN, JOIN), kernel(KernelWait.LOCK, KernelWait.LOCK), Standing.BLOCKED),
+        ((OWN,), kernel(KernelWait.OTHER), Standing.BLOCKED),  # asleep, or reading
+        ((OWN,), kernel(KernelWait.CHILD), Standing.WAITING),
+        ((OWN,), kernel(KernelWait.RUNNING), Standing.RUNNING),
+    ],
+)
+def test_a_main_thread_is_locked_only_where_nobody_can_free_it(
+    stack: Sequence[Frame], threads: Sequence[KernelThread], standing: Standing
+) -> None:
+    assert standing_of(dump(thread(*stack)), threads) is standing
+
+
+def test_threads_that_are_joined_while_one_stands_in_a_lock_are_locked() -> None:
+    worker = thread(OWN, is_main=False, wait=NATIVE)
+    both = kernel(KernelWait.LOCK, KernelWait.LOCK)
+    assert standing_of(dump(thread(OWN, JOIN), worker), both) is Standing.LOCKED
+
+
+def test_a_lock_that_its_own_thread_holds_is_freed_by_nobody_whatever_else_runs() -> None:
+    held = Lock(7, "_thread.lock", (), 1, holder_thread=1, how="with lock:", is_certain=True)
+    made = dump(thread(OWN, wait=NATIVE), locks=[held])
+    assert standing_of(made, kernel(KernelWait.LOCK, KernelWait.OTHER)) is Standing.LOCKED
+
+
+@pytest.mark.parametrize(
+    ("waits", "standing"),
+    [
+        ([ParkedAt("event"), ParkedAt("event")], Standing.PARKED),
+        ([ParkedAt("queue"), ParkedAt("nothing")], Standing.PARKED),
+        ([ParkedAt("event"), ParkedAt("socket", fd=3)], Standing.WAITING),  # a message may come
+        ([ParkedAt("event"), ParkedAt("timer", left_s=60)], Standing.WAITING),
+        ([ParkedAt("event", has_timeout=True)], Standing.WAITING),
+        ([ParkedAt("event"), ParkedAt("thread")], Standing.WAITING),
+        ([], Standing.WAITING),
+    ],
+)
+def test_greenlets_are_parked_only_where_each_waits_for_another_one(waits: list[ParkedAt], standing: Standing) -> None:
+    assert standing_of(dump(thread(OWN, HUB), waits=waits), kernel(KernelWait.OTHER)) is standing
+
+
+def test_a_librarys_greenlets_are_not_the_programs_own() -> None:
+    assert standing_of(dump(thread(OWN, HUB), waits=[ParkedAt("event")], frame=LIBRARY), ()) is Standing.WAITING
+
+
+def test_without_stacks_nothing_is_known() -> None:
+    assert standing_of(None, kernel(KernelWait.LOCK)) is Standing.UNKNOWN
+    assert standing_of(dump(), kernel(KernelWait.LOCK)) is Standing.UNKNOWN

@@ -1,0 +1,223 @@
+"""The ladder on real processes that are stuck each in its own way: which rungs answer is what tells them apart."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repro.core.hang.dump import parked, read_dump
+from repro.core.hang.groups import View, blocked_main, native_call
+from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
+from repro.model import Rung
+from repro.world.collecting import ptrace
+from repro.world.collecting.flight import Fleet, FlightRecord
+from repro.world.collecting.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, RungName, Target, climb, climb_all
+from repro.world.processes import door
+
+CHILD = Path(__file__).parent / "children" / "stuck.py"
+BOOT = Path(__file__).parents[3] / "repro" / "agent" / "boot.py"
+STACKS = signal.SIGUSR2
+START_S = 30.0
+PAIRS = [
+    ("3.8", "gevent==20.12.1", "greenlet==0.4.17"),
+    ("3.11", "gevent==24.2.1", "greenlet==3.0.3"),
+    ("3.13", "gevent"),
+]
+LOOP, THREAD, FAULTS, DEBUGGER, KERNEL = ALL[1:]
+
+
+@contextmanager
+def stuck(how: str, folder: Path, *, users: int = 3, interpreter: Path | str = sys.executable) -> Iterator[Target]:
+    env = {
+        "REPRO_LAUNCH": "script",
+        "REPRO_LOCUSTFILE": str(CHILD),
+        "REPRO_TRIAL_DIR": str(folder),
+        "REPRO_STACKS_SIGNAL": str(int(STACKS)),
+        "STUCK": how,
+        "USERS": str(users),
+    }
+    output = door.Output(folder / "stdout.txt", folder / "stderr.txt")
+    child = door.start([interpreter, BOOT], env=env, cwd=folder, output=output, mark=f"stuck-{how}")
+    fleet = Fleet(folder)
+    try:
+        wait_for(lambda: (folder / "ready").exists() or child.poll() is not None)
+        assert child.returncode is None, output.stderr.read_text()
+        record = next(record for record in fleet.records() if record.pid == child.pid)
+        if how in {"native", "gil"}:
+            wait_for(lambda: time.monotonic() - record.read().loop_at > 1.0)
+        yield target(child, record, folder)
+    finally:
+        child.end()
+        fleet.close()
+
+
+def target(child: door.Child, record: FlightRecord, folder: Path) -> Target:
+    def asker(kind: str, ask: Callable[[], int], done: Callable[[], int]) -> Callable[[float], Path | None]:
+        def answer(limit_s: float) -> Path | None:
+            number = ask()
+            wait_for(lambda: done() >= number, limit_s=limit_s, is_needed=False)
+            return folder / f"greenlets-{kind}-{child.pid}.json" if done() >= number else None
+
+        return answer
+
+    return Target(
+        pid=child.pid,
+        flight_record=record.path,
+        ask_loop=asker("loop", record.ask_loop_dump, record.loop_dump_done),
+        ask_thread=asker("thread", record.ask_thread_dump, record.thread_dump_done),
+        send_signal=lambda: child.signal(STACKS),
+        faulthandler_file=folder / f"faulthandler-{child.pid}.txt",
+    )
+
+
+def wait_for(condition: Callable[[], bool], *, limit_s: float = START_S, is_needed: bool = True) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            assert not is_needed
+            return
+        time.sleep(0.02)
+
+
+def answered(rungs: tuple[Rung, ...]) -> dict[str, bool]:
+    return {rung.name: rung.answered for rung in rungs}
+
+
+def test_parked_users_answer_on_every_rung(tmp_path: Path) -> None:
+    with stuck("lock", tmp_path) as target:
+        seen: list[Rung] = []
+        rungs = climb(target, folder=tmp_path, on_rung=seen.append)
+    assert [rung.name for rung in rungs] == [name.value for name in ALL]
+    assert tuple(seen) == rungs
+    assert all(rung.answered for rung in rungs), rungs
+    assert all((tmp_path / rung.file).stat().st_size for rung in rungs)
+    dump = read_dump((tmp_path / rungs[1].file).read_text())
+    records = parked(dump)
+    assert len(records) == 3
+    assert all("with lock" in record.holder for record in records.values())
+
+
+def test_a_rung_that_has_long_been_silent_is_asked_and_hardly_waited_for(tmp_path: Path) -> None:
+    with stuck("native", tmp_path) as target:
+        rungs = climb(replace(target, silent=frozenset({LOOP})), folder=tmp_path, rungs=(LOOP, THREAD))
+    assert [rung.answered for rung in rungs] == [False, True]
+    assert f"within {SILENT_LIMIT_S:g} s" in rungs[0].refusal
+
+
+def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path) -> None:
+    with stuck("native", tmp_path) as target:
+        rungs = climb(target, folder=tmp_path)
+    files = {rung.name: tmp_path / rung.file for rung in rungs}
+    assert answered(rungs) == {name.value: name is not LOOP for name in ALL}
+    assert "does not turn" in rungs[1].refusal
+    blocked = blocked_main([View(read_dump(files[THREAD].read_text()), ())])
+    assert blocked is not None
+    assert "stuck.py:want_native" in native_call(*blocked)
+    assert "native lock" in native_call(*blocked)
+    for frames in (
+        main_frames(read_faulthandler(files[FAULTS].read_text()), target.pid),
+        main_frames(read_debugger(files[DEBUGGER].read_text()), target.pid),
+    ):
+        assert any(frame.function == "want_native" for frame in frames)
+    assert "futex" in json.loads(files[KERNEL].read_text())["wchan"]
+
+
+def test_a_loop_in_python_that_spins_leaves_the_thread_enough_of_the_gil_to_answer(tmp_path: Path) -> None:
+    with stuck("spin", tmp_path, users=200) as target:
+        (answer,) = climb(target, folder=tmp_path, rungs=(THREAD,))
+    assert answer.answered, answer.refusal
+    blocked = blocked_main([View(read_dump((tmp_path / answer.file).read_text()), [])])
+    assert blocked is not None
+    assert "stuck.py:spin" in native_call(*blocked)
+
+
+def test_the_thread_is_hardly_waited_for_once_the_loop_has_answered(tmp_path: Path) -> None:
+    asked: list[float] = []
+    with stuck("poll", tmp_path) as target:
+        rungs = climb(replace(target, ask_thread=asked.append), folder=tmp_path, rungs=(LOOP, THREAD))
+    assert [rung.answered for rung in rungs] == [True, False]
+    assert asked == [NEEDLESS_LIMIT_S]
+
+
+def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: Path) -> None:
+    with stuck("gil", tmp_path) as target:
+        rungs = climb(target, folder=tmp_path)
+    files = {rung.name: tmp_path / rung.file for rung in rungs}
+    assert answered(rungs) == {name.value: name not in {LOOP, THREAD} for name in ALL}
+    assert "GIL" in rungs[2].refusal
+    traces = read_faulthandler(files[FAULTS].read_text())
+    assert main_frames(traces, target.pid)[-1].function == "want_gil"
+    threads = read_debugger(files[DEBUGGER].read_text())
+    assert [trace.ident for trace in threads if trace.holds_gil] == [target.pid]
+
+
+def test_evidence_of_two_hundred_users_is_collected_in_time_and_small(tmp_path: Path) -> None:
+    with stuck("socket", tmp_path, users=200) as target:
+        rungs = climb(target, folder=tmp_path)
+    assert answered(rungs)[LOOP]
+    assert sum(rung.seconds for rung in rungs) < 5
+    assert sum((tmp_path / rung.file).stat().st_size for rung in rungs if rung.file) < 5_000_000
+    dump = read_dump((tmp_path / rungs[1].file).read_text())
+    assert len(parked(dump)) == 200
+    sockets = json.loads((tmp_path / rungs[-1].file).read_text())["sockets"]
+    assert sum(socket["state"] == "established" for socket in sockets) >= 200
+
+
+def test_the_rungs_of_several_processes_say_whose_they_are(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    with stuck("lock", one) as first, stuck("lock", other) as second:
+        rungs = climb_all([first, second], folder=tmp_path, rungs=(RungName.FLIGHT, RungName.KERNEL))
+    assert [rung.name.rpartition(" ")[2] for rung in rungs] == [str(first.pid)] * 2 + [str(second.pid)] * 2
+    assert all(rung.answered for rung in rungs)
+
+
+def test_a_process_that_has_ended_refuses_in_words(tmp_path: Path) -> None:
+    with stuck("lock", tmp_path) as target:
+        pass
+    rungs = climb(target, folder=tmp_path)
+    assert answered(rungs) == {name.value: name is RungName.FLIGHT for name in ALL}
+    assert all(rung.refusal for rung in rungs[1:])
+
+
+def test_a_refused_ptrace_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = tmp_path / "py-spy"
+    spy.write_text("#!/bin/sh\necho 'Permission Denied: Try running again with elevated permissions' >&2\nexit 1\n")
+    spy.chmod(0o755)
+    scope = tmp_path / "ptrace_scope"
+    scope.write_text("1\n")
+    monkeypatch.setattr(ptrace, "YAMA", scope)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    answer = ptrace.look(1, limit_s=5)
+    assert answer.refusal.startswith("ptrace was refused")
+    assert "sysctl kernel.yama.ptrace_scope=0" in answer.refusal
+
+
+def test_a_debugger_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = tmp_path / "py-spy"
+    spy.write_text("#!/bin/sh\nexec sleep 60\n")
+    spy.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert "took longer than" in ptrace.look(1, limit_s=0.6).refusal
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_same_rungs_answer_on_the_oldest_and_the_newest_pairs(
+    tmp_path: Path, pair: tuple[str, ...], environment_with: Callable[..., Path]
+) -> None:
+    silent = {"lock": set(), "native": {LOOP}, "gil": {LOOP, THREAD}}
+    for how, names in silent.items():
+        folder = tmp_path / how
+        folder.mkdir()
+        with stuck(how, folder, users=200, interpreter=environment_with(*pair)) as target:
+            rungs = climb(target, folder=folder)
+        assert answered(rungs) == {name.value: name not in names for name in ALL}, rungs
+        assert sum(rung.seconds for rung in rungs) < 5

@@ -1,0 +1,165 @@
+"""Packages read from the files that people keep, against an index whose content is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro.errors import UsageError
+from repro.world.environments.lists import read_pins
+
+UV_LOCK = """
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "mine"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [
+    { name = "demo", extra = ["fast"] },
+    { name = "windows-only", marker = "sys_platform == 'win32'" },
+    { name = "from-git" },
+]
+[package.dev-dependencies]
+dev = [{ name = "checker" }]
+
+[[package]]
+name = "demo"
+version = "1.10"
+source = { registry = "https://index.example/simple" }
+dependencies = [{ name = "base" }]
+[package.optional-dependencies]
+fast = [{ name = "speed" }]
+
+[[package]]
+name = "base"
+version = "3.0"
+source = { registry = "https://index.example/simple" }
+
+[[package]]
+name = "base"
+version = "4.0"
+source = { registry = "https://index.example/simple" }
+resolution-markers = ["python_full_version >= '3.99'"]
+
+[[package]]
+name = "speed"
+version = "2.0"
+source = { registry = "https://index.example/simple" }
+
+[[package]]
+name = "checker"
+version = "5.0"
+source = { registry = "https://index.example/simple" }
+
+[[package]]
+name = "windows-only"
+version = "6.0"
+source = { registry = "https://index.example/simple" }
+
+[[package]]
+name = "from-git"
+version = "7.0"
+source = { git = "https://git.example/from-git" }
+
+[[package]]
+name = "not-needed"
+version = "8.0"
+source = { registry = "https://index.example/simple" }
+"""
+
+PYLOCK = """
+lock-version = "1.0"
+created-by = "somebody"
+
+[[packages]]
+name = "Demo"
+version = "1.10"
+
+[[packages]]
+name = "old-python"
+version = "1.0"
+marker = "python_version < '3.9'"
+
+[[packages]]
+name = "here"
+directory = { path = "." }
+"""
+
+
+@pytest.fixture
+def index(package_index):
+    package_index.add("base", "3.0")
+    package_index.add("base", "3.1")
+    package_index.add("demo", "1.10", requires=["base"])
+    package_index.add("hint", "1.0")
+    package_index.add("hint", "2.0", requires=["base<3.1"])
+    return package_index
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_what_uv_sync_would_install_is_read_from_a_uv_lock(tmp_path: Path) -> None:
+    pins = read_pins(put(tmp_path, "uv.lock", UV_LOCK))
+    assert pins.versions == {"base": "3.0", "checker": "5.0", "demo": "1.10", "speed": "2.0"}
+    assert pins.left_out == ("from-git",)
+
+
+def test_a_pylock_is_read_for_this_interpreter(tmp_path: Path) -> None:
+    pins = read_pins(put(tmp_path, "pylock.load.toml", PYLOCK))
+    assert pins.versions == {"demo": "1.10"}
+    assert pins.left_out == ("here",)
+
+
+@pytest.mark.usefixtures("index")
+def test_a_requirements_file_is_resolved_and_what_no_index_has_is_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "more.txt", "hint\n")
+    text = "demo==1.10  # as ever\n-r more.txt\n-e ./mine\nours @ git+https://git.example/ours\nmine @ file:///mine\n"
+    pins = read_pins(put(tmp_path, "requirements.txt", text))
+    assert pins.versions == {"base": "3.0", "demo": "1.10", "hint": "2.0"}
+    assert len(pins.left_out) == 3
+
+
+@pytest.mark.usefixtures("index")
+def test_a_hint_holds_only_for_what_the_file_says_nothing_of(tmp_path: Path) -> None:
+    file = put(tmp_path, "requirements.txt", "demo\n")
+    assert read_pins(file, hints={"base": "3.0"}).versions["base"] == "3.0"
+    file = put(tmp_path, "requirements.txt", "demo\nBase==3.1\n")
+    assert read_pins(file, hints={"base": "3.0"}).versions["base"] == "3.1"
+
+
+def test_an_environment_is_read_by_its_interpreter() -> None:
+    pins = read_pins(Path(sys.executable))
+    assert "pytest" in pins.versions
+    assert "pip" not in pins.versions
+    assert pins.python == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("requirements.txt", "demo==9\n", "cannot be resolved"),
+        ("requirements.txt", "\ud800", "cannot be read"),
+        ("uv.lock", "version = 1\n", "neither"),
+        ("uv.lock", UV_LOCK.replace('name = "speed"\nversion', 'name = "gone"\nversion'), "another shape"),
+        ("pylock.toml", "lock-version = [", "no lock file"),
+    ],
+)
+def test_what_cannot_be_read_says_so(tmp_path: Path, name: str, text: str, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(UsageError, match=said):
+        read_pins(path)
+
+
+def test_nothing_there_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="requirements file"):
+        read_pins(tmp_path / "none.txt")
