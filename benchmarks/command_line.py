@@ -12,10 +12,10 @@ RUNS = 15
 PLAN = """
 import resource, sys, time
 from pathlib import Path
-from repro.orchestration.planning import Request, prepare
+from repro.orchestration.preparation import RunRequest, prepare
 
 began = time.perf_counter()
-plan = prepare(Request(experiment=sys.argv[1])).plan
+plan = prepare(RunRequest(experiment=sys.argv[1])).plan
 peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"{len(plan.cells)} cells planned in {time.perf_counter() - began:.2f} s, peak {peak_mb:.0f} MB")
 """
