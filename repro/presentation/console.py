@@ -20,6 +20,7 @@ from repro.core.intervals import could_have_missed, in_words
 from repro.core.judge.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, Trial, Verdict
+from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of
 
 SIGNS = {
     Verdict.CLEAN: ("·", "green"),
@@ -201,7 +202,7 @@ def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
     for result in results:
         for trial in result.trials:
             if trial.verdict not in {Verdict.CLEAN, Verdict.HANG}:
-                text = f"{trial.verdict}: {trial.reason}"
+                text = f"{trial.verdict}: {reason_of(trial)}"
                 found.setdefault(_NUMBER.sub("#", text), (text, []))[1].append(result.cell.label)
     return dict(found.values())
 
@@ -212,12 +213,12 @@ def _hang(kind: HangKind) -> str:
     hang = telling.hang
     lines = [
         f"{len(kind.seen)} × {kind.hang_class}, shown by {telling.cell.label}:",
-        f"  {hang.explanation}",
-        f"  {hang.bound.why}"
+        f"  {explanation_of(telling.trial)}",
+        f"  {bound_text(hang.bound)}"
         + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s" if hang.bound.recovered_after_s else ""),
     ]
-    if hang.cause_text:
-        lines.append(f"  {hang.cause_text}")
+    if cause := cause_text_of(telling.trial):
+        lines.append(f"  {cause}")
     if telling.trial.timeline:
         lines.append(f"  ended/s {sparkline([moment.ended for moment in telling.trial.timeline])}")
         lines.append(f"  stuck   {sparkline([moment.stuck for moment in telling.trial.timeline])}")

@@ -16,6 +16,7 @@ from typing import Any
 
 from repro.core.hang.same import hang_kinds
 from repro.model import CellResult, Hang, Interval, StoredRun, Trial, Wait
+from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
 
 SCHEMA = "repro.run/1"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -92,7 +93,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "verdict": trial.verdict.value,
         "hang_class": trial.hang.hang_class.value if trial.hang else None,
         "seconds": round(trial.seconds, 3),
-        "reason": trial.reason,
+        "reason": reason_of(trial),
         "started": _moment(trial.started),
         "operations": {
             "begun": trial.operations.begun,
@@ -100,7 +101,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
             "failed": trial.operations.failed,
         },
         "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
-        "hang": _hang(trial.hang) if trial.hang else None,
+        "hang": _hang(trial, trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
         "rungs": [
             {
@@ -128,21 +129,21 @@ def _wait(wait: Wait) -> dict[str, Any]:
     }
 
 
-def _hang(hang: Hang) -> dict[str, Any]:
+def _hang(trial: Trial, hang: Hang) -> dict[str, Any]:
     return {
         "users_stuck": hang.users_stuck,
         "users": hang.users,
         "stuck_since_s": round(hang.stuck_since_s, 3),
         "bound": {
             "at_most_s": hang.bound.at_most_s,
-            "why": hang.bound.why,
+            "why": bound_text(hang.bound),
             "recovered_after_s": hang.bound.recovered_after_s,
         },
-        "explanation": hang.explanation,
+        "explanation": explanation_of(trial),
         "fingerprint": hang.fingerprint,
         "cause": hang.cause or None,
-        "cause_text": hang.cause_text,
-        "stacks": list(hang.stacks),
+        "cause_text": cause_text_of(trial),
+        "stacks": list(stacks_of(trial)),
     }
 
 
