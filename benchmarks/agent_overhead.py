@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from repro.model import TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.world.backends.make import make_backend
 from repro.world.backends.protocol import Backend
@@ -64,15 +65,13 @@ def _rate(backend: Backend, folder: Path, pair: int, *, with_agent: bool) -> flo
     own.mkdir()
     backend.new_queue(own.name, messages=10)
     around = Surroundings(
+        options=TrialOptions(locustfile=prepared.scenario.locustfile, seed=1, is_untouched=True),
         interpreter=Path(sys.executable),
-        locustfile=prepared.scenario.locustfile,
         folder=own,
         work=own,
         queue=own.name,
         stacks_signal=12,
-        seed=1,
         backend=backend.cell_environ(),
-        is_untouched=True,
     )
     environment = {
         **variables(cell, around),

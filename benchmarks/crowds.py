@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from repro.core.intervals import could_have_missed
-from repro.model import Trial
+from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 
 SECONDS = 4
 LIMITS = ("limits.stall_after_s=2", "limits.stop_grace_s=2", "limits.beat_s=2")
@@ -113,7 +113,9 @@ def _trial(crowd: Crowd, folder: Path) -> Trial:
         experiment=experiment, overrides=assignments, python=Path(sys.executable), backends=(crowd.backend,)
     )
     prepared = prepare(request)
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True, seed=time.time_ns() % 10**6)
+    options = SessionOptions(
+        TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True, seed=time.time_ns() % 10**6)
+    )
     with Session(prepared.plan, options) as session:
         return session.trial(prepared.plan.cells[0], 1, folder / "evidence")
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from repro.core.hang.dump import read_dump
 from repro.core.judge.judge import Decision
 from repro.errors import UntestableError
-from repro.model import EnvironmentSpec, Rung
+from repro.model import EnvironmentSpec, Rung, TrialOptions
 from repro.orchestration import session as session_module
 from repro.orchestration.collector import Investigator
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 from repro.orchestration.trial import Findings, Scene
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
@@ -126,7 +126,7 @@ def _costs(
 ) -> list[tuple[str, float, int, int]]:
     prepared = prepare(RunRequest(experiment=experiment, overrides=overrides, python=python))
     (cell,) = prepared.plan.cells
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=python is not None)
+    options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=python is not None))
     rows: list[tuple[str, float, int, int]] = []
     taken: list[float] = []
 

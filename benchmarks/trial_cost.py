@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.judge.judge import Decision
-from repro.model import HangClass, Trial
+from repro.model import HangClass, Trial, TrialOptions
 from repro.orchestration import trial as trial_module
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 
 TRUTHS = ("known/clean", "known/frozen", "known/spinning", "known/deadlocked", "known/unstoppable")
 
@@ -40,7 +40,7 @@ def _measured(name: str, trials: int) -> list[dict[str, Any]]:
     prepared = prepare(RunRequest(experiment=name, python=Path(sys.executable)))
     (cell,) = prepared.plan.cells
     limits = prepared.plan.limits
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)
+    options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True))
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, Session(prepared.plan, options) as session:
         for number in range(1, trials + 1):

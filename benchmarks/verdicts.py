@@ -23,9 +23,9 @@ from pathlib import Path
 import trustme
 
 from repro.core.intervals import interval
-from repro.model import Trial
+from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 from repro.world.processes import door
 from repro.world.shipped.scenarios import list_scenarios
 
@@ -137,12 +137,10 @@ def _run(claim: Claim, trials: int, *, jobs: int, results: Path) -> None:
         python = None if claim.is_real else Path(sys.executable)
         prepared = prepare(RunRequest(experiment=claim.experiment, overrides=claim.overrides, python=python))
         (cell,) = prepared.plan.cells
-        options = Options(
-            locustfile=prepared.scenario.locustfile,
-            is_untouched=not claim.is_real,
-            backend=backend,
-            seed=time.time_ns() % 10**6,
+        trials_alike = TrialOptions(
+            locustfile=prepared.scenario.locustfile, seed=time.time_ns() % 10**6, is_untouched=not claim.is_real
         )
+        options = SessionOptions(trials_alike, backend=backend)
         with Session(prepared.plan, options) as session, ThreadPoolExecutor(jobs) as pool:
             for trial in pool.map(lambda number: session.trial(cell, number, folder / str(number)), range(trials)):
                 with results.open("a") as file:

@@ -11,7 +11,7 @@ trial began unless its name says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -95,6 +95,26 @@ class Environment:
     interpreter: Path
     python: str
     versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOptions:
+    """What was asked of all trials of a run alike, from the command line to the cell's variables.
+
+    ``is_untouched`` asks that nothing be written into the environment, not even byte code. ``wait_out_s`` is how long a
+    trial goes on past a hang to see whether it ends, 0 for not at all. ``request_budget`` is the upper bound of requests
+    for each process, 0 for none.
+    """
+
+    locustfile: Path
+    seed: int = 0
+    is_untouched: bool = False
+    wait_out_s: float = 0.0
+    request_budget: int = 0
+
+    def of_trial(self, number: int) -> TrialOptions:
+        """The same for one trial, which has a seed of its own."""
+        return replace(self, seed=self.seed + number)
 
 
 @dataclass(frozen=True, kw_only=True)

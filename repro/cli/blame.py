@@ -33,6 +33,7 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import check_load, closed_on_error, keep_load
 from repro.errors import ExitCode, UnreachableError, UntestableError, UsageError
+from repro.model import TrialOptions
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
@@ -251,7 +252,7 @@ def _store(given: dict[str, Any], prepared: Prepared, mixer: Mixer) -> RunStore:
 
 
 def _session(given: dict[str, Any], prepared: Prepared) -> Session:
-    from repro.orchestration.session import Options, Session
+    from repro.orchestration.session import Session, SessionOptions
 
     def shown(cell: Cell) -> str:
         pins = [f"{name}={version}" for name, version in cell.environment.pins.items()]
@@ -261,9 +262,8 @@ def _session(given: dict[str, Any], prepared: Prepared) -> Session:
 
     return Session(
         prepared.plan,
-        Options(
-            locustfile=prepared.scenario.locustfile,
-            seed=given["seed"],
+        SessionOptions(
+            TrialOptions(locustfile=prepared.scenario.locustfile, seed=given["seed"]),
             backend=backend_options(endpoint_url=given["endpoint_url"], region=None, profile=None),
             reproduce=shown,
         ),

@@ -30,7 +30,7 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, CellVerdict
+from repro.model import Cell, CellVerdict, TrialOptions
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
@@ -159,7 +159,7 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
 def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
     from repro.core.matrix.capacity import at_capacity
     from repro.core.matrix.conclusion import conclude
-    from repro.orchestration.session import Options, Session
+    from repro.orchestration.session import Session, SessionOptions
     from repro.presentation.console import Progress
 
     jobs = options.jobs or default_jobs()
@@ -168,13 +168,16 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
     with Progress(prepared.plan, console, jobs=jobs) as progress:
         for trial in finished:
             progress.already(trial)
-        session_options = Options(
+        trials_alike = TrialOptions(
             locustfile=prepared.scenario.locustfile,
-            jobs=jobs,
             seed=options.seed,
             is_untouched=options.python is not None,
             wait_out_s=options.wait_out,
             request_budget=request_budget,
+        )
+        session_options = SessionOptions(
+            trials_alike,
+            jobs=jobs,
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
             reproduce=lambda cell: _command(cell, options),
             on_build=progress.building,

@@ -56,14 +56,14 @@ class TrialProgress:
 
 @dataclass
 class Watcher:
-    """One trial under watch. ``look`` makes an examination, ``health`` is the backend's, ``cancelled`` ends the watch."""
+    """One trial under watch. ``examine`` asks what users are parked on, ``health`` is the backend's, ``cancelled`` ends the watch."""
 
     child: Child
     fleet: Fleet
     judge: Judge
     outputs: tuple[CappedOutput, ...]
     health: Callable[[], BackendHealth]
-    look: Callable[[Fleet], Examination]
+    examine: Callable[[Fleet], Examination]
     on_load: Callable[[], None]
     cancelled: threading.Event
     progress: TrialProgress = field(default_factory=TrialProgress)
@@ -125,7 +125,7 @@ class Watcher:
 
     def _do(self, step: Step) -> None:
         if step is Step.EXAMINE:
-            self.judge.learn(self.look(self.fleet))
+            self.judge.learn(self.examine(self.fleet))
         elif step is Step.ASK_STOP:
             for record in self.fleet.records():
                 if record.read().role is not Role.WORKER:  # a worker is stopped by its master

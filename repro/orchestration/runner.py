@@ -47,7 +47,7 @@ class TrialStore(Protocol):
 class Work:
     """What a run is made of, besides its plan."""
 
-    site: TrialServices
+    services: TrialServices
     store: TrialStore
     environment_of: Callable[[Cell], Future[Environment]]
     observer: Observer
@@ -61,7 +61,7 @@ def run_cells(plan: Plan, work: Work) -> None:
     Raises:
         KeyboardInterrupt: passed on, after the trials under way have ended and are stored.
     """
-    schedule = Schedule(plan.cells, trials=plan.trials, seed=work.site.seed, finished=work.finished)
+    schedule = Schedule(plan.cells, trials=plan.trials, seed=work.services.options.seed, finished=work.finished)
     with ThreadPoolExecutor(max_workers=work.jobs, thread_name_prefix="trial") as pool:
         under_way: dict[Future[Trial], Cell] = {}
         try:
@@ -71,9 +71,9 @@ def run_cells(plan: Plan, work: Work) -> None:
                 _end_trials(done, under_way, schedule, work)
                 work.observer.tick()
                 if not under_way:
-                    work.site.cancelled.wait(POLL_S)  # every open cell waits for its environment
+                    work.services.cancelled.wait(POLL_S)  # every open cell waits for its environment
         except BaseException:
-            work.site.cancelled.set()
+            work.services.cancelled.set()
             _end_trials(wait(under_way).done, under_way, schedule, work)
             raise
 
@@ -94,16 +94,16 @@ def _attempt(cell: Cell, number: int, work: Work) -> Trial:
     try:
         environment = work.environment_of(cell).result()
     except UntestableError as error:
-        return untestable(cell, number=number, reason=str(error), site=work.site)
+        return untestable(cell, number=number, reason=str(error), services=work.services)
     except ReproError as error:
         return _failed(cell, number, error, work)
     return run_trial(
-        cell, environment, number=number, folder=work.store.evidence_folder(cell.id, number), site=work.site
+        cell, environment, number=number, folder=work.store.evidence_folder(cell.id, number), services=work.services
     )
 
 
 def _failed(cell: Cell, number: int, error: ReproError, work: Work) -> Trial:
-    return replace(untestable(cell, number=number, reason=str(error), site=work.site), verdict=Verdict.ERROR)
+    return replace(untestable(cell, number=number, reason=str(error), services=work.services), verdict=Verdict.ERROR)
 
 
 def _end_trials(done: set[Future[Trial]], under_way: dict[Future[Trial], Cell], schedule: Schedule, work: Work) -> None:

@@ -8,29 +8,28 @@ with Session(plan, options) as session:
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shlex
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.judge.samples import BackendHealth
 from repro.errors import UnreachableError, UntestableError
-from repro.model import Cell, Environment, Plan, Trial, Verdict
+from repro.model import Cell, Environment, Plan, Trial, TrialOptions, Verdict
 from repro.orchestration.collector import Investigator, examine
+from repro.orchestration.gateway import Gateways
 from repro.orchestration.health import HealthWatch
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
-from repro.orchestration.trial import Gateway, TrialServices, run_trial, untestable
+from repro.orchestration.trial import TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.make import make_backend
 from repro.world.backends.protocol import Backend
-from repro.world.backends.request_log import LoggedRequest, write_requests
 from repro.world.environments.cache import Builder, EnvironmentCache
 from repro.world.processes import door
 from repro.world.shipped.causes import known_causes
@@ -42,16 +41,13 @@ EARLY_BUILDERS = 2
 CAPACITY_S = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+@dataclass(frozen=True)
+class SessionOptions:
     """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``."""
 
-    locustfile: Path
+    trials: TrialOptions
+    _: KW_ONLY
     jobs: int = 1
-    seed: int = 0
-    is_untouched: bool = False
-    wait_out_s: float = 0.0
-    request_budget: int = 0
     backend: Mapping[str, str | None] = field(default_factory=dict)
     reproduce: Callable[[Cell], str] = lambda cell: f"repro run --set {shlex.quote(cell.label)}"
     on_build: Callable[[str], None] = lambda _: None
@@ -61,7 +57,7 @@ class Options:
 class Session:
     """The standing world of a plan's trials."""
 
-    def __init__(self, plan: Plan, options: Options) -> None:
+    def __init__(self, plan: Plan, options: SessionOptions) -> None:
         self._plan = plan
         self._options = options
         self._stack = contextlib.ExitStack()
@@ -110,7 +106,7 @@ class Session:
         run_cells(
             self._plan,
             Work(
-                site=self.site,
+                services=self.services,
                 store=store,
                 environment_of=self.environment_of,
                 observer=observer,
@@ -129,15 +125,15 @@ class Session:
         while not coming.done() and not self._cancelled.is_set():
             wait([coming], timeout=POLL_S)
         if self._cancelled.is_set():
-            trial = untestable(cell, number=number, reason="interrupted", site=self.site)
+            trial = untestable(cell, number=number, reason="interrupted", services=self.services)
             return replace(trial, verdict=Verdict.INTERRUPTED)
         try:
             environment = coming.result()
         except UnreachableError:
             raise
         except UntestableError as error:
-            return untestable(cell, number=number, reason=str(error), site=self.site)
-        return run_trial(cell, environment, number=number, folder=folder, site=self.site)
+            return untestable(cell, number=number, reason=str(error), services=self.services)
+        return run_trial(cell, environment, number=number, folder=folder, services=self.services)
 
     def environment_of(self, cell: Cell) -> Future[Environment]:
         """The cell's environment, built once however often it is asked for."""
@@ -148,22 +144,17 @@ class Session:
         self._cancelled.set()
 
     @property
-    def site(self) -> TrialServices:
+    def services(self) -> TrialServices:
         """What the trials of this session share."""
-        options = self._options
         return TrialServices(
-            locustfile=options.locustfile,
+            options=self._options.trials,
             limits=self._plan.limits,
-            open_gateway=self._open_gateway,
+            gateways=Gateways(backends=self._backends, authority=self._authority),
             health=self._health_of,
             examine=examine,
             investigate=Investigator(known_causes()),
-            reproduce=options.reproduce,
+            reproduce=self._options.reproduce,
             cancelled=self._cancelled,
-            seed=options.seed,
-            is_untouched=options.is_untouched,
-            wait_out_s=options.wait_out_s,
-            request_budget=options.request_budget,
         )
 
     def _start_backend(self, name: str) -> None:
@@ -178,53 +169,3 @@ class Session:
 
     def _health_of(self, name: str) -> BackendHealth:
         return self._health[name].latest()
-
-    @contextlib.contextmanager
-    def _open_gateway(self, cell: Cell, folder: Path, mark: str, seed: int) -> Iterator[Gateway]:
-        """A fresh queue, and between it and the cell what the cell asks for: a fault, TLS, both, or nothing."""
-        backend = self._backends[str(cell.settings.get("backend", "moto"))]
-        queue = f"repro-{cell.id[:8]}-{secrets.token_hex(4)}"
-        since = backend.request_mark()
-        backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
-        try:
-            with self._way_to(backend, cell, folder, mark, seed) as gateway:
-                yield replace(
-                    gateway(queue), open_requests=lambda: _open_requests(backend.requests_since(since), queue)
-                )
-        finally:
-            write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
-            backend.drop_queue(queue)
-
-    @contextlib.contextmanager
-    def _way_to(
-        self, backend: Backend, cell: Cell, folder: Path, mark: str, seed: int
-    ) -> Iterator[Callable[[str], Gateway]]:
-        fault, tls = str(cell.settings.get("fault", "")), bool(cell.settings.get("tls"))
-        variables = dict(backend.cell_environ())
-        secret = backend.secrets
-        if not fault and not tls:
-            yield lambda queue: Gateway(queue=queue, variables=variables, secrets=secret)
-            return
-        from repro.core.experiment.faults import parse_fault
-        from repro.world.faults import Proxy
-
-        authority = self._authority if tls else None
-        with Proxy.start(
-            backend.endpoint_url,
-            faults=parse_fault(fault),
-            seed=seed,
-            folder=folder,
-            mark=f"{mark}-proxy",
-            tls=authority,
-        ) as proxy:
-            variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
-            if authority is not None:
-                variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
-            yield lambda queue: Gateway(
-                queue=queue, variables=variables, secrets=secret, begin_load=proxy.mark_load_started
-            )
-
-
-def _open_requests(requests: tuple[LoggedRequest, ...], queue: str) -> int | None:
-    own = [request for request in requests if request.queue == queue]
-    return sum(1 for request in own if request.status is None) if own else None

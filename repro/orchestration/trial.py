@@ -3,6 +3,22 @@
     queue ─▶ gateway (fault, TLS) ─▶ cell ─▶ watch ─▶ evidence ─▶ end of the whole tree ─▶ Trial
 
 The evidence is collected before anything is ended: output, flight record, the greenlets' stacks, the ladder.
+
+Its stages, in the order of this file, and the record that each hands on:
+
+    what                                        by                              record
+    what all trials of a session share          ``Session.services``            TrialServices, with TrialOptions in it
+    this trial: its cell, number, folder        ``run_trial``                   TrialInProgress
+    the way to a queue of its own               ``gateway.Gateways.open``       Gateway
+    the process, and its flight records         ``_cell``                       door.Child, Fleet
+    what is known ten times a second            ``Watcher.sample``              Sample
+    what users are parked on, when the judge    ``collector.examine``           Examination
+      asks for it while it decides
+    the judge's last word                       ``Watcher.until_decided``       Decision
+    where the evidence of it stands             ``_conclude``                   Scene
+    what the ladder brought to light, once      ``collector.Investigator``      Findings
+      it is decided
+    what is kept                                ``_conclude``, ``_hang``        Trial, with Hang in it
 """
 
 from __future__ import annotations
@@ -14,7 +30,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +42,8 @@ from repro.core.judge.samples import BackendHealth, Examination
 from repro.core.judge.timeline import timeline
 from repro.core.scrubbing.credentials import conceal
 from repro.errors import BackendError, ReproError
-from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, Verdict
+from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, TrialOptions, Verdict
+from repro.orchestration.gateway import Gateway, Gateways
 from repro.orchestration.observation import CancelledError, Watcher
 from repro.world.collecting.flight import Fleet
 from repro.world.processes import door
@@ -35,46 +52,24 @@ from repro.world.processes.variables import Surroundings, variables
 from repro.world.runs.scrub import conceal_files
 
 STACKS_SIGNAL = signal.SIGUSR2
-QUEUE_PREFIX = "repro"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialServices:
     """What all trials of a run share, and how a trial gets at the world.
 
-    ``gateway`` opens what stands between the client and the backend of a cell, and gives the client's variables.
+    ``gateways`` open what stands between the client and the backend of a cell, and give the client's variables.
     ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again.
-    ``wait_out_s`` is how long a trial goes on past a hang to see whether it ends, 0 for not at all.
     """
 
-    locustfile: Path
+    options: TrialOptions
     limits: Limits
-    open_gateway: Callable[[Cell, Path, str, int], contextlib.AbstractContextManager[Gateway]]
+    gateways: Gateways
     health: Callable[[str], BackendHealth]
     examine: Callable[[Fleet, float, int], Examination]
     investigate: Callable[[Decision, Scene], Findings]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
-    seed: int = 0
-    is_untouched: bool = False
-    wait_out_s: float = 0.0
-    request_budget: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gateway:
-    """The way from a cell to its queue: the queue's name and the variables that lead there.
-
-    ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
-    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the backend
-    has received, by its own log, and not answered; None where it keeps no log.
-    """
-
-    queue: str
-    variables: Mapping[str, str]
-    secrets: tuple[str, ...] = ()
-    begin_load: Callable[[], None] = lambda: None
-    open_requests: Callable[[], int | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,74 +112,74 @@ class TrialInProgress:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, site: TrialServices) -> Trial:
+def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, services: TrialServices) -> Trial:
     """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: what goes wrong is a verdict too."""
-    course = TrialInProgress(cell, environment, number, folder)
+    under_way = TrialInProgress(cell, environment, number, folder)
     try:
         # A program that was killed has left this trial's earlier attempt there: its flight record, still full of users,
         # would be read as this one's.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return _run(course, site)
+        return _run(under_way, services)
     except CancelledError:
-        return _trial(course, Verdict.INTERRUPTED, "interrupted", site)
+        return _trial(under_way, Verdict.INTERRUPTED, "interrupted", services)
     except BackendError as error:
-        return _trial(course, Verdict.BACKEND, str(error), site)
+        return _trial(under_way, Verdict.BACKEND, str(error), services)
     except (ReproError, OSError) as error:
-        return _trial(course, Verdict.ERROR, str(error), site)
+        return _trial(under_way, Verdict.ERROR, str(error), services)
     except Exception as error:  # noqa: BLE001  # a fault of this program ends one trial, with its traceback as evidence
         with contextlib.suppress(OSError):  # a full disk may have been the reason
             (folder / "error.txt").write_text(traceback.format_exc())
-        return _trial(course, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", site)
+        return _trial(
+            under_way, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", services
+        )
 
 
-def untestable(cell: Cell, *, number: int, reason: str, site: TrialServices) -> Trial:
+def untestable(cell: Cell, *, number: int, reason: str, services: TrialServices) -> Trial:
     """The trial of a cell whose environment cannot be made: the resolver's words are its reason."""
     nowhere = Environment(key="", interpreter=Path(), python="", versions={})
-    return _trial(TrialInProgress(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, site)
+    return _trial(TrialInProgress(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, services)
 
 
-def _run(course: TrialInProgress, site: TrialServices) -> Trial:
-    mark = f"trial-{course.cell.id}-{course.number}-{secrets.token_hex(3)}"
-    with site.open_gateway(course.cell, course.folder, mark, site.seed + course.number) as gateway:
+def _run(under_way: TrialInProgress, services: TrialServices) -> Trial:
+    mark = f"trial-{under_way.cell.id}-{under_way.number}-{secrets.token_hex(3)}"
+    seed = services.options.of_trial(under_way.number).seed
+    with services.gateways.open(under_way.cell, folder=under_way.folder, mark=mark, seed=seed) as gateway:
         try:
-            with _cell(course, gateway, site, mark) as (child, fleet):
-                outputs = tuple(CappedOutput(course.folder / name) for name in ("stdout.txt", "stderr.txt"))
-                watcher = _watcher(course, child, fleet, outputs, gateway, site)
+            with _cell(under_way, gateway, services, mark) as (child, fleet):
+                outputs = tuple(CappedOutput(under_way.folder / name) for name in ("stdout.txt", "stderr.txt"))
+                watcher = _watcher(under_way, child, fleet, outputs, gateway, services)
                 decision = watcher.until_decided()
-                trial = _conclude(course, decision, watcher, site, gateway)
+                trial = _conclude(under_way, decision, watcher, services, gateway)
             for output in outputs:
                 output.settle()
         finally:
-            conceal_files(course.folder, gateway.secrets)
-        return conceal(replace(trial, seconds=time.monotonic() - course.began), gateway.secrets)
+            conceal_files(under_way.folder, gateway.secrets)
+        return conceal(replace(trial, seconds=time.monotonic() - under_way.began), gateway.secrets)
 
 
 @contextlib.contextmanager
 def _cell(
-    course: TrialInProgress, gateway: Gateway, site: TrialServices, mark: str
+    under_way: TrialInProgress, gateway: Gateway, services: TrialServices, mark: str
 ) -> Iterator[tuple[door.Child, Fleet]]:
-    work = course.folder / "work"
+    work = under_way.folder / "work"
     work.mkdir(exist_ok=True)
     around = Surroundings(
-        interpreter=course.environment.interpreter,
-        locustfile=site.locustfile,
-        folder=course.folder.resolve(),
+        options=services.options.of_trial(under_way.number),
+        interpreter=under_way.environment.interpreter,
+        folder=under_way.folder.resolve(),
         work=work.resolve(),
         queue=gateway.queue,
         stacks_signal=int(STACKS_SIGNAL),
-        seed=site.seed + course.number,
         backend=gateway.variables,
-        is_untouched=site.is_untouched,
-        request_budget=site.request_budget,
     )
     boot = Path(__file__).parent.parent / "agent" / "boot.py"
-    fleet = Fleet(course.folder)
+    fleet = Fleet(under_way.folder)
     child = door.start(
-        [course.environment.interpreter, boot],
-        env=variables(course.cell, around),
+        [under_way.environment.interpreter, boot],
+        env=variables(under_way.cell, around),
         cwd=work,
-        output=door.Output(course.folder / "stdout.txt", course.folder / "stderr.txt"),
+        output=door.Output(under_way.folder / "stdout.txt", under_way.folder / "stderr.txt"),
         mark=mark,
     )
     try:
@@ -196,14 +191,14 @@ def _cell(
 
 
 def _watcher(
-    course: TrialInProgress,
+    under_way: TrialInProgress,
     child: door.Child,
     fleet: Fleet,
     outputs: tuple[CappedOutput, ...],
     gateway: Gateway,
-    site: TrialServices,
+    services: TrialServices,
 ) -> Watcher:
-    settings = course.cell.settings
+    settings = under_way.cell.settings
     load = Load(
         seconds=float(settings["seconds"]), users=int(settings["users"]), is_faulted=bool(settings.get("fault"))
     )
@@ -211,17 +206,17 @@ def _watcher(
     return Watcher(
         child=child,
         fleet=fleet,
-        judge=Judge(site.limits, load),
+        judge=Judge(services.limits, load),
         outputs=outputs,
-        health=lambda: site.health(backend),
-        look=lambda fleet: site.examine(fleet, site.limits.silent_s, load.users),
+        health=lambda: services.health(backend),
+        examine=lambda fleet: services.examine(fleet, services.limits.silent_s, load.users),
         on_load=gateway.begin_load,
-        cancelled=site.cancelled,
+        cancelled=services.cancelled,
     )
 
 
 def _conclude(
-    course: TrialInProgress, decision: Decision, watcher: Watcher, site: TrialServices, gateway: Gateway
+    under_way: TrialInProgress, decision: Decision, watcher: Watcher, services: TrialServices, gateway: Gateway
 ) -> Trial:
     sample = watcher.last
     readings = sample.readings if sample else ()
@@ -229,17 +224,17 @@ def _conclude(
     inquiry = Scene(
         child=watcher.child,
         fleet=watcher.fleet,
-        folder=course.folder,
+        folder=under_way.folder,
         load_at=load_at,
-        cell=course.cell,
-        environment=course.environment,
-        backend=site.health(str(course.cell.settings.get("backend", ""))),
+        cell=under_way.cell,
+        environment=under_way.environment,
+        backend=services.health(str(under_way.cell.settings.get("backend", ""))),
         outputs=watcher.outputs,
         open_requests=gateway.open_requests(),
         backend_url=gateway.variables.get("AWS_ENDPOINT_URL_SQS", ""),
     )
-    findings = site.investigate(decision, inquiry)
-    hang = _hang(decision, findings, load_at, course.cell, watcher, site) if decision.row.hang_class else None
+    findings = services.investigate(decision, inquiry)
+    hang = _hang(decision, findings, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
     operations = Operations(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
     )
@@ -250,19 +245,19 @@ def _conclude(
         if unseen
         else findings.explanation
     )
-    trial = _trial(course, decision.row.verdict, reason, site)
+    trial = _trial(under_way, decision.row.verdict, reason, services)
     waited = watcher.progress.longest_wait.wait
     return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
 
 def _hang(
-    decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, site: TrialServices
+    decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, services: TrialServices
 ) -> Hang:
     if decision.row.hang_class is None:
         raise ValueError(decision.row.name)
     bound = bound_of(decision, attempts=int(cell.settings.get("max_attempts", 0)))
-    if site.wait_out_s:
-        recovered = watcher.until_recovered(decision, limit_s=site.wait_out_s)
+    if wait_out_s := services.options.wait_out_s:
+        recovered = watcher.until_recovered(decision, limit_s=wait_out_s)
         bound = replace(bound, recovered_after_s=recovered)
     users = int(cell.settings["users"])
     users_stuck = users if decision.facts.nobody_goes_on else len(decision.stuck)
@@ -280,17 +275,17 @@ def _hang(
     )
 
 
-def _trial(course: TrialInProgress, verdict: Verdict, reason: str, site: TrialServices) -> Trial:
+def _trial(under_way: TrialInProgress, verdict: Verdict, reason: str, services: TrialServices) -> Trial:
     return Trial(
-        cell_id=course.cell.id,
-        number=course.number,
+        cell_id=under_way.cell.id,
+        number=under_way.number,
         verdict=verdict,
         reason=reason,
-        started=course.started,
-        seconds=time.monotonic() - course.began,
-        python=course.environment.python,
-        versions=course.environment.versions,
-        evidence=course.folder.name,
-        command=site.reproduce(course.cell),
-        seed=site.seed + course.number,
+        started=under_way.started,
+        seconds=time.monotonic() - under_way.began,
+        python=under_way.environment.python,
+        versions=under_way.environment.versions,
+        evidence=under_way.folder.name,
+        command=services.reproduce(under_way.cell),
+        seed=services.options.of_trial(under_way.number).seed,
     )

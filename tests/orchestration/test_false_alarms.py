@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from repro.model import HangClass, Trial, Verdict
+from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 from repro.world.processes import door
 
 NO_HANG_OF_THE_CLIENT = {Verdict.CLEAN, Verdict.BACKEND, Verdict.FAILING}
@@ -64,7 +64,7 @@ def tried(folder: Path, *overrides: str, **backend: str) -> Trial:
             python=Path(sys.executable),
         )
     )
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True, backend=backend)
+    options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True), backend=backend)
     with Session(prepared.plan, options) as session:
         return session.trial(prepared.plan.cells[0], 1, folder)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from repro.core.judge.samples import Role
-from repro.model import HangClass, Trial, Verdict
+from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 from repro.world.collecting.flight import Fleet
 
 KNOWN = Path(__file__).parents[2] / "scenarios" / "known"
@@ -42,7 +42,7 @@ def tried(folder: Path, experiment: str, *overrides: str, locustfile: Path | Non
     prepared = prepare(
         RunRequest(experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile)
     )
-    options = Options(locustfile=prepared.scenario.locustfile, is_untouched=True)
+    options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True))
     with Session(prepared.plan, options) as session:
         return session.trial(prepared.plan.cells[0], 1, folder)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import Verdict
+from repro.model import TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 
 MINE = """
 import boto3
@@ -38,7 +38,7 @@ def test_it_is_led_to_the_backend_whether_its_boto3_reads_the_address_or_not(
     mine.write_text(MINE)
     load = ("stack=none", "launch=cli", "users=3", "spawn_rate=3", "seconds=2")
     prepared = prepare(RunRequest(locustfile=mine, overrides=(*load, *packages)))
-    with Session(prepared.plan, Options(locustfile=mine)) as session:
+    with Session(prepared.plan, SessionOptions(TrialOptions(locustfile=mine))) as session:
         trial = session.trial(prepared.plan.cells[0], 1, tmp_path / "evidence")
     assert trial.verdict is Verdict.CLEAN, trial.reason
     assert trial.operations.ended > trial.operations.failed == 0

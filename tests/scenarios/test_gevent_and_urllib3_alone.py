@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import HangClass, Trial, Verdict
+from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 
 MOST_TRIALS = 15
 """It hung in 7 of 7 trials when it was measured, 95 % interval 59–100 %: so many in a row miss it once in 600,000 even at 59 %."""
@@ -18,7 +18,7 @@ def tried(folder: Path, *, gevent: str, urllib3: str, most: int, experiment: str
     """Trials until one hangs, or all of them."""
     prepared = prepare(RunRequest(experiment=experiment, overrides=(f"gevent={gevent}", f"urllib3={urllib3}")))
     trials: list[Trial] = []
-    with Session(prepared.plan, Options(locustfile=prepared.scenario.locustfile)) as session:
+    with Session(prepared.plan, SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile))) as session:
         while len(trials) < most and not (trials and trials[-1].hang):
             trials.append(session.trial(prepared.plan.cells[0], len(trials) + 1, folder / str(len(trials))))
     return trials

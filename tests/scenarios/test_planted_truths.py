@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import Trial
+from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
-from repro.orchestration.session import Options, Session
+from repro.orchestration.session import Session, SessionOptions
 from repro.orchestration.trial import run_trial
 from repro.world.shipped.scenarios import list_scenarios
 
@@ -38,14 +38,15 @@ def trials(
     names = [name for name in TRUTHS if name in chosen]
     folder = tmp_path_factory.mktemp("truths")
     plan = prepared("known/clean").plan
-    options = Options(locustfile=prepared("known/clean").scenario.locustfile, is_untouched=True)
+    options = SessionOptions(TrialOptions(locustfile=prepared("known/clean").scenario.locustfile, is_untouched=True))
     with Session(plan, options) as session, ThreadPoolExecutor(AT_ONCE) as idle, ThreadPoolExecutor(1) as burning:
         environment = session.environment_of(plan.cells[0]).result()
 
         def tried(name: str) -> Trial:
             truth = prepared(name)
-            site = replace(session.site, locustfile=truth.scenario.locustfile, limits=truth.plan.limits)
-            return run_trial(truth.plan.cells[0], environment, number=1, folder=folder / name, site=site)
+            own = replace(session.services.options, locustfile=truth.scenario.locustfile)
+            services = replace(session.services, options=own, limits=truth.plan.limits)
+            return run_trial(truth.plan.cells[0], environment, number=1, folder=folder / name, services=services)
 
         found = {name: idle.submit(tried, name) for name in names if name not in BURNING}
         others = tuple(found.values())
@@ -72,7 +73,7 @@ def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) 
 
 def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:
     late = prepared("known/recovers/late")
-    options = Options(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60)
+    options = SessionOptions(TrialOptions(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60))
     with Session(late.plan, options) as session:
         trial = session.trial(late.plan.cells[0], 1, tmp_path / "evidence")
     assert trial.hang is not None, trial.reason

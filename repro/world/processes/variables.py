@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.model import Cell
+from repro.model import Cell, TrialOptions
 
 SLOTS_BEYOND_USERS = 1024
 """Slots of a flight record for greenlets and threads that call the client and are no users; one takes 128 bytes."""
@@ -18,27 +18,24 @@ SLOTS_BEYOND_USERS = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Where a cell runs: its interpreter, folders and backend.
+    """Where a cell runs: its interpreter, folders and backend, and what was asked of its trial.
 
     ``folder`` takes flight record and dumps, ``work`` is the cell's current and home folder. ``backend`` are the
-    variables by which the client finds it, credentials included. ``is_untouched`` asks that nothing be written into the
-    environment, not even byte code. ``request_budget`` is the upper bound of requests for each process, 0 for none.
+    variables by which the client finds it, credentials included.
     """
 
+    options: TrialOptions
     interpreter: Path
-    locustfile: Path
     folder: Path
     work: Path
     queue: str
     stacks_signal: int
-    seed: int
     backend: Mapping[str, str] = field(default_factory=dict)
-    is_untouched: bool = False
-    request_budget: int = 0
 
 
 def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
     """All variables of the cell's leading process; an ``env.NAME`` level that is empty leaves the variable unset."""
+    options = around.options
     users = int(cell.settings.get("users", 1))
     fixed = {
         "PATH": f"{around.interpreter.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -48,17 +45,17 @@ def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "REPRO_LOCUSTFILE": str(around.locustfile),
+        "REPRO_LOCUSTFILE": str(options.locustfile),
         "REPRO_TRIAL_DIR": str(around.folder),
         "REPRO_QUEUE": around.queue,
         "REPRO_STACKS_SIGNAL": str(around.stacks_signal),
-        "REPRO_SEED": str(around.seed),
+        "REPRO_SEED": str(options.seed),
         "REPRO_SLOTS": str(users + SLOTS_BEYOND_USERS),
     }
-    if around.is_untouched:
+    if options.is_untouched:
         fixed["PYTHONDONTWRITEBYTECODE"] = "1"
-    if around.request_budget:
-        fixed["REPRO_REQUEST_BUDGET"] = str(around.request_budget)
+    if options.request_budget:
+        fixed["REPRO_REQUEST_BUDGET"] = str(options.request_budget)
     settings = {f"REPRO_{name.upper()}": _text(level) for name, level in cell.settings.items()}
     own = {name: value for name, value in cell.environ.items() if value != ""}
     return {**settings, **fixed, **around.backend, **own}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import Cell, EnvironmentSpec
+from repro.model import Cell, EnvironmentSpec, TrialOptions
 from repro.world.processes import door
 from repro.world.processes.variables import SLOTS_BEYOND_USERS, Surroundings, variables
 
@@ -35,13 +35,12 @@ CELL = Cell(
 @pytest.fixture
 def around(tmp_path: Path) -> Surroundings:
     return Surroundings(
+        options=TrialOptions(locustfile=Path("/l.py"), seed=7),
         interpreter=Path(sys.executable),
-        locustfile=Path("/l.py"),
         folder=tmp_path / "f",
         work=tmp_path / "w",
         queue="q",
         stacks_signal=40,
-        seed=7,
         backend={"AWS_ACCESS_KEY_ID": "repro", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
     )
 
@@ -89,7 +88,8 @@ def test_credentials_and_profiles_of_the_machine_cannot_be_found(around: Surroun
 
 def test_a_budget_and_an_untouched_environment_are_said_only_when_asked_for(around: Surroundings) -> None:
     assert not {"PYTHONDONTWRITEBYTECODE", "REPRO_REQUEST_BUDGET"} & set(variables(CELL, around))
-    asked = variables(CELL, replace(around, is_untouched=True, request_budget=500))
+    options = replace(around.options, is_untouched=True, request_budget=500)
+    asked = variables(CELL, replace(around, options=options))
     assert (asked["PYTHONDONTWRITEBYTECODE"], asked["REPRO_REQUEST_BUDGET"]) == ("1", "500")
 
 
