@@ -301,7 +301,7 @@ def _circumstances(
         open_requests=inquiry.open_requests,
         budget_refusals=sum(reading.budget_refusals for reading in readings),
         native_call=waiting_place(views) or place if not decision.facts.users else place,
-        native_holder=native_holder(*blocked) if blocked else "",
+        native_holder=native_holder(*blocked) if blocked else None,
         survivors=survivors(views),
         elsewhere=peers_elsewhere(views, inquiry.backend_url),
         is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repro.agent.layout import OTHERS_FROM
-from repro.core.judge.samples import Parked, ParkedOn
+from repro.core.judge.samples import HeldBy, Holder, Parked, ParkedOn, Whom
 
 SCHEMA = "repro-greenlets/1"
 TELLING_FRAMES = 6
@@ -110,7 +110,10 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock that somebody waits for: its type, how the program calls it, and who holds it and how that is known."""
+    """A lock that somebody waits for: its type, how the program calls it, and who holds it and how that is known.
+
+    ``how`` is None where nobody is known to hold it; ``code`` is what took it, at the line where its holder stands.
+    """
 
     id: int
     type: str
@@ -118,8 +121,11 @@ class Lock:
     waiters: int
     holder_greenlet: int = 0
     holder_thread: int = 0
-    how: str = ""
-    where: str = ""
+    how: HeldBy | None = None
+    code: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
     is_certain: bool = False
 
     @property
@@ -152,32 +158,61 @@ class Dump:
         """The greenlet of this id."""
         return next((item for item in self.greenlets if item.id == greenlet), None)
 
-    def holder(self, lock: Lock) -> str:
-        """Who holds the lock and how that is known, in words; empty when it is not known."""
-        if not lock.how:
-            return ""
-        who = self._who(lock)
-        how = f"it stands in `{lock.how}`" if lock.how.startswith("with") else f"by `{lock.how}`"
-        how = "the lock names it" if lock.how == "owner" else how
-        place = f" at {_place(lock.where)}" if lock.where else ""
-        return f"{'' if lock.is_certain else 'probably '}{who} ({how}{place})"
+    def holder(self, lock: Lock) -> Holder | None:
+        """Who holds the lock and how that is known; None when it is not known."""
+        if lock.how is None:
+            return None
+        whom, number, name = self._whom(lock)
+        return Holder(
+            whom,
+            number=number,
+            name=name,
+            how=lock.how,
+            code=lock.code,
+            file=lock.file,
+            line=lock.line,
+            function=lock.function,
+            is_certain=lock.is_certain,
+        )
 
-    def _who(self, lock: Lock) -> str:
+    def _whom(self, lock: Lock) -> tuple[Whom, int, str]:
+        """What holds it, its number and its name."""
         owner = self.by_id(lock.holder_greenlet)
         if owner is None:
+            # A lock that names its owner keeps an identifier, of a greenlet or of a thread.
             thread = next((t for t in self.threads if t.ident in {lock.holder_thread, lock.holder_greenlet}), None)
-            return f"thread {thread.name or thread.ident}" if thread else "one that has ended"
-        return called(owner) or f"the greenlet of {owner.run or owner.type}"
+            return (Whom.THREAD, thread.ident, thread.name) if thread else (Whom.ENDED, 0, "")
+        if owner.user is None:
+            return Whom.GREENLET, 0, owner.run or owner.type
+        return Whom.USER, owner.user, owner.run
 
 
 def called(greenlet: Greenlet) -> str:
     """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is no user of Locust; empty for others."""
-    if greenlet.user is None:
-        return ""
-    if greenlet.user < OTHERS_FROM:
-        return f"user {greenlet.user}"
-    run = f" of {greenlet.run}" if greenlet.run else ""
-    return f"greenlet {greenlet.user - OTHERS_FROM}{run}"
+    return _called(greenlet.user, greenlet.run) if greenlet.user is not None else ""
+
+
+def holder_in_words(holder: Holder) -> str:
+    """``user 2 (it stands in `with self.mutex` at queue.py:9 in put)``."""
+    who = {
+        Whom.USER: _called(holder.number, holder.name),
+        Whom.GREENLET: f"the greenlet of {holder.name}",
+        Whom.THREAD: f"thread {holder.name or holder.number}",
+        Whom.ENDED: "one that has ended",
+    }
+    how = {
+        HeldBy.OWNER: "the lock names it",
+        HeldBy.BLOCK: f"it stands in `{holder.code}`",
+        HeldBy.ACQUIRE: f"by `{holder.code}`",
+    }
+    place = f" at {folded(holder.file)}:{holder.line} in {holder.function}" if holder.file else ""
+    return f"{who[holder.whom]} ({how[holder.how]}{place})"
+
+
+def _called(user: int, run: str) -> str:
+    if user < OTHERS_FROM:
+        return f"user {user}"
+    return f"greenlet {user - OTHERS_FROM}{f' of {run}' if run else ''}"
 
 
 def read_dump(text: str) -> Dump:
@@ -283,11 +318,6 @@ def _row(frame: Frame) -> str:
     return f"{folded(frame.file)}:{frame.line} {frame.function}{code}"
 
 
-def _place(where: str) -> str:
-    path, _, rest = where.partition(":")
-    return f"{folded(path)}:{rest}"
-
-
 def _telling(name: str) -> tuple[bool, bool, int]:
     """What owns the lock's owner tells most, ``HTTPConnectionPool.pool.mutex``; names in private things tell least."""
     return not name.startswith(("_", "__main__")), name.count(".") == 2, -len(name)
@@ -299,19 +329,19 @@ def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Par
     name = lock.name if lock else ""
     root = _root(greenlet, dump)
     root_wait = (root.wait if root else None) or ParkedAt("unknown")
-    holder = dump.by_id(lock.holder_greenlet) if lock and lock.how.startswith("with") else None
+    inside = dump.by_id(lock.holder_greenlet) if lock and lock.how is HeldBy.BLOCK else None
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
         detail=f"{in_words(wait)} {name}".strip(),
         lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
-        holder=dump.holder(lock) if lock else "",
+        holder=dump.holder(lock) if lock else None,
         unread=unread(wait.fd) if wait.kind == "socket" and "read" in wait.direction else 0,
         has_timeout=wait.has_timeout,
         left_s=wait.left_s,
         root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
         root_user=root.user if root else None,
         root_left_s=root_wait.left_s,
-        inside=holder.user if holder else None,
+        inside=inside.user if inside else None,
     )
 
 
@@ -380,6 +410,9 @@ def _wait(row: Mapping[str, Any] | None) -> ParkedAt | None:
 
 def _lock(row: Mapping[str, Any]) -> Lock:
     holder = row["holder"] or {}
+    how, code = _how(holder.get("how", ""))
+    place, _, function = holder.get("where", "").rpartition(" in ")
+    file, _, line = place.rpartition(":")
     return Lock(
         id=row["id"],
         type=row["type"],
@@ -387,7 +420,19 @@ def _lock(row: Mapping[str, Any]) -> Lock:
         waiters=row["waiters"],
         holder_greenlet=holder.get("greenlet", 0),
         holder_thread=holder.get("thread", 0),
-        how=holder.get("how", ""),
-        where=holder.get("where", ""),
+        how=how,
+        code=code,
+        file=file,
+        line=int(line or 0),
+        function=function,
         is_certain=holder.get("is_certain", False),
     )
+
+
+def _how(said: str) -> tuple[HeldBy | None, str]:
+    """How a lock is held, and the code that took it, from the agent's ``owner``, ``with NAME`` or ``NAME.acquire()``."""
+    if not said:
+        return None, ""
+    if said == HeldBy.OWNER:
+        return HeldBy.OWNER, ""
+    return HeldBy.BLOCK if said.startswith("with ") else HeldBy.ACQUIRE, said

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from repro.core.hang.dump import folded
+from repro.core.hang.dump import folded, holder_in_words
 from repro.core.hang.swallowed import last_error, last_words, swallowed
 from repro.core.judge.judge import Decision
 from repro.core.judge.memory import Stuck
-from repro.core.judge.samples import ParkedOn, Raised, Slot
+from repro.core.judge.samples import Holder, ParkedOn, Raised, Slot
 from repro.core.judge.table import Phase, RowName
 from repro.model import Bound, HangClass, Verdict
 
@@ -44,7 +44,7 @@ class Circumstances:
     handshaking: int = 0
     open_requests: int | None = None
     native_call: str = ""
-    native_holder: str = ""
+    native_holder: Holder | None = None
     loop: str = ""
     survivors: str = ""
     elsewhere: str = ""
@@ -282,10 +282,9 @@ def _raised(around: Circumstances) -> str:
     return f": {place.error}, raised in {folded(place.file)}:{place.function}, line {place.line}"
 
 
-def held_by(holder: str) -> str:
-    """``held by user 2``, or ``probably held by user 2`` where that is a guess."""
-    doubt = "probably "
-    return f"{doubt}held by {holder.removeprefix(doubt)}" if holder.startswith(doubt) else f"held by {holder}"
+def held_by(holder: Holder) -> str:
+    """``held by user 2 (…)``, or ``probably held by user 2 (…)`` where that is a guess."""
+    return f"{'' if holder.is_certain else 'probably '}held by {holder_in_words(holder)}"
 
 
 def _death(exit_code: int | None) -> str:

@@ -7,7 +7,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, Thread, called, has_own_frame, in_words, shorten, telling
+from repro.core.hang.dump import (
+    Dump,
+    Frame,
+    Greenlet,
+    Lock,
+    Thread,
+    called,
+    has_own_frame,
+    holder_in_words,
+    in_words,
+    shorten,
+    telling,
+)
+from repro.core.judge.samples import Holder
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -139,10 +152,10 @@ def survivors(views: Sequence[View]) -> str:
     return f"{groups[0].count} in {loop_of(example.stack)}, {doing}"
 
 
-def native_holder(dump: Dump, thread: Thread) -> str:
-    """Who holds the native lock that a thread waits for, in words; empty when that cannot be known."""
+def native_holder(dump: Dump, thread: Thread) -> Holder | None:
+    """Who holds the native lock that a thread waits for; None when that cannot be known."""
     lock = _lock(dump, thread)
-    return dump.holder(lock) if lock is not None else ""
+    return dump.holder(lock) if lock is not None else None
 
 
 def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, ...]:
@@ -215,10 +228,17 @@ def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:
 def _holding(dump: Dump, locks: Sequence[Lock]) -> list[str]:
     holders = [(lock, holder_of(dump, lock)) for lock in locks]
     return [
-        f"{lock.name} is held by {dump.holder(lock)}\n{shorten(holder.stack)}"
+        f"{lock.name} is held by {_holder(dump, lock)}\n{shorten(holder.stack)}"
         for lock, holder in holders[:MOST_GROUPS]
         if holder is not None
     ]
+
+
+def _holder(dump: Dump, lock: Lock) -> str:
+    holder = dump.holder(lock)
+    if holder is None:
+        return ""
+    return f"{'' if holder.is_certain else 'probably '}{holder_in_words(holder)}"
 
 
 def _awaited(view: View) -> list[Lock]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from repro.core.judge.samples import Examination, Parked, ParkedOn
+from repro.core.judge.samples import Examination, Holder, Parked, ParkedOn
 
 PATIENCE_S = 120.0
 """A holder that sleeps, or a wait with a time-out, is waited for when it ends within this; who sleeps longer is no help."""
@@ -24,7 +24,7 @@ class LockWatch:
     """
 
     waiters: frozenset[Key]
-    holder: str
+    holder: Holder | None
     since: float
     may_be_freed_until: float
     looked_at: float
@@ -79,7 +79,7 @@ class LockBook:
         if (
             before is not None
             and not _has_moved(before, waiting, moved_at)
-            and not _changed(before.holder, example.holder)
+            and not _has_other_holder(before.holder, example.holder)
         ):
             turned = beats - before.first_beat if beats is not None and before.first_beat is not None else float("inf")
             return replace(before, waiters=frozenset(waiting), holder=example.holder, looked_at=seen_at, beats=turned)
@@ -107,6 +107,8 @@ def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mappi
     return any(key not in waiting or moved_at.get(key, 0.0) > before.looked_at for key in before.waiters)
 
 
-def _changed(before: str, now: str) -> bool:
+def _has_other_holder(before: Holder | None, now: Holder | None) -> bool:
     """Whether the lock has another holder, or the same one at another place: two guesses that differ say nothing."""
-    return before != now and not any(holder == "" or holder.startswith("probably ") for holder in (before, now))
+    if before is None or now is None:
+        return False
+    return before.is_certain and now.is_certain and before != now

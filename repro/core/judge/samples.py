@@ -123,11 +123,48 @@ class Reading:
         return max(self.loop_at, max((slot.last_end for slot in self.slots if slot.is_user), default=0.0))
 
 
+class Whom(StrEnum):
+    """What holds a lock. ``USER`` is every greenlet that calls the client, ``GREENLET`` another one of the program."""
+
+    USER = "user"
+    GREENLET = "greenlet"
+    THREAD = "thread"
+    ENDED = "ended"
+
+
+class HeldBy(StrEnum):
+    """How it is known who holds a lock: the lock names its owner, a ``with`` block is open, or an ``acquire`` was passed."""
+
+    OWNER = "owner"
+    BLOCK = "block"
+    ACQUIRE = "acquire"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock, and how that is known: equal ones hold it at the same place of the program.
+
+    ``number`` is the user's, or the thread's own, 0 for others; ``name`` is the function that a greenlet runs, or the thread's name:
+    of several greenlets that are no users only their function is told. ``code`` is what takes the lock, at the line where the
+    holder stood. Not ``is_certain``: it is a guess, from an ``acquire`` above that line.
+    """
+
+    whom: Whom
+    number: int = 0
+    name: str = ""
+    how: HeldBy = HeldBy.OWNER
+    code: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    is_certain: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """What one greenlet is parked on, from its stack.
 
-    ``lock`` identifies the lock; ``holder`` says who holds it where that can be known; ``unread`` is how many
+    ``lock`` identifies the lock; ``holder`` is who holds it, None where that cannot be known; ``unread`` is how many
     bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
     it has none or that is not known. ``root`` is what the last one in the chain of holders waits for, who alone could
     begin to free the others, ``root_user`` the number of that user and ``root_left_s`` the seconds until its timer fires;
@@ -138,7 +175,7 @@ class Parked:
     on: ParkedOn
     detail: str = ""
     lock: str = ""
-    holder: str = ""
+    holder: Holder | None = None
     unread: int = 0
     has_timeout: bool = False
     left_s: float = float("inf")

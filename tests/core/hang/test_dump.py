@@ -1,12 +1,16 @@
+import json
+
 import pytest
 
 from repro.core.hang.dump import (
+    SCHEMA,
     Dump,
     Frame,
     Greenlet,
     Lock,
     ParkedAt,
     folded,
+    holder_in_words,
     in_words,
     is_stirring,
     parked,
@@ -15,7 +19,7 @@ from repro.core.hang.dump import (
     telling,
 )
 from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
-from repro.core.judge.samples import Parked, ParkedOn
+from repro.core.judge.samples import HeldBy, Holder, Parked, ParkedOn, Whom
 
 FAULTS = """Thread 0x00007f1 (most recent call first):
   File "/a/watch.py", line 71 in _beat
@@ -104,9 +108,7 @@ def chain(kind: str, *, certain: bool = True, circle: bool = False) -> dict[int,
         waits[3] = ParkedAt("lock", lock=13)
     greenlets = tuple(Greenlet(n, "Greenlet", "", "parked", n, is_hub=False, stack=(), wait=waits[n]) for n in waits)
     locks = {
-        10 + n: Lock(
-            10 + n, "Semaphore", (), 1, holder_greenlet=n % 3 + 1, how="with lock", where="", is_certain=certain
-        )
+        10 + n: Lock(10 + n, "Semaphore", (), 1, holder_greenlet=n % 3 + 1, how=HeldBy.BLOCK, is_certain=certain)
         for n in waits
     }
     return dict(parked(Dump(1, "loop", 0.0, "", "", "", greenlets=greenlets, locks=locks)))
@@ -143,3 +145,63 @@ def test_somebody_of_the_programs_own_who_wakes_up_soon_may_wake_others(
         1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=ParkedAt("timer", left_s=left_s)
     )
     assert is_stirring(Dump(1, "loop", 0.0, "", "", "", greenlets=(sleeper,)), within_s=30.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "holder", "words"),
+    [
+        (
+            {"greenlet": 5, "how": "with self.mutex", "where": "/l/python3.11/queue.py:9 in put", "is_certain": True},
+            Holder(
+                Whom.USER,
+                2,
+                "task",
+                HeldBy.BLOCK,
+                "with self.mutex",
+                "/l/python3.11/queue.py",
+                9,
+                "put",
+                is_certain=True,
+            ),
+            "user 2 (it stands in `with self.mutex` at queue.py:9 in put)",
+        ),
+        (
+            {"thread": 8, "how": "gate.acquire()", "where": "/in here/a in b.py:7 in take", "is_certain": False},
+            Holder(
+                Whom.THREAD, 8, "", HeldBy.ACQUIRE, "gate.acquire()", "/in here/a in b.py", 7, "take", is_certain=False
+            ),
+            "thread 8 (by `gate.acquire()` at a in b.py:7 in take)",
+        ),
+        (
+            {"greenlet": 6, "how": "owner", "is_certain": True},
+            Holder(Whom.GREENLET, name="serve"),
+            "the greenlet of serve (the lock names it)",
+        ),
+        (
+            {"greenlet": 7, "how": "owner", "is_certain": True},
+            Holder(Whom.ENDED),
+            "one that has ended (the lock names it)",
+        ),
+        (None, None, ""),
+    ],
+)
+def test_what_the_agent_says_of_a_holder_is_read_into_a_record(said, holder, words):
+    def row(number: int, user: int | None, run: str) -> dict[str, object]:
+        return {"id": number, "type": "Greenlet", "state": "parked", "user": user, "is_hub": False, "run": run} | {
+            "stack": None,
+            "parked_on": None,
+        }
+
+    text = json.dumps(
+        {
+            "schema": SCHEMA, "pid": 1, "mode": "loop", "at": 1.0, "python": "3.11", "gevent": "", "greenlet": "",
+            "notes": [], "frames": [], "stacks": [[]], "greenlets": [row(5, 2, "task"), row(6, None, "serve")],
+            "threads": [{"ident": 8, "name": "", "is_main": True, "is_dumping": False, "greenlet": 0, "stack": 0,
+                         "parked_on": None}],
+            "locks": [{"id": 3, "type": "lock", "names": [], "waiters": 1, "holder": said}],
+        }
+    )  # fmt: skip
+    dump = read_dump(text)
+    found = dump.holder(dump.locks[3])
+    assert found == holder
+    assert (holder_in_words(found) if found else "") == words

@@ -7,7 +7,7 @@ import pytest
 from repro.core.hang.explanation import Circumstances, bound_of, explain, held_by
 from repro.core.judge.judge import Decision
 from repro.core.judge.memory import Stuck
-from repro.core.judge.samples import Parked, ParkedOn, Slot
+from repro.core.judge.samples import HeldBy, Holder, Parked, ParkedOn, Slot, Whom
 from repro.core.judge.table import TABLE, Facts, Phase
 from repro.model import HangClass, Verdict
 
@@ -44,9 +44,8 @@ def test_every_row_of_the_table_has_its_sentence(name: str) -> None:
 
 
 def test_a_freeze_says_since_when_where_and_who_holds() -> None:
-    around = replace(
-        AROUND, users=2, native_call="queue.py:get, line 3", native_holder="probably user 2 (it stands in `x`)"
-    )
+    holder = Holder(Whom.USER, 2, how=HeldBy.BLOCK, code="x", is_certain=False)
+    around = replace(AROUND, users=2, native_call="queue.py:get, line 3", native_holder=holder)
     said = explain(decision("the event loop stands", stuck(1), stuck(2)), around)
     assert said == (
         "The event loop has not turned for 13.5 s, since second 10.0 of the load; all 2 users stand still: the main "
@@ -75,13 +74,13 @@ def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
 
 
 def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> None:
-    mutex = Parked(on=ParkedOn.LOCK, detail="lock pool.mutex", holder="user 3")
+    mutex = Parked(on=ParkedOn.LOCK, detail="lock pool.mutex", holder=Holder(Whom.USER, 3))
     nothing = Parked(on=ParkedOn.NOTHING)
     event = Parked(on=ParkedOn.EVENT, detail="event done")
     users = [stuck(1, event), stuck(2, mutex), stuck(3, mutex), stuck(4, mutex), stuck(5, nothing), stuck(6, nothing)]
     said = explain(decision("users parked on locks", *users, facts=Facts(locked=6)), AROUND)
     assert said == (
-        "6 of 10 users are parked for good since second 10.0 of the load, 3 on lock pool.mutex, held by user 3; "
+        "6 of 10 users are parked for good since second 10.0 of the load, 3 on lock pool.mutex, held by user 3 (the lock names it); "
         "2 on nothing that could wake it; 1 on event done, holder unknown."
     )
 
@@ -245,5 +244,7 @@ def test_attempts_that_do_not_fit_the_ceiling_are_not_named() -> None:
 
 
 def test_a_guess_about_the_holder_stays_one() -> None:
-    assert held_by("user 2") == "held by user 2"
-    assert held_by("probably user 2") == "probably held by user 2"
+    holder = Holder(Whom.USER, 2, how=HeldBy.ACQUIRE, code="a.acquire()", file="/x/a.py", line=7, function="take")
+    assert held_by(holder) == "held by user 2 (by `a.acquire()` at a.py:7 in take)"
+    guess = replace(holder, is_certain=False)
+    assert held_by(guess) == "probably held by user 2 (by `a.acquire()` at a.py:7 in take)"

@@ -8,6 +8,7 @@ import pytest
 from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.groups import View, grouped, seen_frames, telling_stacks
+from repro.core.judge.samples import HeldBy
 from repro.model import HangClass
 
 SITE = "/home/one/.venv/lib/python3.11/site-packages/"
@@ -93,8 +94,11 @@ def frozen(caller: str) -> View:
         1,
         1003,
         0,
+        HeldBy.BLOCK,
         "with self._mutex",
-        f"{SITE}gevent/_threading.py:189 in put",
+        f"{SITE}gevent/_threading.py",
+        189,
+        "put",
         True,
     )
     return view(

@@ -20,6 +20,7 @@ from repro.core.hang.groups import (
     turning,
     waiting_place,
 )
+from repro.core.judge.samples import HeldBy, Holder, Whom
 from repro.model import HangClass
 
 SITE = "/e/lib/python3.11/site-packages/"
@@ -28,7 +29,15 @@ POOL = Frame(f"{SITE}urllib3/connectionpool.py", 9, "HTTPConnectionPool._get_con
 READ = Frame(f"{SITE}urllib3/response.py", 5, "read")
 HUB = Frame(f"{SITE}gevent/hub.py", 7, "switch")
 LOCUST = Frame(f"{SITE}locust/user/users.py", 1, "run")
-MUTEX = Lock(77, "_thread.lock", ("HTTPConnectionPool.pool.mutex",), 2, holder_greenlet=1002, how="with self.mutex:")
+MUTEX = Lock(
+    77,
+    "_thread.lock",
+    ("HTTPConnectionPool.pool.mutex",),
+    2,
+    holder_greenlet=1002,
+    how=HeldBy.BLOCK,
+    code="with self.mutex:",
+)
 
 
 def greenlet(user: int | None, stack: Sequence[Frame], wait: ParkedAt | None = None, *, run: str = "") -> Greenlet:
@@ -112,9 +121,10 @@ def test_where_a_thread_stands_says_line_code_lock_and_user() -> None:
 
 def test_who_holds_a_native_lock_is_said_where_it_is_known() -> None:
     made = dump(greenlet(2, [TASK]), locks=[MUTEX])
-    assert native_holder(made, main_thread([POOL], lock=77)) == "probably user 2 (it stands in `with self.mutex:`)"
-    assert native_holder(made, main_thread([POOL], lock=78)) == ""
-    assert native_holder(made, main_thread([POOL])) == ""
+    held = Holder(Whom.USER, 2, how=HeldBy.BLOCK, code="with self.mutex:", is_certain=False)
+    assert native_holder(made, main_thread([POOL], lock=77)) == held
+    assert native_holder(made, main_thread([POOL], lock=78)) is None
+    assert native_holder(made, main_thread([POOL])) is None
 
 
 def test_of_a_freeze_the_main_thread_comes_first_then_who_holds_then_one_group_of_the_others() -> None:

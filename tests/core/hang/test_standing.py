@@ -6,7 +6,7 @@ import pytest
 
 from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.standing import KernelThread, KernelWait, standing_of
-from repro.core.judge.samples import Standing
+from repro.core.judge.samples import HeldBy, Standing
 
 OWN = Frame("/me/job.py", 3, "work", "lock.acquire()")
 FORK = Frame("/usr/lib/python3.11/subprocess.py", 9, "_fork_exec", "pid = fork()")
@@ -59,7 +59,7 @@ def test_threads_that_are_joined_while_one_stands_in_a_lock_are_locked() -> None
 
 
 def test_a_lock_that_its_own_thread_holds_is_freed_by_nobody_whatever_else_runs() -> None:
-    held = Lock(7, "_thread.lock", (), 1, holder_thread=1, how="with lock:", is_certain=True)
+    held = Lock(7, "_thread.lock", (), 1, holder_thread=1, how=HeldBy.BLOCK, is_certain=True)
     made = dump(thread(OWN, wait=NATIVE), locks=[held])
     assert standing_of(made, kernel(KernelWait.LOCK, KernelWait.OTHER)) is Standing.LOCKED
 

@@ -12,6 +12,7 @@ from repro.core.judge.samples import (
     BackendHealth,
     Deaths,
     Examination,
+    Holder,
     Parked,
     ParkedOn,
     Reading,
@@ -19,6 +20,7 @@ from repro.core.judge.samples import (
     Sample,
     Slot,
     Standing,
+    Whom,
 )
 from repro.core.judge.table import RowName
 from repro.model import HangClass, Limits, Verdict
@@ -82,7 +84,7 @@ class Cell:
 
     def look(self, now: float) -> Examination:
         if now // self.hand_over_s % 2:  # whoever holds it by now
-            return self._looked(now, replace(self.parked, holder="another"))
+            return self._looked(now, replace(self.parked, holder=Holder(Whom.USER, 9)))
         return self._looked(now, self.parked)
 
     def _looked(self, now: float, parked: Parked) -> Examination:
@@ -146,7 +148,7 @@ def test_a_wait_with_a_time_limit_is_no_deadlock_while_others_get_on() -> None:
 
 
 def test_a_holder_that_sleeps_for_a_while_is_waited_for() -> None:
-    held = replace(LOCK, holder="user 3", root=ParkedOn.TIMER, root_user=3, root_left_s=40)
+    held = replace(LOCK, holder=Holder(Whom.USER, 3), root=ParkedOn.TIMER, root_user=3, root_left_s=40)
     recovering = Cell(stuck=2, parked=held, is_busy=False, stuck_until=42)
     assert judged(recovering, seconds=41).row.verdict is Verdict.CLEAN
     late = judged(Cell(stuck=2, parked=held, is_busy=False), seconds=41)
@@ -168,13 +170,13 @@ def test_a_holder_that_may_get_on_is_waited_for_until_long_after_the_load(held: 
 
 def test_a_lock_that_goes_from_hand_to_hand_is_no_deadlock() -> None:
     for root in (None, ParkedOn.SOCKET):
-        parked = replace(LOCK, holder="one", root=root)
+        parked = replace(LOCK, holder=Holder(Whom.USER, 1), root=root)
         queueing = Cell(stuck=2, parked=parked, is_busy=False, hand_over_s=1.2, stuck_until=20)
         assert judged(queueing, seconds=10).row.verdict is Verdict.CLEAN
 
 
 def test_who_waits_for_a_user_that_waits_for_an_answer_is_what_that_one_is() -> None:
-    held = replace(LOCK, holder="user 2", root=ParkedOn.SOCKET, root_user=2)
+    held = replace(LOCK, holder=Holder(Whom.USER, 2), root=ParkedOn.SOCKET, root_user=2)
 
     class Chain(Cell):
         def look(self, now: float) -> Examination:

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from repro.core.judge.locks import PATIENCE_S, SLACK_S, LockBook
-from repro.core.judge.samples import Examination, Parked, ParkedOn
+from repro.core.judge.samples import Examination, HeldBy, Holder, Parked, ParkedOn, Whom
 
 LOCK = "1:7"
+ONE = Holder(Whom.USER, 1, how=HeldBy.BLOCK, code="with a", file="x.py", line=3, function="f")
+FOUR = replace(ONE, number=4)
 
 
-def look(at: float, *users: int, holder: str = "", **parked: object) -> Examination:
+def look(at: float, *users: int, holder: Holder | None = None, **parked: object) -> Examination:
     wait = Parked(on=ParkedOn.LOCK, lock=LOCK, holder=holder, **parked)  # type: ignore[arg-type]  # names of its fields
     return Examination(at=at, parked={(1, user): wait for user in users})
 
@@ -37,14 +39,16 @@ def test_a_lock_that_one_of_them_got_is_young_again() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "since"),
     [
-        ("user 1 (it stands in `with a` at x.py:3 in f)", "user 1 (it stands in `with a` at x.py:4 in f)", 2),
-        ("user 1", "user 4", 2),
-        ("probably user 1", "probably user 4", 1),
-        ("", "user 4", 1),
-        ("user 1", "user 1", 1),
+        (ONE, replace(ONE, line=4), 2),
+        (ONE, FOUR, 2),
+        (replace(ONE, is_certain=False), replace(FOUR, is_certain=False), 1),
+        (None, FOUR, 1),
+        (ONE, ONE, 1),
     ],
 )
-def test_a_holder_that_moves_makes_it_young_again_unless_it_was_a_guess(before: str, now: str, since: float) -> None:
+def test_a_holder_that_moves_makes_it_young_again_unless_it_was_a_guess(
+    before: Holder | None, now: Holder, since: float
+) -> None:
     watch = book(look(1, 2, holder=before), look(2, 2, holder=now)).of(LOCK)
     assert watch is not None
     assert watch.since == since
