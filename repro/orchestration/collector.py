@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.core.hang.dump import Dump, Frame, is_stirring, parked, read_dump
+from repro.core.hang.dump import Dump, Frame, read_dump
 from repro.core.hang.explanation import Circumstances, explain
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.groups import (
@@ -29,6 +29,7 @@ from repro.core.hang.known_causes import NEW, Cause, Sighting, match
 from repro.core.hang.standing import standing_of
 from repro.core.hang.swallowed import swallowed
 from repro.core.hang.traces import main_frames, read_faulthandler
+from repro.core.hang.waits import is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing

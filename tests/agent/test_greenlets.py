@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.hang.dump import Dump, parked, read_dump
+from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.groups import View, blocked_main, native_call, native_holder
+from repro.core.hang.waits import parked
 from repro.core.judge.samples import ParkedOn, Whom
 from repro.world.processes import door
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from repro.agent.layout import OTHERS_FROM
-from repro.core.judge.samples import HeldBy, Holder, Parked, ParkedOn, Whom
+from repro.core.judge.samples import HeldBy, Holder, Whom
 
 SCHEMA = "repro-greenlets/1"
 TELLING_FRAMES = 6
@@ -23,20 +23,6 @@ _STDLIB = re.compile(r"^.*/(?:lib|lib64)/python\d+\.\d+t?/")
 _AGENT = re.compile(r"^.*/repro/agent/")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _MACHINERY = ("gevent/", "greenlet/", "threading.py:", "queue.py:", "repro_agent/", "_weakrefset.py:", "weakref.py:")
-_ON = {
-    "socket": ParkedOn.SOCKET,
-    "timer": ParkedOn.TIMER,
-    "lock": ParkedOn.LOCK,
-    "semaphore": ParkedOn.LOCK,
-    "event": ParkedOn.EVENT,
-    "queue": ParkedOn.EVENT,
-    "greenlet": ParkedOn.EVENT,
-    "nothing": ParkedOn.NOTHING,
-    "thread": ParkedOn.ELSEWHERE,
-    "process": ParkedOn.ELSEWHERE,
-    "running": ParkedOn.RUNNING,
-    "ready": ParkedOn.RUNNING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,25 +226,6 @@ def read_dump(text: str) -> Dump:
     )
 
 
-def parked(dump: Dump, *, unread: Callable[[int], int] = lambda _: 0) -> Mapping[int, Parked]:
-    """What each user of the dump is parked on, by the user's number, as the judge wants it.
-
-    ``unread`` tells of a descriptor how many bytes lie unread in its socket.
-    """
-    return {item.user: _parked(item, dump, unread) for item in dump.greenlets if item.user is not None}
-
-
-def is_stirring(dump: Dump, *, within_s: float) -> bool:
-    """Whether a user, or another greenlet of the program's own, wakes up within so many seconds: it might wake others."""
-    return any(
-        item.wait is not None
-        and item.wait.kind == "timer"
-        and item.wait.left_s <= within_s
-        and (item.user is not None or has_own_frame(item.stack))
-        for item in dump.greenlets
-    )
-
-
 def has_own_frame(stack: Sequence[Frame]) -> bool:
     """Whether a stack goes through the program's own code, which is neither a package's nor the standard library's."""
     return any(_is_the_programs(frame) for frame in stack)
@@ -321,48 +288,6 @@ def _row(frame: Frame) -> str:
 def _telling(name: str) -> tuple[bool, bool, int]:
     """What owns the lock's owner tells most, ``HTTPConnectionPool.pool.mutex``; names in private things tell least."""
     return not name.startswith(("_", "__main__")), name.count(".") == 2, -len(name)
-
-
-def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Parked:
-    wait = greenlet.wait or ParkedAt("unknown")
-    lock = dump.locks.get(wait.lock)
-    name = lock.name if lock else ""
-    root = _root(greenlet, dump)
-    root_wait = (root.wait if root else None) or ParkedAt("unknown")
-    inside = dump.by_id(lock.holder_greenlet) if lock and lock.how is HeldBy.BLOCK else None
-    return Parked(
-        on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
-        detail=f"{in_words(wait)} {name}".strip(),
-        lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
-        holder=dump.holder(lock) if lock else None,
-        unread=unread(wait.fd) if wait.kind == "socket" and "read" in wait.direction else 0,
-        has_timeout=wait.has_timeout,
-        left_s=wait.left_s,
-        root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
-        root_user=root.user if root else None,
-        root_left_s=root_wait.left_s,
-        inside=inside.user if inside else None,
-    )
-
-
-def _root(greenlet: Greenlet, dump: Dump) -> Greenlet | None:
-    """The last one in the chain of those who hold what the one before waits for; None when it leads nowhere.
-
-    A holder that is a guess counts only where it sleeps, which is soon over.
-    """
-    met = {greenlet.id}
-    last: Greenlet | None = greenlet
-    is_certain = True
-    while last is not None and last.wait is not None and last.wait.lock in dump.locks:
-        lock = dump.locks[last.wait.lock]
-        last = dump.by_id(lock.holder_greenlet)
-        if last is None or last.id in met:
-            return None
-        met.add(last.id)
-        is_certain = is_certain and lock.is_certain
-    if last is greenlet or last is None or (not is_certain and last.wait is not None and last.wait.kind != "timer"):
-        return None
-    return last
 
 
 def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Greenlet:

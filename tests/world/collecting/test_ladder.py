@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.hang.dump import parked, read_dump
+from repro.core.hang.dump import read_dump
 from repro.core.hang.groups import View, blocked_main, native_call
 from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
+from repro.core.hang.waits import parked
 from repro.model import Rung
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
