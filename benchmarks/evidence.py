@@ -21,7 +21,7 @@ from pathlib import Path
 from repro.core.hang.dump import read_dump
 from repro.core.judge.judge import Decision
 from repro.errors import UntestableError
-from repro.model import EnvironmentSpec, Rung, TrialOptions
+from repro.model import EnvironmentSpec, Rung, RungKind, TrialOptions
 from repro.orchestration import session as session_module
 from repro.orchestration.collector import Investigator
 from repro.orchestration.preparation import RunRequest, prepare
@@ -34,7 +34,7 @@ from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
 
 ROOT = Path(__file__).parents[1]
-CHILD = ROOT / "tests" / "world" / "children" / "stuck.py"
+CHILD = ROOT / "tests" / "world" / "collecting" / "children" / "stuck.py"
 BOOT = ROOT / "repro" / "agent" / "boot.py"
 PAIRS = (
     ("3.8", "20.12.1"),
@@ -75,7 +75,9 @@ def ladder() -> None:
         answers = " | ".join(_answers(climb.rungs) for climb in climbs)
         longest = max(sum(rung.seconds for rung in climb.rungs) for climb in climbs)
         most = max(climb.size for climb in climbs)
-        refusals |= {f"{rung.name}: {rung.refusal}" for climb in climbs for rung in climb.rungs if not rung.answered}
+        refusals |= {
+            f"{rung.kind.value}: {rung.refusal}" for climb in climbs for rung in climb.rungs if not rung.answered
+        }
         stacks = climbs[STATES.index("native")].stacks
         greenlet = environment.versions["greenlet"]
         print(
@@ -149,7 +151,7 @@ def _costs(
 
 
 def _answers(rungs: tuple[Rung, ...]) -> str:
-    silent = [rung.name for rung in rungs if not rung.answered]
+    silent = [rung.kind.value for rung in rungs if not rung.answered]
     return "all" if not silent else "all but " + " and ".join(silent)
 
 
@@ -166,7 +168,8 @@ def _climbed(state: str, interpreter: Path) -> _Climb:
     with tempfile.TemporaryDirectory() as name, _stuck(state, Path(name), interpreter) as target:
         rungs = climb(target, folder=Path(name))
         files = [Path(name) / rung.file for rung in rungs if rung.file]
-        dumps = [read_dump(path.read_text()) for path in files if path.name.startswith("greenlets-thread-")]
+        by_thread = [rung for rung in rungs if rung.answered and rung.kind is RungKind.THREAD]
+        dumps = [read_dump((Path(name) / rung.file).read_text()) for rung in by_thread]
         stacks = sum(1 for dump in dumps for item in dump.greenlets if item.run == "want_lock" and item.stack)
         return _Climb(rungs, sum(path.stat().st_size for path in files), stacks)
 

@@ -1,7 +1,7 @@
 """How the house stands: what can be counted about ``repro``'s own source, as a Markdown table.
 
     python benchmarks/house.py                  of this checkout
-    python benchmarks/house.py --against PATH   before and after: PATH is another checkout, such as `git worktree add` makes
+    python benchmarks/house.py --against PATH   before and after: PATH is another checkout, as `git worktree` makes
     python benchmarks/house.py --list WHAT      each place of one row, to look at; `--list help` names the rows
 
 What is counted, all from the syntax tree and never from a run:
@@ -14,7 +14,7 @@ What is counted, all from the syntax tree and never from a run:
 ``re``'s functions or of a compiled pattern (its name in capitals), or ``in`` with a literal text before it. A syntax tree
 knows no types: a mapping's key before ``in`` is counted, and so is the text of a user or of another program, which
 somebody has to take apart. Each is a place to look at, not a fault.
-*sentence*: a text of four words or more in core that is no docstring and stands neither in a ``raise`` nor in the making
+*sentence*: a text of four words or more in core, no docstring, that stands neither in a ``raise`` nor in the making
 of an error.
 """
 

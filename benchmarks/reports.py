@@ -26,6 +26,7 @@ from repro.model import (
     Operations,
     Plan,
     Rung,
+    RungKind,
     Trial,
     Verdict,
 )
@@ -144,7 +145,7 @@ def _trial(cell: Cell, number: int, *, seconds: int, evidence: Path, dice: rando
         hang=hang if is_hung else None,
         operations=Operations(begun=10_000, ended=9_954, failed=0),
         timeline=moments,
-        rungs=(Rung(name="greenlets", answered=True, seconds=0.1, file="greenlets-loop-1.json"),),
+        rungs=(Rung(kind=RungKind.LOOP, pid=1, answered=True, seconds=0.1, file="greenlets-loop-1.json"),),
         python="3.11.7",
         versions={f"package-{index}": f"{index}.1.2" for index in range(PACKAGES)},
         evidence=str(evidence),

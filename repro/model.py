@@ -218,11 +218,23 @@ class Wait:
     at_most_s: float | None = None
 
 
+class RungKind(StrEnum):
+    """The rungs of the ladder of evidence in the order of the climb."""
+
+    FLIGHT = "flight record"
+    LOOP = "greenlets, event loop"
+    THREAD = "greenlets, native thread"
+    FAULTHANDLER = "faulthandler"
+    DEBUGGER = "debugger"
+    KERNEL = "kernel"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """One rung of the ladder of evidence: its name, whether it answered, in how long, and its file or its refusal."""
+    """One rung of the ladder: which, of which process, whether it answered, in how long, and its file or its refusal."""
 
-    name: str
+    kind: RungKind
+    pid: int
     answered: bool
     seconds: float
     file: str = ""

@@ -33,11 +33,11 @@ from repro.core.hang.waits import is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
-from repro.model import HangClass, Rung, Verdict
+from repro.model import HangClass, Rung, RungKind, Verdict
 from repro.orchestration.trial import STACKS_SIGNAL, Findings, Scene
 from repro.world.collecting import kernel
 from repro.world.collecting.flight import Fleet, FlightRecord
-from repro.world.collecting.ladder import RungName, Target, climb_all
+from repro.world.collecting.ladder import Target, climb_all
 from repro.world.collecting.sockets import sockets_of
 
 EXAMINATION_S = 1.5
@@ -108,7 +108,7 @@ def _dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
 
 def _thread_dump_of(record: FlightRecord) -> Dump | None:
     """The native thread's dump; None where there is no such thread, or it does not run."""
-    if RungName.THREAD in _silent(record) or not record.read().native_at:
+    if RungKind.THREAD in _silent(record) or not record.read().native_at:
         return None
     return _fresh_dump(record, "thread", lambda: _ask_thread(record), record.thread_dump_done, THREAD_S)
 
@@ -212,10 +212,10 @@ def _target(record: FlightRecord, inquiry: Scene) -> Target:
     )
 
 
-def _silent(record: FlightRecord) -> frozenset[RungName]:
+def _silent(record: FlightRecord) -> frozenset[RungKind]:
     """The rungs whose heart has not beaten for so long that waiting for them would only cost time."""
     reading, now = record.read(), time.monotonic()
-    beats = ((RungName.LOOP, reading.loop_at), (RungName.THREAD, reading.native_at))
+    beats = ((RungKind.LOOP, reading.loop_at), (RungKind.THREAD, reading.native_at))
     return frozenset(name for name, at in beats if at and now - at > SILENT_AFTER_S)
 
 
@@ -259,17 +259,16 @@ def _living(inquiry: Scene) -> list[FlightRecord]:
 
 
 def _dumps(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Dump, ...]:
-    files = [inquiry.folder / rung.file for rung in rungs if rung.answered and rung.file.startswith("greenlets-")]
-    return tuple(read_dump(file.read_text("utf-8")) for file in files)
+    dumped = [rung for rung in rungs if rung.answered and rung.kind in {RungKind.LOOP, RungKind.THREAD}]
+    return tuple(read_dump((inquiry.folder / rung.file).read_text("utf-8")) for rung in dumped)
 
 
 def _main_stack(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
     """The main thread's frames by faulthandler, which answers even while the GIL is held."""
     for rung in rungs:
-        if rung.answered and rung.file.startswith("faulthandler-"):
-            path = inquiry.folder / rung.file
-            pid = int(path.stem.rpartition("-")[2])
-            return main_frames(read_faulthandler(path.read_text("utf-8", "replace")), pid)
+        if rung.answered and rung.kind is RungKind.FAULTHANDLER:
+            text = (inquiry.folder / rung.file).read_text("utf-8", "replace")
+            return main_frames(read_faulthandler(text), rung.pid)
     return ()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.hang.same import hang_kinds
-from repro.model import CellResult, Hang, Interval, StoredRun, Trial, Wait
+from repro.model import CellResult, Hang, Interval, Rung, StoredRun, Trial, Wait
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
 
 SCHEMA = "repro.run/1"
@@ -103,20 +103,26 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
         "hang": _hang(trial, trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
-        "rungs": [
-            {
-                "name": rung.name,
-                "answered": rung.answered,
-                "seconds": round(rung.seconds, 3),
-                "file": rung.file,
-                "refusal": rung.refusal,
-            }
-            for rung in trial.rungs
-        ],
+        "rungs": _rungs(trial.rungs),
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
     }
+
+
+def _rungs(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
+    """The rungs of the climb; where there were several processes, a rung's name says whose it is."""
+    are_of_several = len({rung.pid for rung in rungs}) > 1
+    return [
+        {
+            "name": f"{rung.kind.value}, process {rung.pid}" if are_of_several else rung.kind.value,
+            "answered": rung.answered,
+            "seconds": round(rung.seconds, 3),
+            "file": rung.file,
+            "refusal": rung.refusal,
+        }
+        for rung in rungs
+    ]
 
 
 def _wait(wait: Wait) -> dict[str, Any]:

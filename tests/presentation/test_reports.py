@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
-from repro.model import Verdict
+from repro.model import Rung, RungKind, Verdict
 from repro.presentation.comparison import compare, comparison_markdown
 from repro.presentation.document import document, schema
 from repro.presentation.junit import junit
@@ -98,6 +98,22 @@ def test_junit_is_xml_whatever_the_text(stored) -> None:
     suite = ET.fromstring(junit(document(stored()))).find("testsuite")  # noqa: S314  # our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "0")
+
+
+def test_a_rung_says_whose_it_is_where_there_were_several_processes(stored) -> None:
+    run = stored()
+    first = Rung(kind=RungKind.LOOP, pid=7, answered=True, seconds=0.1, file="greenlets-loop-7.json")
+
+    def names(*rungs: Rung) -> list[str]:
+        trials = tuple(replace(trial, rungs=rungs) for trial in run.cells[0].trials)
+        changed = replace(run, cells=(replace(run.cells[0], trials=trials), *run.cells[1:]))
+        return [rung["name"] for rung in document(changed)["cells"][0]["trials"][0]["rungs"]]
+
+    assert names(first) == ["greenlets, event loop"]
+    assert names(first, replace(first, pid=8)) == [
+        "greenlets, event loop, process 7",
+        "greenlets, event loop, process 8",
+    ]
 
 
 def test_the_document_keeps_to_its_schema(stored) -> None:

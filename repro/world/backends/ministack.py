@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from repro.errors import BackendError, UntestableError
@@ -27,10 +28,11 @@ class MiniStackBackend(ServerBackend):
         except UntestableError as error:
             raise BackendError(f"MiniStack cannot be installed: {error}; or use --backend moto") from error
         for _ in range(ATTEMPTS):
+            port = _free_port()
             try:
-                self._start_once(environment)
-            except BackendError as error:
-                if "already in use" not in str(error):
+                self._start_once(environment, port)
+            except BackendError:
+                if not _is_taken(port):
                     raise
             else:
                 return
@@ -39,8 +41,7 @@ class MiniStackBackend(ServerBackend):
             f"(the last was {self.endpoint_url}); run it again, or use --backend moto"
         )
 
-    def _start_once(self, environment: Environment) -> None:
-        port = _free_port()
+    def _start_once(self, environment: Environment, port: int) -> None:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self.__dict__.pop("_wire", None)
         self._launch([environment.interpreter, "-m", "ministack"], self._environ(port))
@@ -64,6 +65,17 @@ class MiniStackBackend(ServerBackend):
             "TMPDIR": str(self._folder),
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def _is_taken(port: int) -> bool:
+    """Whether somebody listens there; asked when this server's own process has ended, so that it is somebody else."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection that has just ended takes no port
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _free_port() -> int:

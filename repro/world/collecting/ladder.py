@@ -18,11 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from repro.errors import ProcessError
-from repro.model import Rung
+from repro.model import Rung, RungKind
 from repro.world.collecting import kernel, ptrace
 
 TOTAL_S = 4.8
@@ -31,24 +30,13 @@ SETTLE_S = 0.06
 """Seconds for which a file no longer grows before it is taken for whole."""
 
 
-class RungName(StrEnum):
-    """The rungs in the order of the climb."""
-
-    FLIGHT = "flight record"
-    LOOP = "greenlets, event loop"
-    THREAD = "greenlets, native thread"
-    FAULTHANDLER = "faulthandler"
-    DEBUGGER = "debugger"
-    KERNEL = "kernel"
-
-
 LIMITS_S = {
-    RungName.FLIGHT: 0.1,
-    RungName.LOOP: 1.2,
-    RungName.THREAD: 1.0,
-    RungName.FAULTHANDLER: 0.4,
-    RungName.DEBUGGER: 1.8,
-    RungName.KERNEL: 0.3,
+    RungKind.FLIGHT: 0.1,
+    RungKind.LOOP: 1.2,
+    RungKind.THREAD: 1.0,
+    RungKind.FAULTHANDLER: 0.4,
+    RungKind.DEBUGGER: 1.8,
+    RungKind.KERNEL: 0.3,
 }
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 
@@ -58,7 +46,7 @@ NEEDLESS_LIMIT_S = 0.6
 """Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls without a
 pause hardly ever lets it run."""
 
-ALL = tuple(RungName)
+ALL = tuple(RungKind)
 Asker = Callable[[float], Path | None]
 """Puts the question, waits for so many seconds, and gives the file of the answer, or None."""
 
@@ -78,7 +66,7 @@ class Target:
     ask_thread: Asker
     send_signal: Callable[[], None]
     faulthandler_file: Path
-    silent: frozenset[RungName] = frozenset()
+    silent: frozenset[RungKind] = frozenset()
     failure: Callable[[], str] = lambda: ""
 
 
@@ -86,55 +74,43 @@ def climb(
     target: Target,
     *,
     folder: Path,
-    rungs: Sequence[RungName] = ALL,
+    rungs: Sequence[RungKind] = ALL,
     on_rung: Callable[[Rung], None] | None = None,
 ) -> tuple[Rung, ...]:
     """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are named relative to ``folder``."""
     deadline = time.monotonic() + TOTAL_S
     result: list[Rung] = []
-    for name in rungs:
-        own_s = SILENT_LIMIT_S if name in target.silent else LIMITS_S[name]
-        if name is RungName.THREAD and any(rung.answered for rung in result if rung.name == RungName.LOOP):
+    for kind in rungs:
+        own_s = SILENT_LIMIT_S if kind in target.silent else LIMITS_S[kind]
+        if kind is RungKind.THREAD and any(rung.answered for rung in result if rung.kind is RungKind.LOOP):
             own_s = min(own_s, NEEDLESS_LIMIT_S)
         limit_s = max(0.05, min(own_s, deadline - time.monotonic()))
-        result.append(_rung(name, target, folder=folder, limit_s=limit_s))
+        result.append(_rung(kind, target, folder=folder, limit_s=limit_s))
         if on_rung is not None:
             on_rung(result[-1])
     return tuple(result)
 
 
-def climb_all(targets: Sequence[Target], *, folder: Path, rungs: Sequence[RungName] = ALL) -> tuple[Rung, ...]:
-    """Climb for all processes of a trial at once; with several, a rung's name says whose it is."""
+def climb_all(targets: Sequence[Target], *, folder: Path, rungs: Sequence[RungKind] = ALL) -> tuple[Rung, ...]:
+    """Climb for all processes of a trial at once."""
     if not targets:
         return ()
     with ThreadPoolExecutor(len(targets)) as pool:
-        found = list(pool.map(lambda target: climb(target, folder=folder, rungs=rungs), targets))
-    if len(targets) == 1:
-        return found[0]
-    return tuple(
-        Rung(
-            name=f"{rung.name}, process {target.pid}",
-            answered=rung.answered,
-            seconds=rung.seconds,
-            file=rung.file,
-            refusal=rung.refusal,
-        )
-        for target, rungs_ in zip(targets, found, strict=True)
-        for rung in rungs_
-    )
+        found = pool.map(lambda target: climb(target, folder=folder, rungs=rungs), targets)
+        return tuple(rung for climbed in found for rung in climbed)
 
 
-def _rung(name: RungName, target: Target, *, folder: Path, limit_s: float) -> Rung:
+def _rung(kind: RungKind, target: Target, *, folder: Path, limit_s: float) -> Rung:
     began = time.monotonic()
     try:
-        answer: Path | str = _ASK[name](target, folder, limit_s)
+        answer: Path | str = _ASK[kind](target, folder, limit_s)
     except (OSError, ProcessError, ValueError) as error:
         answer = f"{type(error).__name__}: {error}"
     seconds = round(time.monotonic() - began, 3)
     if isinstance(answer, str):
-        return Rung(name=name.value, answered=False, seconds=seconds, refusal=answer)
+        return Rung(kind=kind, pid=target.pid, answered=False, seconds=seconds, refusal=answer)
     file = str(answer.relative_to(folder)) if answer.is_relative_to(folder) else str(answer)
-    return Rung(name=name.value, answered=True, seconds=seconds, file=file)
+    return Rung(kind=kind, pid=target.pid, answered=True, seconds=seconds, file=file)
 
 
 def _flight(target: Target, _folder: Path, _limit_s: float) -> Path | str:
@@ -200,11 +176,11 @@ def _wait_for_growth(path: Path, before: int, *, limit_s: float) -> bool:
     return size > before
 
 
-_ASK: dict[RungName, Callable[[Target, Path, float], Path | str]] = {
-    RungName.FLIGHT: _flight,
-    RungName.LOOP: _loop,
-    RungName.THREAD: _thread,
-    RungName.FAULTHANDLER: _faulthandler,
-    RungName.DEBUGGER: _debugger,
-    RungName.KERNEL: _kernel,
+_ASK: dict[RungKind, Callable[[Target, Path, float], Path | str]] = {
+    RungKind.FLIGHT: _flight,
+    RungKind.LOOP: _loop,
+    RungKind.THREAD: _thread,
+    RungKind.FAULTHANDLER: _faulthandler,
+    RungKind.DEBUGGER: _debugger,
+    RungKind.KERNEL: _kernel,
 }

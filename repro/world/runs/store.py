@@ -30,6 +30,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.errors import MissingRunError, StoreError
 from repro.model import Cell, CellResult, Plan, StoredRun, Trial, Verdict
+from repro.world.runs import older
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -38,7 +39,8 @@ FILE = "run.sqlite"
 MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: a rung says its kind and its process. Trials of 1 are read too, see ``older.py``."""
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
@@ -221,6 +223,7 @@ def open_run(folder: Path) -> RunStore:
             connection = _connect(folder)
             with connection:
                 connection.execute("DELETE FROM facts WHERE name = 'ended'")
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except BaseException:
             lock.close()
             raise
@@ -430,8 +433,17 @@ def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:
 
 def _read_trials(connection: sqlite3.Connection) -> tuple[Trial, ...]:
     rows = connection.execute("SELECT document FROM trials ORDER BY cell_id, number")
+    return tuple(_trial(document) for (document,) in rows)
+
+
+def _trial(document: str) -> Trial:
+    """A stored trial; a run that an older repro began and this one went on with holds trials of both."""
     adapter = _adapter(Trial)
-    return tuple(adapter.validate_json(document) for (document,) in rows)
+    try:
+        trial: Trial = adapter.validate_json(document)
+    except ValueError:
+        trial = adapter.validate_python(older.of_today(json.loads(document)), strict=False)
+    return trial
 
 
 def _facts(connection: sqlite3.Connection) -> dict[str, str]:

@@ -20,6 +20,7 @@ import pytest
 from botocore.config import Config
 
 from repro.errors import BackendError, ExitCode, UsageError
+from repro.world.backends import ministack
 from repro.world.backends.aws.account import open_account
 from repro.world.backends.aws.backend import AwsBackend
 from repro.world.backends.aws.leftovers import delete_leftover, find_leftovers
@@ -396,3 +397,24 @@ def test_a_region_or_profile_that_is_not_there_is_a_slip_of_the_pen() -> None:
         open_account("eu-centrl-1")
     with pytest.raises(UsageError, match=r"nobody.*; choose one of `aws configure list-profiles` with --profile"):
         open_account("eu-central-1", profile="nobody")
+
+
+def test_ministack_tries_another_port_only_where_somebody_else_has_taken_this_one(tmp_path: Path, monkeypatch) -> None:
+    tried: list[int] = []
+
+    def fail(self: ministack.MiniStackBackend, _environment: object, port: int) -> None:
+        tried.append(port)
+        self.stop()
+        raise BackendError("the ministack server does not start: whatever it says of a port already in use")
+
+    monkeypatch.setattr(ministack.MiniStackBackend, "_start_once", fail)
+    monkeypatch.setattr(ministack.EnvironmentCache, "ensure", lambda _self, _spec: None)
+    backend = ministack.MiniStackBackend(folder=tmp_path, mark="ministack")
+    with pytest.raises(BackendError, match="whatever it says"):
+        backend.start()
+    assert len(tried) == 1
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setattr(ministack, "_free_port", lambda: other.getsockname()[1])
+        with pytest.raises(BackendError, match="finds no port"):
+            backend.start()
+    assert len(tried) == 1 + ministack.ATTEMPTS

@@ -15,10 +15,10 @@ from repro.core.hang.dump import read_dump
 from repro.core.hang.groups import View, blocked_main, native_call
 from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
 from repro.core.hang.waits import parked
-from repro.model import Rung
+from repro.model import Rung, RungKind
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
-from repro.world.collecting.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, RungName, Target, climb, climb_all
+from repro.world.collecting.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, Target, climb, climb_all
 from repro.world.processes import door
 
 CHILD = Path(__file__).parent / "children" / "stuck.py"
@@ -86,15 +86,15 @@ def wait_for(condition: Callable[[], bool], *, limit_s: float = START_S, is_need
         time.sleep(0.02)
 
 
-def answered(rungs: tuple[Rung, ...]) -> dict[str, bool]:
-    return {rung.name: rung.answered for rung in rungs}
+def answered(rungs: tuple[Rung, ...]) -> dict[RungKind, bool]:
+    return {rung.kind: rung.answered for rung in rungs}
 
 
 def test_parked_users_answer_on_every_rung(tmp_path: Path) -> None:
     with stuck("lock", tmp_path) as target:
         seen: list[Rung] = []
         rungs = climb(target, folder=tmp_path, on_rung=seen.append)
-    assert [rung.name for rung in rungs] == [name.value for name in ALL]
+    assert [rung.kind for rung in rungs] == list(ALL)
     assert tuple(seen) == rungs
     assert all(rung.answered for rung in rungs), rungs
     assert all((tmp_path / rung.file).stat().st_size for rung in rungs)
@@ -114,8 +114,8 @@ def test_a_rung_that_has_long_been_silent_is_asked_and_hardly_waited_for(tmp_pat
 def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path) -> None:
     with stuck("native", tmp_path) as target:
         rungs = climb(target, folder=tmp_path)
-    files = {rung.name: tmp_path / rung.file for rung in rungs}
-    assert answered(rungs) == {name.value: name is not LOOP for name in ALL}
+    files = {rung.kind: tmp_path / rung.file for rung in rungs}
+    assert answered(rungs) == {kind: kind is not LOOP for kind in ALL}
     assert "does not turn" in rungs[1].refusal
     blocked = blocked_main([View(read_dump(files[THREAD].read_text()), ())])
     assert blocked is not None
@@ -149,8 +149,8 @@ def test_the_thread_is_hardly_waited_for_once_the_loop_has_answered(tmp_path: Pa
 def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: Path) -> None:
     with stuck("gil", tmp_path) as target:
         rungs = climb(target, folder=tmp_path)
-    files = {rung.name: tmp_path / rung.file for rung in rungs}
-    assert answered(rungs) == {name.value: name not in {LOOP, THREAD} for name in ALL}
+    files = {rung.kind: tmp_path / rung.file for rung in rungs}
+    assert answered(rungs) == {kind: kind not in {LOOP, THREAD} for kind in ALL}
     assert "GIL" in rungs[2].refusal
     traces = read_faulthandler(files[FAULTS].read_text())
     assert main_frames(traces, target.pid)[-1].function == "want_gil"
@@ -175,8 +175,8 @@ def test_the_rungs_of_several_processes_say_whose_they_are(tmp_path: Path) -> No
     one.mkdir()
     other.mkdir()
     with stuck("lock", one) as first, stuck("lock", other) as second:
-        rungs = climb_all([first, second], folder=tmp_path, rungs=(RungName.FLIGHT, RungName.KERNEL))
-    assert [rung.name.rpartition(" ")[2] for rung in rungs] == [str(first.pid)] * 2 + [str(second.pid)] * 2
+        rungs = climb_all([first, second], folder=tmp_path, rungs=(RungKind.FLIGHT, RungKind.KERNEL))
+    assert [rung.pid for rung in rungs] == [first.pid] * 2 + [second.pid] * 2
     assert all(rung.answered for rung in rungs)
 
 
@@ -184,7 +184,7 @@ def test_a_process_that_has_ended_refuses_in_words(tmp_path: Path) -> None:
     with stuck("lock", tmp_path) as target:
         pass
     rungs = climb(target, folder=tmp_path)
-    assert answered(rungs) == {name.value: name is RungName.FLIGHT for name in ALL}
+    assert answered(rungs) == {kind: kind is RungKind.FLIGHT for kind in ALL}
     assert all(rung.refusal for rung in rungs[1:])
 
 
@@ -215,10 +215,10 @@ def test_the_same_rungs_answer_on_the_oldest_and_the_newest_pairs(
     tmp_path: Path, pair: tuple[str, ...], environment_with: Callable[..., Path]
 ) -> None:
     silent = {"lock": set(), "native": {LOOP}, "gil": {LOOP, THREAD}}
-    for how, names in silent.items():
+    for how, silent_ones in silent.items():
         folder = tmp_path / how
         folder.mkdir()
         with stuck(how, folder, users=200, interpreter=environment_with(*pair)) as target:
             rungs = climb(target, folder=folder)
-        assert answered(rungs) == {name.value: name not in names for name in ALL}, rungs
+        assert answered(rungs) == {kind: kind not in silent_ones for kind in ALL}, rungs
         assert sum(rung.seconds for rung in rungs) < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -31,10 +32,21 @@ from repro.model import (
     Operations,
     Plan,
     Rung,
+    RungKind,
     Trial,
     Verdict,
 )
-from repro.world.runs.store import FILE, MAKING, RunStore, create_run, find_run, list_runs, open_run, read_run
+from repro.world.runs.store import (
+    FILE,
+    MAKING,
+    SCHEMA_VERSION,
+    RunStore,
+    create_run,
+    find_run,
+    list_runs,
+    open_run,
+    read_run,
+)
 
 LIMIT_S = 20.0
 STARTED = datetime(2024, 3, 15, 12, 30, 1, 234567, tzinfo=UTC)
@@ -68,7 +80,10 @@ def trial(name: str, number: int, verdict: Verdict = Verdict.CLEAN, **more: obje
 WHOLE = trial(
     "a", 1, Verdict.HANG, hang=HANG, operations=Operations(begun=5, ended=4, failed=1), seed=7, python="3.11.7",
     timeline=(Moment(second=0, ended=4, stuck=0, alive=20), Moment(second=1, ended=0, stuck=3, alive=20)),
-    rungs=(Rung(name="g", answered=True, seconds=0.2, file="g.json"), Rung(name="x", answered=False, seconds=1)),
+    rungs=(
+        Rung(kind=RungKind.LOOP, pid=7, answered=True, seconds=0.2, file="g.json"),
+        Rung(kind=RungKind.KERNEL, pid=7, answered=False, seconds=1),
+    ),
     versions={"locust": "2.24.0"}, evidence="evidence/a-1", command="repro run",
 )  # fmt: skip
 
@@ -325,6 +340,33 @@ def test_somebody_elses_file_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
     assert (tmp_path / FILE).read_bytes() == before
 
 
+def test_a_run_of_an_older_release_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with new(folder) as store:
+        store.add_trial(WHOLE)
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as connection, connection:
+        (text,) = connection.execute("SELECT document FROM trials").fetchone()
+        document = json.loads(text)
+        document["rungs"] = [
+            {
+                "name": "greenlets, event loop, process 7",
+                "answered": True,
+                "seconds": 0.2,
+                "file": "g.json",
+                "refusal": "",
+            },
+            {"name": "kernel", "answered": False, "seconds": 1.0, "file": "", "refusal": ""},
+        ]
+        connection.execute("UPDATE trials SET document = ?", (json.dumps(document),))
+        connection.execute("PRAGMA user_version=1")
+    loop, kernel = WHOLE.rungs
+    as_of_today = replace(WHOLE, rungs=(loop, replace(kernel, pid=0)))  # of one process nothing said which
+    assert read_run(folder).cells[0].trials == (as_of_today,)
+    with open_run(folder) as store:
+        store.add_trial(trial("a", 2))
+        assert store.read().cells[0].trials == (as_of_today, trial("a", 2))
+
+
 def test_whoever_looks_while_a_run_is_made_sees_it_whole_or_not_at_all(tmp_path: Path) -> None:
     said: set[str] = set()
     is_over = threading.Event()
@@ -353,10 +395,10 @@ def test_whoever_looks_while_a_run_is_made_sees_it_whole_or_not_at_all(tmp_path:
 def test_a_newer_schema_asks_for_a_newer_program(tmp_path: Path) -> None:
     new(tmp_path / "run").close()
     with sqlite3.connect(tmp_path / "run" / FILE) as connection:
-        connection.execute("PRAGMA user_version=2")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     connection.close()
     for attempt in (read_run, open_run):
-        with pytest.raises(StoreError, match=r"newer repro \(schema 2, this one reads up to 1\); upgrade repro"):
+        with pytest.raises(StoreError, match=r"newer repro \(schema 3, this one reads up to 2\); upgrade repro"):
             attempt(tmp_path / "run")
 
 
