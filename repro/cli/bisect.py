@@ -37,8 +37,9 @@ from repro.model import TrialOptions
 
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
-    from repro.orchestration.hunt import Belief, Found, Probe
+    from repro.orchestration.hunt import Belief, Found
     from repro.orchestration.preparation import Prepared
+    from repro.orchestration.probes import Probe
     from repro.orchestration.session import Session
     from repro.world.environments.releases import Release
     from repro.world.runs.store import RunStore
@@ -91,7 +92,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _hunt(given: dict[str, Any]) -> ExitCode:
     from repro.core.search.bisection import Direction
-    from repro.orchestration.hunt import Candidate, Hunt
+    from repro.orchestration.hunt import Hunt
+    from repro.orchestration.probes import Candidate
     from repro.presentation.console import make_console
 
     if given["days"] and given["package"] and not given["experiment"]:

@@ -38,9 +38,9 @@ from repro.model import TrialOptions
 if TYPE_CHECKING:
     from repro.model import Cell, Trial
     from repro.orchestration.blame import Accusation
-    from repro.orchestration.hunt import Probe
     from repro.orchestration.mixture import End, Mixer
     from repro.orchestration.preparation import Prepared
+    from repro.orchestration.probes import Probe
     from repro.orchestration.session import Session
     from repro.world.runs.store import RunStore
 

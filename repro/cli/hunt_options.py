@@ -16,7 +16,7 @@ from repro.errors import ReproError, UsageError
 
 if TYPE_CHECKING:
     from repro.model import Cell, StoredRun, Trial
-    from repro.orchestration.hunt import Probe
+    from repro.orchestration.probes import Probe
     from repro.world.runs.store import RunStore
 
 

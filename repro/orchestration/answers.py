@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from repro.core.intervals import in_words, interval
 from repro.core.search.bisection import Answer, AnswerKind
 from repro.model import Trial, Verdict
-from repro.orchestration.hunt import Candidate, Found, Probe
+from repro.orchestration.hunt import Found
+from repro.orchestration.probes import Candidate, Probe
 
 SHOWN = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
 MOST_NAMES = 6
@@ -30,14 +31,18 @@ def answer_document(found: Found, *, package: str, sentence: str) -> dict[str, o
         "range": [found.candidates[0].name, found.candidates[-1].name],
         "untestable": [found.candidates[index].name for index in answer.untestable],
         "candidates": [found.candidates[index].name for index in answer.candidates],
-        "trials": {
-            candidate.name: {"hits": hits, "n": n, "low": round(rate.low, 4), "high": round(rate.high, 4)}
-            for candidate in found.candidates
-            for hits, n in (found.seen(candidate),)
-            if n
-            for rate in (interval(hits, n),)
-        },
+        "trials": _rates(found),
         "changed": dict(changed(found)),
+    }
+
+
+def _rates(found: Found) -> dict[str, object]:
+    """The share of hangs of each candidate with trials that count, by its name."""
+    seen = [(candidate.name, *found.seen(candidate)) for candidate in found.candidates]
+    rates = {name: interval(hits, n) for name, hits, n in seen if n}
+    return {
+        name: {"hits": rate.hits, "n": rate.n, "low": round(rate.low, 4), "high": round(rate.high, 4)}
+        for name, rate in rates.items()
     }
 
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from repro.core.hang.same import is_same_hang
 from repro.core.search.bisection import AnswerKind
 from repro.core.search.reduction import Blame, BlameKind, Culprits, Outcome, Packages, Reduction
 from repro.errors import UnreachableError, UntestableError
-from repro.model import Cell, Hang, Trial, Verdict
-from repro.orchestration.hunt import IN_VAIN, MOST_APART, Candidate, Found, Hunt, Probe, check_in_vain
+from repro.model import Cell, Trial, Verdict
+from repro.orchestration.hunt import Found, Hunt
 from repro.orchestration.mixture import PYTHON, Change, Mixer
+from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe
 from repro.world.environments.releases import Release
 
 
@@ -91,8 +91,8 @@ class Blaming:
     _mixed: dict[Packages, Cell | None] = field(default_factory=dict)
     _taken: Counter[Packages] = field(default_factory=Counter)
     _probes: list[Probe] = field(default_factory=list)
-    _first: Hang | None = None
-    _in_vain: int = 0
+    _hunted: HuntedHang = field(default_factory=HuntedHang)
+    _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Accusation:
         """Reduce, then hunt; ``finished`` are trials of a run that goes on."""
@@ -136,7 +136,7 @@ class Blaming:
 
     def _likeliest_first(self) -> tuple[str, ...]:
         """The packages whose code is in the hang's stacks, or which its explanation names; then the others."""
-        hang = self._first
+        hang = self._hunted.first
         said = "\n".join([hang.explanation, hang.cause_text, *hang.stacks]).lower() if hang else ""
         return tuple(sorted(self.mixer.changes, key=lambda name: (name.replace("-", "_") not in said, name)))
 
@@ -173,7 +173,7 @@ class Blaming:
         if is_new:
             made.append(self._made(cell, number=1 + max((trial.number for trial in made), default=0)))
         trial = made[index]
-        hang = self._meaning(trial)
+        hang = self._hunted.meaning(trial)
         probe = Probe(Candidate(name=cell.label, released=None, cell=cell), trial, hang)
         if is_new or not any(known.trial is trial for known in self._probes):
             self._take(probe)
@@ -182,22 +182,12 @@ class Blaming:
     def _made(self, cell: Cell, *, number: int) -> Trial:
         trial = self.probe(cell, number)
         self.keep(cell, trial)
-        self._in_vain = self._in_vain + 1 if trial.verdict in IN_VAIN else 0
-        check_in_vain(self._in_vain, trial)
+        self._patience.take(trial)
         return trial
 
     def _take(self, probe: Probe) -> None:
         self._probes.append(probe)
         self.on_probe(probe)
-
-    def _meaning(self, trial: Trial) -> bool | None:
-        """Whether a trial counts; only the hang that was seen first does, whatever else hangs."""
-        if trial.verdict is Verdict.CLEAN:
-            return False
-        if trial.hang is None:
-            return None
-        self._first = self._first or trial.hang
-        return True if is_same_hang(self._first, trial.hang) else None
 
     # Which release
 

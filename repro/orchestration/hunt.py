@@ -15,40 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 
-from repro.core.hang.same import is_same_hang
 from repro.core.search.bisection import Answer, AnswerKind, Bisection, Direction
-from repro.errors import BackendError
 from repro.model import Cell, Trial, Verdict
+from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe
 
-MOST_APART = 2
-"""Trials of a release that say neither hang nor clean before it is set aside."""
-MOST_IN_VAIN = 3
-"""Trials in a row that came to nothing for no fault of a release: the backend's, or this program's."""
 TRIALS_OF_GOOD_END = 2
 TRIALS_OUTWARD = 2
 """Clean trials of an end that should hang, after which a hunt that may go on outward does."""
-IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED, Verdict.INCONCLUSIVE}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A release or a day that can be the answer: its name, its date where the index tells, and its cell."""
-
-    name: str
-    released: date | None
-    cell: Cell
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A trial of a candidate, and whether it counts: True a hang of the kind that is hunted, False clean, None neither."""
-
-    candidate: Candidate
-    trial: Trial
-    hang: bool | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +76,8 @@ class Hunt:
     on_probe: Callable[[Probe, Belief], None] = lambda _probe, _belief: None
     _probes: list[Probe] = field(default_factory=list)
     _under_way: dict[Future[Trial], int] = field(default_factory=dict)
-    _in_vain: int = 0
+    _hunted: HuntedHang = field(default_factory=HuntedHang)
+    _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Found:
         """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are trials of a run that goes on.
@@ -169,11 +145,7 @@ class Hunt:
     def _end(self, index: int, trial: Trial) -> None:
         self.keep(trial)
         self._take(index, trial)
-        self._in_vain = self._in_vain + 1 if trial.verdict in IN_VAIN else 0
-        if self._in_vain >= MOST_IN_VAIN:
-            raise BackendError(
-                f"{self._in_vain} trials in a row came to nothing, the last: {trial.reason}; see to that, then go on with --resume"
-            )
+        self._patience.take(trial)
 
     def _look_at_the_good_end(self, pool: ThreadPoolExecutor) -> None:
         """Where nothing hangs at the bad end, the two may have been exchanged: the answer stays, and can say so."""
@@ -213,7 +185,7 @@ class Hunt:
         return state
 
     def _take(self, index: int, trial: Trial) -> None:
-        probe = Probe(self.candidates[index], trial, self._meaning(trial))
+        probe = Probe(self.candidates[index], trial, self._hunted.meaning(trial))
         self._probes.append(probe)
         self.on_probe(probe, self._belief())
 
@@ -222,14 +194,6 @@ class Hunt:
         best = max(range(len(posterior)), key=posterior.__getitem__)
         is_named = best < len(posterior) - 1
         return Belief(self.candidates[self._low + best].name if is_named else "no change", posterior[best])
-
-    def _meaning(self, trial: Trial) -> bool | None:
-        if trial.verdict is Verdict.CLEAN:
-            return False
-        if trial.hang is None:
-            return None
-        first = next((probe.trial.hang for probe in self._probes if probe.hang and probe.trial.hang), trial.hang)
-        return True if is_same_hang(first, trial.hang) else None
 
     # Outward
 
@@ -256,15 +220,3 @@ class Hunt:
         if state.ends is None or any(seen.hang for seen in state.observations):
             return False
         return state.trials_of(state.ends[1])[1] >= TRIALS_OUTWARD
-
-
-def check_in_vain(in_a_row: int, last: Trial) -> None:
-    """Stop when trial after trial comes to nothing.
-
-    Raises:
-        BackendError: there were so many; with the reason of the last one.
-    """
-    if in_a_row >= MOST_IN_VAIN:
-        raise BackendError(
-            f"{in_a_row} trials in a row came to nothing, the last: {last.reason}; see to that, then go on with --resume"
-        )

@@ -13,8 +13,9 @@ from repro.core.search.bisection import AnswerKind
 from repro.core.search.reduction import BlameKind
 from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
 from repro.orchestration.blame import Accusation, Blaming, answer_document, block_of, sentence_of
-from repro.orchestration.hunt import Candidate, Hunt
+from repro.orchestration.hunt import Hunt
 from repro.orchestration.mixture import PYTHON, End, Mixer
+from repro.orchestration.probes import Candidate
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.environments.interpreters import find
 from repro.world.environments.releases import releases

@@ -12,7 +12,8 @@ from repro.core.search.bisection import AnswerKind, Direction
 from repro.errors import BackendError
 from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
 from repro.orchestration.answers import answer_document, block_of, documents_of, sentence_of
-from repro.orchestration.hunt import Candidate, Hunt
+from repro.orchestration.hunt import Hunt
+from repro.orchestration.probes import Candidate
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

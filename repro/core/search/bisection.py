@@ -305,31 +305,54 @@ def _most_informative(
     Each is chosen over the futures that those chosen before it may have; the less likely futures are dropped when there are
     too many.
     """
-    import numpy as np
-
-    from repro.core.search.change_point import chance_to_hang, entropy, expected_entropies, posterior
-
-    futures = [(1.0, tally.hangs, tally.cleans)]
+    futures = [_Future(1.0, tally.hangs, tally.cleans)]
     chosen = [*begun, *wanted[:k]]
     for step in range(len(begun) + k):
         if step == len(chosen):
-            left = sum(weight * expected_entropies(prior, hangs, cleans) for weight, hangs, cleans in futures)
-            now = sum(weight * entropy(posterior(prior, hangs, cleans)) for weight, hangs, cleans in futures)
-            gains = np.asarray(now - left)
+            gains = _gains(prior, futures)
             if chosen and gains.max() < LEAST_GAIN:
                 break
             chosen.append(_middle(gains))
-        if step < len(begun) + k - 1:
-            one = np.zeros_like(tally.hangs)
-            one[chosen[step]] = 1
-            split = [
-                future
-                for weight, hangs, cleans in futures
-                for chance in (chance_to_hang(prior, hangs, cleans)[chosen[step]],)
-                for future in ((weight * chance, hangs + one, cleans), (weight * (1 - chance), hangs, cleans + one))
-            ]
-            futures = sorted(split, key=lambda future: -future[0])[:MOST_FUTURES]
+        is_last = step == len(begun) + k - 1
+        if not is_last:  # nothing is chosen over the futures of the last one
+            futures = _after_trial(prior, futures, chosen[step])
     return tuple(chosen[len(begun) :])
+
+
+@dataclass(frozen=True)
+class _Future:
+    """What the trials may have come to once those chosen so far are made, and how likely that is."""
+
+    weight: float
+    hangs: Counts
+    cleans: Counts
+
+
+def _gains(prior: Prior, futures: Sequence[_Future]) -> Floats:
+    """For each position: by how much one more trial of it is expected to lower the entropy, over all futures."""
+    import numpy as np
+
+    from repro.core.search.change_point import entropy, expected_entropies, posterior
+
+    now = sum(one.weight * entropy(posterior(prior, one.hangs, one.cleans)) for one in futures)
+    left = sum(one.weight * expected_entropies(prior, one.hangs, one.cleans) for one in futures)
+    return np.asarray(now - left)
+
+
+def _after_trial(prior: Prior, futures: Sequence[_Future], position: int) -> list[_Future]:
+    """Each future twice, once for either outcome of a trial of ``position``; the likeliest ones when there are too many."""
+    import numpy as np
+
+    from repro.core.search.change_point import chance_to_hang
+
+    after: list[_Future] = []
+    for future in futures:
+        one = np.zeros_like(future.hangs)
+        one[position] = 1
+        chance = float(chance_to_hang(prior, future.hangs, future.cleans)[position])
+        after.append(_Future(future.weight * chance, future.hangs + one, future.cleans))
+        after.append(_Future(future.weight * (1 - chance), future.hangs, future.cleans + one))
+    return sorted(after, key=lambda future: -future.weight)[:MOST_FUTURES]
 
 
 def _middle(gains: Floats) -> int:

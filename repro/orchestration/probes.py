@@ -1,0 +1,70 @@
+"""What a hunt is made of: candidates, probes of them, which hang is hunted, and when trials that come to nothing end it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from repro.core.hang.same import is_same_hang
+from repro.errors import BackendError
+from repro.model import Cell, Hang, Trial, Verdict
+
+MOST_APART = 2
+"""Trials of a release that say neither hang nor clean before it is set aside."""
+MOST_IN_VAIN = 3
+IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED, Verdict.INCONCLUSIVE}
+"""What a trial comes to for no fault of a release: the backend's, or this program's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A release or a day that can be the answer: its name, its date where the index tells, and its cell."""
+
+    name: str
+    released: date | None
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A trial of a candidate, and whether it counts: True a hang of the kind that is hunted, False clean, None neither."""
+
+    candidate: Candidate
+    trial: Trial
+    hang: bool | None
+
+
+@dataclass
+class HuntedHang:
+    """The hang that is hunted: the first that is seen. Only the same one counts, whatever else hangs."""
+
+    first: Hang | None = None
+
+    def meaning(self, trial: Trial) -> bool | None:
+        """Whether a trial counts, as ``Probe.hang`` says it."""
+        if trial.verdict is Verdict.CLEAN:
+            return False
+        if trial.hang is None:
+            return None
+        self.first = self.first or trial.hang
+        return True if is_same_hang(self.first, trial.hang) else None
+
+
+@dataclass
+class Patience:
+    """Counts the trials in a row that came to nothing, and ends a hunt that makes nothing else."""
+
+    in_a_row: int = 0
+
+    def take(self, trial: Trial) -> None:
+        """Count a new trial.
+
+        Raises:
+            BackendError: there were ``MOST_IN_VAIN`` in a row; with the reason of the last one.
+        """
+        self.in_a_row = self.in_a_row + 1 if trial.verdict in IN_VAIN else 0
+        if self.in_a_row >= MOST_IN_VAIN:
+            raise BackendError(
+                f"{self.in_a_row} trials in a row came to nothing, the last: {trial.reason}; see to that, then go on "
+                "with --resume"
+            )
