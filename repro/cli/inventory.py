@@ -69,9 +69,10 @@ def _experiments() -> list[Row]:
 
 def _factors() -> list[Row]:
     from repro.core.experiment.catalogue import AS_OF, PYTHON, SETTINGS, STACK, accepted
+    from repro.core.experiment.level_text import typed
 
     settings = [
-        {"factor": one.name, "default": _text(one.default), "takes": accepted(one), "help": one.help}
+        {"factor": one.name, "default": typed(one.default), "takes": accepted(one), "help": one.help}
         for one in SETTINGS.values()
     ]
     others = (

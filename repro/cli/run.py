@@ -200,9 +200,11 @@ def _note_capacity(progress: Progress, capacities: dict[str, float], backend: st
 
 def _command(cell: Cell, options: RunOptions) -> str:
     """The command that runs just this cell again: its factors, not its name, make it what it is."""
+    from repro.core.experiment.level_text import typed
+
     names = [part.partition("=")[0] for part in cell.label.split(" ")] if cell.label != "all defaults" else []
     own = {name: cell.factors[name] for name in names if name in cell.factors}
-    assignments = [f"{set_name(name, cell)}={_text(level)}" for name, level in own.items()]
+    assignments = [f"{set_name(name, cell)}={typed(level)}" for name, level in own.items()]
     kept = [one for one in options.overrides if factor_of(one) not in own]
     others = {
         "--locustfile": options.locustfile,
@@ -214,10 +216,6 @@ def _command(cell: Cell, options: RunOptions) -> str:
     }
     given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
     return " ".join([reproduce([*kept, *assignments], experiment=options.experiment), shlex.join(given)]).strip()
-
-
-def _text(level: str | float) -> str:
-    return str(level).lower() if isinstance(level, bool) else str(level)
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uv
 
+from repro.core.experiment import level_text
 from repro.core.experiment.catalogue import SETTINGS, defaults
 from repro.core.search.shrinking import Recipe, reduced
 from repro.errors import UntestableError, UsageError
@@ -122,7 +123,7 @@ def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limi
         )
     variables = {
         "REPRO_QUEUE": "reproduce",
-        **{f"REPRO_{name.upper()}": str(level) for name, level in cell.settings.items() if level != usual.get(name)},
+        **level_text.variables({name: one for name, one in cell.settings.items() if one != usual.get(name)}),
     }
     environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(

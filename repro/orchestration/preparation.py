@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repro.core.experiment.file import ScenarioInfo, override, parse, with_trials, without
+from repro.core.experiment.level_text import variable
 from repro.core.experiment.plan import make_plan
 from repro.errors import UsageError
 from repro.model import Plan
@@ -84,7 +85,7 @@ def prepare(request: RunRequest) -> Prepared:
 
 
 def _variables(names: Collection[str]) -> str:
-    return ", ".join(f"REPRO_{name.upper()}" for name in sorted(names))
+    return ", ".join(variable(name) for name in sorted(names))
 
 
 def _own(scenario: Scenario, replaced: ScenarioInfo) -> Scenario:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from repro.core.experiment import level_text
+from repro.model import Level
+
 MOST_ACROSS = 8
 MOST_LEVEL = 100
 MOST_FACTORS = 8
@@ -52,9 +55,9 @@ class Matrix:
     lines: tuple[Line, ...]
 
 
-def shown(level: object) -> str:
-    """A level as people write it, a long one shortened."""
-    text = str(level).lower() if isinstance(level, bool) else str(level) if level != "" else "none"
+def shown(level: Level) -> str:
+    """A level as people read it, a long one shortened."""
+    text = level_text.shown(level)
     return text if len(text) <= MOST_LEVEL else text[: MOST_LEVEL - 1] + "…"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from repro.core.experiment.level_text import shown
 from repro.model import Level
 
 
@@ -24,13 +25,6 @@ def merged(levels: Mapping[str, Level], groups: Mapping[str, tuple[str, ...]]) -
         values = [levels[member] for member in members]
         found[name] = values[0] if len(members) == 1 else "/".join(shown(value) for value in values)
     return found
-
-
-def shown(level: Level) -> str:
-    """A level as people read it."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    return str(level) if level != "" else "none"
 
 
 def equal(name: str, level: Level) -> str:

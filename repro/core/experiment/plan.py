@@ -25,6 +25,7 @@ from repro.core.experiment.catalogue import (
     settings_of,
 )
 from repro.core.experiment.file import Experiment, ScenarioInfo, without
+from repro.core.experiment.level_text import shown
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
 
@@ -148,11 +149,7 @@ def _id(scenario: str, resolved: Mapping[str, Level], usual: Mapping[str, Level]
 
 def _label(levels: Mapping[str, Level], varied: tuple[str, ...], usual: Mapping[str, Level]) -> str:
     names = varied or tuple(name for name, value in levels.items() if usual.get(name) != value)
-    return " ".join(f"{name}={_shown(levels[name])}" for name in names) or "all defaults"
-
-
-def _shown(value: Level) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value) if value != "" else "none"
+    return " ".join(f"{name}={shown(levels[name])}" for name in names) or "all defaults"
 
 
 def _cell(

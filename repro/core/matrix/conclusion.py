@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from repro.core.experiment.catalogue import STACK
-from repro.core.experiment.levels import equal, lockstep, merged, shown
+from repro.core.experiment.level_text import shown
+from repro.core.experiment.levels import equal, lockstep, merged
 from repro.core.intervals import could_have_missed
 from repro.core.matrix.timeouts import bounds_in_words, waits_in_words
 from repro.model import CellResult, CellVerdict, Level

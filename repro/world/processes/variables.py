@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repro.core.experiment import level_text
 from repro.model import Cell, TrialOptions
 
 SLOTS_BEYOND_USERS = 1024
@@ -56,12 +57,5 @@ def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
         fixed["PYTHONDONTWRITEBYTECODE"] = "1"
     if options.request_budget:
         fixed["REPRO_REQUEST_BUDGET"] = str(options.request_budget)
-    settings = {f"REPRO_{name.upper()}": _text(level) for name, level in cell.settings.items()}
     own = {name: value for name, value in cell.environ.items() if value != ""}
-    return {**settings, **fixed, **around.backend, **own}
-
-
-def _text(level: str | float) -> str:
-    if isinstance(level, bool):
-        return "1" if level else "0"
-    return str(level)
+    return {**level_text.variables(cell.settings), **fixed, **around.backend, **own}

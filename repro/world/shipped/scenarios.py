@@ -17,6 +17,7 @@ from typing import Any
 
 from repro.core.experiment.catalogue import LOCUSTFILES_BUSINESS, Factor, LevelType
 from repro.core.experiment.file import ScenarioInfo, scenario_of
+from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
 from repro.world.runs.kept_locustfile import digest, digests, python_text
 
@@ -150,7 +151,7 @@ def unread_settings(locustfile: Path) -> frozenset[str]:
         ) from error
     if _MADE_NAME.search(text):
         return frozenset()
-    return frozenset(name for name in LOCUSTFILES_BUSINESS if f"REPRO_{name.upper()}" not in text)
+    return frozenset(name for name in LOCUSTFILES_BUSINESS if variable(name) not in text)
 
 
 def inputs_of(source: Source, scenario: Scenario) -> dict[str, str]:
