@@ -36,7 +36,7 @@ def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[floa
 
     The samples are taken for independent. Without two of each, or where one mean is 0, the interval is unbounded.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit  # Student's quantiles, likewise
 
     first, second = sum(ones) / len(ones) if ones else 0.0, sum(others) / len(others) if others else 0.0
     if not first or not second or min(len(ones), len(others)) < 2:
@@ -45,5 +45,5 @@ def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[floa
     if not sum(parts):
         return first / second, first / second, first / second
     freedom = min(len(ones), len(others)) - 1  # rather too wide: Welch's own fall short with three of one
-    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(sum(parts))
     return first / second, first / second * math.exp(-half), first / second * math.exp(half)

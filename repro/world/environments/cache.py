@@ -30,8 +30,7 @@ from packaging.utils import canonicalize_name
 
 from repro.errors import ProcessError, ReproError, StoreError, UntestableError
 from repro.model import Environment, EnvironmentSpec
-from repro.world.environments import interpreters
-from repro.world.environments.indexes import passed_on
+from repro.world.environments import installer, interpreters
 from repro.world.environments.refusals import refusal
 from repro.world.processes import door
 
@@ -234,7 +233,7 @@ def resolve_file(file: Path, spec: EnvironmentSpec) -> Mapping[str, str]:
     interpreter = interpreters.find(spec.python)
     shape = ["--quiet", "--no-header", "--no-annotate", "--python", str(interpreter.path)]
     with _constraints(spec) as limits:
-        done = _call_uv(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
+        done = installer.call(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
         raise _refusal(done, spec)
     pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line]
@@ -273,33 +272,9 @@ def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:
-    done = _call_uv(arguments, limit_s=BUILD_LIMIT_S)
+    done = installer.call(arguments, limit_s=BUILD_LIMIT_S)
     if done.returncode:
         raise _refusal(done, spec)
-
-
-def _call_uv(arguments: list[str], *, limit_s: float) -> door.Completed:
-    variables, more = passed_on(os.environ, Path.cwd())
-    argv = [_uv_path(), *arguments, *(more if arguments[0] == "pip" else [])]
-    try:
-        return door.run(argv, env={**_installer_environment(), **variables}, limit_s=limit_s, mark="uv")
-    except ProcessError as error:
-        raise UntestableError(f"the installer did not finish: {error}") from error
-
-
-def _uv_path() -> str:
-    import uv
-
-    return str(uv.find_uv_bin())
-
-
-def _installer_environment() -> dict[str, str]:
-    """The user's own; no interpreter is downloaded behind the user's back."""
-    own = dict(os.environ)
-    own.pop("VIRTUAL_ENV", None)
-    own["UV_PYTHON_DOWNLOADS"] = "never"
-    own["NO_COLOR"] = "1"
-    return own
 
 
 def _refusal(done: door.Completed, spec: EnvironmentSpec) -> ReproError:

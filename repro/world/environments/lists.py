@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import Marker, default_environment
+from packaging.markers import default_environment
+from packaging.pylock import Pylock, PylockValidationError
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from repro.errors import UnreachableError, UntestableError, UsageError
 from repro.model import EnvironmentSpec
-from repro.world.environments import cache, interpreters
+from repro.world.environments import cache, installer, interpreters
 
 INSTALLERS = frozenset({"pip", "wheel", "uv"})
 """They make environments, and no test imports them."""
+
+EXPORT_LIMIT_S = 60.0
 
 _NOT_FROM_INDEX = re.compile(r"^\s*(?:-e\b|--editable\b|(?:git|hg|svn|bzr)\+|[\w.\[\],-]+\s*@|\.{0,2}/|file:)")
 _NAME = re.compile(r"^[A-Za-z0-9][\w.-]*")
@@ -121,9 +125,9 @@ def _of_lock(path: Path, python: str) -> Pins:
         if "lock-version" in data:
             return _of_pylock(data, around)
         if "package" in data and "requires-python" in data:
-            return _of_uv_lock(data, around)
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is a lock file of another shape ({error!r}); export it as requirements") from error
+            return _of_uv_lock(path, data, around)
+    except (PylockValidationError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is a lock file of another shape ({error}); export it as requirements") from error
     raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
 
 
@@ -139,61 +143,46 @@ def _markers_for(python: str) -> dict[str, str]:
     }
 
 
-def _applies(marker: str | None, around: Mapping[str, str]) -> bool:
-    return marker is None or Marker(marker).evaluate({**around, "extra": ""}, "lock_file")
-
-
 def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
-    packages = [one for one in data["packages"] if _applies(one.get("marker"), around)]
-    from_index = [one for one in packages if "version" in one and not {"vcs", "directory", "archive"} & one.keys()]
-    left_out = tuple(str(one["name"]) for one in packages if one not in from_index)
-    return Pins(versions=_usable((one["name"], one["version"]) for one in from_index), left_out=left_out)
-
-
-def _of_uv_lock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
-    """What ``uv sync`` would install: from the project's own packages along their dependencies, the dev group included."""
-    packages: Sequence[Mapping[str, Any]] = data["package"]
-    own = [one for one in packages if {"virtual", "editable", "directory"} & one["source"].keys()]
-    versions: dict[str, str] = {}
-    left_out: list[str] = []
-    todo: list[tuple[Mapping[str, Any], frozenset[str]]] = [(one, frozenset()) for one in own]
-    done: set[tuple[str, str, frozenset[str]]] = set()
-    while todo:
-        package, extras = todo.pop()
-        key = (package["name"], package.get("version", ""), extras)
-        if key in done:
-            continue
-        done.add(key)
-        if "registry" in package["source"]:
-            versions[package["name"]] = package["version"]
-        elif package not in own:
-            left_out.append(package["name"])
-        wanted = [*package.get("dependencies", ()), *package.get("dev-dependencies", {}).get("dev", ())]
-        for extra in sorted(extras):
-            wanted += package.get("optional-dependencies", {}).get(extra, ())
-        todo += [
-            (_find(packages, dependency, around), frozenset(dependency.get("extra", ())))
-            for dependency in wanted
-            if _applies(dependency.get("marker"), around)
-        ]
-    return Pins(versions=_usable(versions.items()), left_out=tuple(left_out))
-
-
-def _find(
-    packages: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], around: Mapping[str, str]
-) -> Mapping[str, Any]:
-    """The package that a dependency means: by its version where it gives one, else the newest that applies here."""
-    fitting = [
-        one
-        for one in packages
-        if one["name"] == wanted["name"]
-        and wanted.get("version", one.get("version")) == one.get("version")
-        and _any_applies(one.get("resolution-markers", ()), around)
+    lock = Pylock.from_dict(data)
+    groups = {"extras": frozenset[str](), "dependency_groups": frozenset(lock.default_groups or ())}
+    packages = [
+        one for one in lock.packages if one.marker is None or one.marker.evaluate({**around, **groups}, "lock_file")
     ]
-    if not fitting:
-        raise KeyError(wanted["name"])
-    return max(fitting, key=lambda one: Version(one.get("version", "0")))
+    elsewhere = [one.name for one in packages if one.vcs or one.directory or one.archive or one.version is None]
+    versions = {str(one.name): str(one.version) for one in packages if one.name not in elsewhere}
+    return Pins(versions=_usable(versions.items()), left_out=tuple(elsewhere))
 
 
-def _any_applies(markers: Sequence[str], around: Mapping[str, str]) -> bool:
-    return not markers or any(_applies(marker, around) for marker in markers)
+def _of_uv_lock(path: Path, data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
+    """What ``uv sync`` would install for each of the lock's own projects, the dev group included; by uv, whose format it is."""
+    own = [one["name"] for one in data["package"] if {"virtual", "editable", "directory"} & one["source"].keys()]
+    wanted = [one for name in own for one in _exported(path, name)]
+    here = [one for one in wanted if one.marker is None or one.marker.evaluate(dict(around))]
+    left_out = tuple(dict.fromkeys(one.name for one in here if one.url))
+    versions = ((one.name, exact.version) for one in here if not one.url for exact in one.specifier)
+    return Pins(versions=_usable(versions), left_out=left_out)
+
+
+def _exported(lock: Path, project: str) -> list[Requirement]:
+    """What a project of a lock file takes, as uv exports it; the project itself need not be beside the file.
+
+    Raises:
+        ValueError: uv cannot read it.
+    """
+    with tempfile.TemporaryDirectory(prefix="repro-") as folder:
+        shutil.copyfile(lock, Path(folder) / "uv.lock")
+        (Path(folder) / "pyproject.toml").write_text(f'[project]\nname = "{project}"\nversion = "0"\n', "utf-8")
+        shape = [
+            "--frozen",
+            "--no-hashes",
+            "--no-header",
+            "--no-annotate",
+            "--no-emit-local",
+            "--offline",
+            "--no-config",
+        ]
+        done = installer.call(["export", *shape, "--project", folder], limit_s=EXPORT_LIMIT_S)
+    if done.returncode:
+        raise ValueError(" ".join(done.stderr.split()))
+    return [Requirement(line) for line in done.stdout.splitlines() if line.strip()]

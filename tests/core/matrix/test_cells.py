@@ -6,6 +6,7 @@ import random
 import statistics
 
 import pytest
+from scipy import stats
 
 from repro.core.intervals import could_have_missed, in_words, interval, ratio_of_means
 from repro.core.matrix.cells import cell_verdict, exit_code, is_settled, rate_of
@@ -168,6 +169,14 @@ def test_the_interval_of_a_ratio_covers_it_at_least_95_percent_of_the_time_and_i
         widths.append(high - low)
     assert covered / 2000 > 0.94
     assert statistics.median(widths) < 1.5 * ratio
+
+
+def test_a_ratios_interval_is_by_students_quantile() -> None:
+    for n in (2, 3, 8, 30, 200):
+        found, low, high = ratio_of_means([float(k) for k in range(1, n + 1)], [float(k) for k in range(2, n + 2)])
+        spread = math.sqrt(sum(statistics.variance(range(n)) / n / mean**2 for mean in ((n + 1) / 2, (n + 3) / 2)))
+        half = stats.t.ppf(0.975, n - 1) * spread
+        assert (low, high) == pytest.approx((found * math.exp(-half), found * math.exp(half)), rel=1e-9)
 
 
 def test_too_little_is_known_for_a_ratio() -> None:

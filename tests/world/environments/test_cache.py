@@ -15,8 +15,7 @@ import pytest
 
 from repro.errors import ProcessError, StoreError, UntestableError
 from repro.model import EnvironmentSpec
-from repro.world.environments import cache as cache_module
-from repro.world.environments import interpreters
+from repro.world.environments import installer, interpreters
 from repro.world.environments.cache import MARKER, Builder, EnvironmentCache, describe, key_of, resolve
 from repro.world.processes import door
 
@@ -255,7 +254,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from repro.model import EnvironmentSpec
-from repro.world.environments import EnvironmentCache
+from repro.world.environments.cache import EnvironmentCache
 spec = EnvironmentSpec(pins={"app": "1.0"}, requires=("dep",))
 found = EnvironmentCache(Path(sys.argv[1])).ensure(spec, on_progress=lambda text: print("built"))
 print(found.key, sorted(found.versions.items()))
@@ -286,10 +285,10 @@ def test_a_builder_that_was_killed_leaves_nothing_that_counts(cache: Environment
     installers = psutil.Process(victim.pid).children(recursive=True)
     victim.kill()
     victim.communicate()
-    for installer in installers:  # what the warden does where there is one
+    for child in installers:  # what the warden does where there is one
         with suppress(psutil.NoSuchProcess):
-            installer.kill()
-            installer.wait(LIMIT_S)
+            child.kill()
+            child.wait(LIMIT_S)
     found = cache.ensure(SPEC)
     assert found.versions == {"app": "1.0", "dep": "2.0"}
     assert cache.peek(SPEC) == found
@@ -338,6 +337,6 @@ def test_an_installer_that_is_killed_says_nothing_of_the_environment(
     killed = tmp_path / "uv"
     killed.write_text("#!/bin/sh\nkill -9 $$\n")
     killed.chmod(0o755)
-    monkeypatch.setattr(cache_module, "_uv_path", lambda: str(killed))
+    monkeypatch.setattr(installer, "uv_path", lambda: str(killed))
     with pytest.raises(ProcessError, match=r"ended by signal 9 while it made demo==1.0; nothing of it is kept"):
         resolve(EnvironmentSpec(pins={"demo": "1.0"}))

@@ -13,6 +13,7 @@ from repro.world.environments.lists import read_pins
 UV_LOCK = """
 version = 1
 requires-python = ">=3.11"
+resolution-markers = ["python_full_version < '3.99'", "python_full_version >= '3.99'"]
 
 [[package]]
 name = "mine"
@@ -30,7 +31,10 @@ dev = [{ name = "checker" }]
 name = "demo"
 version = "1.10"
 source = { registry = "https://index.example/simple" }
-dependencies = [{ name = "base" }]
+dependencies = [
+    { name = "base", version = "3.0", source = { registry = "https://index.example/simple" }, marker = "python_full_version < '3.99'" },
+    { name = "base", version = "4.0", source = { registry = "https://index.example/simple" }, marker = "python_full_version >= '3.99'" },
+]
 [package.optional-dependencies]
 fast = [{ name = "speed" }]
 
@@ -38,6 +42,7 @@ fast = [{ name = "speed" }]
 name = "base"
 version = "3.0"
 source = { registry = "https://index.example/simple" }
+resolution-markers = ["python_full_version < '3.99'"]
 
 [[package]]
 name = "base"
@@ -63,7 +68,7 @@ source = { registry = "https://index.example/simple" }
 [[package]]
 name = "from-git"
 version = "7.0"
-source = { git = "https://git.example/from-git" }
+source = { git = "https://git.example/from-git#0123456789012345678901234567890123456789" }
 
 [[package]]
 name = "not-needed"
@@ -74,15 +79,24 @@ source = { registry = "https://index.example/simple" }
 PYLOCK = """
 lock-version = "1.0"
 created-by = "somebody"
+default-groups = ["dev"]
 
 [[packages]]
-name = "Demo"
+name = "demo"
 version = "1.10"
+sdist = { url = "https://index.example/demo-1.10.tar.gz", hashes = { sha256 = "00" } }
 
 [[packages]]
 name = "old-python"
 version = "1.0"
 marker = "python_version < '3.9'"
+sdist = { url = "https://index.example/old_python-1.0.tar.gz", hashes = { sha256 = "00" } }
+
+[[packages]]
+name = "of-the-default-group"
+version = "2.0"
+marker = "'dev' in dependency_groups"
+sdist = { url = "https://index.example/of_the_default_group-2.0.tar.gz", hashes = { sha256 = "00" } }
 
 [[packages]]
 name = "here"
@@ -114,7 +128,7 @@ def test_what_uv_sync_would_install_is_read_from_a_uv_lock(tmp_path: Path) -> No
 
 def test_a_pylock_is_read_for_this_interpreter(tmp_path: Path) -> None:
     pins = read_pins(put(tmp_path, "pylock.load.toml", PYLOCK))
-    assert pins.versions == {"demo": "1.10"}
+    assert pins.versions == {"demo": "1.10", "of-the-default-group": "2.0"}
     assert pins.left_out == ("here",)
 
 
