@@ -37,7 +37,7 @@ from pathlib import Path
 
 from repro.core.hang.explanation import bound_of
 from repro.core.judge.judge import Decision, Judge
-from repro.core.judge.memory import Load
+from repro.core.judge.now import Load
 from repro.core.judge.samples import BackendHealth, Examination
 from repro.core.judge.timeline import timeline
 from repro.core.scrubbing.credentials import conceal

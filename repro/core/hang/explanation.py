@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from repro.core.hang.dump import folded, holder_in_words
 from repro.core.hang.swallowed import last_error, last_words, swallowed
 from repro.core.judge.judge import Decision
-from repro.core.judge.memory import Stuck
+from repro.core.judge.now import Stuck
 from repro.core.judge.samples import Holder, ParkedOn, Raised, Slot
 from repro.core.judge.table import Phase, RowName
 from repro.model import Bound, HangClass, Verdict

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from repro.core.judge.samples import Examination, Holder, Parked, ParkedOn
+from repro.core.judge.samples import Examination, Holder, Key, Parked, ParkedOn, Standing
 
 PATIENCE_S = 120.0
 """A holder that sleeps, or a wait with a time-out, is waited for when it ends within this; who sleeps longer is no help."""
 SLACK_S = 1.0
-
-Key = tuple[int, int]
-"""A user: its process and its number."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class LockWatch:
 
 
 @dataclass(frozen=True)
-class _LockWait:
+class LockWait:
     """One user's wait: when it was first seen in it, and when that was to end by its time-out."""
 
     lock: str
@@ -41,38 +38,40 @@ class _LockWait:
     ends_at: float
 
 
+@dataclass(frozen=True)
 class LockBook:
-    """The locks that somebody waits for, and the waits, look by look."""
+    """The locks that somebody waits for, and the waits, by the looks so far."""
 
-    def __init__(self) -> None:
-        self._watches: dict[str, LockWatch] = {}
-        self._waits: dict[Key, _LockWait] = {}
+    watches: Mapping[str, LockWatch] = field(default_factory=dict)
+    waits: Mapping[Key, LockWait] = field(default_factory=dict)
 
-    def learn(self, look: Examination, moved_at: Mapping[Key, float]) -> None:
-        """Take a look: a lock that nobody has got since the one before keeps its age; ``moved_at`` is when a user last did."""
+    def after(self, look: Examination, moved_at: Mapping[Key, float]) -> LockBook:
+        """The book with a look: a lock that nobody has got since the one before keeps its age; ``moved_at`` is when a user last did."""
         waiting: dict[str, dict[Key, Parked]] = {}
         for key, parked in look.parked.items():
             if parked.lock:
                 waiting.setdefault(parked.lock, {})[key] = parked
-        self._watches = {lock: self._watch(lock, waiters, look, moved_at) for lock, waiters in waiting.items()}
-        self._waits = {
-            key: self._wait(key, parked, look.seen_at(key[0]), moved_at.get(key, 0.0))
-            for key, parked in look.parked.items()
-        }
+        return LockBook(
+            watches={lock: self._watch(lock, waiters, look, moved_at) for lock, waiters in waiting.items()},
+            waits={
+                key: self._wait(key, parked, look.seen_at(key[0]), moved_at.get(key, 0.0))
+                for key, parked in look.parked.items()
+            },
+        )
 
     def of(self, lock: str) -> LockWatch | None:
         """What is known of a lock by the last look."""
-        return self._watches.get(lock)
+        return self.watches.get(lock)
 
     def is_renewed(self, key: Key, now: float) -> bool:
         """Whether a user's wait has outlasted its own time-out, so that it must have begun again."""
-        wait = self._waits.get(key)
+        wait = self.waits.get(key)
         return wait is not None and now > wait.ends_at + SLACK_S
 
     def _watch(
         self, lock: str, waiting: Mapping[Key, Parked], look: Examination, moved_at: Mapping[Key, float]
     ) -> LockWatch:
-        before = self._watches.get(lock)
+        before = self.watches.get(lock)
         key, example = next(iter(waiting.items()))
         beats = look.beats.get(key[0])
         seen_at = look.seen_at(key[0])
@@ -95,11 +94,67 @@ class LockBook:
             first_beat=beats,
         )
 
-    def _wait(self, key: Key, parked: Parked, at: float, moved_at: float) -> _LockWait:
-        before = self._waits.get(key)
+    def _wait(self, key: Key, parked: Parked, at: float, moved_at: float) -> LockWait:
+        before = self.waits.get(key)
         if before is not None and before.lock == parked.lock and before.seen_at > moved_at:
             return before
-        return _LockWait(parked.lock, at, at + parked.left_s)
+        return LockWait(parked.lock, at, at + parked.left_s)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Bytes that lie unread in a user's socket: how many, since which beat of the event loop, and when that was first seen."""
+
+    size: int
+    beats: int
+    seen_at: float
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The last two looks at the stacks, and what all of them have shown of locks and unread bytes."""
+
+    latest: tuple[Examination, ...] = ()
+    locks: LockBook = field(default_factory=LockBook)
+    unread: Mapping[Key, Unread] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Examination | None:
+        """The last one, None before any."""
+        return self.latest[-1] if self.latest else None
+
+    def after(self, look: Examination, moved_at: Mapping[Key, float]) -> Looks:
+        """These with one more; ``moved_at`` is when a user last did something."""
+        return Looks(
+            latest=(*self.latest[-1:], look),
+            locks=self.locks.after(look, moved_at),
+            unread={
+                key: self._unread(key, parked.unread, look, moved_at.get(key, 0.0))
+                for key, parked in look.parked.items()
+                if parked.unread
+            },
+        )
+
+    def parked(self, key: Key) -> Parked | None:
+        """What a user was parked on when it was last looked at."""
+        return self.latest[-1].parked.get(key) if self.latest else None
+
+    def beats_unread(self, key: Key) -> int:
+        """How often the event loop has turned while the same bytes lay unread in a user's socket, by the last look."""
+        unread = self.unread.get(key)
+        return self.latest[-1].beats.get(key[0], 0) - unread.beats if unread is not None else 0
+
+    def standing_since(self, moment: float) -> Standing | None:
+        """In what two looks since then found the processes without users; None before they were made, or where they differ."""
+        looks = [look for look in self.latest if look.at > moment]
+        kinds = {min(look.standing.values(), key=list(Standing).index, default=Standing.UNKNOWN) for look in looks}
+        return kinds.pop() if len(looks) > 1 and len(kinds) == 1 else None
+
+    def _unread(self, key: Key, size: int, look: Examination, moved_at: float) -> Unread:
+        before = self.unread.get(key)
+        if before is not None and before.size == size and before.seen_at > moved_at:
+            return before
+        return Unread(size, look.beats.get(key[0], 0), look.seen_at(key[0]))
 
 
 def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mapping[Key, float]) -> bool:

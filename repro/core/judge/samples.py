@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+Key = tuple[int, int]
+"""A user: its process and its number."""
+
 
 class Role(IntEnum):
     """What a process of the cell is, as it says in its flight record."""
@@ -212,7 +215,7 @@ class Examination:
     """
 
     at: float
-    parked: Mapping[tuple[int, int], Parked]
+    parked: Mapping[Key, Parked]
     answered: bool = True
     stirring: frozenset[int] = frozenset()
     read_at: Mapping[int, float] = field(default_factory=dict)
@@ -255,3 +258,28 @@ class Sample:
     cpu_s: Mapping[int, float]
     exit_code: int | None = None
     backend: BackendHealth = field(default_factory=BackendHealth)
+
+    @property
+    def living(self) -> tuple[Reading, ...]:
+        """The processes that are there."""
+        return tuple(reading for reading in self.readings if reading.pid in self.cpu_s)
+
+    @property
+    def attached(self) -> tuple[Reading, ...]:
+        """The living processes whose event loop the agent beats from."""
+        return tuple(reading for reading in self.living if reading.loop_at)
+
+    @property
+    def load_at(self) -> float | None:
+        """When the load began, None before."""
+        return min((reading.load_at for reading in self.readings if reading.load_at), default=None)
+
+    @property
+    def quit_at(self) -> float | None:
+        """When a runner began to quit by itself or by a signal, None before."""
+        return min((reading.stop_at for reading in self.readings if reading.stop_at), default=None)
+
+    @property
+    def loop_beats(self) -> dict[int, int]:
+        """How often each process's event loop has turned."""
+        return {reading.pid: reading.loop_beats for reading in self.readings}

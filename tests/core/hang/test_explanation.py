@@ -6,7 +6,7 @@ import pytest
 
 from repro.core.hang.explanation import Circumstances, bound_of, explain, held_by
 from repro.core.judge.judge import Decision
-from repro.core.judge.memory import Stuck
+from repro.core.judge.now import Stuck
 from repro.core.judge.samples import HeldBy, Holder, Parked, ParkedOn, Slot, Whom
 from repro.core.judge.table import TABLE, Facts, Phase
 from repro.model import HangClass, Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from repro.core.judge.judge import Decision, Judge, Step
-from repro.core.judge.memory import Load
+from repro.core.judge.now import Load
 from repro.core.judge.samples import (
     BackendHealth,
     Deaths,

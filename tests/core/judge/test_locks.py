@@ -20,7 +20,7 @@ def look(at: float, *users: int, holder: Holder | None = None, **parked: object)
 def book(*looks: Examination, moved_at: float = 0.0) -> LockBook:
     found = LockBook()
     for one in looks:
-        found.learn(one, {(1, user): moved_at for user in range(10)})
+        found = found.after(one, {(1, user): moved_at for user in range(10)})
     return found
 
 
@@ -74,9 +74,8 @@ def test_a_wait_that_outlasts_its_time_out_was_begun_again() -> None:
 
 
 def test_a_queue_moves_when_one_who_waited_has_moved_meanwhile_though_it_waits_again() -> None:
-    found = LockBook()
-    found.learn(look(1, 2, 3), {})
-    found.learn(look(2, 2, 3), {(1, 2): 1.5})  # it got the lock, and queued up again
+    found = LockBook().after(look(1, 2, 3), {})
+    found = found.after(look(2, 2, 3), {(1, 2): 1.5})  # it got the lock, and queued up again
     watch = found.of(LOCK)
     assert watch is not None
     assert watch.since == 2

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from repro.core.judge.judge import Decision
-from repro.core.judge.memory import Stuck
+from repro.core.judge.now import Stuck
 from repro.core.judge.samples import Slot
 from repro.core.judge.table import TABLE, Facts
 from repro.core.judge.timeline import MAX_SECONDS, sparkline, timeline

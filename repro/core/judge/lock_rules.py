@@ -1,0 +1,130 @@
+"""The table for a user that waits for a lock, an event or nothing: whether it will ever get it. The first row that applies decides.
+
+A row says no where somebody may yet free it: a holder may be in a long poll or asleep for a while, a rendezvous may still wait
+for users that are being spawned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from repro.core.judge.locks import LockWatch
+from repro.core.judge.now import Now, Stuck
+from repro.core.judge.samples import Parked, ParkedOn
+
+MOVE_BEATS = 3
+"""So often an event loop must turn while a lock's queue stands still: a starved one turns once between two looks."""
+ENDLESS = float("inf")
+
+
+@dataclass(frozen=True)
+class WaitingUser:
+    """A user that two looks found at the same lock, and what the rows ask of it."""
+
+    now: Now
+    user: Stuck
+    parked: Parked
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether it waits no longer than a holder's long poll may take."""
+        return self._waited_s <= self._stall_s + self.now.crowd.longest_poll_s
+
+    @property
+    def may_wait_for_newcomers(self) -> bool:
+        """Whether users were added lately, without whom a rendezvous is not complete."""
+        return not self.user.slot.busy and self.now.at - self.now.crowd.grew_at < self._stall_s
+
+    @property
+    def has_begun_again(self) -> bool:
+        """Whether its time-out has passed, and it still waits; one whose end is not known counts so too."""
+        return self.parked.left_s == ENDLESS or self.now.looks.locks.is_renewed(self.user.key, self.now.at)
+
+    @property
+    def waits_for_an_event(self) -> bool:
+        """Whether somebody has to set it, who need not hold anything: an event, a queue, another greenlet."""
+        return self.parked.on is ParkedOn.EVENT and not self.user.slot.busy
+
+    @property
+    def may_nobody_set_it(self) -> bool:
+        """Whether nobody in the trial gets on, and nobody of the program's own wakes up soon."""
+        last = self.now.looks.last
+        return self.now.is_all_quiet and last is not None and self.user.pid not in last.stirring
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the load is over for long, and it has not come."""
+        return self.now.is_given_up(self.user.since)
+
+    @cached_property
+    def watch(self) -> LockWatch | None:
+        """What the looks have shown of the lock."""
+        return self.now.looks.locks.of(self.parked.lock)
+
+    @property
+    def may_holder_go_on(self) -> bool:
+        """Whether who could free it computes, waits for a thread, an event or an answer, or gets on within its ``with`` block."""
+        return self.parked.root in _MAY_GET_ON or self._gets_on_inside
+
+    @property
+    def is_timer_over(self) -> bool:
+        """Whether a holder that sleeps should have woken up."""
+        return self.watch is not None and self.now.at > self.watch.may_be_freed_until
+
+    def has_stood(self, stalls: float) -> bool:
+        """Whether the queue has not moved for so many times ``stall_after_s``, though the loop turned often enough to move it."""
+        last, watch = self.now.looks.last, self.watch
+        if last is None or watch is None or watch.beats < MOVE_BEATS:
+            return False
+        return last.at - watch.since - self.now.crowd_s >= self._stall_s * stalls
+
+    @property
+    def _gets_on_inside(self) -> bool:
+        """Whether the user that stands in the lock's block has done something lately: then it will leave it one day."""
+        since = self.now.crowd.quiet_since.get((self.user.pid, self.parked.inside or 0))
+        return since is not None and self.now.at - since <= self._stall_s
+
+    @property
+    def _waited_s(self) -> float:
+        return self.now.at - self.user.since
+
+    @property
+    def _stall_s(self) -> float:
+        return self.now.limits.stall_after_s
+
+
+@dataclass(frozen=True)
+class LockRow:
+    """One row: which waits it is for, and whether such a one is stuck."""
+
+    applies: Callable[[WaitingUser], bool]
+    is_stuck: Callable[[WaitingUser], bool]
+
+
+LOCK_TABLE = (
+    # Whoever holds it may be in a long poll, which is silent by design.
+    LockRow(lambda w: w.is_explained, lambda _: False),
+    # Who waits for all to be there waits for those that are being spawned.
+    LockRow(lambda w: w.may_wait_for_newcomers, lambda _: False),
+    # A time-out ends the wait, and what the program does then is its own affair: only a trial in which nobody gets on is stuck.
+    LockRow(lambda w: w.parked.has_timeout, lambda w: w.has_begun_again and w.now.is_all_quiet),
+    # Anybody may set an event, a helper too: it is hopeless when nobody does anything, or when the load is long over.
+    LockRow(lambda w: w.waits_for_an_event, lambda w: w.may_nobody_set_it or w.is_given_up),
+    # Parked on nothing that could wake it, in two looks.
+    LockRow(lambda w: w.watch is None, lambda _: True),
+    # A holder that computes or is answered will free it; if not by long after the load, then never.
+    LockRow(lambda w: w.may_holder_go_on, lambda w: w.has_stood(stalls=1) and w.is_given_up),
+    # Any other holder: one that sleeps has its timer, a circle and one that has ended have nothing.
+    LockRow(lambda _: True, lambda w: w.has_stood(stalls=0.5) and w.is_timer_over),
+)
+"""The order matters: what explains the wait stands first, then what ends it without a holder, then who holds it."""
+
+_MAY_GET_ON = frozenset({ParkedOn.ELSEWHERE, ParkedOn.UNKNOWN, ParkedOn.RUNNING, ParkedOn.EVENT, ParkedOn.SOCKET})
+
+
+def is_lock_stuck(now: Now, user: Stuck, parked: Parked) -> bool:
+    """Whether nobody has got the lock for long enough, and none can be due."""
+    waiting = WaitingUser(now, user, parked)
+    return next(row.is_stuck(waiting) for row in LOCK_TABLE if row.applies(waiting))

@@ -1,0 +1,245 @@
+"""All that is known of a trial at one sample: the frozen view that everybody who judges it reads.
+
+``Memory.at`` makes it. It is asked for much or for little, so what costs a walk over all users is found when it is first
+asked for, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from repro.core.judge.locks import Looks
+from repro.core.judge.samples import Key, Parked, Reading, Role, Sample, Slot
+from repro.core.judge.table import STANDING_CORES, Phase
+from repro.core.judge.tracks import (
+    LONGEST_DUMP_S,
+    Crowd,
+    Helpers,
+    Loops,
+    Processor,
+    Progress,
+    StopOrder,
+)
+from repro.model import Limits
+
+BURNS_FOR_S = 2.0
+CROWD_TURNS = 4.0
+MOST_CROWD_S = 60.0
+ROUND_A_USER_S = 0.005
+"""Seconds of a core that one user may need each time that the event loop comes round to it, on a machine with other work."""
+SEEN_STANDING_S = 1.2
+"""A loop must have been seen to stand for so long."""
+TOLD_A_BEAT = 12
+"""So many users are reached by a stop between two beats of a starved loop: gevent gives way to others after fifty callbacks, and
+a kill takes four."""
+ENOUGH_BEATS = 5
+"""So often an event loop must turn before what it was to hand over must have arrived; it does within a second, unless it is starved."""
+GIVEN_UP_STALLS = 2
+"""So many times ``stall_after_s`` a user may still wait for something that others might do, once the load's time is over."""
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A user that is stuck: its process, its slot, since when, and what it is parked on where that is known."""
+
+    pid: int
+    slot: Slot
+    since: float
+    parked: Parked | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the others."""
+        return self.pid, self.slot.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the judge must know of a cell: its seconds of load, whether a fault is between client and backend."""
+
+    seconds: float
+    users: int
+    is_faulted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """A trial at one sample, which is the last one that its tracks have taken.
+
+    ``began`` is the first sample, ``asked_stop`` when we asked for the stop, ``starters_died_at`` when a death of those who start users was
+    first seen, ``last_call`` since when each user had been quiet when the load's time was over, None before that.
+    """
+
+    sample: Sample
+    limits: Limits
+    load: Load
+    began: float
+    asked_stop: float | None
+    starters_died_at: float | None
+    overflows: int
+    last_call: Mapping[Key, float] | None
+    progress: Progress
+    crowd: Crowd
+    stop_order: StopOrder
+    loops: Loops
+    helpers: Helpers
+    processor: Processor
+    looks: Looks
+
+    # The moment
+
+    @property
+    def at(self) -> float:
+        """The moment of the sample."""
+        return self.sample.now
+
+    @cached_property
+    def load_at(self) -> float | None:
+        """When the load began, None before."""
+        return self.sample.load_at
+
+    @cached_property
+    def load_s(self) -> float:
+        """Seconds of load so far."""
+        return self.at - self.load_at if self.load_at is not None else 0.0
+
+    @cached_property
+    def stop_at(self) -> float | None:
+        """When the stop began: by the runner's own quit, or by our asking for it."""
+        quit_at = self.sample.quit_at
+        return quit_at if quit_at is not None else self.asked_stop
+
+    @cached_property
+    def phase(self) -> Phase:
+        """Where the trial is."""
+        if self.load_at is None:
+            return Phase.START
+        return Phase.LOAD if self.stop_at is None else Phase.STOPPING
+
+    @property
+    def is_load_over(self) -> bool:
+        """Whether the load has had its time, and nobody has been told to stop yet."""
+        return self.phase is Phase.LOAD and self.load_s >= self.load.seconds
+
+    @cached_property
+    def is_script(self) -> bool:
+        """Whether it is a program without Locust, which knows no users and no stop."""
+        return any(reading.role is Role.SCRIPT for reading in self.sample.readings)
+
+    # The users
+
+    @cached_property
+    def users(self) -> tuple[Stuck, ...]:
+        """The living users, were they stuck: since when they have been quiet, and what they were last seen parked on."""
+        return tuple(self.user(pid, slot, slot.quiet_since) for pid, slot in self.crowd.users)
+
+    def user(self, pid: int, slot: Slot, since: float) -> Stuck:
+        """One of them, with the last look at it."""
+        return Stuck(pid, slot, since, self.looks.parked((pid, slot.number)))
+
+    @cached_property
+    def round_s(self) -> float:
+        """Seconds that a starved event loop may take to come round to all of its users once."""
+        return len(self.crowd.users) * ROUND_A_USER_S
+
+    @cached_property
+    def crowd_s(self) -> float:
+        """Seconds that a user may have to wait for the others alone: four times the mean of an operation.
+
+        Three thousand users of a server that answers 150 a second wait 20 s each, and nobody is stuck. Where nothing ends it is
+        the one round that the event loop makes.
+        """
+        return max(self.round_s, min(CROWD_TURNS * self.progress.mean_s(self.crowd.in_flight), MOST_CROWD_S))
+
+    @cached_property
+    def quiet_s(self) -> float:
+        """Seconds for which a user may be quiet, its own long poll left out."""
+        return self.limits.stall_after_s + self.crowd_s
+
+    # Whether anybody gets on
+
+    @cached_property
+    def is_all_quiet(self) -> bool:
+        """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
+        explained_s = self.limits.stall_after_s + self.crowd.longest_poll_s + self.progress.held_up_s + self.round_s
+        return self.at - self.progress.at > explained_s
+
+    def is_quiet_in(self, readings: Sequence[Reading]) -> bool:
+        """Whether nobody in these processes has ended an operation for longer than a stall takes."""
+        last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
+        return self.at - last_end > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
+
+    def is_given_up(self, since: float) -> bool:
+        """Whether the load's time is over, who has not moved since then has long not, and nobody who works for it has either."""
+        if self.load_at is None or self.stop_at is not None:
+            return False
+        stall_s = self.limits.stall_after_s
+        nearly_over_at = self.load_at + self.load.seconds - stall_s  # a stall's time past the end there has to be
+        return self.at - max(since, self.helpers.at, nearly_over_at) > GIVEN_UP_STALLS * stall_s
+
+    # The event loops
+
+    @cached_property
+    def attached(self) -> tuple[Reading, ...]:
+        """The living processes whose event loop the agent beats from."""
+        return self.sample.attached
+
+    @cached_property
+    def standing(self) -> tuple[Reading, ...]:
+        """The processes whose event loop has not turned for longer than its limit."""
+        return tuple(reading for reading in self.attached if self._stands(reading))
+
+    def _stands(self, reading: Reading) -> bool:
+        if self.loops.stood_s[reading.pid] < SEEN_STANDING_S or self._is_dumping(reading):
+            return False
+        turned_at = max(self.loops.turned_at[reading.pid], self.load_at or 0.0)  # before the first user nothing counts
+        poll_s = max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
+        return self.at - turned_at > self.limits.silent_s + poll_s + self.round_s
+
+    def _is_dumping(self, reading: Reading) -> bool:
+        """Whether the loop writes stacks for us, and has not done so for too long."""
+        return 0 < self.at - (reading.dumping_at or self.at) < LONGEST_DUMP_S
+
+    @cached_property
+    def is_loop_turning(self) -> bool:
+        """Whether an event loop has turned lately."""
+        return any(self.at - turned_at <= self.limits.silent_s for turned_at in self.loops.turned_at.values())
+
+    @property
+    def is_loop_silent(self) -> bool:
+        """Whether an event loop stands."""
+        return bool(self.standing)
+
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether the stop has reached all users: the slowest loop has turned so often since that every kill has had its turn."""
+        wanted = max(ENOUGH_BEATS, self.stop_order.users // TOLD_A_BEAT)
+        return self._least_beats(self.stop_order.beats, default=wanted) >= wanted
+
+    @cached_property
+    def has_settled(self) -> bool:
+        """Whether the loops have turned often enough since the last user went that the next one would have gone."""
+        before = self.crowd.fell_beats
+        return not before or self._least_beats(before, default=ENOUGH_BEATS) >= ENOUGH_BEATS
+
+    def _least_beats(self, before: Mapping[int, int], *, default: int) -> int:
+        """How often the slowest event loop that has users has turned since ``before``; ``default`` where none has any."""
+        beats = [
+            reading.loop_beats - before.get(reading.pid, reading.loop_beats)
+            for reading in self.attached
+            if any(slot.is_user for slot in reading.slots)
+        ]
+        return min(beats, default=default)
+
+    # The processor
+
+    def cores(self, since: float, *, pids: Collection[int] = ()) -> float:
+        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
+        return self.processor.cores(since, pids=pids)
+
+    @cached_property
+    def burns(self) -> bool:
+        """Whether so much of a core has burned during the last seconds as one user that never waits needs, on a busy machine too."""
+        return self.cores(self.at - BURNS_FOR_S) >= STANDING_CORES

@@ -1,0 +1,136 @@
+"""The end of a load: when it is due, and whether users or their process have outlived it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from repro.core.judge.now import Now
+from repro.core.judge.table import BURNING_CORES, Phase
+from repro.core.judge.tracks import DECLINE_S
+
+LONGEST_EXTENSION_S = 150.0
+"""The load is extended while somebody is waited for, at most by this."""
+GRACES = 3
+STOPPED_A_SECOND = 20
+"""Users that end within a second at the least, once they are told, on a machine with other work."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """That of one sample."""
+
+    now: Now
+
+    def is_due(self, *, is_somebody_waited_for: bool) -> bool:
+        """Whether the load has had its time, and nobody is waited for any more: then we ask for the stop."""
+        now = self.now
+        if not now.is_load_over or now.asked_stop is not None:
+            return False
+        must_wait = is_somebody_waited_for or self._may_come_back or self._is_script_quiet
+        return not must_wait or now.load_s - now.load.seconds > LONGEST_EXTENSION_S
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the runner was told to quit before its time by a signal that was not ours."""
+        began, stop_at = self.now.load_at, self.now.stop_at
+        if began is None or stop_at is None or self.now.asked_stop is not None:
+            return False
+        is_early = stop_at - began < self.now.load.seconds - DECLINE_S / 2
+        return is_early and any(reading.stopped_by_signal for reading in self.now.sample.readings)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The leader's; a script that has had its time and its grace counts as ended well, for it knows no stop."""
+        now = self.now
+        if now.sample.exit_code is not None or not now.is_script or now.asked_stop is None or now.is_loop_silent:
+            return now.sample.exit_code
+        return 0 if now.at - now.asked_stop > DECLINE_S else None
+
+    @property
+    def is_grace_over(self) -> bool:
+        """Whether users, or the process once they are gone, have had their time to end, and nothing explains that they have not."""
+        if self.now.phase is not Phase.STOPPING:
+            return False
+        grace = next(grace for grace in GRACE_TABLE if grace.applies(self))
+        return self.now.at - grace.since(self) > grace.longest_s(self)
+
+    # What the rows ask
+
+    @property
+    def has_users(self) -> bool:
+        """Whether there are users left."""
+        return bool(self.now.crowd.users)
+
+    @property
+    def has_reached_all(self) -> bool:
+        """Whether every user has been told, and none has gone since who was only waiting for its turn to."""
+        none_goes = self.now.at - self.now.crowd.fell_at > DECLINE_S and self.now.has_settled
+        return none_goes and self.now.is_told
+
+    @property
+    def told_at(self) -> float:
+        """When the stop began."""
+        return self.now.stop_at if self.now.stop_at is not None else self.now.at
+
+    @property
+    def left_alone_at(self) -> float:
+        """When the process had only itself to end: the last user has gone, and the stop has begun."""
+        return max(self.told_at, self.now.crowd.fell_at)
+
+    @property
+    def grace_s(self) -> float:
+        """Seconds that an end may take."""
+        return self.now.limits.stop_grace_s
+
+    @property
+    def crowd_s(self) -> float:
+        """Seconds that a crowd's end takes at the most: of its users, and of what they leave behind."""
+        return self.now.stop_order.users / STOPPED_A_SECOND
+
+    @property
+    def starved_s(self) -> float:
+        """Seconds after which a GreenletExit has arrived on a starved machine, too."""
+        return self.now.limits.start_s + self.crowd_s
+
+    # Why the load goes on past its time
+
+    @property
+    def _may_come_back(self) -> bool:
+        """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
+        quiet_since = self.now.progress.at
+        return self.now.at - quiet_since > DECLINE_S and self.now.cores(quiet_since) >= BURNING_CORES
+
+    @property
+    def _is_script_quiet(self) -> bool:
+        """Whether a script has done nothing for the second half of its time: it may have ended its work, or hang."""
+        if not self.now.is_script or self.now.load_at is None:
+            return False
+        return self.now.progress.at < self.now.load_at + self.now.load.seconds / 2
+
+
+@dataclass(frozen=True)
+class Grace:
+    """One row: which ends it is for, since when its time runs, and how long that is."""
+
+    applies: Callable[[Stop], bool]
+    since: Callable[[Stop], float]
+    longest_s: Callable[[Stop], float]
+
+
+GRACE_TABLE = (
+    # The process has its own time once all users are gone; one that works is on its way out, and has more.
+    Grace(
+        lambda s: not s.has_users and s.now.burns,
+        lambda s: s.left_alone_at,
+        lambda s: GRACES * s.grace_s + s.crowd_s,
+    ),
+    Grace(lambda s: not s.has_users, lambda s: s.left_alone_at, lambda s: s.grace_s),
+    # A crowd goes one by one, and while users end, the others have not outlived anything. These have.
+    Grace(lambda s: s.has_reached_all, lambda s: s.told_at, lambda s: s.grace_s),
+    # The stop may still be on its way: on a starved machine it takes seconds until a GreenletExit arrives.
+    Grace(lambda s: s.now.burns, lambda s: s.told_at, lambda s: max(GRACES * s.grace_s, s.starved_s)),
+    # Nothing is under way that could bring it.
+    Grace(lambda _: True, lambda s: s.told_at, lambda s: GRACES * s.grace_s),
+)
+"""The first row that applies decides: when the process is alone, then when its users have been told, then when they have not."""

@@ -1,0 +1,184 @@
+"""What is followed from sample to sample, one record for one thing: each is made anew by ``after`` a sample.
+
+A ``Progress`` knows when anybody last got on, a ``Crowd`` who is there, a ``StopOrder`` whom the stop has reached, ``Loops``
+which event loop stands, ``Helpers`` what others than users do, a ``Processor`` what burns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from repro.core.judge.samples import Key, Reading, Sample, Slot
+
+DECLINE_S = 1.0
+"""Over less than this a pace, or a share of a core, is noise."""
+HISTORY_S = 60.0
+PACE_S = 10.0
+LONGEST_GAP_S = 0.5
+"""A gap between two samples counts as at most so much of standing: whoever samples is starved too on a busy machine, and saw nothing
+in between."""
+LONGEST_DUMP_S = 15.0
+"""So long a loop may write the stacks of its users, which is no standing still: the agent stops after four seconds of its own."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many operations have ended, when anybody last got on (``at``), and at which pace.
+
+    ``dumped_s`` are the seconds for which a loop has written stacks for us, ``dumped_before_s`` those up to ``at``.
+    """
+
+    ended: int = 0
+    at: float = 0.0
+    paces: tuple[tuple[float, int], ...] = ()
+    dumped_s: float = 0.0
+    dumped_before_s: float = 0.0
+
+    def after(self, sample: Sample) -> Progress:
+        """Operations that ended, by the totals and by the slots, and the load's own begin are progress."""
+        ended = sum(reading.ended for reading in sample.readings)
+        counted_at = sample.now if not self.paces or ended != self.ended else self.at
+        last_end = max((slot.last_end for reading in sample.readings for slot in reading.slots), default=0.0)
+        at = max(counted_at, last_end, sample.load_at or 0.0)
+        dumped_s = max((_dumped_s(reading, sample.now) for reading in sample.readings), default=0.0)
+        has_moved = at > counted_at or at == sample.now
+        return Progress(
+            ended=ended,
+            at=at,
+            paces=(*(pace for pace in self.paces if pace[0] > sample.now - PACE_S), (sample.now, ended)),
+            dumped_s=dumped_s,
+            dumped_before_s=dumped_s if has_moved else self.dumped_before_s,
+        )
+
+    @property
+    def held_up_s(self) -> float:
+        """Seconds since anybody last ended an operation in which the event loop wrote stacks for us, and nobody could."""
+        return self.dumped_s - self.dumped_before_s
+
+    def mean_s(self, in_flight: int) -> float:
+        """The mean of an operation by Little's law: those in flight over those that end each second; 0 where none ends."""
+        (then, before), (now, ended) = self.paces[0], self.paces[-1]
+        if ended <= before or now - then < DECLINE_S:
+            return 0.0
+        return in_flight * (now - then) / (ended - before)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The living users with their processes, and when there were last fewer and more of them.
+
+    Where the scenario has never had any, everybody counts who is in an operation. ``fell_beats`` is how often each loop had turned when
+    the last user went.
+    """
+
+    users: tuple[tuple[int, Slot], ...] = ()
+    has_users: bool = False
+    fell_at: float = 0.0
+    fell_beats: Mapping[int, int] = field(default_factory=dict)
+    grew_at: float = 0.0
+
+    def after(self, sample: Sample) -> Crowd:
+        """Who is there now."""
+        everybody = [(reading.pid, slot) for reading in sample.living for slot in reading.slots]
+        has_users = self.has_users or any(slot.is_user for reading in sample.readings for slot in reading.slots)
+        users = tuple(user for user in everybody if (user[1].is_user if has_users else user[1].busy))
+        has_fallen, has_grown = len(users) < len(self.users), len(users) > len(self.users)
+        return Crowd(
+            users=users,
+            has_users=has_users,
+            fell_at=sample.now if has_fallen else self.fell_at,
+            fell_beats=sample.loop_beats if has_fallen else self.fell_beats,
+            grew_at=sample.now if has_grown else self.grew_at,
+        )
+
+    @cached_property
+    def in_flight(self) -> int:
+        """The operations under way."""
+        return sum(1 for _, slot in self.users if slot.busy)
+
+    @cached_property
+    def longest_poll_s(self) -> float:
+        """The longest that an operation in flight may be silent by its long poll."""
+        return max((slot.poll_s for _, slot in self.users if slot.busy), default=0.0)
+
+    @cached_property
+    def quiet_since(self) -> dict[Key, float]:
+        """When each user was last seen to do something."""
+        return {(pid, slot.number): slot.quiet_since for pid, slot in self.users}
+
+
+@dataclass(frozen=True)
+class StopOrder:
+    """How often each loop had turned when all users had been told to stop, and how many they were; empty until then."""
+
+    beats: Mapping[int, int] = field(default_factory=dict)
+    users: int = 0
+
+    def after(self, sample: Sample, crowd: Crowd, *, is_stopping: bool) -> StopOrder:
+        """A user that appears, and was not told, takes the order back."""
+        is_told = is_stopping and all(slot.killed for _, slot in crowd.users if slot.is_user)
+        if not is_told:
+            return replace(self, beats={})
+        return self if self.beats else StopOrder(sample.loop_beats, len(crowd.users))
+
+
+@dataclass(frozen=True)
+class Loops:
+    """When each event loop last turned, and for how many seconds it has been seen to stand since, by process."""
+
+    turned_at: Mapping[int, float] = field(default_factory=dict)
+    stood_s: Mapping[int, float] = field(default_factory=dict)
+    sampled_at: float | None = None
+
+    def after(self, sample: Sample) -> Loops:
+        """A loop that has turned meanwhile begins at nothing."""
+        gap_s = min(sample.now - self.sampled_at, LONGEST_GAP_S) if self.sampled_at is not None else 0.0
+        turned_at = {reading.pid: reading.turned_at for reading in sample.attached}
+        stood_s = {
+            pid: self.stood_s.get(pid, 0.0) + gap_s if at == self.turned_at.get(pid) else 0.0
+            for pid, at in turned_at.items()
+        }
+        return Loops(turned_at, stood_s, sample.now)
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """The operations that others than users have ended, and when they last ended one (``at``)."""
+
+    ended: int = 0
+    at: float = 0.0
+
+    def after(self, sample: Sample, crowd: Crowd) -> Helpers:
+        """Less is a change, too: a user that went took its share along."""
+        ended = sum(reading.ended for reading in sample.readings) - sum(slot.ended for _, slot in crowd.users)
+        return Helpers(ended, sample.now) if ended != self.ended else self
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The processor time that each process had used, sample by sample, the last one last."""
+
+    history: tuple[tuple[float, Mapping[int, float]], ...] = ()
+
+    def after(self, sample: Sample) -> Processor:
+        """The last minute of it."""
+        kept = (entry for entry in self.history if entry[0] > sample.now - HISTORY_S)
+        return Processor((*kept, (sample.now, dict(sample.cpu_s))))
+
+    def cores(self, since: float, *, pids: Collection[int] = ()) -> float:
+        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
+        now, used_s = self.history[-1]
+        old = [entry for entry in self.history if now - entry[0] >= DECLINE_S]
+        if now - since < DECLINE_S or not old:
+            return 0.0
+        # Where nothing was sampled for a while since then, the sample before that gap counts.
+        then, before = next((entry for entry in old if entry[0] >= since), old[-1])
+        used = [cpu - before[pid] for pid, cpu in used_s.items() if pid in before and pid in (pids or before)]
+        return max(used, default=0.0) / (now - then)
+
+
+def _dumped_s(reading: Reading, now: float) -> float:
+    """Seconds for which a loop has written stacks so far, the ones that it writes now included."""
+    return reading.dumped_s + (min(now - reading.dumping_at, LONGEST_DUMP_S) if reading.dumping_at else 0.0)
