@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from repro_agent import parking, sources
+from repro_agent import parked, sources
 
 SCHEMA = "repro-greenlets/1"
 INNER_FRAMES = 50
@@ -87,7 +87,7 @@ class _Dump:
     def document(self):
         at = _monotonic()  # before the first stack: whoever moves later is not taken for having stood here
         version = sys.version_info
-        lot = parking.Lot()
+        lot = parked.Lot()
         greenlets = [item for item in lot.greenlets if not getattr(item, "dead", False)]
         threads = self.threads(lot)
         running = {thread["greenlet"]: thread for thread in threads if thread["greenlet"]}

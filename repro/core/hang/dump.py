@@ -48,7 +48,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class ParkedAt:
-    """What a greenlet or a thread waits for, in the agent's words; ``kind`` is one of those that ``parking.py`` names.
+    """What a greenlet or a thread waits for, in the agent's words; ``kind`` is one of those that ``parked.py`` of the agent names.
 
     ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without. ``left_s``
     are the seconds until a timer or a time-out ends it.

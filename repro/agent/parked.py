@@ -8,7 +8,8 @@ locks and events in their list of links, queues in their waiters.
 import gc
 import sys
 
-from repro_agent import naming, sources, wakers
+from repro_agent import sources, wakers
+from repro_agent.names import attribute, names_of
 
 MOST_LOCKS = 40
 IDLE_WORKER = "gevent_threadpool_worker_idle"  # a local by which gevent marks a worker that waits for work
@@ -243,7 +244,7 @@ class Lot:
     def describe_locks(self, greenlets):
         """A record for each lock that is waited for: type, names, waiters, and its holder where it can be known."""
         locks = list(self.locks.values())[:MOST_LOCKS]
-        names = naming.names_of(locks, own=[self.locks, locks])
+        names = names_of(locks, own=[self.locks, locks])
         counts = {}
         for waits in self.waits.values():
             for wait in waits:
@@ -347,13 +348,13 @@ def _evaluate(expression, frame):
     else:
         item = frame.f_globals.get(first)
     for name in rest.split(".") if rest else ():
-        item = naming.attribute(item, name)
+        item = attribute(item, name)
     return item
 
 
 def _inside(item):
     for name in ("_lock", "_block", "mutex", "_mutex"):
-        found = naming.attribute(item, name)
+        found = attribute(item, name)
         if found is not None and not callable(found):
             return found
     return None
