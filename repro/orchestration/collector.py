@@ -312,12 +312,4 @@ def _circumstances(
 
 
 def _output(inquiry: Scene) -> str:
-    return "".join(_tail(output.path) for output in inquiry.outputs)
-
-
-def _tail(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - OUTPUT_READ_BYTES))
-        return file.read().decode("utf-8", "replace")
+    return "".join(output.ending(OUTPUT_READ_BYTES).decode("utf-8", "replace") for output in inquiry.outputs)

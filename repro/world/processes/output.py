@@ -1,58 +1,56 @@
 """The output files of a cell, kept from filling the disk.
 
-The middle of a file that has grown too large is given back to the disk under its writer's hands, as a hole: no byte
-that is written meanwhile is lost, whatever the moment, and the last words are often the ones that tell. Where the
-file system makes no holes, the file is cut to nothing instead, and only what was written in the instant between
-reading its tail and cutting it can be lost.
+A file that has grown too large is cut to nothing under its writer's hands, after its head (once) and its tail were read; the
+writer appends, so it goes on at the new end. What is written in the instant between reading and cutting is lost, a moment
+of an output of which megabytes are left out anyway: a hole in the middle of the file would lose nothing, but takes a call
+that Python does not have and some file systems do not know.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 CUT_ABOVE_BYTES = 8_000_000
 KEPT_BYTES = 256_000
-_BLOCK = 4096
+CATCHES_UP = 5
+"""How often what a writer has added meanwhile is read before the cut: it may write faster than anybody reads."""
 _STAT_BLOCK = 512
-_KEEP_SIZE, _PUNCH_HOLE = 1, 2  # fallocate(2)
 
 
 @dataclass
 class CappedOutput:
-    """One output file; call ``trim`` now and then, and ``settle`` when nobody writes to it any more.
-
-    ``makes_holes`` is false where the file system was seen to make none.
-    """
+    """One output file; call ``trim`` now and then, and ``settle`` when nobody writes to it any more."""
 
     path: Path
-    makes_holes: bool = True
     _head: bytes = b""
     _tail: bytes = b""
-    _cut: int = field(default=0)
+    _cut: int = 0
 
     def trim(self) -> None:
-        """Give the middle of the file back when it takes more than ``CUT_ABOVE_BYTES`` of the disk."""
+        """Cut the file when it takes more than ``CUT_ABOVE_BYTES`` of the disk."""
         try:
-            state = self.path.stat()
+            size = self.path.stat().st_blocks * _STAT_BLOCK
         except FileNotFoundError:
             return
-        if state.st_blocks * _STAT_BLOCK <= CUT_ABOVE_BYTES:
+        if size <= CUT_ABOVE_BYTES:
             return
         with self.path.open("r+b") as file:
-            if self.makes_holes:
-                first = -(-KEPT_BYTES // _BLOCK) * _BLOCK
-                last = (state.st_size - KEPT_BYTES) // _BLOCK * _BLOCK
-                self.makes_holes = _punch(file.fileno(), first, last - first)
-            if not self.makes_holes:
-                self._head = self._head or file.read(KEPT_BYTES)
-                self._tail = _last(file)
-                self._cut += file.tell()
-                file.truncate(0)
+            self._head = self._head or file.read(KEPT_BYTES)
+            self._tail = _last(file, KEPT_BYTES)
+            for _ in range(CATCHES_UP):
+                self._tail = (self._tail + file.read())[-KEPT_BYTES:]
+            self._cut += file.tell()
+            file.truncate(0)
+
+    def ending(self, limit: int) -> bytes:
+        """The last ``limit`` bytes that were written and are kept, also while somebody writes."""
+        if not self.path.exists():
+            return b""
+        with self.path.open("rb") as file:
+            return (self._tail + _last(file, limit))[-limit:]
 
     def settle(self) -> None:
         """Leave a file of head, a line that says how much is missing, and tail, at most twice ``KEPT_BYTES`` long."""
@@ -63,29 +61,13 @@ class CappedOutput:
             return
         with self.path.open("rb") as file:
             head = self._head or file.read(KEPT_BYTES)
-            tail = (self._tail + _last(file))[-KEPT_BYTES:]
+            tail = (self._tail + _last(file, KEPT_BYTES))[-KEPT_BYTES:]
         left_out = self._cut + size - len(head) - len(tail)
         self.path.write_bytes(head + f"\n… {left_out} bytes left out …\n".encode() + tail)
 
 
-def _last(file: Any) -> bytes:
+def _last(file: BinaryIO, limit: int) -> bytes:
     """The last part of an open file, up to wherever its writer has got; leaves the position there."""
     end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - KEPT_BYTES))
-    tail: bytes = file.read()
-    return tail[-KEPT_BYTES:]
-
-
-def _punch(descriptor: int, start: int, length: int) -> bool:
-    """Make a hole in an open file; False where that cannot be done."""
-    fallocate = _fallocate()
-    return fallocate is not None and fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, start, length) == 0
-
-
-@cache
-def _fallocate() -> Any:
-    """The C library's ``fallocate``, which Python has only for making files larger; None where there is none."""
-    function = getattr(ctypes.CDLL(None), "fallocate", None)
-    if function is not None:
-        function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    return function
+    file.seek(max(0, end - limit))
+    return file.read()[-limit:]
