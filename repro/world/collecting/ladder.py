@@ -4,7 +4,7 @@
     greenlets, event loop    the agent in a callback of the hub: silent when the loop stands
     greenlets, native thread the agent's own thread: silent when the GIL is held
     faulthandler             a signal handler in C: prints the threads' frames even then
-    debugger                 py-spy or pystack by ptrace: C frames too, where ptrace is allowed
+    debugger                 py-spy or pystack by ptrace: who holds the GIL, and C frames; where ptrace is allowed
     kernel                   /proc: state, wchan, processor time, sockets with their queues; Linux
 
 Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why not.
@@ -47,6 +47,7 @@ NEEDLESS_LIMIT_S = 0.6
 pause hardly ever lets it run."""
 
 ALL = tuple(RungKind)
+_AGENT = {RungKind.LOOP, RungKind.THREAD}
 Asker = Callable[[float], Path | None]
 """Puts the question, waits for so many seconds, and gives the file of the answer, or None."""
 
@@ -77,10 +78,16 @@ def climb(
     rungs: Sequence[RungKind] = ALL,
     on_rung: Callable[[Rung], None] | None = None,
 ) -> tuple[Rung, ...]:
-    """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are named relative to ``folder``."""
+    """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are named relative to ``folder``.
+
+    The debugger alone is left out where the agent answers by loop and by thread: nobody holds the GIL then, and all that a
+    debugger has to say besides is half a second's stop of the process.
+    """
     deadline = time.monotonic() + TOTAL_S
     result: list[Rung] = []
     for kind in rungs:
+        if kind is RungKind.DEBUGGER and {rung.kind for rung in result if rung.answered} >= _AGENT:
+            continue
         own_s = SILENT_LIMIT_S if kind in target.silent else LIMITS_S[kind]
         if kind is RungKind.THREAD and any(rung.answered for rung in result if rung.kind is RungKind.LOOP):
             own_s = min(own_s, NEEDLESS_LIMIT_S)
