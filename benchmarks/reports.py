@@ -15,6 +15,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from repro.core.matrix.conclusion import conclude
 from repro.model import (
     Bound,
     Cell,
@@ -93,7 +94,7 @@ def make_run(folder: Path, *, trials: int, seconds: int) -> None:
             for name in ("stdout.txt", "stderr.txt", "flight-1.bin", "greenlets-loop-1.json"):
                 (evidence / name).touch()
             store.add_trial(_trial(cell, number, seconds=seconds, evidence=evidence, dice=dice))
-        store.set_conclusion("hangs when gevent<=24.2.1 and client=per-iteration; locust makes no difference")
+        store.set_conclusion(conclude(store.read().cells, plan.varied))
         store.finish()
 
 

@@ -310,13 +310,90 @@ class CellResult:
     rate: Interval | None
 
 
+class ConditionKind(StrEnum):
+    """How a condition's levels were chosen among those that were tried."""
+
+    EQUAL = "equal"
+    AMONG = "among"
+    AT_LEAST = "at least"
+    AT_MOST = "at most"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One condition on a factor, or on several in lockstep: the levels that satisfy it, in their order where they have one.
+
+    ``neighbour`` is the level beyond a threshold, where some cell with it was clean.
+    """
+
+    kind: ConditionKind
+    levels: tuple[Mapping[str, Level], ...]
+    neighbour: Mapping[str, Level] | None = None
+
+
+Explanation = tuple[tuple[Condition, ...], ...]
+"""When something happens: under all the conditions of one of these parts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOutcome:
+    """What ``cells`` of the ``of`` cells that tell anything about it came to, and its smallest explanations.
+
+    Several explanations are equally small: the cells do not settle which one is true.
+    """
+
+    verdict: CellVerdict
+    cells: int
+    of: int
+    explanations: tuple[Explanation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoEffect:
+    """A factor, or several in lockstep, that made no difference where all the conditions of ``under`` hold."""
+
+    factors: tuple[str, ...]
+    under: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanMeans:
+    """What a clean cell was given the chance to hang in, at least; ``could_have_missed`` is a share of its trials."""
+
+    trials: int
+    operations: int
+    could_have_missed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """What a run's cells showed: when they hang, when they come to something else, and what a clean one means.
+
+    ``cells`` are those that were tried. ``outcomes`` are those other than clean, a hang first. ``bounded`` cells that hang
+    do so no longer than ``bounded_s``. ``causes`` maps the id of each known cause to the trials that show it.
+    """
+
+    cells: int
+    clean: int
+    outcomes: tuple[CellOutcome, ...] = ()
+    bounded: int = 0
+    bounded_s: float = 0.0
+    no_effect: tuple[NoEffect, ...] = ()
+    clean_means: CleanMeans | None = None
+    causes: Mapping[str, int] = field(default_factory=dict)
+
+    def outcome(self, verdict: CellVerdict) -> CellOutcome | None:
+        """The outcome of that verdict, None when no cell came to it."""
+        return next((one for one in self.outcomes if one.verdict is verdict), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
     """A run as it is read back from its folder: all that a report needs.
 
     ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
-    ``hangs_when`` the conclusion in words; ``hunt`` the JSON document of a bisection or a blame when the
-    run was one, else None.
+    ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` the JSON document of a bisection
+    or a blame when the run was one, else None.
     """
 
     folder: Path
@@ -329,5 +406,5 @@ class StoredRun:
     machine: Mapping[str, str]
     tool_versions: Mapping[str, str]
     cells: tuple[CellResult, ...]
-    hangs_when: str
+    conclusion: Conclusion | None = None
     hunt: Mapping[str, object] | None = None

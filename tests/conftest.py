@@ -11,12 +11,13 @@ import shutil
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from repro.core.matrix.cells import rate_of
+from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, Level, Operations, Trial, Verdict
 from repro.world.processes import door
 
 
@@ -287,3 +290,44 @@ def index_folder(packed_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("UV_CACHE_DIR", str(packed_here.parent / "uv"))
     monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "cache"))
     return IndexFolder(root)
+
+
+@pytest.fixture
+def judged_cells() -> Callable[..., list[CellResult]]:
+    """``judged_cells(factors, rule, trials=3)`` is a cell for all levels for which the rule has a verdict."""
+    return make_judged_cells
+
+
+def make_judged_cells(
+    factors: Mapping[str, Sequence[Level]],
+    rule: Callable[[Mapping[str, Level]], CellVerdict | None],
+    *,
+    trials: int = 3,
+    ended: int = 0,
+) -> list[CellResult]:
+    verdicts = {CellVerdict.CLEAN: rate_of([Verdict.CLEAN] * trials), CellVerdict.HANG: rate_of([Verdict.HANG])}
+    trial = Trial(
+        cell_id="",
+        number=1,
+        verdict=Verdict.CLEAN,
+        reason="",
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        seconds=1,
+        operations=Operations(begun=ended, ended=ended),
+    )
+    found = []
+    for index, values in enumerate(product(*factors.values())):
+        levels = dict(zip(factors, values, strict=True))
+        verdict = rule(levels)
+        if verdict is not None:
+            cell = Cell(
+                id=str(index),
+                label="",
+                scenario="s",
+                factors=levels,
+                settings={},
+                environ={},
+                environment=EnvironmentSpec(),
+            )
+            found.append(CellResult(cell=cell, trials=(trial,), verdict=verdict, rate=verdicts.get(verdict)))
+    return found

@@ -387,7 +387,6 @@ def _show(found: Found, wanted: Range, given: dict[str, Any], store: RunStore) -
     what = "the packages as of" if wanted.factor == "as_of" else wanted.factor
     sentence = sentence_of(found, package=what)
     block = block_of(found, package=what, sentence=sentence, command=store.read().command)
-    store.set_conclusion(sentence)
     store.finish()
     click.echo(for_terminal(block), err=given["as_json"])
     if given["show_log"]:

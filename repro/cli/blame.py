@@ -286,7 +286,6 @@ def _show(accusation: Accusation, given: dict[str, Any], store: RunStore) -> Exi
 
     sentence = sentence_of(accusation)
     block = block_of(accusation, sentence=sentence, command=store.read().command)
-    store.set_conclusion(sentence)
     store.finish()
     click.echo(for_terminal(block), err=given["as_json"])
     if given["show_log"]:

@@ -188,7 +188,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
                 session.run(store, progress, finished=finished)
         finally:
             cells = store.read().cells
-            store.set_conclusion(conclude(cells, prepared.plan.varied).text)
+            store.set_conclusion(conclude(cells, prepared.plan.varied))
     for notice in at_capacity(cells, capacities, jobs=jobs):
         click.echo(f"Note: {notice}", err=True)
 
@@ -264,7 +264,7 @@ def tool_versions() -> dict[str, str]:
 def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
     from repro.presentation.console import summary
 
-    summary(console, run.cells, hangs_when=run.hangs_when, folder=str(run.folder))
+    summary(console, run)
     if options.as_json:
         echo_document(run, no_redact=options.no_redact)
     return exit_code(run, fail_on)

@@ -19,7 +19,8 @@ from repro.core.hang.same import HangKind, hang_kinds
 from repro.core.intervals import could_have_missed, in_words
 from repro.core.judge.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
-from repro.model import Cell, CellResult, CellVerdict, Plan, Trial, Verdict
+from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
+from repro.presentation.conclusion import sentences_of
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of
 
 SIGNS = {
@@ -153,8 +154,9 @@ class Progress:
         return text
 
 
-def summary(console: Console, results: Sequence[CellResult], *, hangs_when: str, folder: str) -> None:
-    """The table of the cells, the hangs with their reasons, the sentence, and what to type next."""
+def summary(console: Console, run: StoredRun) -> None:
+    """The table of the cells, the hangs with their reasons, the conclusion, and what to type next."""
+    results, folder = run.cells, str(run.folder)
     console.print(_table(results))
     for reason, cells in _reasons(results).items():
         console.print(escape(for_terminal(f"{len(cells)} × {reason}")), highlight=False, soft_wrap=True)
@@ -162,7 +164,7 @@ def summary(console: Console, results: Sequence[CellResult], *, hangs_when: str,
         console.print()
         console.print(escape(for_terminal(_hang(kind))), highlight=False, soft_wrap=True)
     console.print()
-    console.print(Text(for_terminal(hangs_when), style="bold"), soft_wrap=True)
+    console.print(Text(for_terminal("; ".join(sentences_of(run))), style="bold"), soft_wrap=True)
     step = shlex.join(["repro", "report", folder, "--format", "html", "-o", "report.html"])
     console.print(
         Text(f"Evidence is in {for_terminal(folder)}. Next: `{for_terminal(step)}`", style="bright_black"),

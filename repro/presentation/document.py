@@ -15,10 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.hang.same import hang_kinds
-from repro.model import CellResult, Hang, Interval, Rung, StoredRun, Trial, Wait
+from repro.model import (
+    CellResult,
+    CellVerdict,
+    Conclusion,
+    Condition,
+    Hang,
+    Interval,
+    NoEffect,
+    Rung,
+    StoredRun,
+    Trial,
+    Wait,
+)
+from repro.presentation.conclusion import hangs_when, no_effect_text, outcome_text, sentences_of
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
 
 SCHEMA = "repro.run/1"
+OTHER_OUTCOMES = {
+    CellVerdict.CRASH: "crashes",
+    CellVerdict.FAILING: "fails",
+    CellVerdict.UNTESTABLE: "untestable",
+    CellVerdict.INCONCLUSIVE: "inconclusive",
+}
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
@@ -39,7 +58,8 @@ def document(run: StoredRun) -> dict[str, Any]:
         "varied": list(run.plan.varied),
         "cells": [_cell(cell) for cell in run.cells],
         "hangs": _hangs(run.cells),
-        "hangs_when": run.hangs_when,
+        "hangs_when": next(iter(sentences_of(run)), ""),
+        "conclusion": _conclusion(run.conclusion, sentences_of(run)) if run.conclusion else None,
         **(run.hunt or {}),
     }
 
@@ -53,6 +73,11 @@ def _lines(value: object) -> str:
     if not isinstance(value, list) or not value:
         return json.dumps(value)
     return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
+
+
+def sentences_in(document: Mapping[str, Any]) -> list[str]:
+    """The conclusion of a run's document, the answer first; a hunt's is its answer alone."""
+    return list((document["conclusion"] or {}).get("sentences") or filter(None, [document["hangs_when"]]))
 
 
 @cache
@@ -164,6 +189,51 @@ def _hangs(cells: Sequence[CellResult]) -> list[dict[str, Any]]:
         }
         for kind in hang_kinds(cells)
     ]
+
+
+def _conclusion(conclusion: Conclusion, sentences: Sequence[str]) -> dict[str, Any]:
+    """Its parts: each in words where people read it, and as a record where a program would have to take words apart."""
+    whens = {
+        f"{name}_when": outcome_text(found) if (found := conclusion.outcome(verdict)) else None
+        for verdict, name in OTHER_OUTCOMES.items()
+    }
+    hang, means = conclusion.outcome(CellVerdict.HANG), conclusion.clean_means
+    return {
+        "hangs_when": hangs_when(conclusion) if hang else None,
+        **whens,
+        "explanations": [[[_condition(one) for one in part] for part in parts] for parts in hang.explanations]
+        if hang
+        else [],
+        "cells": {
+            "tried": conclusion.cells,
+            "clean": conclusion.clean,
+            **{one.verdict.value: one.cells for one in conclusion.outcomes},
+        },
+        "bounded": {"cells": conclusion.bounded, "at_most_s": conclusion.bounded_s} if conclusion.bounded else None,
+        "no_effect": [_no_effect(one) for one in conclusion.no_effect],
+        "clean_means": means
+        and {
+            "trials": means.trials,
+            "operations": means.operations,
+            "could_have_missed": round(means.could_have_missed, 4),
+        },
+        "causes": [{"id": cause, "trials": trials} for cause, trials in conclusion.causes.items()],
+        "sentences": list(sentences),
+    }
+
+
+def _no_effect(found: NoEffect) -> dict[str, Any]:
+    under = [_condition(one) for one in found.under]
+    return {"factors": list(found.factors), "under": under, "text": no_effect_text(found)}
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    neighbour = None if condition.neighbour is None else dict(condition.neighbour)
+    return {
+        "kind": condition.kind.value,
+        "levels": [dict(levels) for levels in condition.levels],
+        "clean_neighbour": neighbour,
+    }
 
 
 def _interval(rate: Interval | None) -> dict[str, Any] | None:

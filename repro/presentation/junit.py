@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET  # only writes: nothing is parsed here
 
+from repro.presentation.document import sentences_in
 from repro.presentation.markdown import rate_text
 
 _FORBIDDEN = re.compile(
@@ -31,7 +32,7 @@ def junit(document: Mapping[str, Any]) -> str:
     suite.set("time", f"{sum(trial['seconds'] for cell in cells for trial in cell['trials']):.3f}")
     for cell in cells:
         suite.append(_case(cell, document["experiment"]))
-    ET.SubElement(suite, "system-out").text = _text(document["hangs_when"])
+    ET.SubElement(suite, "system-out").text = _text("; ".join(sentences_in(document)))
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)

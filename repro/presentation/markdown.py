@@ -9,6 +9,7 @@ from typing import Any
 
 from repro.core.judge.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
+from repro.presentation.document import sentences_in
 from repro.presentation.telling import telling_trials
 
 MOST_CHARACTERS = 60_000
@@ -52,7 +53,7 @@ def _parts(document: Document, sizes: Sizes, file: str) -> list[str]:
     return [
         f"# {inline(document['experiment'], most=200)}: {_headline(document)}",
         _fenced(str(document["block"])[:4_000]) if document.get("block") else "",
-        f"**{inline(document['hangs_when'], most=2_000)}**" if document["hangs_when"] else "",
+        f"**{inline('; '.join(sentences), most=2_000)}**" if (sentences := sentences_in(document)) else "",
         "## Expected\n\nThe load runs its time, every operation ends, and users and process end with it.",
         "## What happens\n\n" + _table(document["cells"], sizes.rows),
         *_kinds(document, sizes),

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from repro.presentation.bisected import bisected
+from repro.presentation.document import sentences_in
 from repro.presentation.links import Links
 from repro.presentation.markdown import SHOWN_PACKAGES, rate_text
 from repro.presentation.matrix import arrange, shown, varied_of
@@ -49,7 +50,7 @@ def page(document: Document, *, links: Links | None = None) -> str:
         .get_template("page.html.jinja")
         .render(
             document=document,
-            conclusion=document["hangs_when"].split("; "),
+            conclusion=sentences_in(document) or [""],
             cells=cells,
             matrix=arrange(cells, varied),
             filters=_filters(cells, varied),

@@ -19,12 +19,19 @@ from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.model import (
     Bound,
     Cell,
+    CellOutcome,
     CellResult,
+    CellVerdict,
+    CleanMeans,
+    Conclusion,
+    Condition,
+    ConditionKind,
     EnvironmentSpec,
     Hang,
     HangClass,
     Limits,
     Moment,
+    NoEffect,
     Plan,
     StoredRun,
     Trial,
@@ -151,8 +158,21 @@ def made_run(
     began = datetime(2026, 1, 1, tzinfo=UTC)
     return StoredRun(
         folder=Path("run"), run_id="run", plan=plan, command=text, started=began, ended=began, seed=0, machine={"system": text},
-        tool_versions={"repro": "0"}, cells=tuple(made), hangs_when=text, hunt=hunt,
+        tool_versions={"repro": "0"}, cells=tuple(made), conclusion=concluded(text), hunt=hunt,
     )  # fmt: skip
+
+
+def concluded(text: str) -> Conclusion:
+    """A conclusion with the text wherever a text can be in one."""
+    condition = Condition(kind=ConditionKind.EQUAL, levels=({"n": f"0 {text}"},))
+    return Conclusion(
+        cells=3,
+        clean=2,
+        outcomes=(CellOutcome(verdict=CellVerdict.HANG, cells=1, of=3, explanations=(((condition,),),)),),
+        no_effect=(NoEffect(factors=(f"launch {text}",), under=(condition,)),),
+        clean_means=CleanMeans(trials=1, operations=9, could_have_missed=0.95),
+        causes={"known": 1},
+    )
 
 
 def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:

@@ -1,112 +1,162 @@
-"""What a matrix showed, in one sentence computed from its cells: the smallest conditions that separate hung from clean.
+"""What a matrix showed, computed from its cells: the smallest conditions that separate hung from clean.
 
     hangs when client=per-iteration and urllib3>=1.26.16 (1.26.15 clean); import_order makes no difference under launch=cli
 
-A condition says nothing of levels that were not tried. Where two explanations are equally small, the cells do not settle
-which one is true, and the sentence says so. Factors that vary in lockstep are one.
+is how `repro.presentation.conclusion` says it. A condition says nothing of levels that were not tried. Where two explanations
+are equally small, the cells do not settle which one is true, and both are kept. Factors that vary in lockstep are one.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
 from repro.core.experiment.catalogue import STACK
-from repro.core.experiment.level_text import shown
-from repro.core.experiment.levels import equal, lockstep, merged
+from repro.core.experiment.levels import Levels, Names, apart, lockstep, merged
 from repro.core.intervals import could_have_missed
-from repro.core.matrix.timeouts import bounds_in_words, waits_in_words
-from repro.model import CellResult, CellVerdict, Level
+from repro.model import (
+    CellOutcome,
+    CellResult,
+    CellVerdict,
+    CleanMeans,
+    Conclusion,
+    Condition,
+    ConditionKind,
+    Explanation,
+    Level,
+    NoEffect,
+    Verdict,
+)
 
 MOST_CONDITIONS = 3
 MOST_PARTS = 3
 MOST_ATOMS = 150
-MOST_ALTERNATIVES = 3
-OUTCOMES = {
-    CellVerdict.CRASH: "crashes",
-    CellVerdict.FAILING: "fails",
-    CellVerdict.UNTESTABLE: "cannot be tested",
-    CellVerdict.INCONCLUSIVE: "is inconclusive",
-}
+MOST_EXPLANATIONS = 4
+BESIDE_A_HANG = (CellVerdict.CRASH, CellVerdict.FAILING, CellVerdict.UNTESTABLE, CellVerdict.INCONCLUSIVE)
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One condition on a factor: which levels satisfy it, and how it reads."""
+class Choice:
+    """A condition that may separate: the levels of a factor that satisfy it, and the clean level beyond its threshold."""
 
-    factor: str
-    levels: frozenset[Level]
-    text: str
+    names: Names
+    levels: tuple[Levels, ...]
+    kind: ConditionKind
+    neighbour: Levels | None = None
+
+
+Conjunction = tuple[Choice, ...]
+Disjunction = tuple[Conjunction, ...]
 
 
 @dataclass(frozen=True)
 class JudgedCell:
-    """A cell as the conclusion sees it: the level of each varied factor, and what it came to."""
+    """A cell as the conclusion sees it: the level of each varied factor, and what it came to.
 
-    levels: Mapping[str, Level]
+    ``trials`` and ``operations`` are those of its clean trials.
+    """
+
+    levels: Mapping[Names, Levels]
     verdict: CellVerdict
-    clean_trials: int = 0
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """The sentence, and what it is made of: the alternatives, each a disjunction of conjunctions of conditions."""
-
-    text: str
-    alternatives: tuple[tuple[tuple[Condition, ...], ...], ...] = ()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether just one smallest explanation separates hung from clean."""
-        return len(self.alternatives) == 1
+    trials: int = 0
+    operations: int = 0
 
 
 def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion:
     """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the experiment's order."""
-    rows = [_row(result, varied) for result in results if result.trials]
-    groups = lockstep([row.levels for row in rows], varied)
-    rows = [replace(row, levels=merged(row.levels, groups)) for row in rows]
-    factors = [name for name in groups if len({row.levels[name] for row in rows}) > 1]
+    tried = [result for result in results if result.trials]
+    groups = lockstep([_levels(result, varied) for result in tried], varied)
+    rows = [_judged(result, varied, groups) for result in tried]
+    factors = [names for names in groups if len({row.levels[names] for row in rows}) > 1]
     hung = [row for row in rows if row.verdict is CellVerdict.HANG]
     clean = [row for row in rows if row.verdict is CellVerdict.CLEAN]
-    alternatives = _separate(hung, clean, rows, factors) if hung and clean else ()
-    parts = [_when(hung, clean, rows, alternatives), bounds_in_words(results)]
-    if hung and clean:
-        parts += _indifferent(rows, factors, alternatives)
-    parts += _others(rows, factors)
-    parts += waits_in_words(results, varied)
-    parts += _doubt(clean)
-    return Conclusion("; ".join(part for part in parts if part), alternatives)
+    is_compared = bool(hung and clean)
+    separating = _separate(hung, clean, rows, factors) if is_compared else ()
+    bounds = _bounds(results)
+    return Conclusion(
+        cells=len(rows),
+        clean=len(clean),
+        outcomes=(*_hang(hung, clean, separating), *_others(rows, factors)),
+        bounded=len(bounds),
+        bounded_s=max(bounds, default=0.0),
+        no_effect=tuple(_without_effect(rows, factors, separating)) if is_compared else (),
+        clean_means=_clean_means(clean),
+        causes=_causes(results),
+    )
 
 
-def _row(result: CellResult, varied: Sequence[str]) -> JudgedCell:
-    clean = result.rate.n - result.rate.hits if result.rate else 0
-    return JudgedCell({name: result.cell.factors.get(name, "") for name in varied}, result.verdict, clean)
+def _levels(result: CellResult, varied: Sequence[str]) -> dict[str, Level]:
+    return {name: result.cell.factors.get(name, "") for name in varied}
+
+
+def _judged(result: CellResult, varied: Sequence[str], groups: Sequence[Names]) -> JudgedCell:
+    clean = [trial for trial in result.trials if trial.verdict is Verdict.CLEAN]
+    return JudgedCell(
+        levels=merged(_levels(result, varied), groups),
+        verdict=result.verdict,
+        trials=result.rate.n - result.rate.hits if result.rate else 0,
+        operations=sum(trial.operations.ended for trial in clean),
+    )
+
+
+def _hang(
+    hung: Sequence[JudgedCell], clean: Sequence[JudgedCell], separating: Sequence[Disjunction]
+) -> Iterator[CellOutcome]:
+    if hung:
+        explanations = tuple(_explanation(one) for one in separating)
+        yield CellOutcome(
+            verdict=CellVerdict.HANG, cells=len(hung), of=len(hung) + len(clean), explanations=explanations
+        )
+
+
+def _explanation(parts: Disjunction) -> Explanation:
+    return tuple(tuple(_condition(choice) for choice in part) for part in parts)
+
+
+def _condition(choice: Choice) -> Condition:
+    return Condition(
+        kind=choice.kind,
+        levels=tuple(apart(choice.names, levels) for levels in choice.levels),
+        neighbour=None if choice.neighbour is None else apart(choice.names, choice.neighbour),
+    )
+
+
+def _bounds(results: Sequence[CellResult]) -> list[float]:
+    """For each cell whose hangs all end by themselves, the longest that one lasts."""
+    hung = [result for result in results if result.verdict is CellVerdict.HANG]
+    lasting = [[trial.hang.bound.at_most_s for trial in result.trials if trial.hang] for result in hung]
+    bounded = [[most for most in some if most is not None] for some in lasting if None not in some]
+    return [max(some) for some in bounded if some]
+
+
+def _causes(results: Sequence[CellResult]) -> dict[str, int]:
+    hangs = [trial.hang for result in results for trial in result.trials if trial.hang]
+    return dict(Counter(hang.cause for hang in hangs if hang.cause).most_common())
 
 
 # The smallest conditions
 
 
 def _separate(
-    hung: Sequence[JudgedCell], clean: Sequence[JudgedCell], rows: Sequence[JudgedCell], factors: Sequence[str]
-) -> tuple[tuple[tuple[Condition, ...], ...], ...]:
+    hung: Sequence[JudgedCell], clean: Sequence[JudgedCell], rows: Sequence[JudgedCell], factors: Sequence[Names]
+) -> tuple[Disjunction, ...]:
     """The smallest explanations: one conjunction where that is enough, else several; all that are equally small."""
-    conditions = [condition for name in factors for condition in _conditions(name, rows, hung, clean)][:MOST_ATOMS]
+    conditions = [condition for names in factors for condition in _choices(names, rows, hung, clean)][:MOST_ATOMS]
     masks = [(_mask(condition, hung), _mask(condition, clean)) for condition in conditions]
     everything = (1 << len(hung)) - 1
     exact = []
     for size in range(1, MOST_CONDITIONS + 1):
         for indices in itertools.combinations(range(len(conditions)), size):
             covered, wrong = _both(indices, masks, everything, len(clean))
-            if covered and not wrong and len({conditions[i].factor for i in indices}) == size:
+            if covered and not wrong and len({conditions[i].names for i in indices}) == size:
                 exact.append((covered, tuple(conditions[i] for i in indices)))
         whole = [(found,) for covered, found in exact if covered == everything]
         if whole:
-            return tuple(_distinct(whole))[: MOST_ALTERNATIVES + 1]
+            return tuple(_distinct(whole))[:MOST_EXPLANATIONS]
     parts = _cover(exact, everything)
     return (parts,) if parts else ()
 
@@ -119,10 +169,10 @@ def _both(indices: Sequence[int], masks: Sequence[tuple[int, int]], everything: 
     return covered, wrong
 
 
-def _cover(exact: Sequence[tuple[int, tuple[Condition, ...]]], everything: int) -> tuple[tuple[Condition, ...], ...]:
+def _cover(exact: Sequence[tuple[int, Conjunction]], everything: int) -> Disjunction:
     """Few conjunctions that together cover all that hung, chosen greedily; none when that takes too many."""
     left = everything
-    chosen: list[tuple[Condition, ...]] = []
+    chosen: list[Conjunction] = []
     while left and len(chosen) < MOST_PARTS and exact:
         covered, found = max(exact, key=lambda item: ((item[0] & left).bit_count(), -len(item[1])))
         if not covered & left:
@@ -132,57 +182,62 @@ def _cover(exact: Sequence[tuple[int, tuple[Condition, ...]]], everything: int) 
     return () if left else tuple(chosen)
 
 
-def _distinct(found: Sequence[tuple[tuple[Condition, ...], ...]]) -> list[tuple[tuple[Condition, ...], ...]]:
+def _distinct(found: Sequence[Disjunction]) -> list[Disjunction]:
     """One explanation for each set of factors, the one with fewest levels: what it says beyond that was not seen."""
-    best: dict[frozenset[str], tuple[tuple[Condition, ...], ...]] = {}
+    best: dict[frozenset[Names], Disjunction] = {}
     for explanation in found:
-        key = frozenset(condition.factor for part in explanation for condition in part)
+        key = frozenset(condition.names for part in explanation for condition in part)
         size = sum(len(condition.levels) for part in explanation for condition in part)
         if key not in best or size < sum(len(condition.levels) for part in best[key] for condition in part):
             best[key] = explanation
     return list(best.values())
 
 
-def _mask(condition: Condition, rows: Sequence[JudgedCell]) -> int:
-    return sum(1 << index for index, row in enumerate(rows) if row.levels[condition.factor] in condition.levels)
+def _mask(condition: Choice, rows: Sequence[JudgedCell]) -> int:
+    return sum(1 << index for index, row in enumerate(rows) if row.levels[condition.names] in condition.levels)
 
 
-def _conditions(
-    name: str, rows: Sequence[JudgedCell], hung: Sequence[JudgedCell], clean: Sequence[JudgedCell]
-) -> Iterator[Condition]:
+def _choices(
+    names: Names, rows: Sequence[JudgedCell], hung: Sequence[JudgedCell], clean: Sequence[JudgedCell]
+) -> Iterator[Choice]:
     """The conditions on one factor: the levels that hung, each level alone, and thresholds where levels have an order."""
-    levels, is_ordered = _ordered(name, {row.levels[name] for row in rows})
-    hanging = {row.levels[name] for row in hung}
+    levels, is_ordered = _ordered(names, {row.levels[names] for row in rows})
+    hanging = {row.levels[names] for row in hung}
     candidates = [frozenset(hanging)] if len(hanging) < len(levels) else []
     candidates += [frozenset({level}) for level in levels if level in hanging and frozenset({level}) not in candidates]
     if is_ordered:
         cuts = [(frozenset(levels[i:]), frozenset(levels[:i])) for i in range(1, len(levels))]
         candidates += [half for pair in cuts for half in pair if half not in candidates]
-    cleaned = {row.levels[name] for row in clean}
+    cleaned = {row.levels[names] for row in clean}
+    has_thresholds = is_ordered and len(levels) > (1 if _is_version(levels[0][0]) else 2)
     for chosen in candidates:
-        yield Condition(name, chosen, _text(name, chosen, levels, cleaned, is_ordered=is_ordered))
+        inside = tuple(level for level in levels if level in chosen)
+        found = _threshold(names, inside, levels) if has_thresholds else None
+        if found is None:
+            kind = ConditionKind.EQUAL if len(inside) == 1 else ConditionKind.AMONG
+            yield Choice(names, inside, kind)
+        else:
+            yield found if found.neighbour in cleaned else replace(found, neighbour=None)
 
 
-def _text(name: str, chosen: frozenset[Level], levels: Sequence[Level], clean: set[Level], *, is_ordered: bool) -> str:
-    inside = [level for level in levels if level in chosen]
-    if is_ordered and len(levels) > 2 - (_is_version(levels[0])):
-        first, last = levels.index(inside[0]), levels.index(inside[-1])
-        is_run = last - first + 1 == len(inside)
-        if is_run and last == len(levels) - 1 and first > 0:
-            before = levels[first - 1]
-            return f"{name}>={shown(inside[0])}" + (f" ({shown(before)} clean)" if before in clean else "")
-        if is_run and first == 0 and last < len(levels) - 1:
-            after = levels[last + 1]
-            return f"{name}<={shown(inside[-1])}" + (f" ({shown(after)} clean)" if after in clean else "")
-    if len(inside) == 1:
-        return equal(name, inside[0])
-    return f"{name} in {', '.join(shown(level) for level in inside)}"
+def _threshold(names: Names, inside: tuple[Levels, ...], levels: Sequence[Levels]) -> Choice | None:
+    """The levels as all from one on, or all up to one, with the one beyond; None where they are neither."""
+    first, last = levels.index(inside[0]), levels.index(inside[-1])
+    if last - first + 1 != len(inside):
+        return None
+    if last == len(levels) - 1 and first > 0:
+        return Choice(names, inside, ConditionKind.AT_LEAST, levels[first - 1])
+    if first == 0 and last < len(levels) - 1:
+        return Choice(names, inside, ConditionKind.AT_MOST, levels[last + 1])
+    return None
 
 
-def _ordered(name: str, levels: set[Level]) -> tuple[list[Level], bool]:
+def _ordered(names: Names, levels: set[Levels]) -> tuple[list[Levels], bool]:
     """The levels in order, and whether it means anything: the names of stacks look like days and are names."""
-    key = None if name == STACK else _order(list(levels))
-    return (sorted(levels, key=key), True) if key else (sorted(levels, key=str), False)
+    order = None if names == (STACK,) or len(names) > 1 else _order([level for (level,) in levels])
+    if order is None:
+        return sorted(levels, key=lambda some: "/".join(map(str, some))), False
+    return sorted(levels, key=lambda some: order(some[0])), True
 
 
 def _order(levels: Sequence[Level]) -> Callable[[Level], Version | float] | None:
@@ -202,75 +257,42 @@ def _is_version(level: Level) -> bool:
     return isinstance(level, str)
 
 
-# The sentence
+# What makes no difference, and what else there was
 
 
-def _when(
-    hung: Sequence[JudgedCell],
-    clean: Sequence[JudgedCell],
-    rows: Sequence[JudgedCell],
-    alternatives: Sequence[Sequence[Sequence[Condition]]],
-) -> str:
-    if not hung:
-        return (
-            f"no hang in {len(clean)} of {len(rows)} cells that could be judged" if clean else "no cell could be judged"
-        )
-    if not clean:
-        noun = (
-            "the one cell that was judged hangs" if len(hung) == 1 else f"all {len(hung)} cells that were judged hang"
-        )
-        return f"{noun}: nothing among them is clean, so the cells do not show what it depends on"
-    if not alternatives:
-        return f"hangs in {len(hung)} of {len(hung) + len(clean)} cells, and no condition on up to {MOST_CONDITIONS} factors separates them from the clean ones: the cells do not settle it, try more trials"
-    texts = [_explanation(alternative) for alternative in alternatives[:MOST_ALTERNATIVES]]
-    if len(texts) == 1:
-        return f"hangs when {texts[0]}"
-    return f"hangs when {', or when '.join(texts)}: these cells do not settle which, cross those factors"
-
-
-def _explanation(parts: Sequence[Sequence[Condition]]) -> str:
-    texts = [" and ".join(condition.text for condition in part) for part in parts]
-    return texts[0] if len(texts) == 1 else ", and when ".join(texts)
-
-
-def _indifferent(
-    rows: Sequence[JudgedCell],
-    factors: Sequence[str],
-    alternatives: Sequence[Sequence[Sequence[Condition]]],
-) -> list[str]:
+def _without_effect(
+    rows: Sequence[JudgedCell], factors: Sequence[Names], separating: Sequence[Disjunction]
+) -> Iterator[NoEffect]:
     """The factors that make no difference: cells that differ in them alone came to the same, where anything hung at all."""
-    used = {condition.factor for alternative in alternatives for part in alternative for condition in part}
-    found = []
-    for name in factors:
-        pairs = [] if name in used else _pairs(rows, name, factors)
+    used = {choice.names for parts in separating for part in parts for choice in part}
+    for names in factors:
+        pairs = [] if names in used else _pairs(rows, names, factors)
         if not any(CellVerdict.HANG in {row.verdict for row in pair} for pair in pairs):
             continue  # alike only where nothing hangs: that says nothing
-        under = _under(pairs, name, factors, rows)
+        under = _under(pairs, names, factors, rows)
         if under is not None:
-            verb = "make" if " and " in name else "makes"
-            found.append(f"{name} {verb} no difference{under}")
-    return found
+            yield NoEffect(factors=names, under=under)
 
 
-def _pairs(rows: Sequence[JudgedCell], name: str, factors: Sequence[str]) -> list[tuple[JudgedCell, ...]]:
-    groups: dict[tuple[Level, ...], list[JudgedCell]] = defaultdict(list)
+def _pairs(rows: Sequence[JudgedCell], names: Names, factors: Sequence[Names]) -> list[tuple[JudgedCell, ...]]:
+    groups: dict[tuple[Levels, ...], list[JudgedCell]] = defaultdict(list)
     for row in rows:
-        groups[tuple(row.levels[other] for other in factors if other != name)].append(row)
+        groups[tuple(row.levels[other] for other in factors if other != names)].append(row)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def _under(
-    pairs: Sequence[tuple[JudgedCell, ...]], name: str, factors: Sequence[str], rows: Sequence[JudgedCell]
-) -> str | None:
-    """Where it makes no difference: everywhere (empty), under some levels of another factor, or nowhere (None)."""
+    pairs: Sequence[tuple[JudgedCell, ...]], names: Names, factors: Sequence[Names], rows: Sequence[JudgedCell]
+) -> tuple[Condition, ...] | None:
+    """Where it makes no difference: everywhere (no condition), under some levels of another factor, or nowhere (None)."""
     if all(_agree(pair) for pair in pairs):
-        return _scope(pairs, name, factors, rows)
+        return tuple(_scope(pairs, names, factors, rows))
     for other in factors:
-        levels = dict.fromkeys(pair[0].levels[other] for pair in pairs if other != name)
+        levels = dict.fromkeys(pair[0].levels[other] for pair in pairs if other != names)
         alike = [level for level in levels if _is_alike([pair for pair in pairs if pair[0].levels[other] == level])]
         if alike:
-            texts = ", ".join(shown(level) for level in alike)
-            return f" under {other} in {texts}" if len(alike) > 1 else f" under {equal(other, alike[0])}"
+            kind = ConditionKind.AMONG if len(alike) > 1 else ConditionKind.EQUAL
+            return (_condition(Choice(other, tuple(alike), kind)),)
     return None
 
 
@@ -281,47 +303,38 @@ def _is_alike(pairs: Sequence[tuple[JudgedCell, ...]]) -> bool:
 
 
 def _scope(
-    pairs: Sequence[tuple[JudgedCell, ...]], name: str, factors: Sequence[str], rows: Sequence[JudgedCell]
-) -> str:
+    pairs: Sequence[tuple[JudgedCell, ...]], names: Names, factors: Sequence[Names], rows: Sequence[JudgedCell]
+) -> Iterator[Condition]:
     """Pairs may exist under one level of another factor only: then nothing is said of its other levels."""
-    told = [
-        equal(other, pairs[0][0].levels[other])
-        for other in factors
-        if other != name
-        and len({row.levels[other] for pair in pairs for row in pair}) == 1
-        and len({row.levels[other] for row in rows}) > 1
-    ]
-    return f" under {' and '.join(told)}" if told else ""
+    for other in factors:
+        is_fixed = len({row.levels[other] for pair in pairs for row in pair}) == 1
+        if other != names and is_fixed and len({row.levels[other] for row in rows}) > 1:
+            yield _condition(Choice(other, (pairs[0][0].levels[other],), ConditionKind.EQUAL))
 
 
 def _agree(pair: Sequence[JudgedCell]) -> bool:
     return len({row.verdict for row in pair}) == 1
 
 
-def _others(rows: Sequence[JudgedCell], factors: Sequence[str]) -> list[str]:
-    """When cells crash, fail or cannot be tested, in the same terms."""
-    found = []
-    for verdict, verb in OUTCOMES.items():
+def _others(rows: Sequence[JudgedCell], factors: Sequence[Names]) -> Iterator[CellOutcome]:
+    """When cells crash, fail or cannot be tested, in the same terms; without clean neighbours, which are about hangs."""
+    for verdict in BESIDE_A_HANG:
         inside = [row for row in rows if row.verdict is verdict]
         outside = [row for row in rows if row.verdict is not verdict]
-        if not inside:
-            continue
-        alternatives = _separate(inside, outside, rows, factors) if outside else ()
-        plain = [_explanation(_plain(alternative)) for alternative in alternatives[:1]]
-        found.append(f"{verb} when {plain[0]}" if plain else f"{verb} in {len(inside)} of {len(rows)} cells")
-    return found
+        if inside:
+            separating = _separate(inside, outside, rows, factors) if outside else ()
+            explanations = tuple(_explanation(_alone(parts)) for parts in separating)
+            yield CellOutcome(verdict=verdict, cells=len(inside), of=len(rows), explanations=explanations)
 
 
-def _plain(parts: Sequence[Sequence[Condition]]) -> list[list[Condition]]:
-    """Without the word of clean neighbours, which is about hangs."""
-    return [[Condition(c.factor, c.levels, c.text.partition(" (")[0]) for c in part] for part in parts]
+def _alone(parts: Disjunction) -> Disjunction:
+    return tuple(tuple(replace(choice, neighbour=None) for choice in part) for part in parts)
 
 
-def _doubt(clean: Sequence[JudgedCell]) -> list[str]:
-    fewest = min((row.clean_trials for row in clean), default=0)
-    if not fewest:
-        return []
-    trials = "1 trial" if fewest == 1 else f"{fewest} trials"
-    return [
-        f"a clean cell had at least {trials}, which could have missed a hang rate of up to {could_have_missed(fewest):.0%}"
-    ]
+def _clean_means(clean: Sequence[JudgedCell]) -> CleanMeans | None:
+    """What every clean cell had at least; None where none had a trial that counts."""
+    trials = min((row.trials for row in clean), default=0)
+    if not trials:
+        return None
+    operations = min(row.operations for row in clean)
+    return CleanMeans(trials=trials, operations=operations, could_have_missed=could_have_missed(trials))

@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from repro.core.matrix.cells import cell_verdict, rate_of
+from repro.core.matrix.conclusion import conclude
 from repro.errors import MissingRunError, StoreError
-from repro.model import Cell, CellResult, Plan, StoredRun, Trial, Verdict
+from repro.model import Cell, CellResult, Conclusion, Plan, StoredRun, Trial, Verdict
 from repro.world.runs import older
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
 SCHEMA_VERSION = 2
-"""2: a rung says its kind and its process. Trials of 1 are read too, see ``older.py``."""
+"""2: a rung says its kind and its process, and the conclusion is a record. Runs of 1 are read too, see ``older.py``."""
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
@@ -121,9 +122,9 @@ class RunStore:
         if cell.id not in {known.id for known in plan.cells}:
             self._set("plan", _to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
 
-    def set_conclusion(self, text: str) -> None:
-        """Keep the conclusion in words."""
-        self._set("hangs_when", text)
+    def set_conclusion(self, conclusion: Conclusion) -> None:
+        """Keep what the cells showed."""
+        self._set("conclusion", _to_json(conclusion))
 
     def set_hunt(self, document: Mapping[str, object]) -> None:
         """Keep the JSON document of a bisection or a blame."""
@@ -392,6 +393,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
     trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
     for trial in _read_trials(connection):
         trials.setdefault(trial.cell_id, []).append(trial)
+    cells = tuple(_result(cell, trials[cell.id]) for cell in plan.cells)
     return StoredRun(
         folder=folder,
         run_id=facts["run_id"],
@@ -402,18 +404,24 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         seed=int(facts["seed"]),
         machine=json.loads(facts["machine"]),
         tool_versions=json.loads(facts["tool_versions"]),
-        cells=tuple(
-            CellResult(
-                cell=cell,
-                trials=tuple(trials[cell.id]),
-                verdict=cell_verdict([trial.verdict for trial in trials[cell.id]]),
-                rate=rate_of([trial.verdict for trial in trials[cell.id]]),
-            )
-            for cell in plan.cells
-        ),
-        hangs_when=facts.get("hangs_when", ""),
+        cells=cells,
+        conclusion=_conclusion(facts, plan, cells),
         hunt=json.loads(facts["hunt"]) if "hunt" in facts else None,
     )
+
+
+def _result(cell: Cell, trials: list[Trial]) -> CellResult:
+    verdicts = [trial.verdict for trial in trials]
+    return CellResult(cell=cell, trials=tuple(trials), verdict=cell_verdict(verdicts), rate=rate_of(verdicts))
+
+
+def _conclusion(facts: Mapping[str, str], plan: Plan, cells: tuple[CellResult, ...]) -> Conclusion | None:
+    """The conclusion as it is kept; a run that has it in words alone is concluded from again."""
+    if "conclusion" in facts:
+        found: Conclusion = _adapter(Conclusion).validate_json(facts["conclusion"])
+        return found
+    is_in_words = bool(facts.get("hangs_when")) and "hunt" not in facts
+    return conclude(cells, plan.varied) if is_in_words else None
 
 
 def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:

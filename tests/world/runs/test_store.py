@@ -20,15 +20,23 @@ from pathlib import Path
 import pytest
 
 from repro.core.intervals import interval
+from repro.core.matrix.conclusion import conclude
 from repro.errors import ExitCode, StoreError
 from repro.model import (
     Bound,
     Cell,
+    CellOutcome,
+    CellVerdict,
+    CleanMeans,
+    Conclusion,
+    Condition,
+    ConditionKind,
     EnvironmentSpec,
     Hang,
     HangClass,
     Limits,
     Moment,
+    NoEffect,
     Operations,
     Plan,
     Rung,
@@ -88,6 +96,33 @@ WHOLE = trial(
 )  # fmt: skip
 
 
+CONCLUSION = Conclusion(
+    cells=2,
+    clean=1,
+    outcomes=(
+        CellOutcome(
+            verdict=CellVerdict.HANG,
+            cells=1,
+            of=2,
+            explanations=(
+                (
+                    (
+                        Condition(
+                            kind=ConditionKind.AT_LEAST,
+                            levels=({"k": 2.5, "on": True},),
+                            neighbour={"k": 1, "on": False},
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    no_effect=(NoEffect(factors=("client",)),),
+    clean_means=CleanMeans(trials=3, operations=70, could_have_missed=0.63),
+    causes={"gevent-1957": 2},
+)
+
+
 def new(folder: Path) -> RunStore:
     return create_run(
         folder, plan=PLAN, command="repro run my", seed=7, machine={"cores": "2"}, tool_versions={"repro": "1"}
@@ -105,7 +140,7 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
         store.add_trial(trial("b", 1, Verdict.CRASH))
         assert store.read() == read_run(tmp_path / "run")
         assert store.read().ended is None
-        store.set_conclusion("hangs when …")
+        store.set_conclusion(CONCLUSION)
         store.set_hunt({"answer": {"release": "2.24.0", "at": date(2024, 3, 15)}})
         store.finish()
     run = read_run(tmp_path / "run")
@@ -118,7 +153,7 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
     assert (second.verdict, second.rate) == ("crash", None)
     assert (run.run_id, run.command, run.seed) == ("run", "repro run my", 7)
     assert (run.machine, run.tool_versions) == ({"cores": "2"}, {"repro": "1"})
-    assert run.hangs_when == "hangs when …"
+    assert run.conclusion == CONCLUSION
     assert run.hunt == {"answer": {"release": "2.24.0", "at": "2024-03-15"}}
     assert (tmp_path / "run" / FILE).read_bytes()[68:72] == b"repr"  # how it is told from any other SQLite file
     assert run.ended is not None
@@ -126,17 +161,37 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["evidence", "run.lock", "run.sqlite"]
 
 
+def test_a_run_whose_conclusion_was_kept_in_words_is_concluded_from_again(tmp_path: Path) -> None:
+    with new(tmp_path / "run") as store:
+        store.add_trial(trial("a", 1))
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / FILE)) as connection, connection:
+        connection.execute("INSERT INTO facts VALUES ('hangs_when', 'no hang in 1 of 1 cells that could be judged')")
+        connection.execute("PRAGMA user_version=1")
+    found = read_run(tmp_path / "run")
+    assert found.conclusion == conclude(found.cells, found.plan.varied)
+    with open_run(tmp_path / "run") as store:
+        store.set_conclusion(CONCLUSION)
+    assert read_run(tmp_path / "run").conclusion == CONCLUSION
+
+
+def test_as_long_as_nobody_has_concluded_there_is_no_conclusion(tmp_path: Path) -> None:
+    with new(tmp_path / "run") as store:
+        store.add_trial(trial("a", 1))
+        assert store.read().conclusion is None
+
+
 @pytest.mark.parametrize("text", ["half \ud83d of a pair", "\udcff", "nul \x00 and \x1b[31m", "日本 🦗\n\t"])
 def test_whatever_a_cell_printed_can_be_stored(text: str, tmp_path: Path) -> None:
     with new(tmp_path / "run") as store:
         store.add_trial(trial("a", 1, Verdict.HANG, reason=text, hang=replace(HANG, stacks=(text,))))
-        store.set_conclusion(text)
+        store.set_conclusion(replace(CONCLUSION, no_effect=(NoEffect(factors=(text,)),)))
         store.set_hunt({"text": text})
         found = store.read()
     expected = text.encode("utf-8", "replace").decode()
     (stored,) = found.cells[0].trials
     assert stored.hang is not None
-    assert [stored.reason, stored.hang.stacks[0], found.hangs_when] == [expected] * 3
+    assert found.conclusion is not None
+    assert [stored.reason, stored.hang.stacks[0], *found.conclusion.no_effect[0].factors] == [expected] * 3
     assert found.hunt == {"text": expected}
 
 

@@ -1,4 +1,4 @@
-"""What time-outs are worth, computed from cells: the waits under each fault, the polls beyond a time-out, the cost of it."""
+"""What time-outs are worth, in words: the waits under each fault, the polls beyond a time-out, the cost of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.core.matrix.conclusion import conclude
-from repro.core.matrix.timeouts import bounds_in_words, waits_in_words
+from repro.core.matrix.timeouts import timeout_worth
 from repro.model import (
     Bound,
     Cell,
@@ -21,6 +21,8 @@ from repro.model import (
     Verdict,
     Wait,
 )
+from repro.presentation.conclusion import conclusion_sentences
+from repro.presentation.timeouts import worth_lines, worth_sentences
 
 BOTH = ["connect_timeout", "read_timeout"]
 SILENT = "no_answer:share=0.02"
@@ -63,7 +65,11 @@ def short(verdict: Verdict = Verdict.CLEAN, **kwargs: object) -> CellResult:
 
 
 def said(results: Sequence[CellResult], *varied: str) -> str:
-    return "; ".join(waits_in_words(results, [*BOTH, *varied]))
+    return "; ".join(worth_sentences(timeout_worth(results, [*BOTH, *varied])))
+
+
+def bounds(results: Sequence[CellResult]) -> list[str]:
+    return [text for text in conclusion_sentences(conclude(results, BOTH)) if "bounded" in text]
 
 
 def test_under_each_fault_the_waits_stand_beside_what_they_were_waited_with() -> None:
@@ -138,25 +144,39 @@ def test_a_short_time_out_without_a_fault_costs_nothing_or_what_it_costs() -> No
 
 
 def test_nothing_is_said_where_neither_varies_or_no_wait_is_known() -> None:
-    assert waits_in_words([cell(client="shared"), cell(client="per-user")], ["client"]) == []
+    assert worth_sentences(timeout_worth([cell(client="shared"), cell(client="per-user")], ["client"])) == []
     unknown = [replace(one, trials=(replace(one.trials[0], longest_wait=None),)) for one in (cell(), short())]
-    assert waits_in_words(unknown, BOTH) == []
+    assert worth_sentences(timeout_worth(unknown, BOTH)) == []
 
 
 def test_hangs_that_end_by_themselves_say_when() -> None:
     bounded, endless = cell(Verdict.HANG, most=300.0), cell(Verdict.HANG)
-    assert bounds_in_words([bounded, cell()]) == "that hang is bounded: it gives up after at most 300 s"
-    assert (
-        bounds_in_words([bounded, endless])
-        == "in 1 of 2 cells that hang it is bounded: it gives up after at most 300 s"
-    )
-    assert bounds_in_words([endless, cell()]) == ""
+    assert bounds([bounded, cell()]) == ["that hang is bounded: it gives up after at most 300 s"]
+    assert bounds([bounded, endless]) == ["in 1 of 2 cells that hang it is bounded: it gives up after at most 300 s"]
+    assert bounds([endless, cell()]) == []
 
 
 def test_the_conclusion_carries_both() -> None:
     levels: Mapping[str, Level] = {"fault": "timeout:0"}
     results = [cell(Verdict.HANG, wait=64.0, most=300.0, **levels), short(wait=3.5, **levels)]
-    text = conclude(results, BOTH).text
+    worth = worth_sentences(timeout_worth(results, BOTH))
+    text = "; ".join(conclusion_sentences(conclude(results, BOTH), worth))
     assert text.startswith(
         "hangs when connect_timeout=60 and read_timeout=60; that hang is bounded: it gives up after at most 300 s; under fault=timeout:0 "
     )
+
+
+def test_the_same_is_a_table() -> None:
+    results = [
+        cell(fault=SILENT, wait=60.31),
+        short(Verdict.FAILING, fault=SILENT, wait=24.2, ended=40, failed=20),
+        cell(ended=80, wait=0.4),
+        short(ended=80, wait=0.5),
+    ]
+    lines = worth_lines(timeout_worth(results, [*BOTH, "fault"]))
+    assert [(line.fault, line.told_by, line.longest, line.then) for line in lines] == [
+        (SILENT, "time-outs of 60 s", "60.3 s", ""),
+        (SILENT, "time-outs of 3 s", "24.2 s", "then a failure (20 of 40 operations)"),
+        ("none", "time-outs of 60 s", "0.4 s", ""),
+        ("none", "time-outs of 3 s", "0.5 s", "1.00 times the operations a second (95 % CI 0.91–1.10)"),
+    ]
