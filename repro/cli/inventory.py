@@ -68,12 +68,11 @@ def _experiments() -> list[Row]:
 
 
 def _factors() -> list[Row]:
-    from repro.core.experiment.catalogue import AS_OF, PYTHON, SETTINGS, STACK, accepted
+    from repro.core.experiment.catalogue import AS_OF, COMMON, PYTHON, STACK
     from repro.core.experiment.level_text import typed
 
     settings = [
-        {"factor": one.name, "default": typed(one.default), "takes": accepted(one), "help": one.help}
-        for one in SETTINGS.values()
+        {"factor": one.name, "default": typed(one.default), "takes": one.accepted, "help": one.help} for one in COMMON
     ]
     others = (
         (STACK, "a name of the experiment's [stacks]", "a bundle of packages, settings and a day"),

@@ -108,22 +108,21 @@ def factor_of(assignment: str) -> str:
     """The one name of the factor that a ``--set`` names."""
     from packaging.utils import canonicalize_name
 
-    from repro.core.experiment.catalogue import PACKAGES, SETTINGS
+    from repro.core.experiment.catalogue import COMMON, PACKAGES
 
     name = assignment.partition("=")[0].strip()
     return (
         name
-        if name in SETTINGS or "." in name.removeprefix(PACKAGES)
+        if name in COMMON or "." in name.removeprefix(PACKAGES)
         else str(canonicalize_name(name.removeprefix(PACKAGES)))
     )
 
 
 def set_name(name: str, cell: Cell) -> str:
     """A factor's name as ``--set`` takes it for this cell: a distribution's may look like a slip."""
-    from repro.core.experiment.catalogue import PACKAGES, WELL_KNOWN, is_package, settings_of
+    from repro.core.experiment.catalogue import COMMON
 
-    is_plain = name in {*cell.settings, *WELL_KNOWN} or not is_package(name, settings_of({}))
-    return name if is_plain else f"{PACKAGES}{name}"
+    return name if name in cell.settings else COMMON.assigned(name)
 
 
 def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:

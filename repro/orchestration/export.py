@@ -19,10 +19,10 @@ from pathlib import Path
 import uv
 
 from repro.core.experiment import level_text
-from repro.core.experiment.catalogue import SETTINGS, defaults
-from repro.core.search.shrinking import Recipe, reduced
+from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.search.shrinking import QUEUE, Recipe, reduced, settings_of
 from repro.errors import UntestableError, UsageError
-from repro.model import CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, Limits, StoredRun, Trial
+from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, Limits, StoredRun, Trial
 from repro.world.environments import interpreters
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
@@ -30,7 +30,6 @@ from repro.world.runs.kept_locustfile import Locustfile
 
 RUN_LIMIT_S = 180.0
 TRIES_TO_BE_SURE = 2
-OPTIONS = ("connect_timeout", "read_timeout", "max_attempts", "retry_mode", "tcp_keepalive", "max_pool_connections")
 FILE = "reproduce.py"
 EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, HangClass.SPINNING}
 
@@ -76,7 +75,7 @@ class Exported:
 
 
 def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
-    """The cell to export, by its id's beginning or its label; without one, the first that hung. And its first hung trial.
+    """The cell to export, by its id's beginning or its label, else the first that hung; and its first hung trial.
 
     Raises:
         UsageError: there is no such cell, or it did not hang.
@@ -86,18 +85,23 @@ def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
         hung = [result for result in hung if result.cell.id.startswith(cell) or cell == result.cell.label]
     if not hung:
         which = f"no cell {cell!r} hung" if cell else "no cell hung"
-        raise UsageError(
-            f"{which} in {run.folder}; `{shlex.join(['repro', 'report', str(run.folder)])}` shows the cells and their ids"
-        )
+        raise UsageError(f"{which} in {run.folder}; `{_report_of(run)}` shows the cells and their ids")
     trial = next(trial for trial in hung[0].trials if trial.hang is not None)
     if trial.hang is not None and trial.hang.hang_class not in EXPORTABLE:
         raise UsageError(
-            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not hold; send `{shlex.join(['repro', 'report', str(run.folder)])}` instead"
+            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does not "
+            f"hold; send `{_report_of(run)}` instead"
         )
     return hung[0], trial
 
 
-def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limits: Limits) -> Recipe:
+def _report_of(run: StoredRun) -> str:
+    return shlex.join(["repro", "report", str(run.folder)])
+
+
+def recipe_of(
+    result: CellResult, trial: Trial, *, load: Locustfile | None, limits: Limits, catalogue: Catalogue = COMMON
+) -> Recipe:
     """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
 
     ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
@@ -105,26 +109,11 @@ def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limi
     Raises:
         UsageError: it does not fit into one file.
     """
-    cell, usual = result.cell, defaults(SETTINGS.values())
-    if (
-        str(cell.settings["launch"]) not in {"cli", "library", "process", "spawn"}
-        or cell.settings.get("fault")
-        or cell.settings.get("tls")
-    ):
-        raise UsageError(
-            f"{cell.label}: a cell with launch={cell.settings['launch']}, a fault or TLS does not fit into one file; send `repro report --format md` instead"
-        )
+    cell = result.cell
+    settings = {**catalogue.defaults, **cell.settings}  # a run may be older than a setting
+    _check_fits(cell, settings, load, catalogue)
     is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
-    stall = limits.stall_after_s + int(cell.settings["wait_time_seconds"]) if is_deadlocked else 0
-    options: dict[str, Level] = {name: cell.settings[name] for name in OPTIONS if cell.settings[name] != usual[name]}
-    if load is not None and load.packages:
-        raise UsageError(
-            f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a package; put what it needs into the locustfile and run it again"
-        )
-    variables = {
-        "REPRO_QUEUE": "reproduce",
-        **level_text.variables({name: one for name, one in cell.settings.items() if one != usual.get(name)}),
-    }
+    stall = limits.stall_after_s + int(settings["wait_time_seconds"]) if is_deadlocked else 0
     environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(
         title=trial.hang.cause_text.partition(". ")[0]
@@ -132,20 +121,41 @@ def recipe_of(result: CellResult, trial: Trial, *, load: Locustfile | None, limi
         else trial.reason.partition(". ")[0],
         python=".".join(trial.python.split(".")[:2]),
         pins={name: version for name, version in trial.versions.items() if name != "pip"},
-        client=str(cell.settings["client"]),
-        launch=str(cell.settings["launch"]),
-        import_order=str(cell.settings["import_order"]),
-        options=options,
-        users=int(cell.settings["users"]),
-        seconds=max(float(cell.settings["seconds"]), 2 * stall + 2 if stall else 0),
+        settings=settings_of(settings, catalogue),
+        users=int(settings["users"]),
+        seconds=max(float(settings["seconds"]), 2 * stall + 2 if stall else 0),
         grace=limits.stop_grace_s,
         stall=stall,
-        think_time=float(cell.settings["think_time"]),
-        wait_time_seconds=int(cell.settings["wait_time_seconds"]),
         source=load.source if load else "",
         modules=load.modules if load else {},
-        variables={**(variables if load else {}), **environ},
+        variables={**(_variables_of(settings, catalogue) if load else {}), **environ},
+        catalogue=catalogue,
     )
+
+
+def _check_fits(cell: Cell, settings: Mapping[str, Level], load: Locustfile | None, catalogue: Catalogue) -> None:
+    beyond = [
+        f"{factor.name}={level_text.shown(settings[factor.name])}"
+        for factor in catalogue
+        if factor.in_one_file is not None and settings[factor.name] not in factor.in_one_file
+    ]
+    if beyond:
+        raise UsageError(
+            f"{cell.label}: a cell with {' and '.join(beyond)} does not fit into one file; "
+            "send `repro report --format md` instead"
+        )
+    if load is not None and load.packages:
+        raise UsageError(
+            f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a "
+            "package; put what it needs into the locustfile and run it again"
+        )
+
+
+def _variables_of(settings: Mapping[str, Level], catalogue: Catalogue) -> dict[str, str]:
+    """What a locustfile reads: its queue, and every setting that is not at its default."""
+    usual = catalogue.defaults
+    changed = {name: level for name, level in settings.items() if level != usual.get(name)}
+    return {QUEUE: "reproduce", **level_text.variables(changed)}
 
 
 class Workshop:

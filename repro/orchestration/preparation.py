@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro.core.experiment.file import ScenarioInfo, override, parse, with_trials, without
+from repro.core.experiment.assignments import override
+from repro.core.experiment.experiment import ScenarioInfo
+from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import variable
 from repro.core.experiment.plan import make_plan
 from repro.errors import UsageError
@@ -66,15 +68,13 @@ def prepare(request: RunRequest) -> Prepared:
         scenario = _own(of_locustfile(request.locustfile), scenario.info)
         unread = unread_settings(scenario.locustfile)
         if left_out := unread & set(experiment.factors):
-            experiment = without(experiment, left_out)
-            notices = (
-                f"{request.locustfile} does not read REPRO_<NAME> of these factors of the experiment, so they are left out: "
-                + ", ".join(sorted(left_out)),
-            )
+            experiment = experiment.without(left_out)
+            unused = f"{request.locustfile} does not read REPRO_<NAME> of these factors of the experiment"
+            notices = (f"{unused}, so they are left out: {', '.join(sorted(left_out))}",)
     assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
     experiment = override(experiment, assignments, scenario.info)
     if request.trials is not None:
-        experiment = with_trials(experiment, request.trials)
+        experiment = experiment.with_trials(request.trials)
     if idle := unread & experiment.explicit:
         notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
     interpreter = _interpreter(request.python)
@@ -90,7 +90,7 @@ def _variables(names: Collection[str]) -> str:
 
 def _own(scenario: Scenario, replaced: ScenarioInfo) -> Scenario:
     """A user's own file may read the replaced scenario's own settings: they stay known."""
-    return replace(scenario, info=replace(scenario.info, own=replaced.own))
+    return replace(scenario, info=replace(scenario.info, catalogue=replaced.catalogue))
 
 
 def _interpreter(path: Path | None) -> Path | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from repro.core.search.shrinking import Recipe
-from repro.model import Level
 from repro.presentation.markdown import inline
 
 _FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
@@ -17,9 +16,9 @@ _FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
 
 def reproducer(recipe: Recipe) -> str:
     """The text of ``reproduce.py``."""
-    imports = (
-        ["import boto3", "import locust"] if recipe.import_order == "boto3-first" else ["import locust", "import boto3"]
-    )
+    imports = ["import locust", "import boto3"]
+    if recipe.level("import_order") == "boto3-first":
+        imports.reverse()
     return (
         _templates()
         .get_template("reproduce.py.jinja")
@@ -30,12 +29,12 @@ def reproducer(recipe: Recipe) -> str:
             users=recipe.users,
             seconds=_plain(recipe.seconds),
             grace=_plain(recipe.grace),
-            launch=recipe.launch,
-            client=recipe.client,
+            launch=recipe.level("launch"),
+            client=recipe.level("client"),
             imports=imports,
-            config=_config(recipe.options),
-            think_time=_plain(recipe.think_time),
-            wait_time_seconds=recipe.wait_time_seconds,
+            config=_config(recipe),
+            think_time=recipe.level("think_time"),
+            wait_time_seconds=recipe.level("wait_time_seconds"),
             stall=_plain(recipe.stall),
             futures=_FUTURE.findall(recipe.source),
             source=_FUTURE.sub("", recipe.source).rstrip(),
@@ -77,9 +76,13 @@ def _plain(number: float) -> float | int:
     return int(number) if number == int(number) else number
 
 
-def _config(options: Mapping[str, Level]) -> str:
-    plain = {name: value for name, value in options.items() if name not in {"max_attempts", "retry_mode"}}
-    retries = {"total_max_attempts": options.get("max_attempts"), "mode": options.get("retry_mode")}
-    given = {name: value for name, value in retries.items() if value is not None}
-    whole = {**plain, **({"retries": given} if given else {})}
-    return ", ".join(f"{name}={value!r}" for name, value in whole.items())
+def _config(recipe: Recipe) -> str:
+    """The arguments of botocore's ``Config``; some of its options are dictionaries."""
+    options: dict[str, Any] = {}
+    for name, level in recipe.settings.items():
+        option, _, key = recipe.catalogue.factor(name).botocore.partition(".")
+        if key:
+            options.setdefault(option, {})[key] = level
+        elif option:
+            options[option] = level
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())

@@ -24,7 +24,8 @@ def recipe(**given) -> Recipe:
 
 @pytest.mark.parametrize(("launch", "client", "order"), [*product(("cli", "library", "process", "spawn"), ("shared", "per-user", "per-iteration"), ("locust-first", "boto3-first"))])  # fmt: skip
 def test_it_is_python_for_every_setting(launch: str, client: str, order: str) -> None:
-    text = reproducer(recipe(launch=launch, client=client, import_order=order, options={"read_timeout": 3, "max_attempts": 2}, variables={"A": "'"}))  # fmt: skip
+    settings = {"launch": launch, "client": client, "import_order": order, "read_timeout": 3, "max_attempts": 2}
+    text = reproducer(recipe(settings=settings, variables={"A": "'"}))
     ast.parse(text)
     assert ("def run_load" in text) == (launch != "cli")
 

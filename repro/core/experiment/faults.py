@@ -20,7 +20,7 @@ ALWAYS = (0.0, float("inf"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FaultKind:
     """A kind of fault: its main parameter, the defaults of all, one line of help."""
 
     name: str
@@ -29,24 +29,88 @@ class Kind:
     help: str
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind(name="latency", main="latency", parameters={"latency": 500, "jitter": 0}, help="delays every answer by `latency` ± `jitter` milliseconds"),
-        Kind(name="bandwidth", main="rate", parameters={"rate": 10}, help="lets answers through at `rate` kilobytes a second"),
-        Kind(name="timeout", main="timeout", parameters={"timeout": 0}, help="a black hole: no answer, and the connection is closed after `timeout` milliseconds (0: never)"),
-        Kind(name="reset_peer", main="timeout", parameters={"timeout": 0}, help="resets the connection (RST) `timeout` milliseconds after a request"),
-        Kind(name="slow_close", main="delay", parameters={"delay": 1000}, help="closes a connection only `delay` milliseconds after the backend did"),
-        Kind(name="slicer", main="average_size", parameters={"average_size": 64, "size_variation": 0, "delay": 1000}, help="cuts answers into slices of `average_size` ± `size_variation` bytes, `delay` microseconds apart"),
-        Kind(name="limit_data", main="bytes", parameters={"bytes": 1000}, help="closes a connection after `bytes` bytes of answers"),
-        Kind(name="half_open", main="idle", parameters={"idle": 5}, help="a connection without traffic for `idle` seconds goes silent for good, as behind a NAT gateway"),
-        Kind(name="no_answer", main="share", parameters={"share": 0, "nth": 0}, help="no answer to a `share` of the requests, or to the `nth` one; the connection stays open"),
-        Kind(name="stop_after_headers", main="share", parameters={"share": 0, "nth": 0}, help="an answer stops after its headers, the connection stays open"),
-        Kind(name="half_body", main="share", parameters={"share": 0, "nth": 0}, help="an answer stops after half of its body, the connection stays open"),
-        Kind(name="status", main="code", parameters={"code": 500, "share": 1, "nth": 0, "action": "ReceiveMessage"}, help="the error `code` for a `share` of the requests of `action` (`any` for all)"),
-        Kind(name="throttle", main="share", parameters={"share": 1, "nth": 0, "action": "ReceiveMessage"}, help="a throttling answer for a `share` of the requests of `action` (`any` for all)"),
-    )
-}  # fmt: skip
+_ALL = (
+    FaultKind(
+        name="latency",
+        main="latency",
+        parameters={"latency": 500, "jitter": 0},
+        help="delays every answer by `latency` ± `jitter` milliseconds",
+    ),
+    FaultKind(
+        name="bandwidth",
+        main="rate",
+        parameters={"rate": 10},
+        help="lets answers through at `rate` kilobytes a second",
+    ),
+    FaultKind(
+        name="timeout",
+        main="timeout",
+        parameters={"timeout": 0},
+        help="a black hole: no answer, and the connection is closed after `timeout` milliseconds (0: never)",
+    ),
+    FaultKind(
+        name="reset_peer",
+        main="timeout",
+        parameters={"timeout": 0},
+        help="resets the connection (RST) `timeout` milliseconds after a request",
+    ),
+    FaultKind(
+        name="slow_close",
+        main="delay",
+        parameters={"delay": 1000},
+        help="closes a connection only `delay` milliseconds after the backend did",
+    ),
+    FaultKind(
+        name="slicer",
+        main="average_size",
+        parameters={"average_size": 64, "size_variation": 0, "delay": 1000},
+        help="cuts answers into slices of `average_size` ± `size_variation` bytes, `delay` microseconds apart",
+    ),
+    FaultKind(
+        name="limit_data",
+        main="bytes",
+        parameters={"bytes": 1000},
+        help="closes a connection after `bytes` bytes of answers",
+    ),
+    FaultKind(
+        name="half_open",
+        main="idle",
+        parameters={"idle": 5},
+        help="a connection without traffic for `idle` seconds goes silent for good, as behind a NAT gateway",
+    ),
+    FaultKind(
+        name="no_answer",
+        main="share",
+        parameters={"share": 0, "nth": 0},
+        help="no answer to a `share` of the requests, or to the `nth` one; the connection stays open",
+    ),
+    FaultKind(
+        name="stop_after_headers",
+        main="share",
+        parameters={"share": 0, "nth": 0},
+        help="an answer stops after its headers, the connection stays open",
+    ),
+    FaultKind(
+        name="half_body",
+        main="share",
+        parameters={"share": 0, "nth": 0},
+        help="an answer stops after half of its body, the connection stays open",
+    ),
+    FaultKind(
+        name="status",
+        main="code",
+        parameters={"code": 500, "share": 1, "nth": 0, "action": "ReceiveMessage"},
+        help="the error `code` for a `share` of the requests of `action` (`any` for all)",
+    ),
+    FaultKind(
+        name="throttle",
+        main="share",
+        parameters={"share": 1, "nth": 0, "action": "ReceiveMessage"},
+        help="a throttling answer for a `share` of the requests of `action` (`any` for all)",
+    ),
+)
+
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +180,7 @@ def _parse(text: str) -> Fault:
     return Fault(name=name, parameters={**kind.parameters, **given}, window=_window_of(window, text))
 
 
-def _pair(part: str, kind: Kind) -> tuple[str, float | str]:
+def _pair(part: str, kind: FaultKind) -> tuple[str, float | str]:
     key, sign, value = part.partition("=")
     if not sign:
         key, value = kind.main, key

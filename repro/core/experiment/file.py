@@ -4,63 +4,26 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.core.experiment.catalogue import (
-    AS_OF,
-    ENV,
-    PYTHON,
-    STACK,
-    Factor,
-    LevelType,
-    accepted,
-    canonical,
-    is_package,
-    level,
-    settings_of,
-)
+from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, Catalogue
+from repro.core.experiment.experiment import MOST_TRIALS, Experiment, ScenarioInfo
+from repro.core.experiment.factor import LevelType
+from repro.core.experiment.level_text import shown
+from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
 from repro.model import Level, Limits
 
-MOST_TRIALS = 10_000
-NO_STACK = "none"
-"""The level after ``--set stack=`` that takes the factor out: no bundle, all packages as they are set, else the newest."""
-_LIMITS = "limits."
 _TYPES = {LevelType.COUNT: (int, float), LevelType.NUMBER: (int, float), LevelType.SWITCH: (bool,)}
+_NOTHING = Catalogue(())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScenarioInfo:
-    """What an experiment must know of its scenario: its name, what it requires, its own factors."""
+class LimitsSection(BaseModel):
+    """``[limits]``."""
 
-    name: str
-    requires: tuple[str, ...] = ("locust", "boto3", "setuptools<80")
-    own: Mapping[str, Factor] = field(default_factory=dict)
-    summary: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """An experiment: factors in the file's order with their levels, bundles, exclusions, limits.
-
-    ``explicit`` names the factors that the command line set: they win over what a stack says.
-    """
-
-    name: str
-    summary: str
-    trials: int
-    factors: Mapping[str, tuple[Level, ...]]
-    stacks: Mapping[str, Mapping[str, Level]]
-    exclusions: tuple[Mapping[str, Level], ...]
-    limits: Limits
-    explicit: frozenset[str] = frozenset()
-
-
-class _LimitsFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     stall_after_s: float = Field(default=Limits.stall_after_s, gt=0)
     stop_grace_s: float = Field(default=Limits.stop_grace_s, gt=0)
@@ -78,7 +41,8 @@ class _File(BaseModel):
     settings: dict[str, Any] = {}
     stacks: dict[str, dict[str, Any]] = {}
     env: dict[str, Any] = {}
-    limits: _LimitsFile = _LimitsFile()
+    limits: LimitsSection = LimitsSection()
+    include: list[dict[str, Any]] = []
     exclude: list[dict[str, Any]] = []
 
 
@@ -94,83 +58,38 @@ def parse(text: str, scenario: ScenarioInfo, *, source: str, name: str) -> Exper
         ExperimentError: names file, key and accepted values.
     """
     file = _read(text, source)
-    settings = settings_of(scenario.own)
-    factors: dict[str, tuple[Level, ...]] = {}
-    if file.stacks:
-        factors[STACK] = tuple(file.stacks)
-    for section, entries in (("packages", file.packages), ("settings", file.settings), ("env", file.env)):
-        for key, value in entries.items():
-            where = f"{source}: [{section}] {key}"
-            factor = _named(section, key, settings, where)
-            _check_is_typed(factor, value, settings, where)
-            factors[factor] = _levels(factor, value, settings, where)
-    stacks = {name: _bundle(bundle, settings, f"{source}: [stacks] {name}") for name, bundle in file.stacks.items()}
-    return Experiment(
+    catalogue = scenario.catalogue
+    experiment = Experiment(
         name=name,
         summary=file.summary,
         trials=file.trials,
-        factors=factors,
-        stacks=stacks,
-        exclusions=tuple(_bundle(rule, settings, f"{source}: [[exclude]]") for rule in file.exclude),
+        factors=_factors(file, catalogue, source),
+        stacks={
+            stack: _bundle(bundle, catalogue, f"{source}: [stacks] {stack}") for stack, bundle in file.stacks.items()
+        },
+        inclusions=_rules(file.include, catalogue, f"{source}: [[include]]"),
+        exclusions=_rules(file.exclude, catalogue, f"{source}: [[exclude]]"),
         limits=Limits(**file.limits.model_dump()),
     )
-
-
-def override(experiment: Experiment, assignments: Sequence[str], scenario: ScenarioInfo) -> Experiment:
-    """The experiment with ``--set NAME=L1,L2`` applied, in order; also ``limits.NAME=SECONDS``.
-
-    Raises:
-        ExperimentError: an assignment cannot be used.
-    """
-    settings = settings_of(scenario.own)
-    for assignment in assignments:
-        name, sign, value = assignment.partition("=")
-        where = f"--set {assignment}"
-        if not sign or not name.strip():
-            raise ExperimentError(f"{where}: write NAME=LEVEL, or NAME=LEVEL,LEVEL for several")
-        if name.startswith(_LIMITS):
-            experiment = _with_limit(experiment, name.removeprefix(_LIMITS), value, where)
-            continue
-        factor = canonical(name.strip(), settings, where=where)
-        levels = _levels(factor, value.split(","), settings, where)
-        if factor == STACK and levels == (NO_STACK,):
-            experiment = without(experiment, {STACK})
-            continue
-        if factor == STACK and (unknown := [one for one in levels if one not in experiment.stacks]):
-            known = ", ".join(experiment.stacks)
-            has = f"it has {known}, and {NO_STACK} leaves them out" if known else "this experiment has no [stacks]"
-            raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; {has}")
-        experiment = replace(
-            experiment,
-            factors={**experiment.factors, factor: levels},
-            explicit=experiment.explicit | {factor},
-        )
+    for rule in experiment.inclusions:
+        _check_includes_a_cell(rule, experiment, catalogue, f"{source}: [[include]]")
     return experiment
 
 
-def with_trials(experiment: Experiment, trials: int) -> Experiment:
-    """The experiment with so many trials of each cell.
+def levels_of(name: str, value: Any, catalogue: Catalogue, *, where: str) -> tuple[Level, ...]:
+    """The levels that stand for a factor: one, or a list of them.
 
     Raises:
-        ExperimentError: too few or too many.
+        ExperimentError: there is none, one of them twice, or one that is no level of this factor.
     """
-    if not 1 <= trials <= MOST_TRIALS:
-        raise ExperimentError(f"--trials {trials}: give 1 to {MOST_TRIALS:,}")
-    return replace(experiment, trials=trials)
-
-
-def without(experiment: Experiment, names: Collection[str]) -> Experiment:
-    """The experiment with some factors left out: of its matrix, of its bundles, and the rules that name one of them."""
-    stacks = {
-        stack: {key: value for key, value in bundle.items() if key not in names}
-        for stack, bundle in experiment.stacks.items()
-    }
-    return replace(
-        experiment,
-        factors={name: levels for name, levels in experiment.factors.items() if name not in names},
-        stacks=stacks,
-        exclusions=tuple(rule for rule in experiment.exclusions if not set(names) & set(rule)),
-    )
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ExperimentError(f"{where}: it has no levels; give at least one")
+    levels = tuple(catalogue.level(name, _stripped(one), where=where) for one in values)
+    if len(set(levels)) < len(levels):
+        twice = next(one for one in levels if levels.count(one) > 1)
+        raise ExperimentError(f"{where}: the level {twice} is there twice; leave one out")
+    return levels
 
 
 def _read(text: str, source: str) -> _File:
@@ -190,7 +109,7 @@ def _in_words(error: ValidationError, source: str) -> str:
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = list((_LimitsFile if path[0] == "limits" and len(path) > 1 else _File).model_fields)
+        known = list((LimitsSection if path[0] == "limits" and len(path) > 1 else _File).model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
         return f"{source}: unknown key {key}; {hint}"
@@ -199,74 +118,114 @@ def _in_words(error: ValidationError, source: str) -> str:
     return f"{source}: {key}: {first['msg'][:1].lower()}{first['msg'][1:]}, not {first['input']!r}"
 
 
-def _named(section: str, key: str, settings: Mapping[str, Factor], where: str) -> str:
+# Factors
+
+
+def _factors(file: _File, catalogue: Catalogue, source: str) -> dict[str, tuple[Level, ...]]:
+    factors: dict[str, tuple[Level, ...]] = {STACK: tuple(file.stacks)} if file.stacks else {}
+    for section, entries in (("packages", file.packages), ("settings", file.settings), ("env", file.env)):
+        for key, value in entries.items():
+            where = f"{source}: [{section}] {key}"
+            name = _named(section, key, catalogue, where)
+            _check_is_typed(name, value, catalogue, where)
+            factors[name] = levels_of(name, value, catalogue, where=where)
+    return factors
+
+
+def _named(section: str, key: str, catalogue: Catalogue, where: str) -> str:
     if section == "env":
         if not key or "=" in key or "\0" in key:
             raise ExperimentError(f"{where}: {key!r} is no name of an environment variable; it takes a name without =")
         return f"{ENV}{key}"
     if key in {PYTHON, AS_OF}:
         return key
-    if section == "packages":
-        name = canonical(key, {}, where=where)
-        if name in settings:
-            raise ExperimentError(f"{where}: {name} is a setting; move it to [settings]")
-        if not is_package(name, settings):
-            raise ExperimentError(f"{where}: {name} is no distribution; write it as [stacks] or [env]")
-        return name
-    if key not in settings:
-        near = difflib.get_close_matches(key, settings, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(settings)}"
-        raise ExperimentError(f"{where}: there is no such setting; {hint}")
-    return key
+    if section != "packages":
+        return catalogue.setting(key, where=where)
+    name = _NOTHING.canonical(key, where=where)
+    if name in catalogue:
+        raise ExperimentError(f"{where}: {name} is a setting; move it to [settings]")
+    if not catalogue.is_package(name):
+        raise ExperimentError(f"{where}: {name} is no distribution; write it as [stacks] or [env]")
+    return name
 
 
-def _levels(name: str, value: Any, settings: Mapping[str, Factor], where: str) -> tuple[Level, ...]:
+def _check_is_typed(name: str, value: Any, catalogue: Catalogue, where: str) -> None:
+    """Refuse a text that nothing can hold, and a number or a switch that is written as something else.
+
+    The command line has texts alone, a file has types.
+    """
     values = value if isinstance(value, list) else [value]
-    if not values:
-        raise ExperimentError(f"{where}: it has no levels; give at least one")
-    levels = tuple(level(name, _plain(one), settings, where=where) for one in values)
-    if len(set(levels)) < len(levels):
-        twice = next(one for one in levels if levels.count(one) > 1)
-        raise ExperimentError(f"{where}: the level {twice} is there twice; leave one out")
-    return levels
-
-
-def _check_is_typed(name: str, value: Any, settings: Mapping[str, Factor], where: str) -> None:
-    """Refuse a text that nothing can hold, and a number or a switch that is written as something else: the command line has texts alone, a file has types."""
-    for one in value if isinstance(value, list) else [value]:
+    for one in values:
         if isinstance(one, str) and "\0" in one:
             raise ExperimentError(
                 f"{where}: {one!r} holds a NUL, which no environment and no command line can; take it out"
             )
-    factor = settings.get(name)
-    if factor is None or factor.kind not in _TYPES:
-        return
-    for one in value if isinstance(value, list) else [value]:
-        if not isinstance(one, _TYPES[factor.kind]):
+    factor = catalogue.factor(name)
+    for one in values:
+        if factor.kind in _TYPES and not isinstance(one, _TYPES[factor.kind]):
             quotes = ", without quotes" if isinstance(one, str) else ""
-            raise ExperimentError(f"{where}: {one!r} is no level of {name}; {accepted(factor)}{quotes}")
+            raise ExperimentError(f"{where}: {one!r} is no level of {name}; {factor.accepted}{quotes}")
 
 
-def _plain(value: Any) -> Any:
+def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _bundle(bundle: Mapping[str, Any], settings: Mapping[str, Factor], where: str) -> dict[str, Level]:
+# Bundles and rules
+
+
+def _bundle(bundle: Mapping[str, Any], catalogue: Catalogue, where: str) -> dict[str, Level]:
     found = {}
     for key, value in bundle.items():
-        name = canonical(key, settings, where=f"{where}: {key}")
-        _check_is_typed(name, value, settings, f"{where}: {key}")
-        found[name] = level(name, value, settings, where=f"{where}: {key}")
+        name = _name_of(key, value, catalogue, f"{where}: {key}")
+        found[name] = catalogue.level(name, value, where=f"{where}: {key}")
     return found
 
 
-def _with_limit(experiment: Experiment, name: str, value: str, where: str) -> Experiment:
-    known = [one.name for one in fields(Limits)]
-    if name not in known:
-        raise ExperimentError(f"{where}: there is no limit {name!r}; there are {', '.join(known)}")
-    try:
-        limits = _LimitsFile.model_validate({name: float(value)})
-    except ValueError:
-        share = " and at most 1" if name == "failing_share" else ""
-        raise ExperimentError(f"{where}: {name} takes a number above 0{share}") from None
-    return replace(experiment, limits=replace(experiment.limits, **{name: getattr(limits, name)}))
+def _rules(blocks: Iterable[Mapping[str, Any]], catalogue: Catalogue, where: str) -> tuple[Rule, ...]:
+    return tuple(_rule(block, catalogue, where) for block in blocks)
+
+
+def _rule(block: Mapping[str, Any], catalogue: Catalogue, where: str) -> Rule:
+    found = {}
+    for key, value in block.items():
+        name = _name_of(key, value, catalogue, f"{where}: {key}")
+        found[name] = levels_of(name, value, catalogue, where=f"{where}: {key}")
+    return Rule(found)
+
+
+def _name_of(key: str, value: Any, catalogue: Catalogue, where: str) -> str:
+    """The factor that a key of a bundle or a rule names, once its levels are of the type that it takes."""
+    name = catalogue.canonical(key, where=where)
+    _check_is_typed(name, value, catalogue, where)
+    return name
+
+
+def _check_includes_a_cell(rule: Rule, experiment: Experiment, catalogue: Catalogue, where: str) -> None:
+    """Refuse a block with a level that no cell has, and one whose levels no cell has together."""
+    stacks = [stack for stack in experiment.stacks if rule.takes(STACK, stack)] or [""]
+    for name, levels in rule.levels.items():
+        there = _levels_there(name, list(experiment.stacks) or [""], experiment, catalogue)
+        if unknown := [one for one in levels if one not in there]:
+            has = f"it has {', '.join(map(shown, there))}" if there else f"the experiment does not name {name}"
+            raise ExperimentError(f"{where}: {name}: no cell has the level {shown(unknown[0])}; {has}")
+    if not any(
+        all(
+            set(levels) & set(_levels_there(name, [stack], experiment, catalogue))
+            for name, levels in rule.levels.items()
+        )
+        for stack in stacks
+    ):
+        raise ExperimentError(
+            f"{where}: no cell has the levels of {' and '.join(rule.levels)} together that this block names; change one, "
+            "or leave the block out"
+        )
+
+
+def _levels_there(name: str, stacks: Iterable[str], experiment: Experiment, catalogue: Catalogue) -> tuple[Level, ...]:
+    """The levels that a factor has in the cells of these stacks: its own, else a bundle's, else the default."""
+    if name in experiment.factors:
+        return experiment.factors[name]
+    usual = catalogue.defaults.get(name)
+    found = [experiment.stacks.get(stack, {}).get(name, usual) for stack in stacks]
+    return tuple(dict.fromkeys(level for level in found if level is not None))

@@ -1,31 +1,23 @@
-"""An experiment made into cells: the product of the levels, without what is excluded, each with its environment."""
+"""An experiment made into cells: the product of the levels, what its rules keep of it, each with its environment."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from repro.core.experiment.catalogue import (
-    AS_OF,
-    ENV,
-    PYTHON,
-    STACK,
-    WELL_KNOWN,
-    Factor,
-    defaults,
-    is_package,
-    settings_of,
-)
-from repro.core.experiment.file import Experiment, ScenarioInfo, without
+from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Catalogue
+from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.level_text import shown
+from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
 
@@ -50,34 +42,27 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
     Raises:
         ExperimentError: too many cells, none at all, or packages set for an environment that is to stay as it is.
     """
-    experiment, notices = (experiment, ()) if interpreter is None else _untouched(experiment, scenario)
-    _check_size(experiment)
-    settings = settings_of(scenario.own)
-    usual = defaults(settings.values())
+    notices: tuple[str, ...] = ()
+    if interpreter is not None:
+        experiment, notices = _untouched(experiment, scenario.catalogue)
+    maker = _CellMaker(experiment, scenario, interpreter)
     cells: dict[str, Cell] = {}
-    specs: dict[str, EnvironmentSpec] = {}
-    varied = tuple(name for name, levels in experiment.factors.items() if len(levels) > 1)
-    # What was asked for on the command line, every factor of it, is run: the file's rules spare its own matrix alone.
-    rules = [rule for rule in experiment.exclusions if not set(rule) <= experiment.explicit]
-    for levels in _combinations(experiment):
-        resolved = {**usual, **_bundle_of(experiment, levels), **levels}
-        if any(_holds(rule, resolved) for rule in rules):
-            continue
-        free = _free(resolved, scenario)
-        key = _id(scenario.name, resolved, usual, free)
-        if key not in cells:
-            cells[key] = _cell(key, resolved, _label(levels, varied, usual), scenario, specs, interpreter)
+    for levels in _chosen(experiment, scenario.catalogue):
+        cell = maker.make(levels)
+        cells.setdefault(cell.id, cell)
     if not cells:
+        kinds = [("[[include]]", experiment.inclusions), ("[[exclude]]", experiment.exclusions)]
+        there = " and ".join(kind for kind, rules in kinds if rules)
         raise ExperimentError(
-            f"{experiment.name}: the [[exclude]] rules leave no cell; remove one, or give all factors of it by --set: what "
-            "was asked for in full is run"
+            f"{experiment.name}: the {there} rules leave no cell; remove one, or give all factors of it by --set: what was "
+            "asked for in full is run"
         )
     return Planned(
         plan=Plan(
             experiment=experiment.name,
             scenario=scenario.name,
             cells=tuple(cells.values()),
-            varied=varied,
+            varied=maker.varied,
             trials=experiment.trials,
             limits=experiment.limits,
         ),
@@ -85,97 +70,151 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
     )
 
 
-def _untouched(experiment: Experiment, scenario: ScenarioInfo) -> tuple[Experiment, tuple[str, ...]]:
-    settings = settings_of(scenario.own)
-    gone = {name for name in experiment.factors if _is_built(name, settings)}
+def _untouched(experiment: Experiment, catalogue: Catalogue) -> tuple[Experiment, tuple[str, ...]]:
+    gone = {name for name in experiment.factors if catalogue.is_built(name)}
     if asked := gone & experiment.explicit:
         raise ExperimentError(f"--set {min(asked)}=…: --python runs an environment as it is; leave one of the two out")
-    bundled = {name for bundle in experiment.stacks.values() for name in bundle if _is_built(name, settings)}
-    kept = without(experiment, gone | bundled)
+    bundled = {name for bundle in experiment.stacks.values() for name in bundle if catalogue.is_built(name)}
+    kept = experiment.without(gone | bundled)
     if not any(kept.stacks.values()):
         gone |= {STACK} & set(experiment.factors)
-        kept = replace(without(kept, {STACK}), stacks={})
+        kept = replace(kept.without({STACK}), stacks={})
     left_out = sorted(gone) + sorted(bundled - gone if kept.stacks else ())
-    notice = f"--python: the environment stays as it is, so these factors of the experiment are left out: {', '.join(left_out)}"
-    return kept, (notice,) if left_out else ()
+    if not left_out:
+        return kept, ()
+    names = ", ".join(left_out)
+    return kept, (
+        f"--python: the environment stays as it is, so these factors of the experiment are left out: {names}",
+    )
 
 
-def _is_built(name: str, settings: Mapping[str, Factor]) -> bool:
-    """Whether a factor is of the environment, which an interpreter that is given brings ready."""
-    return is_package(name, settings) or name in {PYTHON, AS_OF}
+# Which of the product's combinations are cells
+
+
+def _chosen(experiment: Experiment, catalogue: Catalogue) -> Iterator[dict[str, Level]]:
+    """The levels of each cell, those that a bundle or a default gives among them."""
+    includes = _includes(experiment)
+    # What was asked for on the command line, every factor of it, is run: the file's rules spare its own matrix alone.
+    excludes = [rule for rule in experiment.exclusions if not experiment.explicit.issuperset(rule.levels)]
+    if not includes:
+        _check_size(experiment)
+        includes = [Rule({})]
+    names = tuple(experiment.factors)
+    for number, levels in enumerate(_combinations(experiment, names, includes, {}), 1):
+        if number > MOST_CELLS:
+            raise ExperimentError(
+                f"{experiment.name}: more than {MOST_CELLS} cells; give fewer levels, or narrower [[include]] rules"
+            )
+        bundle = experiment.stacks.get(str(levels.get(STACK, "")), {})
+        resolved = {**catalogue.defaults, **bundle, **levels}
+        if any(rule.holds(resolved) for rule in includes) and not any(rule.holds(resolved) for rule in excludes):
+            yield resolved
+
+
+def _includes(experiment: Experiment) -> list[Rule]:
+    """The rules of what is run, once the command line has changed what they are about.
+
+    A level that only the command line brings is none that the file left out. Where the command line gives every factor
+    that they name, it says itself which cells are run.
+    """
+    rules = list(experiment.inclusions)
+    named = {name for rule in rules for name in rule.levels}
+    if named <= experiment.explicit:
+        return []
+    for name in named & experiment.explicit:
+        known = {level for rule in rules for level in rule.levels.get(name, ())}
+        brought = [level for level in experiment.factors[name] if level not in known]
+        rules = [rule.with_more(name, brought) if rule.is_about({name}) else rule for rule in rules]
+    return rules
+
+
+def _combinations(
+    experiment: Experiment, names: Sequence[str], rules: Sequence[Rule], begun: dict[str, Level]
+) -> Iterator[dict[str, Level]]:
+    """The product of the levels, in the order of the factors, without what early turns out to be in no rule."""
+    if not names:
+        yield begun
+        return
+    name, *others = names
+    for level in experiment.factors[name]:
+        if still := [rule for rule in rules if rule.takes(name, level)]:
+            yield from _combinations(experiment, others, still, {**begun, name: level})
 
 
 def _check_size(experiment: Experiment) -> None:
-    count = 1
-    for levels in experiment.factors.values():
-        count *= len(levels)
+    count = math.prod(len(levels) for levels in experiment.factors.values())
     if count > MOST_CELLS:
-        raise ExperimentError(f"{experiment.name}: {count} cells; give fewer levels, {MOST_CELLS} are the most")
+        raise ExperimentError(
+            f"{experiment.name}: {count} cells; give fewer levels, {MOST_CELLS} are the most; or name the cells that "
+            "matter by [[include]]"
+        )
 
 
-def _combinations(experiment: Experiment) -> Iterator[dict[str, Level]]:
-    names = tuple(experiment.factors)
-    for values in itertools.product(*experiment.factors.values()):
-        yield dict(zip(names, values, strict=True))
+# A cell
 
 
-def _holds(rule: Mapping[str, Level], resolved: Mapping[str, Level]) -> bool:
-    return all(resolved.get(name) == value for name, value in rule.items())
+class _CellMaker:
+    """Makes the cells of an experiment; those of one environment share its request."""
 
+    def __init__(self, experiment: Experiment, scenario: ScenarioInfo, interpreter: Path | None) -> None:
+        self._experiment = experiment
+        self._scenario = scenario
+        self._catalogue = scenario.catalogue
+        self._interpreter = interpreter
+        self._environments: dict[str, EnvironmentSpec] = {}
+        self.varied = tuple(name for name, levels in experiment.factors.items() if len(levels) > 1)
 
-def _bundle_of(experiment: Experiment, levels: Mapping[str, Level]) -> Mapping[str, Level]:
-    return experiment.stacks.get(str(levels.get(STACK, "")), {})
+    def make(self, levels: Mapping[str, Level]) -> Cell:
+        """The cell of these levels, one for every factor."""
+        free = self._free(levels)
+        environment = self._environment(levels, free)
+        return Cell(
+            id=self._id(levels, free),
+            label=self._label(levels),
+            scenario=self._scenario.name,
+            factors=dict(levels),
+            settings={name: level for name, level in levels.items() if name in self._catalogue},
+            environ={name.removeprefix(ENV): str(level) for name, level in levels.items() if name.startswith(ENV)},
+            environment=self._environments.setdefault(repr(environment), environment),
+        )
 
+    def _environment(self, levels: Mapping[str, Level], free: Sequence[str]) -> EnvironmentSpec:
+        day = str(levels.get(AS_OF, ""))
+        return EnvironmentSpec(
+            python=str(levels.get(PYTHON, "")),
+            pins={
+                name: str(level) for name, level in levels.items() if self._catalogue.is_package(name) and level != ""
+            },
+            requires=(*self._scenario.requires, *free),
+            as_of=date.fromisoformat(day) if day else None,
+            interpreter=self._interpreter,
+        )
 
-def _free(resolved: Mapping[str, Level], scenario: ScenarioInfo) -> tuple[str, ...]:
-    """The packages that are asked for in whatever release is the newest, and that do not come in by themselves."""
-    settings = settings_of(scenario.own)
-    brought = {*WELL_KNOWN, *(canonicalize_name(Requirement(one).name) for one in scenario.requires)}
-    return tuple(
-        name for name, value in resolved.items() if value == "" and is_package(name, settings) and name not in brought
-    )
+    def _free(self, levels: Mapping[str, Level]) -> tuple[str, ...]:
+        """The packages that are asked for in whatever release is the newest, and that do not come in by themselves."""
+        return tuple(
+            name
+            for name, level in levels.items()
+            if level == "" and self._catalogue.is_package(name) and name not in self._brought
+        )
 
+    @cached_property
+    def _brought(self) -> frozenset[str]:
+        required = (canonicalize_name(Requirement(one).name) for one in self._scenario.requires)
+        return frozenset({*WELL_KNOWN, *required})
 
-def _id(scenario: str, resolved: Mapping[str, Level], usual: Mapping[str, Level], free: Collection[str]) -> str:
-    """By what differs from the defaults: a setting that is added to the table later leaves all ids as they are."""
-    own = {
-        name: value
-        for name, value in resolved.items()
-        if usual.get(name) != value and (value != "" or name in free) and name != STACK
-    }
-    text = json.dumps([scenario, own], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
+    def _id(self, levels: Mapping[str, Level], free: Collection[str]) -> str:
+        """By what differs from the defaults: a setting that is added to the catalogue later changes no id."""
+        usual = self._catalogue.defaults
+        own = {
+            name: level
+            for name, level in levels.items()
+            if usual.get(name) != level and (level != "" or name in free) and name != STACK
+        }
+        text = json.dumps([self._scenario.name, own], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
-
-def _label(levels: Mapping[str, Level], varied: tuple[str, ...], usual: Mapping[str, Level]) -> str:
-    names = varied or tuple(name for name, value in levels.items() if usual.get(name) != value)
-    return " ".join(f"{name}={shown(levels[name])}" for name in names) or "all defaults"
-
-
-def _cell(
-    key: str,
-    resolved: Mapping[str, Level],
-    label: str,
-    scenario: ScenarioInfo,
-    specs: dict[str, EnvironmentSpec],
-    interpreter: Path | None,
-) -> Cell:
-    settings = settings_of(scenario.own)
-    pins = {name: str(value) for name, value in resolved.items() if is_package(name, settings) and value != ""}
-    day = str(resolved.get(AS_OF, ""))
-    spec = EnvironmentSpec(
-        python=str(resolved.get(PYTHON, "")),
-        pins=pins,
-        requires=(*scenario.requires, *_free(resolved, scenario)),
-        as_of=date.fromisoformat(day) if day else None,
-        interpreter=interpreter,
-    )
-    return Cell(
-        id=key,
-        label=label,
-        scenario=scenario.name,
-        factors=dict(resolved),
-        settings={name: value for name, value in resolved.items() if name in settings},
-        environ={name.removeprefix(ENV): str(value) for name, value in resolved.items() if name.startswith(ENV)},
-        environment=specs.setdefault(repr(spec), spec),
-    )
+    def _label(self, levels: Mapping[str, Level]) -> str:
+        usual = self._catalogue.defaults
+        unusual = (name for name in self._experiment.factors if usual.get(name) != levels[name])
+        return " ".join(f"{name}={shown(levels[name])}" for name in self.varied or unusual) or "all defaults"

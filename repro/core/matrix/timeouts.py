@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from repro.core.experiment.catalogue import COMMON
 from repro.core.experiment.levels import Levels, Names, apart, lockstep, merged
 from repro.core.intervals import ratio_of_means
 from repro.model import (
@@ -29,7 +30,6 @@ from repro.model import (
 )
 
 FAULT, POLL, CONNECT, READ = "fault", "wait_time_seconds", "connect_timeout", "read_timeout"
-TIMEOUTS = frozenset({CONNECT, READ, POLL, "max_attempts", "retry_mode", "tcp_keepalive", "max_pool_connections"})
 ALIKE_S = 1.0
 ALIKE = 1.5
 MOST_FAULTS = 12
@@ -140,7 +140,7 @@ class Span:
 
 def timeout_worth(results: Sequence[CellResult], varied: Sequence[str]) -> TimeoutWorth:
     """The table; empty where neither a fault nor a timeout varies, or no wait is known."""
-    if not TIMEOUTS.union({FAULT}).intersection(varied):
+    if COMMON.of_waits.isdisjoint(varied):
         return TimeoutWorth()
     tried = [result for result in results if any(trial.longest_wait for trial in result.trials)]
     groups = lockstep([{name: result.cell.factors.get(name, "") for name in varied} for result in tried], varied)

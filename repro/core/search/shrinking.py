@@ -2,53 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import partial
 
+from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.experiment.factor import Reader
+from repro.core.experiment.level_text import typed
 from repro.model import Level
 
-ALWAYS = frozenset({"gevent", "urllib3", "boto3", "locust"})
+STANDS_ON = frozenset({"gevent", "urllib3", "boto3", "locust"})
 """What the load imports or stands on; the others are tried without at once."""
 
-
-NEEDED = frozenset({"REPRO_QUEUE"})
-"""Variables without which a locustfile does not find its queue."""
-
-PLAIN: Mapping[str, Level] = {"launch": "cli", "import_order": "locust-first", "client": "shared", "think_time": 0, "wait_time_seconds": 0}  # fmt: skip
-"""What a reader expects to see; a recipe says otherwise only where it matters."""
-
-OF_THE_PATTERN = frozenset({"import_order", "client", "think_time", "wait_time_seconds"})
-"""Those of them that a locustfile of its own decides by itself."""
-
-T = TypeVar("T")
+QUEUE = "REPRO_QUEUE"
+"""The variable without which a locustfile does not find its queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What goes into a reproducer: the interpreter (``3.11``), pins, settings that matter, and the load.
 
-    ``options`` are those of botocore's ``Config``; ``source`` is somebody's own locustfile, empty for the report's
-    pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it reads.
-    ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the stop is.
+    ``settings`` are those that are not at their defaults; ``source`` is somebody's own locustfile, empty for the
+    report's pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it
+    reads. ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the
+    stop is.
     """
 
     title: str
     python: str
     pins: Mapping[str, str]
-    client: str = "per-iteration"
-    launch: str = "cli"
-    import_order: str = "locust-first"
-    options: Mapping[str, Level] = field(default_factory=dict)
+    settings: Mapping[str, Level] = field(default_factory=dict)
     users: int = 200
     seconds: float = 8
     grace: float = 5
-    think_time: float = 0
-    wait_time_seconds: int = 0
     stall: float = 0
     source: str = ""
     modules: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    catalogue: Catalogue = COMMON
+
+    def level(self, setting: str) -> Level:
+        """The level of a setting: its own, else the default."""
+        return self.settings.get(setting, self.catalogue.defaults[setting])
+
+    def without_pins(self, names: Collection[str]) -> Recipe:
+        """The recipe in which the resolver chooses these packages."""
+        return replace(self, pins={name: version for name, version in self.pins.items() if name not in names})
+
+    def without_setting(self, setting: str) -> Recipe:
+        """The recipe with a setting at its default."""
+        return replace(self, settings={name: level for name, level in self.settings.items() if name != setting})
+
+    def with_setting(self, setting: str, level: Level) -> Recipe:
+        """The recipe with another level of a setting."""
+        return replace(self, settings={**self.settings, setting: level})
+
+    def without_variable(self, variable: str) -> Recipe:
+        """The recipe without an environment variable."""
+        return replace(self, variables={name: value for name, value in self.variables.items() if name != variable})
+
+
+def settings_of(levels: Mapping[str, Level], catalogue: Catalogue) -> dict[str, Level]:
+    """Of the levels of a cell those that a recipe holds: what a reproducer can say and is not at its default."""
+    return {
+        factor.name: levels[factor.name]
+        for factor in catalogue
+        if (factor.botocore or factor.plain is not None) and levels[factor.name] != factor.default
+    }
 
 
 def reduced(
@@ -62,35 +82,50 @@ def reduced(
     """The recipe without what it does not need; ``hangs`` tries one and says whether it still shows the hang.
 
     ``explicit`` are the packages that the experiment pinned. All others go at once where that is possible, else half of
-    them, and so on; then every pin that is left and every option alone. A setting without which the hang comes more seldom
-    matters too: ``hangs_surely`` says whether it comes every time.
+    them, and so on; then every pin that is left and every setting alone. A setting without which the hang comes more
+    seldom matters too: ``hangs_surely`` says whether it comes every time.
     """
-    bystanders = tuple(sorted(name for name in recipe.pins if name not in ALWAYS and name not in explicit))
+    bystanders = tuple(sorted(name for name in recipe.pins if name not in STANDS_ON and name not in explicit))
     recipe = _without(recipe, bystanders, hangs=hangs, say=say)
     for name in sorted(set(recipe.pins) - set(bystanders), key=lambda name: (name in explicit, name)):
         recipe = _without(recipe, (name,), hangs=hangs, say=say)
-    for words, part, what in _simpler(recipe):
-        value = _less(getattr(recipe, part), str(what)) if part in {"options", "variables"} else what
-        change: dict[str, Any] = {part: value}
-        smaller = replace(recipe, **change)
-        say(words)
+    for step in _steps(recipe):
+        smaller = step.simpler(recipe)
+        say(step.words)
         recipe = smaller if hangs_surely(smaller) else recipe
     return recipe
 
 
-def _simpler(recipe: Recipe) -> list[tuple[str, str, Level]]:
-    """What may be left out of a recipe beside pins, in words; of which of its parts; and its name there or a plainer value."""
-    steps: list[tuple[str, str, Level]] = [(f"without {name}", "options", name) for name in recipe.options]
-    steps += [(f"without {name}", "variables", name) for name in recipe.variables if name not in NEEDED]
-    plain = {name: level for name, level in PLAIN.items() if not (recipe.source and name in OF_THE_PATTERN)}
-    return [
-        *steps,
-        *((f"with {name}={level}", name, level) for name, level in plain.items() if getattr(recipe, name) != level),
-    ]
+@dataclass(frozen=True)
+class _Step:
+    """One thing that a recipe may not need, in words, and what makes any recipe one without it."""
+
+    words: str
+    simpler: Callable[[Recipe], Recipe]
 
 
-def _less(some: Mapping[str, T], name: str) -> dict[str, T]:
-    return {key: value for key, value in some.items() if key != name}
+def _steps(recipe: Recipe) -> Iterator[_Step]:
+    for name in recipe.settings:
+        if recipe.catalogue.factor(name).botocore:
+            yield _Step(f"without {name}", partial(Recipe.without_setting, setting=name))
+    for name in recipe.variables:
+        if name != QUEUE:
+            yield _Step(f"without {name}", partial(Recipe.without_variable, variable=name))
+    for name, level in _plain_levels(recipe):
+        if recipe.level(name) != level:
+            yield _Step(f"with {name}={typed(level)}", partial(Recipe.with_setting, setting=name, level=level))
+
+
+def _plain_levels(recipe: Recipe) -> Iterator[tuple[str, Level]]:
+    """What a reader expects of each setting, first of those that act on any locustfile.
+
+    Somebody's own locustfile has read the others from its variables, and decides by itself what it makes of them.
+    """
+    for reader in Reader:
+        for factor in recipe.catalogue:
+            is_its_own = recipe.source and reader is Reader.LOCUSTFILE
+            if factor.read_by is reader and factor.plain is not None and not is_its_own:
+                yield factor.name, factor.plain
 
 
 def _without(
@@ -99,7 +134,7 @@ def _without(
     """The recipe without those pins of ``names`` that it does not need: all at once, else each half of them."""
     if not names:
         return recipe
-    smaller = replace(recipe, pins={name: version for name, version in recipe.pins.items() if name not in names})
+    smaller = recipe.without_pins(names)
     say(f"{len(smaller.pins)} pins, without {names[0] if len(names) == 1 else f'{len(names)} of them'}")
     if hangs(smaller):
         return smaller

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.core.experiment.catalogue import LOCUSTFILES_BUSINESS, Factor, LevelType
-from repro.core.experiment.file import ScenarioInfo, scenario_of
+from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.experiment.experiment import ScenarioInfo
+from repro.core.experiment.factor import Factor, LevelType, Reader
+from repro.core.experiment.file import scenario_of
 from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
 from repro.world.runs.kept_locustfile import digest, digests, python_text
@@ -100,7 +102,8 @@ def scenario_for(source: Source) -> Scenario:
     if name.endswith(".py"):
         if not path.is_file():
             raise ExperimentError(
-                f"{source.path}: scenario: there is no file {path}; give a name of `repro list scenarios` or a locustfile"
+                f"{source.path}: scenario: there is no file {path}; give a name of `repro list scenarios` or a "
+                "locustfile"
             )
         return of_locustfile(path)
     return named(name, where=f"{source.path}: scenario")
@@ -118,8 +121,10 @@ def named(name: str, *, where: str) -> Scenario:
         hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows those there are"
         raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
     data = tomllib.loads(_text(folder / DESCRIPTION))
-    own = {key: _factor(key, entry) for key, entry in data.get("factors", {}).items()}
-    info = ScenarioInfo(name=name, requires=tuple(data["requires"]), own=own, summary=data["summary"])
+    own = [_factor(key, entry) for key, entry in data.get("factors", {}).items()]
+    info = ScenarioInfo(
+        name=name, requires=tuple(data["requires"]), catalogue=COMMON.extended(own), summary=data["summary"]
+    )
     return Scenario(info=info, locustfile=(folder / "locustfile.py").resolve(), expected=data.get("expected", {}))
 
 
@@ -137,7 +142,7 @@ def of_locustfile(path: Path) -> Scenario:
     return Scenario(info=ScenarioInfo(name=path.stem, summary=str(path)), locustfile=path.resolve(), expected={})
 
 
-def unread_settings(locustfile: Path) -> frozenset[str]:
+def unread_settings(locustfile: Path, catalogue: Catalogue = COMMON) -> frozenset[str]:
     """The settings that are a locustfile's own business and that this one does not read, by the variables in its text.
 
     One that puts the variables' names together reads all of them, for all that can be told.
@@ -151,7 +156,7 @@ def unread_settings(locustfile: Path) -> frozenset[str]:
         ) from error
     if _MADE_NAME.search(text):
         return frozenset()
-    return frozenset(name for name in LOCUSTFILES_BUSINESS if variable(name) not in text)
+    return frozenset(name for name in catalogue.of_locustfiles if variable(name) not in text)
 
 
 def inputs_of(source: Source, scenario: Scenario) -> dict[str, str]:
@@ -171,7 +176,12 @@ def _factor(name: str, entry: dict[str, Any]) -> Factor:
     kinds = {bool: LevelType.SWITCH, int: LevelType.NUMBER, float: LevelType.NUMBER}
     kind = LevelType.CHOICE if values else kinds.get(type(default), LevelType.TEXT)
     return Factor(
-        name=name, kind=kind, default=str(default) if values else default, values=values, help=entry.get("help", "")
+        name=name,
+        kind=kind,
+        default=str(default) if values else default,
+        values=values,
+        help=entry.get("help", ""),
+        read_by=Reader.LOCUSTFILE,
     )
 
 

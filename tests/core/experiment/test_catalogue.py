@@ -2,19 +2,20 @@
 
 import pytest
 
-from repro.core.experiment.catalogue import SETTINGS, LevelType, accepted, canonical, defaults, is_package, level
+from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.factor import LevelType
 from repro.errors import ExperimentError
 
 
 def named(name: str) -> str:
-    return canonical(name, SETTINGS, where="here")
+    return COMMON.canonical(name, where="here")
 
 
-@pytest.mark.parametrize("factor", SETTINGS.values(), ids=lambda factor: factor.name)
+@pytest.mark.parametrize("factor", COMMON.settings, ids=lambda factor: factor.name)
 def test_every_default_is_a_level_of_its_own_factor(factor) -> None:
-    assert level(factor.name, factor.default, SETTINGS, where="") == factor.default
-    assert level(factor.name, str(factor.default), SETTINGS, where="") == factor.default
-    assert type(level(factor.name, str(factor.default), SETTINGS, where="")) is type(factor.default)
+    assert COMMON.level(factor.name, factor.default, where="") == factor.default
+    assert COMMON.level(factor.name, str(factor.default), where="") == factor.default
+    assert type(COMMON.level(factor.name, str(factor.default), where="")) is type(factor.default)
     assert factor.help
 
 
@@ -45,7 +46,7 @@ def test_what_looks_like_a_slip_of_the_pen_is_asked_about(name: str) -> None:
 
 def test_only_distributions_are_packages() -> None:
     names = ["locust", "flask", "users", "stack", "python", "as_of", "env.PATH"]
-    assert [name for name in names if is_package(name, SETTINGS)] == ["locust", "flask"]
+    assert [name for name in names if COMMON.is_package(name)] == ["locust", "flask"]
 
 
 @pytest.mark.parametrize(
@@ -67,30 +68,30 @@ def test_only_distributions_are_packages() -> None:
     ],
 )
 def test_a_level_has_its_factors_type(name: str, value: object, found: object) -> None:
-    read = level(name, value, SETTINGS, where="")
+    read = COMMON.level(name, value, where="")
     assert read == found
     assert type(read) is type(found)
 
 
 def test_accepted_levels_are_said_in_words() -> None:
-    assert accepted(SETTINGS["retry_mode"]) == "it takes legacy, standard, adaptive"
-    assert accepted(SETTINGS["wait_time_seconds"]) == "it takes a whole number, 0 to 20"
-    assert accepted(SETTINGS["spawn_rate"]) == "it takes a number, 0 or more"
-    assert accepted(SETTINGS["tls"]) == "it takes true or false"
+    assert COMMON.factor("retry_mode").accepted == "it takes legacy, standard, adaptive"
+    assert COMMON.factor("wait_time_seconds").accepted == "it takes a whole number, 0 to 20"
+    assert COMMON.factor("spawn_rate").accepted == "it takes a number, 0 or more"
+    assert COMMON.factor("tls").accepted == "it takes true or false"
 
 
 def test_the_bounds_themselves_are_levels_and_what_lies_beyond_is_not() -> None:
-    for factor in SETTINGS.values():
+    for factor in COMMON:
         if factor.kind not in {LevelType.COUNT, LevelType.NUMBER}:
             continue
-        assert level(factor.name, factor.least, SETTINGS, where="") == factor.least
+        assert COMMON.level(factor.name, factor.least, where="") == factor.least
         beyond = [factor.least - 1, *([factor.most + 1] if factor.most != float("inf") else [])]
         for value in beyond:
             with pytest.raises(ExperimentError):
-                level(factor.name, value, SETTINGS, where="")
+                COMMON.level(factor.name, value, where="")
 
 
 def test_defaults_are_those_of_the_table() -> None:
-    usual = defaults(SETTINGS.values())
-    assert len(usual) == len(SETTINGS)
+    usual = COMMON.defaults
+    assert len(usual) == len(COMMON.settings)
     assert (usual["client"], usual["read_timeout"], usual["max_attempts"]) == ("per-iteration", 60, 5)

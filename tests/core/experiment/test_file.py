@@ -5,13 +5,17 @@ from datetime import date
 
 import pytest
 
-from repro.core.experiment.catalogue import Factor, LevelType
-from repro.core.experiment.file import Experiment, ScenarioInfo, override, parse, scenario_of
+from repro.core.experiment.assignments import override
+from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.experiment import Experiment, ScenarioInfo
+from repro.core.experiment.factor import Factor, LevelType
+from repro.core.experiment.file import parse, scenario_of
+from repro.core.experiment.rules import Rule
 from repro.errors import ExitCode, ExperimentError
 from repro.model import Limits
 
 OWN = Factor(name="pool_size", kind=LevelType.CHOICE, default="10", values=("1", "10"), help="")
-SCENARIO = ScenarioInfo(name="mine", own={"pool_size": OWN})
+SCENARIO = ScenarioInfo(name="mine", catalogue=COMMON.extended([OWN]))
 WHOLE = """
 scenario = "mine"
 summary = "everything at once"
@@ -58,7 +62,7 @@ def test_a_whole_file_is_read_as_it_is_written() -> None:
         "env.SKIP": ("", "1"),
     }
     assert found.stacks == {"old": {"as_of": "2023-02-15", "gevent": "22.10.2", "users": 5}, "new": {}}
-    assert found.exclusions == ({"client": "shared", "locust": "2.14.2"},)
+    assert found.exclusions == (Rule({"client": ("shared",), "locust": ("2.14.2",)}),)
     assert found.limits == Limits(stall_after_s=2, failing_share=1, stop_grace_s=5, start_s=60, beat_s=5)
     assert found.explicit == frozenset()
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.experiment.catalogue import Factor, LevelType
-from repro.core.experiment.file import Experiment, ScenarioInfo, override, parse
+from repro.core.experiment.assignments import override
+from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.experiment import Experiment, ScenarioInfo
+from repro.core.experiment.factor import Factor, LevelType
+from repro.core.experiment.file import parse
 from repro.core.experiment.plan import Planned, make_plan
 from repro.errors import ExperimentError
 from repro.model import Cell, Level
@@ -177,7 +180,8 @@ def test_ids_are_those_of_yesterday() -> None:
 
 def test_ids_are_unchanged_by_defaults_spelt_out_or_added() -> None:
     ids = {cells()[0].id, cells("", "users=200")[0].id, cells("", "users=200.0", "fault=", "tls=no")[0].id}
-    added = ScenarioInfo(name="s", own={"new": Factor(name="new", kind=LevelType.NUMBER, default=5, help="")})
+    new = Factor(name="new", kind=LevelType.NUMBER, default=5, help="")
+    added = ScenarioInfo(name="s", catalogue=COMMON.extended([new]))
     ids.add(make_plan(read(), added).plan.cells[0].id)
     assert len(ids) == 1
 

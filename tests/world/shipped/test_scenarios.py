@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.experiment.catalogue import LevelType
+from repro.core.experiment.factor import LevelType
 from repro.errors import ExperimentError, UsageError
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.world.shipped.scenarios import (
@@ -42,9 +42,9 @@ def test_every_experiment_is_found_with_its_scenario(name: str) -> None:
 
 
 def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
-    own = named("gevent-urllib3", where="").info.own
-    assert own["pool_size"].kind is LevelType.CHOICE
-    assert (own["pool_size"].default, own["pool_size"].values) == ("10", ("1", "10", "100"))
+    pool_size = named("gevent-urllib3", where="").info.catalogue.factor("pool_size")
+    assert pool_size.kind is LevelType.CHOICE
+    assert (pool_size.default, pool_size.values) == ("10", ("1", "10", "100"))
     plan = prepare(RunRequest(experiment="gevent-urllib3", overrides=("pool_size=1,100",))).plan
     assert {cell.settings["pool_size"] for cell in plan.cells} == {"1", "100"}
     with pytest.raises(ExperimentError, match="'7' is no level of pool_size; it takes 1, 10, 100"):

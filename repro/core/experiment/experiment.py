@@ -1,0 +1,70 @@
+"""The records: what an experiment says, and what must be known of its scenario to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.experiment.rules import Rule
+from repro.errors import ExperimentError
+from repro.model import Level, Limits
+
+MOST_TRIALS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioInfo:
+    """What an experiment must know of its scenario: its name, what it requires, the settings that it may name."""
+
+    name: str
+    requires: tuple[str, ...] = ("locust", "boto3", "setuptools<80")
+    catalogue: Catalogue = COMMON
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment: factors in the file's order with their levels, bundles, which cells of the product, limits.
+
+    Without ``inclusions`` every cell is one; ``exclusions`` apply after them. ``explicit`` names the factors that the
+    command line set: they win over what a stack says.
+    """
+
+    name: str
+    summary: str
+    trials: int
+    factors: Mapping[str, tuple[Level, ...]]
+    stacks: Mapping[str, Mapping[str, Level]]
+    inclusions: tuple[Rule, ...]
+    exclusions: tuple[Rule, ...]
+    limits: Limits
+    explicit: frozenset[str] = frozenset()
+
+    def with_trials(self, trials: int) -> Experiment:
+        """The experiment with so many trials of each cell.
+
+        Raises:
+            ExperimentError: too few or too many.
+        """
+        if not 1 <= trials <= MOST_TRIALS:
+            raise ExperimentError(f"--trials {trials}: give 1 to {MOST_TRIALS:,}")
+        return replace(self, trials=trials)
+
+    def without(self, names: Collection[str]) -> Experiment:
+        """The experiment with some factors left out: of its matrix, its bundles and its rules.
+
+        An include goes on without the factor, so that the cells are those that differ in what is left. An exclude that
+        names it goes: without it, it would leave out more than was meant.
+        """
+        stacks = {
+            stack: {key: value for key, value in bundle.items() if key not in names}
+            for stack, bundle in self.stacks.items()
+        }
+        return replace(
+            self,
+            factors={name: levels for name, levels in self.factors.items() if name not in names},
+            stacks=stacks,
+            inclusions=tuple(rule.without(names) for rule in self.inclusions),
+            exclusions=tuple(rule for rule in self.exclusions if not rule.is_about(names)),
+        )
