@@ -8,6 +8,8 @@ import os
 MOST_BYTES = 2 * 1024 * 1024
 MOST_COLUMNS = 160
 
+_BRANCHES = ("if", "elif", "else", "while", "for", "except", "return")
+
 _files = {}
 _held = {}
 
@@ -47,47 +49,62 @@ def _held_expressions(path, number, first):
     found = lines(path)
     if not 0 < number <= len(found):
         return []
-    result = []
-    released = set()
-    indent = _indent(found[number - 1])
     here = found[number - 1].strip()
-    if not here.endswith(":"):  # `with LOCK: work()` on one line
-        result.extend((part, True) for part in with_expressions(here))
+    # Who stands at a line that ends in a colon is still taking its locks; in `with LOCK: work()` it has them.
+    held = [] if here.endswith(":") else _certain(here)
+    released = set()
+    for body, is_open, is_beside in _lines_above(found, number, first):
+        # An open block is left by going on past its end, which who stands further in has not done.
+        if is_open:
+            held.extend(_certain(body))
+        # Read from below, what a line gives back no line above it can hold any more. That of another branch counts,
+        # too: a guess is wanted only where nothing speaks against it.
+        if ".release(" in body:
+            released.update(_owners(body, ".release("))
+        # A call that was passed has taken the lock, unless it failed, or gave up after its time-out. Of
+        # `if x: lock.acquire()` beside the line nobody knows whether it ran; where it opens a block, it did.
+        if ".acquire(" in body and (is_open or (is_beside and not _is_branch(body))):
+            held.extend((owner, False) for owner in _owners(body, ".acquire(") if owner not in released)
+    return held
+
+
+def _lines_above(found, number, first):
+    """What stands above a line in its function, from below: ``(body, is_open, is_beside)``, comments left out.
+
+    ``is_open``: it begins a block that the line stands in. ``is_beside``: it stands in such a block itself, and not in one that
+    has ended.
+    """
+    indent = _indent(found[number - 1])
     for index in range(number - 2, max(first - 2, -1), -1):
         text = found[index]
         body = text.strip()
         if not body or body.startswith("#"):
             continue
-        is_outer = _indent(text) < indent
-        if is_outer:
-            indent = _indent(text)
-            result.extend((part, True) for part in with_expressions(body))
-        for word in (".release(", ".acquire("):
-            at = body.find(word)
-            if at > 0:
-                owner = _tail(body[:at])
-                if word == ".release(":
-                    released.add(owner)
-                elif owner and owner not in released and _leads_to(text, indent, inside=is_outer):
-                    result.append((owner, False))
-    return result
+        own = _indent(text)
+        yield body, own < indent, own == indent
+        # Less far in than everything between was a block's begin: what stands beside that one is beside the line, too.
+        indent = min(own, indent)
 
 
-def _leads_to(text, indent, *, inside):
-    """Whether who stands further down has passed this line: an ``acquire`` in a branch of its own may not have run."""
-    first = text.split(None, 1)[0].rstrip(":")
-    is_branch = first in ("if", "elif", "else", "while", "for", "except", "return")
-    return inside or (_indent(text) == indent and not is_branch)
+def _certain(body):
+    return [(part, True) for part in with_expressions(body)]
+
+
+def _owners(body, call):
+    """The dotted name whose method is called, ``.acquire(``; none where there is none, or it is no plain name."""
+    at = body.find(call)
+    owner = _tail(body[:at]) if at > 0 else ""
+    return [owner] if owner else []
+
+
+def _is_branch(body):
+    return body.split(None, 1)[0].rstrip(":") in _BRANCHES
 
 
 def wanted_expressions(path, number):
     """The locks that the code at this line is taking: of its ``with`` or its ``acquire``."""
     body = line(path, number)
-    result = with_expressions(body)
-    at = body.find(".acquire(")
-    if at > 0:
-        result.append(_tail(body[:at]))
-    return [part for part in result if part]
+    return with_expressions(body) + _owners(body, ".acquire(")
 
 
 def with_expressions(body):

@@ -32,6 +32,10 @@ def held(folder: Path, text: str) -> list[tuple[str, bool]]:
         ("def f():\n    if x: lock.acquire()\n    work()  # HERE", []),
         ("def f():\n    if x:\n        lock.acquire()\n    work()  # HERE", []),
         ("def f():\n    lock.acquire()\n    lock.release()\n    work()  # HERE", []),
+        ("def f():\n    lock.acquire()\n    if x:\n        lock.release()\n    work()  # HERE", []),
+        ("def f():\n    with lock: work()  # HERE", [("lock", True)]),
+        ("def f():\n    with HERE:\n        work()", []),
+        ("def f():\n    with a:\n        with b:\n            done()\n        work()  # HERE", [("a", True)]),
     ],
 )  # fmt: skip
 def test_a_line_holds_what_it_has_passed(tmp_path: Path, text: str, expected: list[tuple[str, bool]]) -> None:
