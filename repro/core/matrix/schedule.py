@@ -59,10 +59,6 @@ class Schedule:
         """Whether every cell is settled and nothing runs."""
         return not any(self._running.values()) and not any(self._is_open(cell) for cell in self._order)
 
-    def waiting_for(self) -> tuple[Cell, ...]:
-        """The cells that still want a trial."""
-        return tuple(cell for cell in self._order if self._is_open(cell))
-
     def trials_left(self) -> int:
         """At most so many trials are still to be made, those under way included."""
         return sum(

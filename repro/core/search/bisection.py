@@ -126,10 +126,6 @@ class Bisection:
         """The state after a release turned out untestable: it is stepped past, and never counts as good or bad."""
         return self._with(Observation(index, None))
 
-    def undo(self) -> Bisection:
-        """The state before the last observation; itself when there is none."""
-        return replace(self, observations=self.observations[:-1])
-
     def trials_of(self, index: int) -> tuple[int, int]:
         """How many trials of a release hung, and how many were made that count."""
         hangs = [seen.hang for seen in self.observations if seen.index == index and seen.hang is not None]

@@ -28,7 +28,7 @@ from typing import Any, Self
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import ProcessError, ReproError, StoreError, UntestableError
+from repro.errors import ProcessError, ReproError, StoreError
 from repro.model import Environment, EnvironmentSpec
 from repro.world.environments import installer, interpreters
 from repro.world.environments.refusals import refusal
@@ -96,12 +96,6 @@ class EnvironmentCache:
         """
         with self._locked(f"check-{os.getpid()}"):
             (self._root / f"check-{os.getpid()}.lock").unlink(missing_ok=True)
-
-    def peek(self, spec: EnvironmentSpec) -> Environment | None:
-        """The environment when it is there and whole; builds nothing."""
-        with contextlib.suppress(UntestableError):
-            return self._read(key_of(spec, interpreters.find(spec.python).version))
-        return None
 
     def entries(self) -> tuple[Entry, ...]:
         """All that are whole, the one used last first."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from repro.core.experiment.faults import Faults, text_of
 from repro.errors import BackendError
@@ -68,13 +67,6 @@ class Proxy:
         partial = self.load_started.with_suffix(".partial")
         partial.write_text(str(time.monotonic()))
         partial.replace(self.load_started)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The events of a proxy's log, in order; each has ``at`` (monotonic seconds), ``connection`` and ``event``."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
 def _await_port(child: door.Child, ready: Path, output: door.Output) -> int:

@@ -62,11 +62,6 @@ class Completed:
     stderr: str
 
 
-def program_mark() -> str:
-    """The mark above all marks of this program."""
-    return _PROGRAM
-
-
 class Child:
     """A process that this program started, together with all that it started in its turn."""
 

@@ -109,7 +109,7 @@ def test_what_is_not_ready_is_passed_over_and_made_later() -> None:
         schedule.record(trial(*((chosen[0].id, chosen[1]))))
     assert schedule.next_trial(lambda one: one.id != "a") is None
     assert not schedule.is_over()
-    assert [one.id for one in schedule.waiting_for()] == ["a"]
+    assert [one.id for one in schedule._order if schedule._is_open(one)] == ["a"]
     assert run(schedule) == [("a", 1)]
 
 

@@ -57,11 +57,6 @@ def test_a_certain_hang_takes_about_as_many_releases_as_halving() -> None:
     assert len({seen.index for seen in state.observations}) <= 8
 
 
-def test_a_trial_can_be_undone() -> None:
-    state = Bisection(8).observe(7, hang=True)
-    assert state.observe(0, hang=False).undo() == state
-
-
 def test_probes_made_at_once_are_as_often_right() -> None:
     chance = random.Random("at once")
     right, histories = 0, 30

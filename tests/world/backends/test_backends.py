@@ -168,7 +168,7 @@ def test_settings_of_the_users_shell_do_not_reach_the_server(tmp_path: Path, mon
 
 def test_a_killed_server_is_down_and_stopping_leaves_nothing(tmp_path: Path) -> None:
     with started(tmp_path, "moto-killed") as backend:
-        (pid,) = marks.marked(f"{door.program_mark()}/moto-killed")
+        (pid,) = marks.marked(f"{door._PROGRAM}/moto-killed")
         os.kill(pid.pid, signal.SIGKILL)
         deadline = time.monotonic() + LIMIT_S
         while backend.is_alive():
@@ -181,7 +181,7 @@ def test_a_killed_server_is_down_and_stopping_leaves_nothing(tmp_path: Path) -> 
         with pytest.raises(BackendError, match=r"carries no load|cannot make the queue"):
             measure_capacity(backend, 0.1)
         backend.drop_queue("q")
-    assert marks.marked(f"{door.program_mark()}/moto-killed") == []
+    assert marks.marked(f"{door._PROGRAM}/moto-killed") == []
 
 
 def test_stopping_ends_the_process_and_frees_the_port(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_stopping_ends_the_process_and_frees_the_port(tmp_path: Path) -> None:
         port = urlsplit(backend.endpoint_url).port
         backend.new_queue("left", messages=3)
     assert not backend.is_alive()
-    assert marks.marked(f"{door.program_mark()}/moto-stopped") == []
+    assert marks.marked(f"{door._PROGRAM}/moto-stopped") == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
     backend.stop()
@@ -201,7 +201,7 @@ def test_a_server_that_cannot_start_says_its_own_last_words(tmp_path: Path, monk
         BackendError, match=r"the moto server does not start: it said nothing; try --backend endpoint with one of yours"
     ):
         make_backend("moto", folder=tmp_path, mark="moto-broken").start()
-    assert marks.marked(f"{door.program_mark()}/moto-broken") == []
+    assert marks.marked(f"{door._PROGRAM}/moto-broken") == []
 
 
 @pytest.mark.parametrize(
@@ -284,15 +284,17 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("credentials")
 def test_in_a_real_account_queues_are_tagged_short_lived_and_deleted(moto: MotoBackend) -> None:
     backend = AwsBackend("eu-central-1", run="repro-20240315 x", endpoint_url=moto.endpoint_url)
+    mark = moto.request_mark()
     backend.start()
     assert backend.probe(PROBE_S).ok
     queue = backend.new_queue("repro-cell-1", messages=12)
+    own_requests = len(moto.requests_since(mark))
     tags = client(moto.endpoint_url, AWS_REGION="eu-central-1").list_queue_tags(QueueUrl=queue.url)["Tags"]
     assert tags == {"created-by": "repro", "repro-run": "20240315-x"}
     sqs = client(moto.endpoint_url, AWS_REGION="eu-central-1")
     found = sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["All"])["Attributes"]
     assert (found["MessageRetentionPeriod"], found["ApproximateNumberOfMessages"]) == ("3600", "12")
-    assert backend.own_requests == 1 + 1 + 1 + 2  # listed at the start and by the probe, one queue, two batches
+    assert own_requests == 1 + 1 + 1 + 2  # listed at the start and by the probe, one queue, two batches
     other = backend.new_queue("mine")
     assert other.name == "repro-20240315-x-mine"
     backend.drop_queue("repro-cell-1")
@@ -314,8 +316,9 @@ def test_credentials_go_to_the_cell_and_are_named_as_secrets(moto: MotoBackend) 
 @pytest.mark.usefixtures("credentials")
 def test_a_good_answer_of_a_paid_service_is_given_again(moto: MotoBackend) -> None:
     backend = AwsBackend("eu-central-1", run="r", endpoint_url=moto.endpoint_url)
+    mark = moto.request_mark()
     assert all(backend.probe(PROBE_S).ok for _ in range(20))
-    assert backend.own_requests == 1
+    assert len(moto.requests_since(mark)) == 1
 
 
 @pytest.mark.usefixtures("credentials")

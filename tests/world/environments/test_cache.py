@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from repro.errors import ProcessError, StoreError, UntestableError
-from repro.model import EnvironmentSpec
+from repro.model import Environment, EnvironmentSpec
 from repro.world.environments import installer, interpreters
 from repro.world.environments.cache import MARKER, Builder, EnvironmentCache, describe, key_of, resolve
 from repro.world.processes import door
@@ -25,6 +25,14 @@ SPEC = EnvironmentSpec(pins={"app": "1.0"}, requires=("dep",))
 
 class Progress(list[str]):
     """The lines that were said."""
+
+
+def peek(cache: EnvironmentCache, spec: EnvironmentSpec) -> Environment | None:
+    """The environment when it is there and whole; builds nothing."""
+    try:
+        return cache._read(key_of(spec, interpreters.find(spec.python).version))
+    except UntestableError:
+        return None
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def test_an_environment_is_built_once_and_has_what_was_asked(index, cache: Envir
     done = door.run([found.interpreter, "-c", "import app, dep; print(app.VERSION, dep.VERSION)"], limit_s=LIMIT_S)
     assert done.stdout == "1.0 2.0\n"
     asked = len(index.asked)
-    assert cache.ensure(SPEC, on_progress=said.append) == found == cache.peek(SPEC)
+    assert cache.ensure(SPEC, on_progress=said.append) == found == peek(cache, SPEC)
     assert said == ["app==1.0"]
     assert len(index.asked) == asked
 
@@ -125,7 +133,7 @@ def _break_marker(site: Path) -> None:
 def test_a_damaged_environment_is_made_anew(damage, cache: EnvironmentCache) -> None:
     found = cache.ensure(SPEC)
     damage(next(found.interpreter.parents[1].glob("lib/python*/site-packages")))
-    assert cache.peek(SPEC) is None
+    assert peek(cache, SPEC) is None
     said = Progress()
     assert cache.ensure(SPEC, on_progress=said.append) == found
     assert len(said) == 1
@@ -138,7 +146,7 @@ def test_byte_code_is_no_damage(cache: EnvironmentCache) -> None:
     site = next(found.interpreter.parents[1].glob("lib/python*/site-packages"))
     (site / "dep" / "__pycache__").mkdir(exist_ok=True)
     (site / "dep" / "__pycache__" / "more.pyc").write_bytes(b"x")
-    assert cache.peek(SPEC) == found
+    assert peek(cache, SPEC) == found
 
 
 def test_a_marker_of_an_older_release_is_still_good(cache: EnvironmentCache) -> None:
@@ -147,7 +155,7 @@ def test_a_marker_of_an_older_release_is_still_good(cache: EnvironmentCache) -> 
     data = json.loads(marker.read_text())
     del data["files"]
     marker.write_text(json.dumps(data))
-    assert cache.peek(SPEC) == found
+    assert peek(cache, SPEC) == found
 
 
 def test_what_cannot_be_resolved_keeps_the_resolvers_words_and_leaves_nothing(
@@ -207,7 +215,7 @@ def test_the_day_itself_counts() -> None:
 def test_an_interpreter_that_is_not_there_is_untestable(cache: EnvironmentCache) -> None:
     with pytest.raises(UntestableError, match=r"Python 3\.99 is not installed \(found: 3\."):
         cache.ensure(EnvironmentSpec(python="3.99"))
-    assert cache.peek(EnvironmentSpec(python="3.99")) is None
+    assert peek(cache, EnvironmentSpec(python="3.99")) is None
 
 
 def test_without_an_index_one_sentence_says_so(
@@ -273,7 +281,7 @@ def test_two_programs_that_want_the_same_build_it_once(tmp_path: Path) -> None:
     assert [program.returncode for program in programs] == [0, 0]
     assert sorted(len(lines) for lines in outputs) == [1, 2]
     assert outputs[0][-1] == outputs[1][-1]
-    assert EnvironmentCache(tmp_path / "cache").peek(SPEC) is not None
+    assert peek(EnvironmentCache(tmp_path / "cache"), SPEC) is not None
 
 
 def test_a_builder_that_was_killed_leaves_nothing_that_counts(cache: EnvironmentCache, tmp_path: Path) -> None:
@@ -291,7 +299,7 @@ def test_a_builder_that_was_killed_leaves_nothing_that_counts(cache: Environment
             child.wait(LIMIT_S)
     found = cache.ensure(SPEC)
     assert found.versions == {"app": "1.0", "dep": "2.0"}
-    assert cache.peek(SPEC) == found
+    assert peek(cache, SPEC) == found
 
 
 def test_builds_run_ahead_and_the_same_request_is_one(cache: EnvironmentCache) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import socketserver
 import ssl
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from repro.core.experiment.faults import parse_fault
-from repro.world.faults import Proxy, read_log
+from repro.world.faults import Proxy
 from repro.world.faults.tls import Authority
 
 LIMIT_S = 20.0
@@ -43,6 +45,11 @@ class Upstream(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 1024
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The events of a proxy's log, in order; each has ``at`` (monotonic seconds), ``connection`` and ``event``."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_run_gives_both_outputs_and_the_exit_code() -> None:
 def test_run_ends_what_takes_too_long_and_says_so() -> None:
     with pytest.raises(ProcessError, match=r"took longer than 0\.5 s and was ended"):
         door.run([sys.executable, "-c", "import time; time.sleep(600)"], limit_s=0.5, mark="slow")
-    assert marks.marked(f"{door.program_mark()}/slow") == []
+    assert marks.marked(f"{door._PROGRAM}/slow") == []
 
 
 def test_a_program_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -42,7 +42,6 @@ class AwsBackend:
         self._latest: tuple[float, Health] | None = None
         self._lock = threading.Lock()
         self._probe_clients: dict[float, Any] = {}
-        self.own_requests = 0
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -137,7 +136,7 @@ class AwsBackend:
     def _probe_now(self, limit_s: float, began: float) -> Health:
         try:
             if limit_s not in self._probe_clients:
-                self._probe_clients[limit_s] = self._counted(self._account.client(read_limit_s=limit_s, attempts=1))
+                self._probe_clients[limit_s] = self._account.client(read_limit_s=limit_s, attempts=1)
             with self._account.sentences("list queues"):
                 self._probe_clients[limit_s].list_queues(QueueNamePrefix=self._named("probe"))
         except BackendError as error:
@@ -163,19 +162,10 @@ class AwsBackend:
     def _named(self, name: str) -> str:
         return name if name.startswith(PREFIX) else f"{PREFIX}{self.run}-{name}"[:MOST_NAME]
 
-    def _counted(self, client: Any) -> Any:
-        """Every request that goes out counts, retries too."""
-        client.meta.events.register("before-send.sqs", self._count)
-        return client
-
-    def _count(self, **_: object) -> None:
-        with self._lock:
-            self.own_requests += 1
-
     @cached_property
     def _account(self) -> Account:
         return open_account(self._region, profile=self._profile, endpoint_url=self.endpoint_url)
 
     @cached_property
     def _client(self) -> Any:
-        return self._counted(self._account.client())
+        return self._account.client()
