@@ -24,8 +24,9 @@ from functools import partial
 
 from git_bayesect import Bisector
 
+from repro.answer import AnswerKind
 from repro.core.intervals import CONFIDENCE, interval
-from repro.core.search.bisection import AnswerKind, Bisection
+from repro.core.search.bisection import Bisection
 
 MOST = 400
 RATES = (1.0, 0.5, 0.2)

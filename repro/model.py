@@ -1,4 +1,4 @@
-"""The facts that every layer speaks of. Imports nothing of ``repro``.
+"""The facts that every layer speaks of. Imports of ``repro`` only what a hunt came to, ``answer``.
 
 An experiment becomes cells, a cell's trials leave evidence, evidence becomes a verdict:
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
+
+from repro.answer import HuntRecord
 
 Level = str | int | float | bool
 """A value of a factor, as written in the experiment file or after ``--set``."""
@@ -392,8 +394,8 @@ class StoredRun:
     """A run as it is read back from its folder: all that a report needs.
 
     ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
-    ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` the JSON document of a bisection
-    or a blame when the run was one, else None.
+    ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` what a bisection or a blame was
+    asked for and came to when the run was one, else None.
     """
 
     folder: Path
@@ -407,4 +409,4 @@ class StoredRun:
     tool_versions: Mapping[str, str]
     cells: tuple[CellResult, ...]
     conclusion: Conclusion | None = None
-    hunt: Mapping[str, object] | None = None
+    hunt: HuntRecord | None = None

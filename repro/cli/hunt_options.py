@@ -1,23 +1,64 @@
-"""What ``bisect`` and ``blame`` share: the options of a hunt, its folder, dropped probes, its end and its untimely end."""
+"""What ``bisect`` and ``blame`` share: their options, the run's folder, dropped probes, their end and their untimely end."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import RUNS, Finite, echo_document
-from repro.cli.resumption import typed_without
-from repro.errors import ReproError, UsageError
+from repro.cli.options import (
+    RUNS,
+    Finite,
+    SharedOptions,
+    backend_options,
+    command_line,
+    echo_document,
+    new_folder,
+)
+from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
+from repro.errors import ExitCode, ReproError, UsageError
+from repro.model import TrialOptions
 
 if TYPE_CHECKING:
-    from repro.model import Cell, StoredRun, Trial
+    from repro.answer import HuntRecord
+    from repro.model import Cell, Plan, StoredRun, Trial
+    from repro.orchestration.preparation import Prepared, RunRequest
     from repro.orchestration.probes import Probe
+    from repro.orchestration.session import Session
     from repro.world.runs.store import RunStore
+
+SINGLE = "locust-2637/single"
+"""The experiment of a hunt without any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuntOptions(SharedOptions):
+    """What a hunt was asked for, as click gives it."""
+
+    confidence: float
+    max_trials: int
+    jobs: int | None
+    resume: bool
+    undo: int
+    dropped: tuple[str, ...]
+    show_log: bool
+
+    @property
+    def request(self) -> RunRequest:
+        """The run whose one cell is varied."""
+        from repro.orchestration.preparation import RunRequest
+
+        return RunRequest(
+            experiment=self.experiment or SINGLE,
+            overrides=self.overrides,
+            locustfile=self.locustfile,
+            backends=self.backends,
+        )
 
 
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -40,47 +81,124 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
     return add
 
 
-def check_options(given: Mapping[str, Any]) -> None:
+def check_options(options: HuntOptions) -> None:
     """Refuse what no hunt can do."""
-    if (given["undo"] or given["dropped"]) and not given["resume"]:
+    if (options.undo or options.dropped) and not options.resume:
         raise UsageError(
             "--undo and --drop forget probes of a hunt that goes on; add --resume, and --out with its folder"
         )
-    if given["backend"] == "aws":
+    if options.backend == "aws":
         raise UsageError("a hunt makes too many requests for a real account; use --backend moto or ministack")
 
 
-def resumed_folder(given: Mapping[str, Any]) -> Path:
+# The run
+
+
+def session_of(options: HuntOptions, prepared: Prepared, *, reproduce: Callable[[Cell], str]) -> Session:
+    """What the probes run in; ``reproduce`` gives the command that runs a cell again."""
+    from repro.orchestration.session import Session, SessionOptions
+
+    return Session(
+        prepared.plan,
+        SessionOptions(
+            TrialOptions(locustfile=prepared.scenario.locustfile, seed=options.seed),
+            backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
+            reproduce=reproduce,
+        ),
+    )
+
+
+def new_store(options: HuntOptions, prepared: Prepared, hunt: HuntRecord, *, name: str, plan: Plan) -> RunStore:
+    """The run of a new hunt, in a folder of its own."""
+    from repro.cli.run import machine, tool_versions
+    from repro.world.runs.store import create_run
+
+    store = create_run(
+        new_folder(options.out, name),
+        plan=plan,
+        command=command_line(),
+        seed=options.seed,
+        machine=machine(),
+        tool_versions=tool_versions(),
+    )
+    with closed_on_error(store):
+        keep_load(store, prepared)
+        store.set_hunt(hunt)
+    return store
+
+
+def resumed_store(
+    options: HuntOptions, prepared: Prepared, *, is_same: Callable[[StoredRun], bool], drop: Callable[[RunStore], None]
+) -> RunStore:
+    """The run of the hunt that goes on, without the probes that are to be forgotten.
+
+    Raises:
+        UsageError: ``is_same`` says that it is another one, or its load has changed, or there is no such probe.
+    """
+    from repro.world.runs.store import open_run
+
+    store = open_run(resumed_folder(options))
+    with closed_on_error(store):
+        check_is_same(store.read(), is_same=is_same)
+        check_load(store, prepared)
+        drop(store)
+    return store
+
+
+def resumed_folder(options: HuntOptions) -> Path:
     """The folder of the hunt that is to go on."""
     from repro.world.runs.store import find_run
 
-    return Path(given["out"] or find_run(None, RUNS))
+    return Path(options.out or find_run(None, RUNS))
 
 
-def check_is_same(stored: StoredRun, kept: object, asked: object) -> None:
+def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) -> None:
     """Refuse to go on with a hunt as another one.
 
     Raises:
         UsageError: what was kept of it is not what is asked for.
     """
-    if kept != asked:
+    if not is_same(stored):
         raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
 
 
-def drop_probes(store: RunStore, given: Mapping[str, Any]) -> None:
-    """Forget the probes that ``--undo`` and ``--drop`` name, and say which.
+# Probes that are to be forgotten
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What ``--drop`` names: a release or a cell, and the number of the one trial, None for all of them."""
+
+    typed: str
+    name: str
+    number: int | None = None
+
+    @classmethod
+    def read(cls, typed: str) -> Dropped:
+        """From ``RELEASE[/N]``."""
+        release, sign, number = typed.rpartition("/")
+        return cls(typed, release, int(number)) if sign and number.isdecimal() else cls(typed, typed)
+
+
+def drop_probes(store: RunStore, options: HuntOptions, *, release_of: Callable[[Cell], str | None]) -> None:
+    """Forget the probes that ``--undo`` and ``--drop`` name, and say which; ``release_of`` is what a cell is hunted as.
 
     Raises:
         UsageError: there is no such probe.
     """
     cells = {result.cell.id: result.cell for result in store.read().cells}
-    for name in given["dropped"]:
-        wanted = [trial for trial in store.finished_trials() if _is_named(cells[trial.cell_id], trial, name)]
+    for dropped in map(Dropped.read, options.dropped):
+        named = {cell.id for cell in cells.values() if dropped.name in {cell.id, cell.label, release_of(cell)}}
+        wanted = [
+            trial
+            for trial in store.finished_trials()
+            if trial.cell_id in named and dropped.number in {None, trial.number}
+        ]
         if not wanted:
-            raise UsageError(f"--drop {name}: this hunt has no such probe; --log lists them")
+            raise UsageError(f"--drop {dropped.typed}: this hunt has no such probe; --log lists them")
         for trial in wanted:
             _drop(store, cells[trial.cell_id], trial)
-    for _ in range(given["undo"]):
+    for _ in range(options.undo):
         trials = store.finished_trials()
         if not trials:
             raise UsageError("--undo: this hunt has no probe left")
@@ -88,62 +206,56 @@ def drop_probes(store: RunStore, given: Mapping[str, Any]) -> None:
         _drop(store, cells[last.cell_id], last)
 
 
-def _is_named(cell: Cell, trial: Trial, name: str) -> bool:
-    release, sign, number = name.rpartition("/")
-    if sign and number.isdecimal():
-        return trial.number == int(number) and _is_named(cell, trial, release)
-    return name in {cell.id, cell.label, cell.label.rpartition("=")[2]}
-
-
 def _drop(store: RunStore, cell: Cell, trial: Trial) -> None:
     store.drop_trial(trial.cell_id, trial.number)
     click.echo(f"forgotten    {cell.label}, trial {trial.number}: {trial.verdict}", err=True)
 
 
+# The end
+
+
 @contextmanager
-def said_when_cut_short(store: RunStore, probes: Sequence[Probe], *, as_json: bool, no_redact: bool) -> Iterator[None]:  # fmt: skip
+def said_when_cut_short(
+    store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: HuntOptions
+) -> Iterator[None]:
     """Say how to go on with a hunt that does not come to its end, with its one JSON document all the same."""
     try:
         yield
     except (KeyboardInterrupt, ReproError) as error:
         kept = len(store.finished_trials())
-        sentence = str(error) or "interrupted"
-        show_document(
-            store,
-            probes,
-            {"kind": "unknown", "confidence": 0.0, "sentence": sentence},
-            as_json=as_json,
-            no_redact=no_redact,
-        )
+        made = tuple(probe.kept for probe in probes)
+        store.set_hunt(replace(hunt, probes=made, cut_short=str(error) or "interrupted"))
+        if options.as_json:
+            echo_document(store.read(), no_redact=options.no_redact)
         click.echo(
-            f"{kept} probe{' is' if kept == 1 else 's are'} kept; go on with: {resuming_line(store.folder)}", err=True
+            f"{kept} probe{' is' if kept == 1 else 's are'} kept; go on with: {_resuming_line(store.folder)}", err=True
         )
         raise
 
 
-def show_document(store: RunStore, probes: Sequence[Probe], answer: Mapping[str, object], *, as_json: bool, no_redact: bool, **more: object) -> None:  # fmt: skip
-    """Keep the answer with the run, and print the JSON document where it was asked for."""
-    from repro.orchestration.answers import documents_of
-
-    store.set_hunt({**(store.read().hunt or {}), "answer": answer, "probes": documents_of(probes), **more})
-    if as_json:
-        echo_document(store.read(), no_redact=no_redact)
-
-
-def show_log(probes: Sequence[Probe], *, to_stderr: bool) -> None:
-    """The probes as commands, with what each came to."""
+def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: HuntOptions) -> ExitCode:
+    """Keep what a hunt came to, and say it for people and for programs."""
+    from repro.answer import AnswerKind
     from repro.core.scrubbing.terminal import for_terminal
+    from repro.presentation.answers import block_of
 
-    for probe in probes:
-        click.echo(for_terminal(f"{probe.trial.command}  # {probe.trial.verdict}"), err=to_stderr)
+    store.set_hunt(hunt)
+    store.finish()
+    run = store.read()
+    click.echo(for_terminal(block_of(hunt, run.cells, command=run.command)), err=options.as_json)
+    if options.show_log:
+        for probe in probes:
+            click.echo(for_terminal(f"{probe.trial.command}  # {probe.trial.verdict}"), err=options.as_json)
+    if options.as_json:
+        echo_document(run, no_redact=options.no_redact)
+    report = shlex.join(["repro", "report", str(store.folder)])
+    click.echo(for_terminal(f"Evidence is in {store.folder}. Next: `{report}`"), err=True)
+    if hunt.answer is None or hunt.answer.kind is AnswerKind.UNKNOWN:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.HANG if any(probe.hang for probe in hunt.probes) else ExitCode.NO_HANG
 
 
-def resuming_line(folder: Path) -> str:
+def _resuming_line(folder: Path) -> str:
     """What was typed, as it must be typed to go on."""
     typed = typed_without(flags={"--undo", "--resume"}, values={"--drop", "--out"})
     return f"{typed} {shlex.join(['--out', str(folder), '--resume'])}"
-
-
-def report_line(folder: Path) -> str:
-    """What to type to read a hunt's report."""
-    return shlex.join(["repro", "report", str(folder)])

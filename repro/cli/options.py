@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,31 @@ _SHARED = (
     click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."),
     click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the JSON document."),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """What ``_SHARED`` came to, as click gives it."""
+
+    experiment: str | None
+    overrides: tuple[str, ...]
+    locustfile: Path | None
+    python: Path | None
+    backend: str | None
+    endpoint_url: str | None
+    region: str | None
+    profile: str | None
+    yes: bool
+    max_requests: int | None
+    seed: int
+    out: Path | None
+    as_json: bool
+    no_redact: bool
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backends' names; none where the experiment's own is taken."""
+        return tuple(self.backend.split(",")) if self.backend else ()
 
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:

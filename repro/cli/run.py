@@ -6,7 +6,6 @@ import platform
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ from repro.cli.options import (
     RUNS,
     Command,
     Finite,
+    SharedOptions,
     backend_options,
     command_line,
     default_jobs,
@@ -49,23 +49,9 @@ Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(SharedOptions):
     """What ``repro run`` was asked for, as click gives it."""
 
-    experiment: str | None
-    overrides: tuple[str, ...]
-    locustfile: Path | None
-    python: Path | None
-    backend: str | None
-    endpoint_url: str | None
-    region: str | None
-    profile: str | None
-    yes: bool
-    max_requests: int | None
-    seed: int
-    out: Path | None
-    as_json: bool
-    no_redact: bool
     trials: int | None
     jobs: int | None
     resume: bool
@@ -113,7 +99,7 @@ def _run(options: RunOptions) -> ExitCode:
             trials=options.trials,
             locustfile=options.locustfile,
             python=options.python,
-            backends=tuple((options.backend or "").split(",")) if options.backend else (),
+            backends=options.backends,
         )
     )
     for notice in prepared.notices:

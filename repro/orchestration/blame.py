@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from packaging.version import Version
 
-from repro.core.search.bisection import AnswerKind
-from repro.core.search.reduction import Blame, BlameKind, Culprits, Outcome, Packages, Reduction
+from repro.answer import BlameAnswer, GuiltyPackage
+from repro.core.search.reduction import Culprits, Outcome, Packages, Reduction, Step, StepKind
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Trial, Verdict
 from repro.orchestration.hunt import Found, Hunt
@@ -26,47 +26,11 @@ from repro.world.environments.releases import Release
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guilty:
-    """A package that is needed for the hang: what it was changed from and to, and what the hunt through its releases found.
-
-    ``together_with`` are those without which it does not hang; ``found`` is None where there are no releases to go through:
-    an interpreter, and a package that one side lacks. ``is_tied``: the others cannot be installed without it.
-    """
-
-    change: Change
-    together_with: tuple[str, ...]
-    confidence: float
-    found: Found | None = None
-    is_tied: bool = False
-
-    @property
-    def release(self) -> Candidate | None:
-        """The first release that hangs."""
-        return self.found.named(self.found.answer.index) if self.found else None
-
-    @property
-    def previous(self) -> Candidate | None:
-        """The one before it."""
-        return self.found.named(self.found.answer.previous) if self.found else None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Accusation:
-    """What came of it: the reduction's answer, each guilty package, all probes; ``changes`` is what differed at first."""
+    """What came of it, and all probes."""
 
-    blame: Blame
-    guilty: tuple[Guilty, ...]
-    changes: Mapping[str, Change]
+    answer: BlameAnswer
     probes: tuple[Probe, ...]
-    unresolvable: int = 0
-
-    @property
-    def kind(self) -> AnswerKind:
-        """As in the JSON document: ``first-bad`` only where every guilty package's release is known."""
-        if self.blame.kind in {BlameKind.GOOD_HANGS, BlameKind.BAD_IS_CLEAN}:
-            return AnswerKind.NO_CHANGE
-        is_named = all(one.found is None or one.release is not None for one in self.guilty)
-        return AnswerKind.FIRST_BAD if self.blame.kind is BlameKind.FOUND and is_named else AnswerKind.UNKNOWN
 
 
 @dataclass
@@ -85,7 +49,7 @@ class Blaming:
     jobs: int = 1
     cancel: Callable[[], object] = lambda: None
     build_ahead: Callable[[Cell], object] = lambda _: None
-    on_step: Callable[[str], None] = lambda _: None
+    on_step: Callable[[Step], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
     _trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
     _mixed: dict[Packages, Cell | None] = field(default_factory=dict)
@@ -112,13 +76,19 @@ class Blaming:
             for culprits in blame.culprits
             for name in culprits.packages
         )
-        return Accusation(
-            blame=blame,
-            guilty=guilty,
-            changes=self.mixer.changes,
-            probes=tuple(self._probes),
+        answer = BlameAnswer(
+            outcome=blame.kind,
+            changed=tuple(self.mixer.changes.values()),
+            packages=guilty,
+            culprits=tuple(one.packages for one in blame.culprits),
+            cure=blame.cure,
+            cure_confidence=blame.cure_confidence,
+            hangs=blame.hangs,
+            trials=blame.trials,
+            untestable_end=blame.untestable_end,
             unresolvable=sum(cell is None for cell in self._mixed.values()),
         )
+        return Accusation(answer=answer, probes=tuple(self._probes))
 
     @property
     def _of_each_half(self) -> float:
@@ -129,7 +99,7 @@ class Blaming:
 
     def _look_at_the_bad_end(self) -> None:
         """One trial, for its stacks to say which packages are likely; the reduction takes it for its first."""
-        self.on_step("the bad end")
+        self.on_step(Step(StepKind.BAD_END))
         cell = self._cell_of(frozenset(self.mixer.changes))
         if cell is not None:
             self._trial(cell, 0)
@@ -191,17 +161,23 @@ class Blaming:
 
     # Which release
 
-    def _guilty(self, name: str, culprits: Culprits, *, left: int) -> Guilty:
+    def _guilty(self, name: str, culprits: Culprits, *, left: int) -> GuiltyPackage:
         change = self.mixer.changes[name]
         candidates = self._candidates(change, frozenset(culprits.packages))
         found = self._hunt(name, candidates, left) if candidates else None
         sure = found.answer.confidence if found and found.answer.is_settled else 1.0
-        return Guilty(
+        release, previous = (
+            (found.named(found.answer.index), found.named(found.answer.previous)) if found else (None, None)
+        )
+        return GuiltyPackage(
             change=change,
-            together_with=tuple(other for other in culprits.packages if other != name),
             confidence=culprits.confidence * sure,
-            found=found,
+            release=release.name if release else None,
+            previous=previous.name if previous else None,
+            released=release.released if release else None,
+            together_with=tuple(other for other in culprits.packages if other != name),
             is_tied=name in culprits.tied,
+            has_releases=found is not None,
         )
 
     def _candidates(self, change: Change, culprits: Packages) -> list[Candidate]:
@@ -225,7 +201,7 @@ class Blaming:
         ]
 
     def _hunt(self, name: str, candidates: Sequence[Candidate], left: int) -> Found:
-        self.on_step(f"{name} {candidates[0].name} to {candidates[-1].name}: {len(candidates)} releases")
+        self.on_step(Step(StepKind.RELEASES, (name,), tuple(candidate.name for candidate in candidates)))
         known = [trial for candidate in candidates for trial in self._trials[candidate.cell.id]]
         seen = {id(trial) for trial in known}
 
@@ -254,91 +230,3 @@ class Blaming:
             build_ahead=lambda cell: self.build_ahead(self.mixer.pinned(cell)),
             on_probe=say,
         ).run(known)
-
-
-def answer_document(accusation: Accusation, *, sentence: str) -> dict[str, object]:
-    """The ``answer`` of the JSON document: that of a bisection for each package."""
-    blame = accusation.blame
-    sure = min((one.confidence for one in accusation.guilty), default=0.0)
-    return {
-        "kind": accusation.kind.value,
-        "confidence": round(sure, 4),
-        "sentence": sentence,
-        "packages": [_package_document(one) for one in accusation.guilty],
-        "cure": [{"package": name, "release": accusation.changes[name].good} for name in blame.cure],
-        "cure_confidence": round(blame.cure_confidence, 4),
-        "changed": {name: change.in_words.removeprefix(f"{name} ") for name, change in accusation.changes.items()},
-    }
-
-
-def _package_document(one: Guilty) -> dict[str, object]:
-    release, previous = one.release, one.previous
-    named = one.found is None
-    return {
-        "kind": (AnswerKind.FIRST_BAD if named or release else AnswerKind.UNKNOWN).value,
-        "package": one.change.package,
-        "release": one.change.bad if named else release.name if release else None,
-        "previous": one.change.good if named else previous.name if previous else None,
-        "released": release.released.isoformat() if release and release.released else None,
-        "confidence": round(one.confidence, 4),
-        "good": one.change.good,
-        "bad": one.change.bad,
-        "together_with": list(one.together_with),
-        "is_tied": one.is_tied,
-    }
-
-
-def sentence_of(accusation: Accusation) -> str:
-    """The answer in one sentence."""
-    blame, count = accusation.blame, len(accusation.changes)
-    if blame.kind is BlameKind.BAD_IS_CLEAN:
-        return f"the bad end does not hang: {blame.why}; it may need more load, or more trials (--confidence)"
-    if blame.kind is BlameKind.GOOD_HANGS:
-        return f"the good end hangs too: {blame.why}; take an older one, or another (the two may have been exchanged)"
-    if not accusation.guilty:
-        return f"not settled: {blame.why}"
-    sets = [tuple(one.packages) for one in blame.culprits]
-    by_name = {one.change.package: one for one in accusation.guilty}
-    parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in sets]
-    sure = min(one.confidence for one in accusation.guilty)
-    text = f"it hangs since {'; and also since '.join(parts)}, of {_packages(count)} that changed, at {sure:.1%} confidence"
-    if blame.kind is not BlameKind.FOUND:
-        return f"{text}; {blame.why} before all was looked at (--max-trials allows more)"
-    back = ", ".join(f"{name} {accusation.changes[name].good or 'none'}" for name in blame.cure)
-    return f"{text}; taken back to {back}, the bad end is clean ({blame.cure_confidence:.1%})"
-
-
-def _packages(count: int) -> str:
-    return f"{count} package{'' if count == 1 else 's'}"
-
-
-def _since(one: Guilty) -> str:
-    release, previous = one.release, one.previous
-    if release is not None and previous is not None:
-        day = f" ({release.released.isoformat()})" if release.released else ""
-        return f"{one.change.package} {release.name}{day}, not yet with {previous.name}"
-    if one.found is None:
-        return one.change.in_words
-    return f"{one.change.in_words} (which release is not settled)"
-
-
-def block_of(accusation: Accusation, *, sentence: str, command: str) -> str:
-    """The text to paste: the answer, what changed, the trials of every set and release, versions, command."""
-    shown: dict[str, list[Probe]] = {}
-    for probe in accusation.probes:
-        shown.setdefault(probe.candidate.cell.id, []).append(probe)
-    lines = [
-        sentence,
-        f"changed: {', '.join(change.in_words for change in accusation.changes.values())}",
-        f"probes:  {len(accusation.probes)} trials of {len(shown)} environments; {accusation.unresolvable} more cannot be installed",
-    ]
-    for probes in shown.values():
-        counted = [probe.hang for probe in probes if probe.hang is not None]
-        what = f"hung {sum(counted)} of {len(counted)}" if counted else f"{probes[0].trial.verdict}: {probes[0].trial.reason[:120]}"  # fmt: skip
-        lines.append(f"  {what:<14} {probes[0].candidate.cell.label}")
-    hung = next((probe.trial for probe in reversed(accusation.probes) if probe.hang), None)
-    if hung is not None:
-        names = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
-        versions = ", ".join(f"{name} {hung.versions[name]}" for name in names if name in hung.versions)
-        lines += [f"with:    {versions}, Python {hung.python}", f"hang:    {hung.command}"]
-    return "\n".join([*lines, f"command: {command}"])

@@ -12,12 +12,13 @@ starts with a small one and goes outward:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from repro.core.search.bisection import Answer, AnswerKind, Bisection, Direction
+from repro.answer import AnswerKind, BisectionAnswer, Direction, ReleaseTrials, VersionChange
+from repro.core.search.bisection import Answer, Bisection
 from repro.model import Cell, Trial, Verdict
 from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe
 
@@ -28,9 +29,9 @@ TRIALS_OUTWARD = 2
 
 @dataclass(frozen=True)
 class Belief:
-    """The likeliest answer so far, in words, and its probability."""
+    """The likeliest answer so far, a release or None for "nothing changed", and its probability."""
 
-    likeliest: str
+    release: str | None
     probability: float
 
 
@@ -47,11 +48,44 @@ class Found:
         """The candidate of an index of the answer."""
         return None if index is None else self.candidates[index]
 
-    def seen(self, *candidates: Candidate) -> tuple[int, int]:
-        """Hangs and trials of candidates that count."""
-        names = {candidate.name for candidate in candidates}
-        counted = [probe.hang for probe in self.probes if probe.candidate.name in names and probe.hang is not None]
-        return sum(counted), len(counted)
+    def answered(self, package: str) -> BisectionAnswer:
+        """The answer by the releases' own names; ``package`` is the factor that was hunted."""
+        answer = self.answer
+        release, previous = self.named(answer.index), self.named(answer.previous)
+        return BisectionAnswer(
+            kind=answer.kind,
+            package=package,
+            confidence=answer.confidence,
+            releases=tuple(self._trials_of(candidate) for candidate in self.candidates),
+            release=release.name if release else None,
+            previous=previous.name if previous else None,
+            untestable=tuple(self.candidates[index].name for index in answer.untestable),
+            candidates=tuple(self.candidates[index].name for index in answer.candidates),
+            always=answer.always,
+            is_exhausted=self.is_exhausted,
+            changed=_changed(self._versions_of(previous), self._versions_of(release)),
+        )
+
+    def _trials_of(self, candidate: Candidate) -> ReleaseTrials:
+        of_it = [probe.hang for probe in self.probes if probe.candidate.name == candidate.name]
+        counted = [hang for hang in of_it if hang is not None]
+        return ReleaseTrials(name=candidate.name, released=candidate.released, hangs=sum(counted), trials=len(counted))
+
+    def _versions_of(self, candidate: Candidate | None) -> Mapping[str, str]:
+        """What was installed for a candidate; nothing where it had no environment."""
+        trials = (probe.trial for probe in self.probes if probe.candidate is candidate)
+        return next((trial.versions for trial in trials if trial.versions), {})
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[VersionChange, ...]:
+    """What is installed differently; nothing where one of the two is not known."""
+    if not before or not after:
+        return ()
+    return tuple(
+        VersionChange(package=name, good=before.get(name), bad=after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
 
 
 @dataclass
@@ -193,7 +227,7 @@ class Hunt:
         posterior = self._state().posterior()
         best = max(range(len(posterior)), key=posterior.__getitem__)
         is_named = best < len(posterior) - 1
-        return Belief(self.candidates[self._low + best].name if is_named else "no change", posterior[best])
+        return Belief(self.candidates[self._low + best].name if is_named else None, posterior[best])
 
     # Outward
 

@@ -23,6 +23,7 @@ from functools import cached_property
 
 from packaging.version import Version
 
+from repro.answer import End, VersionChange
 from repro.core.search.reduction import Packages
 from repro.errors import UntestableError
 from repro.model import Cell, EnvironmentSpec
@@ -33,26 +34,8 @@ ID_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
-    """One side: its packages, its interpreter (``3.11``), and how it was named (a file, a day)."""
-
-    name: str
-    versions: Mapping[str, str]
-    python: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """A package that differs: its versions, None where a side has none."""
-
-    package: str
-    good: str | None
-    bad: str | None
-
-    @property
-    def in_words(self) -> str:
-        """``urllib3 1.26.14 → 2.2.1``."""
-        return f"{self.package} {self.good or 'none'} → {self.bad or 'none'}"
+class Change(VersionChange):
+    """A package that differs, and how it is asked for on either side."""
 
     def taken(self) -> tuple[str | None, str | None]:
         """The requirement and the constraint when it is taken from the bad side."""
@@ -107,7 +90,7 @@ class Mixer:
 
     def candidate(self, packages: Packages, package: str, release: str) -> Cell:
         """The cell with ``packages`` from the bad side and one of them at a release; see ``pinned``."""
-        return self._cell(self._asked(packages, {package: release}), f"{package}={release}")
+        return self._cell(self._asked(packages, {package: release}), _release_label(package, release))
 
     def pinned(self, cell: Cell) -> Cell:
         """A candidate with all its packages pinned; as it is where they cannot be, for its trial then says why."""
@@ -155,3 +138,13 @@ class Mixer:
             if before.get(package) != now.get(package)
         ]
         return f"{name}, but {' '.join(shown)}" if shown else f"{name}, for nothing else can be installed"
+
+
+def release_of(cell: Cell) -> str | None:
+    """The release that a candidate's cell is of; None for a cell of a set, which is of none more than of others."""
+    pins = cell.environment.pins.items()
+    return next((version for package, version in pins if cell.label == _release_label(package, version)), None)
+
+
+def _release_label(package: str, release: str) -> str:
+    return f"{package}={release}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from repro.answer import KeptProbe
 from repro.core.hang.same import is_same_hang
 from repro.errors import BackendError
 from repro.model import Cell, Hang, Trial, Verdict
@@ -32,6 +33,13 @@ class Probe:
     candidate: Candidate
     trial: Trial
     hang: bool | None
+
+    @property
+    def kept(self) -> KeptProbe:
+        """The probe as its run keeps it, beside the trial."""
+        return KeptProbe(
+            release=self.candidate.name, cell_id=self.trial.cell_id, number=self.trial.number, hang=self.hang
+        )
 
 
 @dataclass

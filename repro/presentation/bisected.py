@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repro.answer import AnswerKind, BisectionAnswer, ReleaseTrials
+from repro.presentation.answer_document import rate_document
 from repro.presentation.markdown import rate_text
+from repro.world.runs.hunt_documents import bisection_answer
 
-WORDS = {"first-bad": "first that hangs", "first-fixed": "first that hangs no longer"}
+WORDS = {AnswerKind.FIRST_BAD: "first that hangs", AnswerKind.FIRST_FIXED: "first that hangs no longer"}
 
 
 @dataclass(frozen=True)
@@ -37,32 +40,37 @@ class Bisected:
 
 
 def bisected(document: Mapping[str, Any]) -> Bisected | None:
-    """The picture of a run's document, None when the run was no bisection."""
+    """The picture of a run's document, redacted or not; None when the run was no bisection."""
     answer = document.get("answer") or {}
-    trials = answer.get("trials")
-    if not trials:
+    if not answer.get("trials"):
         return None
-    package = str(answer.get("package") or "release")
-    names = list(dict.fromkeys(str(cell["factors"].get(package, "")) for cell in document["cells"]))
-    names = names if set(trials) <= set(names) else list(trials)
+    found = bisection_answer(answer)
+    names = dict.fromkeys(str(cell["factors"].get(found.package, "")) for cell in document["cells"])
+    return picture(found, names=tuple(names), sentence=str(answer.get("sentence", "")))
+
+
+def picture(answer: BisectionAnswer, *, names: Collection[str], sentence: str) -> Bisected:
+    """The picture of an answer; ``names`` are all releases that were hunted, the oldest first, where they are known."""
+    tried = {release.name: release for release in answer.releases if release.trials}
     rows, skipped = [], 0
-    for name in names:
-        if name not in trials:
+    for name in names if tried.keys() <= set(names) else tried:
+        if name not in tried:
             skipped += 1
             continue
-        rows.append(_row(name, trials[name], answer, skipped))
+        rows.append(_row(tried[name], answer, skipped))
         skipped = 0
     if skipped:
         rows.append(ReleaseRow("", "", 0, 0, 0, skipped=skipped))
-    return Bisected(package, str(answer.get("sentence", "")), tuple(rows))
+    return Bisected(answer.package, sentence, tuple(rows))
 
 
-def _row(name: str, rate: Mapping[str, Any], answer: Mapping[str, Any], skipped: int) -> ReleaseRow:
+def _row(release: ReleaseTrials, answer: BisectionAnswer, skipped: int) -> ReleaseRow:
     mark = ""
-    if name == answer.get("release"):
-        day = f", released {answer['released']}" if answer.get("released") else ""
-        mark = f"{WORDS.get(str(answer.get('kind')), 'the answer')}{day}, {answer['confidence']:.0%} sure"
-    elif name == answer.get("previous"):
-        mark = "last that does not" if answer.get("kind") == "first-bad" else "last that hangs"
-    share = rate["hits"] / rate["n"] * 100
-    return ReleaseRow(name, rate_text(rate), rate["low"] * 100, rate["high"] * 100, share, mark, skipped)
+    if release.name == answer.release:
+        day = f", released {release.released.isoformat()}" if release.released else ""
+        mark = f"{WORDS.get(answer.kind, 'the answer')}{day}, {answer.confidence:.0%} sure"
+    elif release.name == answer.previous:
+        mark = "last that does not" if answer.kind is AnswerKind.FIRST_BAD else "last that hangs"
+    rate = rate_document(release)
+    share = release.hangs / release.trials * 100
+    return ReleaseRow(release.name, rate_text(rate), rate["low"] * 100, rate["high"] * 100, share, mark, skipped)

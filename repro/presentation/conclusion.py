@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from repro.core.matrix.conclusion import MOST_CONDITIONS
 from repro.core.matrix.timeouts import timeout_worth
 from repro.model import CellOutcome, CellVerdict, CleanMeans, Conclusion, Explanation, NoEffect, StoredRun
+from repro.presentation.answers import sentence_of
 from repro.presentation.levels import condition_text, factors_text
 from repro.presentation.timeouts import worth_sentences
 
@@ -23,8 +24,7 @@ VERBS = {
 def sentences_of(run: StoredRun) -> tuple[str, ...]:
     """What the run came to, the answer first: a hunt's answer, else the conclusion; empty as long as there is neither."""
     if run.hunt is not None:
-        answer = run.hunt.get("answer") if run.ended else None
-        return (str(answer["sentence"]),) if isinstance(answer, Mapping) and answer.get("sentence") else ()
+        return (sentence_of(run.hunt),) if run.hunt.answer else ()
     if run.conclusion is None:
         return ()
     worth = worth_sentences(timeout_worth(run.cells, run.plan.varied))

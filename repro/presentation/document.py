@@ -28,6 +28,7 @@ from repro.model import (
     Trial,
     Wait,
 )
+from repro.presentation.answer_document import hunt_document
 from repro.presentation.conclusion import hangs_when, no_effect_text, outcome_text, sentences_of
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
 
@@ -60,7 +61,7 @@ def document(run: StoredRun) -> dict[str, Any]:
         "hangs": _hangs(run.cells),
         "hangs_when": next(iter(sentences_of(run)), ""),
         "conclusion": _conclusion(run.conclusion, sentences_of(run)) if run.conclusion else None,
-        **(run.hunt or {}),
+        **hunt_document(run),
     }
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.search.bisection import AnswerKind
-from repro.core.search.reduction import BlameKind
-from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.blame import Accusation, Blaming, answer_document, block_of, sentence_of
+from repro.answer import AnswerKind, BlameKind, BlameRecord, End
+from repro.core.matrix.cells import cell_verdict
+from repro.model import Bound, Cell, CellResult, EnvironmentSpec, Hang, HangClass, Trial, Verdict
+from repro.orchestration.blame import Accusation, Blaming
 from repro.orchestration.hunt import Hunt
-from repro.orchestration.mixture import PYTHON, End, Mixer
+from repro.orchestration.mixture import PYTHON, Mixer
 from repro.orchestration.probes import Candidate
+from repro.presentation.answer_document import answer_document
+from repro.presentation.answers import block_of, change_text, sentence_of
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.environments.interpreters import find
 from repro.world.environments.releases import releases
@@ -100,12 +102,33 @@ def blamed(folder: Path, load: str, mixer: Mixer, **options: object) -> tuple[Ac
     return Blaming(mixer=mixer, probe=trials, releases_of=releases, **options).run(), trials  # type: ignore[arg-type]  # its own options
 
 
+def record(accusation: Accusation) -> BlameRecord:
+    """The blame as its run would keep it."""
+    end = End(name="", versions={}, python="")
+    probes = tuple(probe.kept for probe in accusation.probes)
+    return BlameRecord(good=end, bad=end, answer=accusation.answer, probes=probes)
+
+
+def results(accusation: Accusation) -> list[CellResult]:
+    """The cells as its run would give them."""
+    cells = {probe.candidate.cell.id: probe.candidate.cell for probe in accusation.probes}
+    trials = {name: tuple(p.trial for p in accusation.probes if p.trial.cell_id == name) for name in cells}
+    return [
+        CellResult(cell=one, trials=trials[name], verdict=cell_verdict([t.verdict for t in trials[name]]), rate=None)
+        for name, one in cells.items()
+    ]
+
+
+def sentence(accusation: Accusation) -> str:
+    return sentence_of(record(accusation))
+
+
 @pytest.mark.usefixtures("index")
 def test_a_pair_that_hangs_only_together_is_found_and_a_second_time_without_a_trial(tmp_path: Path) -> None:
     accusation, trials = blamed(tmp_path, ONLY_TOGETHER, mixer())
-    assert accusation.kind is AnswerKind.FIRST_BAD
-    document = answer_document(accusation, sentence=sentence_of(accusation))
-    packages = {one["package"]: one for one in document["packages"]}  # type: ignore[union-attr,index]  # a list of documents
+    assert accusation.answer.kind is AnswerKind.FIRST_BAD
+    document = answer_document(record(accusation))
+    packages = {one["package"]: one for one in document["packages"]}
     assert {name: (one["previous"], one["release"]) for name, one in packages.items()} == {
         "alpha": ("1.4", "1.5"),
         "beta": ("2.2", "2.3"),
@@ -113,26 +136,26 @@ def test_a_pair_that_hangs_only_together_is_found_and_a_second_time_without_a_tr
     assert packages["alpha"]["together_with"] == ["beta"]
     assert min(one["confidence"] for one in packages.values()) >= 0.95
     assert packages["alpha"]["released"] == "2024-01-06"
-    assert len(accusation.blame.cure) == 1
-    assert "alpha 1.5" in sentence_of(accusation)
-    assert "only together" in sentence_of(accusation)
-    assert "hung 0 of" in block_of(accusation, sentence="s", command="c")
+    assert len(accusation.answer.cure) == 1
+    assert "alpha 1.5" in sentence(accusation)
+    assert "only together" in sentence(accusation)
+    assert "hung 0 of" in block_of(record(accusation), results(accusation), command="c")
     again = Trials(tmp_path, ONLY_TOGETHER)
     known = [probe.trial for probe in accusation.probes]
     assert trials.made == len(known)
     resumed = Blaming(mixer=mixer(), probe=again, releases_of=releases).run(known)
     assert again.made == 0
-    assert answer_document(resumed, sentence="") == answer_document(accusation, sentence="")
+    assert answer_document(record(resumed)) == document
 
 
 @pytest.mark.usefixtures("index")
 def test_ends_that_behave_alike_are_no_change(tmp_path: Path) -> None:
     clean, _ = blamed(tmp_path, "", mixer())
-    assert (clean.kind, clean.blame.kind) == (AnswerKind.NO_CHANGE, BlameKind.BAD_IS_CLEAN)
-    assert "does not hang: it hung in 0 of" in sentence_of(clean)
+    assert (clean.answer.kind, clean.answer.outcome) == (AnswerKind.NO_CHANGE, BlameKind.BAD_IS_CLEAN)
+    assert "does not hang: it hung in 0 of" in sentence(clean)
     always, _ = blamed(tmp_path, "import time; print('blocked', flush=True); time.sleep(600)", mixer())
-    assert (always.kind, always.blame.kind) == (AnswerKind.NO_CHANGE, BlameKind.GOOD_HANGS)
-    assert "the good end hangs too" in sentence_of(always)
+    assert (always.answer.kind, always.answer.outcome) == (AnswerKind.NO_CHANGE, BlameKind.GOOD_HANGS)
+    assert "the good end hangs too" in sentence(always)
 
 
 @pytest.mark.usefixtures("index")
@@ -158,7 +181,7 @@ def test_a_package_that_went_down_or_away_is_a_change_too() -> None:
 def test_another_interpreter_is_a_change_too() -> None:
     one = mixer({}, {}, python="3.12")
     assert list(one.changes) == [PYTHON]
-    assert one.changes[PYTHON].in_words.endswith("3.12")
+    assert change_text(one.changes[PYTHON]).endswith("3.12")
 
 
 PLANTED = """

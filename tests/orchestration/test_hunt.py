@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from repro.core.search.bisection import AnswerKind, Direction
+from repro.answer import AnswerKind, BisectionRecord, Direction
+from repro.core.matrix.cells import cell_verdict
 from repro.errors import BackendError
-from repro.model import Bound, Cell, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.answers import answer_document, block_of, documents_of, sentence_of
-from repro.orchestration.hunt import Hunt
+from repro.model import Bound, Cell, CellResult, EnvironmentSpec, Hang, HangClass, Trial, Verdict
+from repro.orchestration.hunt import Found, Hunt
 from repro.orchestration.probes import Candidate
+from repro.presentation.answer_document import answer_document, probe_documents
+from repro.presentation.answers import block_of, sentence_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,17 +66,40 @@ def hang(kind: HangClass = HangClass.UNSTOPPABLE) -> Hang:
     )
 
 
+def record(found: Found) -> BisectionRecord:
+    """The hunt as its run would keep it."""
+    return BisectionRecord(hunted=None, answer=found.answered("p"), probes=tuple(probe.kept for probe in found.probes))
+
+
+def results(found: Found) -> list[CellResult]:
+    """The cells as its run would give them."""
+    cells = {probe.candidate.cell.id: probe.candidate.cell for probe in found.probes}
+    trials = {name: tuple(p.trial for p in found.probes if p.trial.cell_id == name) for name in cells}
+    return [
+        CellResult(cell=one, trials=trials[name], verdict=cell_verdict([t.verdict for t in trials[name]]), rate=None)
+        for name, one in cells.items()
+    ]
+
+
+def sentence(found: Found) -> str:
+    return sentence_of(record(found))
+
+
+def block(found: Found) -> str:
+    return block_of(record(found), results(found), command="repro bisect p")
+
+
 def test_a_hang_that_always_comes_is_found_with_few_releases() -> None:
     history = History(32, 17)
     found = Hunt(history.candidates, history.probe).run()
     assert found.answer.kind is AnswerKind.FIRST_BAD
     assert (found.answer.index, found.answer.previous) == (17, 16)
     assert len({probe.candidate.name for probe in found.probes}) <= 8
-    document = answer_document(found, package="p", sentence="s")
+    document = answer_document(record(found))
     assert (document["release"], document["previous"], document["released"]) == ("1.17", "1.16", "2024-01-18")
     assert document["changed"] == {"p": f"{16:012x} → {17:012x}"}
-    assert len(documents_of(found.probes)) == len(found.probes)
-    assert "1.17" in block_of(found, package="p", sentence=sentence_of(found, package="p"), command="c")
+    assert len(probe_documents(record(found), results(found))) == len(found.probes)
+    assert "1.17" in block(found)
 
 
 def test_a_flaky_hang_is_found_in_most_histories() -> None:
@@ -90,16 +115,16 @@ def test_what_cannot_be_tested_is_stepped_past_and_said() -> None:
     history = History(16, 9, untestable=(7, 8, 9))
     found = Hunt(history.candidates, history.probe).run()
     assert (found.answer.index, found.answer.previous, found.answer.untestable) == (10, 6, (7, 8, 9))
-    assert "1.7, 1.8, 1.9" in sentence_of(found, package="p")
+    assert "1.7, 1.8, 1.9" in sentence(found)
 
 
 def test_releases_that_cannot_be_installed_cost_no_trial() -> None:
     history = History(100, 5, untestable=range(20, 100))
     found = Hunt(history.candidates, history.probe, most_trials=30).run()
     assert (found.answer.index, found.answer.previous) == (5, 4)
-    block = block_of(found, package="p", sentence="s", command="c")
-    assert "and 74 more: untestable" in block
-    assert " of them; 80 cannot be installed" in block
+    text = block(found)
+    assert "and 74 more: untestable" in text
+    assert " of them; 80 cannot be installed" in text
 
 
 def test_another_hang_does_not_count() -> None:
@@ -122,8 +147,8 @@ def test_the_first_fixed_release_is_found() -> None:
 
 def test_ends_that_behave_alike_are_no_change() -> None:
     clean, bad = History(8, 8), History(8, 0)
-    assert "at neither end" in sentence_of(Hunt(clean.candidates, clean.probe).run(), package="p")
-    assert "at both ends" in sentence_of(Hunt(bad.candidates, bad.probe).run(), package="p")
+    assert "at neither end" in sentence(Hunt(clean.candidates, clean.probe).run())
+    assert "at both ends" in sentence(Hunt(bad.candidates, bad.probe).run())
 
 
 def test_exchanged_ends_are_said_to_be_exchanged() -> None:
@@ -135,7 +160,7 @@ def test_exchanged_ends_are_said_to_be_exchanged() -> None:
         ),
     ).run()
     assert found.answer.kind is not AnswerKind.FIRST_BAD
-    assert "the older end hangs and the newer one does not" in sentence_of(found, package="p")
+    assert "the older end hangs and the newer one does not" in sentence(found)
 
 
 def test_a_hunt_goes_on_from_stored_trials() -> None:
@@ -152,7 +177,7 @@ def test_too_many_trials_are_said_to_leave_it_open() -> None:
     history = History(64, 40, 0.2)
     found = Hunt(history.candidates, history.probe, most_trials=5).run()
     assert found.answer.kind is AnswerKind.UNKNOWN
-    assert "not settled after 5 trials" in sentence_of(found, package="p")
+    assert "not settled after 5 trials" in sentence(found)
 
 
 def test_probes_at_once_find_the_same_and_no_trial_is_made_twice() -> None:
@@ -226,7 +251,7 @@ def test_a_hang_with_another_fingerprint_does_not_count() -> None:
 
     found = Hunt(history.candidates, probe).run()
     assert (found.answer.index, found.answer.previous, found.answer.untestable) == (12, 2, tuple(range(3, 12)))
-    assert "another hang (unstoppable)" in block_of(found, package="p", sentence="s", command="c")
+    assert "another hang (unstoppable)" in block(found)
 
 
 @pytest.mark.parametrize(("first", "window"), [(17, (28, 31)), (2, (28, 31)), (30, (28, 31))])
@@ -268,11 +293,11 @@ def test_going_outward_steps_past_what_cannot_be_tested_and_ends_where_there_is_
 def test_the_block_has_the_range_both_sides_and_the_versions() -> None:
     history = History(32, 17)
     found = Hunt(history.candidates, history.probe).run()
-    block = block_of(found, package="p", sentence=sentence_of(found, package="p"), command="repro bisect p")
-    assert "range:   p 1.0 (2024-01-01) to 1.31 (2024-02-01), 32 candidates" in block
-    assert "\nbefore:  hung 0 of " in block
-    assert "\nsince:   hung " in block
-    assert block.endswith("command: repro bisect p")
+    text = block(found)
+    assert "range:   p 1.0 (2024-01-01) to 1.31 (2024-02-01), 32 candidates" in text
+    assert "\nbefore:  hung 0 of " in text
+    assert "\nsince:   hung " in text
+    assert text.endswith("command: repro bisect p")
 
 
 def test_what_a_probe_leads_to_is_built_while_it_runs() -> None:

@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from repro.answer import HuntRecord
 from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.model import (
     Bound,
@@ -135,9 +136,7 @@ def stored() -> Callable[..., StoredRun]:
 HOSTILE = "</script><script>alert(1)</script> | \x1b]0;x\x07 ``` \u202e<img src=x onerror=alert(2)> @everyone \x00 ]]>"
 
 
-def made_run(
-    trials: int = 1, cells: int = 3, text: str = HOSTILE, hunt: Mapping[str, object] | None = None
-) -> StoredRun:
+def made_run(trials: int = 1, cells: int = 3, text: str = HOSTILE, hunt: HuntRecord | None = None) -> StoredRun:
     made = []
     for index in range(cells):
         cell = Cell(

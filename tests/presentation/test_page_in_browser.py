@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, ReleaseTrials
 from repro.presentation.document import document
 from repro.presentation.page import page
 
 TILES = ".tile"
-HUNT = {
-    "answer": {
-        "kind": "first-bad", "package": "n", "release": "2 t", "previous": "1 t", "released": "2024-03-02", "confidence": 0.97, "sentence": "it first hangs with n 2",
-        "trials": {"0 t": {"hits": 0, "n": 5, "low": 0.0, "high": 0.52}, "1 t": {"hits": 0, "n": 4, "low": 0.0, "high": 0.6}, "2 t": {"hits": 1, "n": 2, "low": 0.01, "high": 0.99}},
-    },
-    "probes": [], "block": "it first hangs with n 2",
-}  # fmt: skip
+HUNT = BisectionRecord(
+    hunted=None,
+    answer=BisectionAnswer(
+        kind=AnswerKind.FIRST_BAD,
+        package="n",
+        confidence=0.97,
+        releases=(
+            ReleaseTrials(name="0 t", trials=5),
+            ReleaseTrials(name="1 t", trials=4),
+            ReleaseTrials(name="2 t", released=date(2024, 3, 2), hangs=1, trials=2),
+        ),
+        release="2 t",
+        previous="1 t",
+    ),
+)
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, KeptProbe, ReleaseTrials
 from repro.cli.report import command
 from repro.model import Trial, Verdict
+from repro.presentation.answer_document import answer_document
 from repro.presentation.bisected import bisected
 from repro.presentation.document import document, schema, text_of
 from repro.world.runs.store import create_run
@@ -98,14 +100,18 @@ def test_an_exported_file_goes_into_the_markdown(kept) -> None:
     assert "```python\nprint('it hangs')\n```" in report().stdout
 
 
-HUNT = {
-    "answer": {
-        "kind": "first-fixed", "package": "n", "release": "1", "previous": "0", "released": None, "confidence": 0.96, "sentence": "s",
-        "trials": {"0": {"hits": 2, "n": 2, "low": 0.16, "high": 1.0}, "1": {"hits": 0, "n": 5, "low": 0.0, "high": 0.52}},
-    },
-    "probes": [{"release": "1"}],
-    "block": "b",
-}  # fmt: skip
+HUNT = BisectionRecord(
+    hunted=None,
+    answer=BisectionAnswer(
+        kind=AnswerKind.FIRST_FIXED,
+        package="n",
+        confidence=0.96,
+        releases=(ReleaseTrials(name="0", hangs=2, trials=2), ReleaseTrials(name="1", trials=5)),
+        release="1",
+        previous="0",
+    ),
+    probes=(KeptProbe(release="1", cell_id="0" * 12, number=1, hang=False),),
+)
 
 
 def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored) -> None:
@@ -125,7 +131,7 @@ def test_the_schema_refuses_what_is_missing_or_of_another_kind(stored) -> None:
 
 def test_the_cure_is_marked_in_the_bisections_picture() -> None:
     factors = [{"n": "0"}, {"n": "1"}, {"n": "2"}]
-    found = bisected({**HUNT, "cells": [{"factors": one} for one in factors]})
+    found = bisected({"answer": answer_document(HUNT), "cells": [{"factors": one} for one in factors]})
     assert found is not None
     assert [(row.name, row.mark, row.skipped) for row in found.rows] == [
         ("0", "last that hangs", 0),

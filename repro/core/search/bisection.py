@@ -21,10 +21,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from repro.answer import AnswerKind, Direction
 from repro.core.intervals import CONFIDENCE
 
 if TYPE_CHECKING:  # numpy would cost the start of every command a tenth of a second
@@ -37,22 +37,6 @@ TRIALS_TO_CONFIRM = 2
 LEAST_GAIN = 0.02
 """In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
 MOST_FUTURES = 64
-
-
-class Direction(StrEnum):
-    """What is looked for: the first release that hangs, or the first that no longer does."""
-
-    BAD = "bad"
-    FIXED = "fixed"
-
-
-class AnswerKind(StrEnum):
-    """What a search came to, as in the JSON document."""
-
-    FIRST_BAD = "first-bad"
-    FIRST_FIXED = "first-fixed"
-    NO_CHANGE = "no-change"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

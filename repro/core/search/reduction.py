@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import combinations, islice, pairwise, product
 
+from repro.answer import BlameKind
 from repro.core.intervals import CONFIDENCE
 
 Packages = frozenset[str]
@@ -41,13 +42,24 @@ class Outcome(StrEnum):
     UNRESOLVABLE = "unresolvable"
 
 
-class BlameKind(StrEnum):
-    """What a reduction came to."""
+class StepKind(StrEnum):
+    """What is looked at next."""
 
-    FOUND = "found"
-    GOOD_HANGS = "good-hangs"
-    BAD_IS_CLEAN = "bad-is-clean"
-    UNKNOWN = "unknown"
+    BAD_END = "bad end"
+    GOOD_END = "good end"
+    NECESSITY = "necessity"
+    OTHERS = "others"
+    CURE = "cure"
+    RELEASES = "releases"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a blame, and the packages that it is about; ``releases`` are those of the one that is hunted through."""
+
+    kind: StepKind
+    packages: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,13 +76,19 @@ class Culprits:
 
 @dataclass(frozen=True, kw_only=True)
 class Blame:
-    """The answer: ``culprits``, each enough alone; ``cure``, the packages to take back; ``why`` when it is not FOUND."""
+    """The answer: ``culprits``, each enough alone; ``cure``, the packages to take back.
+
+    When it is not FOUND: ``hangs`` of ``trials`` are those of the end that is not as it should be, ``untestable_end`` the
+    side (``good``, ``bad``) that cannot be tested; without either, it stopped after ``trials``.
+    """
 
     kind: BlameKind
     culprits: tuple[Culprits, ...] = ()
     cure: tuple[str, ...] = ()
     cure_confidence: float = 0.0
-    why: str = ""
+    hangs: int = 0
+    trials: int = 0
+    untestable_end: str = ""
 
 
 class _GoodEndHangsError(Exception):
@@ -92,7 +110,7 @@ class Reduction:
     trial: Callable[[Packages], Outcome]
     confidence: float = CONFIDENCE
     most_trials: int = 200
-    on_step: Callable[[str], None] = lambda _: None
+    on_step: Callable[[Step], None] = lambda _: None
     _seen: dict[Packages, list[Outcome]] = field(default_factory=dict)
 
     def run(self) -> Blame:
@@ -103,17 +121,16 @@ class Reduction:
         except _GoodEndHangsError:
             return self._failed(BlameKind.GOOD_HANGS, frozenset())
         except _ExhaustedError:
-            why = f"{self.trials} trials were made"
-            return Blame(kind=BlameKind.UNKNOWN, culprits=tuple(culprits), why=why)
+            return Blame(kind=BlameKind.UNKNOWN, culprits=tuple(culprits), trials=self.trials)
 
     def _prove_ends(self) -> Blame | None:
         """What is wrong with the ends, None when the bad one hangs and the good one is clean."""
         doubt = 1 - self.confidence
         whole = frozenset(self.changed)
-        self.on_step("the bad end")
+        self.on_step(Step(StepKind.BAD_END))
         if self._outcome(whole, doubt=doubt) is not Outcome.HANG:
             return self._failed(BlameKind.BAD_IS_CLEAN, whole)
-        self.on_step("the good end")
+        self.on_step(Step(StepKind.GOOD_END))
         if self._outcome(frozenset(), doubt=doubt) is not Outcome.CLEAN:
             return self._failed(BlameKind.GOOD_HANGS, frozenset())
         return None
@@ -125,7 +142,7 @@ class Reduction:
             found = self._smallest_that_hangs(left)
             culprits.append(found)
             left = tuple(name for name in left if name not in found.packages)
-            self.on_step(f"without {', '.join(found.packages)}: is there another?")
+            self.on_step(Step(StepKind.OTHERS, found.packages))
         cure, sure = self._smallest_cure([one.packages for one in culprits])
         return Blame(kind=BlameKind.FOUND, culprits=tuple(culprits), cure=cure, cure_confidence=sure)
 
@@ -142,9 +159,9 @@ class Reduction:
     def _failed(self, kind: BlameKind, packages: Packages) -> Blame:
         if Outcome.UNRESOLVABLE in self._seen[packages]:
             end = "good" if kind is BlameKind.GOOD_HANGS else "bad"
-            return Blame(kind=BlameKind.UNKNOWN, why=f"the {end} end cannot be tested")
-        hung, made = self.trials_of(packages)
-        return Blame(kind=kind, why=f"it hung in {hung} of {made} trials")
+            return Blame(kind=BlameKind.UNKNOWN, untestable_end=end)
+        hangs, trials = self.trials_of(packages)
+        return Blame(kind=kind, hangs=hangs, trials=trials)
 
     # What hangs
 
@@ -155,7 +172,7 @@ class Reduction:
             below = {name: frozenset(found) - {name} for name in found}
             facts = {frozenset(), *below.values()}
             doubt = 1 - self.confidence ** (1 / len(facts))
-            self.on_step(f"{', '.join(found)}: is each of them needed?" if len(found) > 1 else f"{found[0]}: is it so?")
+            self.on_step(Step(StepKind.NECESSITY, found))
             outcomes = {names: self._outcome(names, doubt=doubt) for names in facts}
             if outcomes[frozenset()] is Outcome.HANG:
                 raise _GoodEndHangsError
@@ -188,7 +205,7 @@ class Reduction:
         def cures(names: Packages) -> bool:
             return self._outcome(whole - names) is Outcome.CLEAN
 
-        self.on_step("the smallest cure")
+        self.on_step(Step(StepKind.CURE))
         while self._outcome(frozenset()) is not Outcome.HANG:
             hitting = [frozenset(names) for names in islice(product(*culprits), MOST_CURES_TRIED)]
             known = frozenset(name for one in culprits for name in one)

@@ -27,11 +27,13 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from repro.answer import BisectionRecord, BlameRecord, HuntRecord
 from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.core.matrix.conclusion import conclude
 from repro.errors import MissingRunError, StoreError
 from repro.model import Cell, CellResult, Conclusion, Plan, StoredRun, Trial, Verdict
 from repro.world.runs import older
+from repro.world.runs.hunt_documents import hunt_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -41,7 +43,8 @@ MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
 SCHEMA_VERSION = 2
-"""2: a rung says its kind and its process, and the conclusion is a record. Runs of 1 are read too, see ``older.py``."""
+"""2: a rung says its kind and its process; conclusion and hunt are records. Runs of 1 are read too, see ``older.py`` and
+``hunt_documents.py``."""
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
@@ -126,9 +129,9 @@ class RunStore:
         """Keep what the cells showed."""
         self._set("conclusion", _to_json(conclusion))
 
-    def set_hunt(self, document: Mapping[str, object]) -> None:
-        """Keep the JSON document of a bisection or a blame."""
-        self._set("hunt", _to_json(document))
+    def set_hunt(self, hunt: HuntRecord) -> None:
+        """Keep what a bisection or a blame was asked for, and what it came to."""
+        self._set("blame" if isinstance(hunt, BlameRecord) else "bisection", _to_json(hunt))
 
     def keep_inputs(self, digests: Mapping[str, str]) -> None:
         """Keep the digests of the files that the run is made of, by what each is called."""
@@ -406,7 +409,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         tool_versions=json.loads(facts["tool_versions"]),
         cells=cells,
         conclusion=_conclusion(facts, plan, cells),
-        hunt=json.loads(facts["hunt"]) if "hunt" in facts else None,
+        hunt=_hunt(facts),
     )
 
 
@@ -422,6 +425,15 @@ def _conclusion(facts: Mapping[str, str], plan: Plan, cells: tuple[CellResult, .
         return found
     is_in_words = bool(facts.get("hangs_when")) and "hunt" not in facts
     return conclude(cells, plan.varied) if is_in_words else None
+
+
+def _hunt(facts: Mapping[str, str]) -> HuntRecord | None:
+    """What the run's hunt was, None where it is none."""
+    for name, record in (("bisection", BisectionRecord), ("blame", BlameRecord)):
+        if name in facts:
+            found: HuntRecord = _adapter(record).validate_json(facts[name])
+            return found
+    return hunt_of(json.loads(facts["hunt"])) if "hunt" in facts else None
 
 
 def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:

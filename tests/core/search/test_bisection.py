@@ -7,7 +7,8 @@ from math import comb
 
 import pytest
 
-from repro.core.search.bisection import AnswerKind, Bisection
+from repro.answer import AnswerKind
+from repro.core.search.bisection import Bisection
 
 MOST = 400
 CONFIDENCE = 0.95

@@ -19,6 +19,22 @@ from pathlib import Path
 
 import pytest
 
+from repro.answer import (
+    AnswerKind,
+    BisectionAnswer,
+    BisectionRecord,
+    BisectionRequest,
+    BlameAnswer,
+    BlameKind,
+    BlameRecord,
+    Direction,
+    End,
+    GuiltyPackage,
+    HuntedRange,
+    KeptProbe,
+    ReleaseTrials,
+    VersionChange,
+)
 from repro.core.intervals import interval
 from repro.core.matrix.conclusion import conclude
 from repro.errors import ExitCode, StoreError
@@ -121,6 +137,26 @@ CONCLUSION = Conclusion(
     clean_means=CleanMeans(trials=3, operations=70, could_have_missed=0.63),
     causes={"gevent-1957": 2},
 )
+HUNT = BisectionRecord(
+    hunted=HuntedRange(
+        asked=BisectionRequest(
+            package="Locust", good="2.14.2", bad=None, find=Direction.BAD, days=None, pre=False, yanked=True
+        ),
+        factor="locust",
+        released={"2.14.2": date(2023, 1, 2), "2.24.0": None},
+        window=(0, 1),
+    ),
+    answer=BisectionAnswer(
+        kind=AnswerKind.FIRST_BAD,
+        package="locust",
+        confidence=0.97,
+        releases=(ReleaseTrials(name="2.14.2", trials=3), ReleaseTrials(name="2.24.0", hangs=2, trials=2)),
+        release="2.24.0",
+        previous="2.14.2",
+        changed=(VersionChange(package="locust", good="2.14.2", bad="2.24.0"),),
+    ),
+    probes=(KeptProbe(release="2.24.0", cell_id="a", number=1, hang=None),),
+)
 
 
 def new(folder: Path) -> RunStore:
@@ -141,7 +177,7 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
         assert store.read() == read_run(tmp_path / "run")
         assert store.read().ended is None
         store.set_conclusion(CONCLUSION)
-        store.set_hunt({"answer": {"release": "2.24.0", "at": date(2024, 3, 15)}})
+        store.set_hunt(HUNT)
         store.finish()
     run = read_run(tmp_path / "run")
     assert run.plan == PLAN
@@ -154,7 +190,7 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
     assert (run.run_id, run.command, run.seed) == ("run", "repro run my", 7)
     assert (run.machine, run.tool_versions) == ({"cores": "2"}, {"repro": "1"})
     assert run.conclusion == CONCLUSION
-    assert run.hunt == {"answer": {"release": "2.24.0", "at": "2024-03-15"}}
+    assert run.hunt == HUNT
     assert (tmp_path / "run" / FILE).read_bytes()[68:72] == b"repr"  # how it is told from any other SQLite file
     assert run.ended is not None
     assert run.started <= run.ended <= datetime.now(UTC)
@@ -180,19 +216,55 @@ def test_as_long_as_nobody_has_concluded_there_is_no_conclusion(tmp_path: Path) 
         assert store.read().conclusion is None
 
 
+def test_a_blame_is_read_back_the_same(tmp_path: Path) -> None:
+    change = VersionChange(package="alpha", good="1.0", bad=None)
+    blame = BlameRecord(
+        good=End(name="good.txt", versions={"alpha": "1.0"}, python="3.11"),
+        bad=End(name="2024-03-15", versions={}, python="3.12"),
+        answer=BlameAnswer(
+            outcome=BlameKind.FOUND,
+            changed=(change,),
+            packages=(GuiltyPackage(change=change, confidence=0.95, released=date(2024, 1, 6), is_tied=True),),
+            culprits=(("alpha",),),
+            cure=("alpha",),
+            cure_confidence=0.96,
+        ),
+    )
+    with new(tmp_path / "run") as store:
+        store.set_hunt(blame)
+        assert store.read().hunt == blame
+
+
+def test_a_hunt_that_an_earlier_release_kept_as_a_document_is_read(tmp_path: Path) -> None:
+    with new(tmp_path / "run"):
+        pass
+    document = {
+        "hunted": None,
+        "answer": {"kind": "unknown", "confidence": 0.0, "sentence": "interrupted"},
+        "probes": [],
+    }
+    with contextlib.closing(sqlite3.connect(tmp_path / "run" / FILE)) as file, file:
+        file.execute("INSERT INTO facts VALUES ('hunt', ?)", (json.dumps(document),))
+        file.execute("PRAGMA user_version=1")
+    assert read_run(tmp_path / "run").hunt == BisectionRecord(hunted=None, cut_short="interrupted")
+    with open_run(tmp_path / "run") as store:
+        store.set_hunt(HUNT)
+    assert read_run(tmp_path / "run").hunt == HUNT
+
+
 @pytest.mark.parametrize("text", ["half \ud83d of a pair", "\udcff", "nul \x00 and \x1b[31m", "日本 🦗\n\t"])
 def test_whatever_a_cell_printed_can_be_stored(text: str, tmp_path: Path) -> None:
     with new(tmp_path / "run") as store:
         store.add_trial(trial("a", 1, Verdict.HANG, reason=text, hang=replace(HANG, stacks=(text,))))
         store.set_conclusion(replace(CONCLUSION, no_effect=(NoEffect(factors=(text,)),)))
-        store.set_hunt({"text": text})
+        store.set_hunt(BisectionRecord(hunted=None, cut_short=text))
         found = store.read()
     expected = text.encode("utf-8", "replace").decode()
     (stored,) = found.cells[0].trials
     assert stored.hang is not None
     assert found.conclusion is not None
     assert [stored.reason, stored.hang.stacks[0], *found.conclusion.no_effect[0].factors] == [expected] * 3
-    assert found.hunt == {"text": expected}
+    assert found.hunt == BisectionRecord(hunted=None, cut_short=expected)
 
 
 def test_evidence_is_stored_relative_so_that_a_run_can_be_moved(

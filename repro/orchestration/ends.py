@@ -1,0 +1,130 @@
+"""The two ends of a blame, from what was named to what is installed: a day that is resolved, a file, an interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from repro.answer import End
+from repro.errors import UnreachableError, UntestableError, UsageError
+from repro.orchestration.mixture import Mixer
+from repro.orchestration.preparation import Prepared, RunRequest, prepare
+from repro.world.environments import cache, interpreters
+from repro.world.environments.lists import minor, read_pins
+
+ESSENTIAL = frozenset({"locust", "boto3"})
+"""What no list of packages to be blamed can lack; what else a scenario needs comes in by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """How an end was named: ``--good`` or ``--bad`` with a path, or the day of ``--good-as-of`` or ``--bad-as-of``."""
+
+    name: str
+    path: Path | None = None
+    as_of: date | None = None
+
+
+def one_cell(run: RunRequest) -> Prepared:
+    """The plan of the one cell whose packages are blamed.
+
+    Raises:
+        UsageError: the experiment varies something.
+    """
+    prepared = prepare(run)
+    if prepared.plan.varied:
+        raise UsageError(
+            f"blame varies packages alone, and the experiment varies {', '.join(prepared.plan.varied)} too; fix each by "
+            "--set NAME=LEVEL"
+        )
+    return prepared
+
+
+def mixer_of(
+    good: Side, bad: Side, prepared: Prepared, *, by_hand: Collection[str], notice: Callable[[str], None]
+) -> Mixer:
+    """What makes the cells between the two sides; ``by_hand`` are the packages that ``--set`` pins on both.
+
+    ``notice`` is told of what a list names that is no release of an index, which is left out.
+
+    Raises:
+        UsageError: a side cannot be used, or the two do not differ.
+    """
+    ends = Ends(prepared=prepared, by_hand=by_hand, notice=notice)
+    first, last = ends.of(good), ends.of(bad)
+    (cell,) = prepared.plan.cells
+    pins = cell.environment.pins
+    days = [side.as_of for side in (good, bad) if side.as_of]
+    mixer = Mixer(
+        cell=cell,
+        good=first,
+        bad=last,
+        fixed={name: pin for name, pin in pins.items() if first.versions.get(name) == last.versions.get(name) == pin},
+        requires=tuple(
+            one
+            for name, one in _by_name(prepared.scenario.info.requires).items()
+            if name not in first.versions or name not in last.versions
+        ),
+        newest=max(days) if len(days) == 2 else None,
+    )
+    if not mixer.changes:
+        raise UsageError(
+            f"{first.name} and {last.name} are made of the same {len(first.versions)} packages; what differs is "
+            "something else"
+        )
+    return mixer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """Makes ends for one cell; ``by_hand`` are the packages that ``--set`` pins on both sides."""
+
+    prepared: Prepared
+    by_hand: Collection[str]
+    notice: Callable[[str], None]
+
+    def of(self, side: Side) -> End:
+        """The end that a side names."""
+        if side.as_of is not None:
+            return self._of_day(side, side.as_of)
+        if side.path is not None:
+            return self._of_path(side, side.path)
+        raise ValueError(side)
+
+    def _of_day(self, side: Side, day: date) -> End:
+        requires = self.prepared.scenario.info.requires
+        spec = replace(self.prepared.plan.cells[0].environment, requires=requires, as_of=day)
+        try:
+            versions = dict(cache.resolve(spec))
+        except UnreachableError:
+            raise
+        except UntestableError as error:
+            raise UsageError(
+                f"--{side.name}-as-of {day}: it cannot be resolved; pin by --set what is named. {error}"
+            ) from error
+        return End(name=day.isoformat(), versions=versions, python=self._python())
+
+    def _of_path(self, side: Side, path: Path) -> End:
+        asked = self.prepared.plan.cells[0].environment
+        python = self._python()
+        pins = read_pins(path, python=asked.python, hints=asked.pins)
+        versions = {**pins.versions, **{name: pin for name, pin in asked.pins.items() if name in self.by_hand}}
+        needed = ESSENTIAL & _by_name(self.prepared.scenario.info.requires).keys()
+        if missing := sorted(needed - versions.keys()):
+            raise UsageError(f"--{side.name} {path} lacks {missing[0]}, which the test needs; add it there")
+        if pins.left_out:
+            self.notice(f"--{side.name}: left out, being no releases of an index: {', '.join(pins.left_out)}")
+        return End(name=str(path), versions=versions, python=pins.python or python)
+
+    def _python(self) -> str:
+        return minor(interpreters.find(self.prepared.plan.cells[0].environment.python).version)
+
+
+def _by_name(requires: Sequence[str]) -> dict[str, str]:
+    """Requirements by the name of what they require."""
+    return {str(canonicalize_name(Requirement(one).name)): one for one in requires}

@@ -1,0 +1,310 @@
+"""What a hunt came to, for people: its sentence, its text to paste, and the lines that it prints while it goes on.
+
+All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what programs
+read of it is made in ``answer_document.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from repro.answer import (
+    AnswerKind,
+    BisectionAnswer,
+    BlameAnswer,
+    BlameKind,
+    GuiltyPackage,
+    HuntRecord,
+    KeptProbe,
+    ReleaseTrials,
+    VersionChange,
+)
+from repro.core.experiment.catalogue import AS_OF
+from repro.core.intervals import in_words, interval
+from repro.core.scrubbing.terminal import for_terminal
+from repro.core.search.reduction import Step, StepKind
+from repro.model import CellResult, Trial, Verdict
+from repro.orchestration.probes import Probe
+from repro.presentation.explanation import reason_of
+
+SHOWN = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
+MOST_NAMES = 6
+MOST_REASONS = 4
+MOST_WORDS = 200
+MOST_WORDS_OF_LINE = 120
+
+# The sentence
+
+
+def sentence_of(hunt: HuntRecord) -> str:
+    """The answer in one sentence, or why there is none; empty while the hunt is under way."""
+    if hunt.answer is None:
+        return hunt.cut_short
+    if hunt.words is not None:
+        return hunt.words.sentence
+    if isinstance(hunt.answer, BisectionAnswer):
+        return _bisection_sentence(hunt.answer, probes=len(hunt.probes))
+    return _blame_sentence(hunt.answer)
+
+
+def _bisection_sentence(answer: BisectionAnswer, *, probes: int) -> str:
+    release, previous = answer.of(answer.release), answer.of(answer.previous)
+    if release is not None and previous is not None:
+        return _change_sentence(answer, release, previous)
+    if answer.kind is AnswerKind.NO_CHANGE:
+        return _no_change_sentence(answer)
+    if not answer.is_exhausted:
+        tested = ", ".join(sorted(one.name for one in answer.releases if one.trials)) or "none"
+        return (
+            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see below why, and "
+            "widen the range"
+        )
+    return (
+        f"not settled after {probes} trials (--resume with a larger --max-trials goes on); "
+        f"the trials leave {_some(answer.candidates) or 'none'}"
+    )
+
+
+def _change_sentence(answer: BisectionAnswer, release: ReleaseTrials, previous: ReleaseTrials) -> str:
+    is_first_bad = answer.kind is AnswerKind.FIRST_BAD
+    verb, not_yet = ("first hangs", "not yet") if is_first_bad else ("first hangs no longer", "not so")
+    aside = f"; {', '.join(answer.untestable)} between them cannot be tested" if answer.untestable else ""
+    return (
+        f"it {verb} with {_package(answer)} {release.name}{_day(release)}, {not_yet} with {previous.name}"
+        f"{_day(previous)}, at {answer.confidence:.1%} confidence{aside}"
+    )
+
+
+def _no_change_sentence(answer: BisectionAnswer) -> str:
+    """That the ends behave alike, with what was seen, and whether they look exchanged."""
+    older, newer = answer.releases[0], answer.releases[-1]
+    how = "hangs at both ends" if answer.always else "hangs at neither end"
+    counts = ", ".join(f"{end.name} hung {end.hangs} of {end.trials}" for end in (older, newer) if end.trials)
+    hint = ""
+    if older.hangs and newer.trials and not newer.hangs:
+        hint = "; but the older end hangs and the newer one does not: look for the cure with --find fixed"
+    elif newer.hangs and older.trials and not older.hangs:
+        hint = "; but the newer end hangs and the older one does not: exchange --good and --bad, without --find fixed"
+    return (
+        f"no change from {_package(answer)} {older.name} to {newer.name}: it {how} ({counts}), "
+        f"at {answer.confidence:.1%} confidence{hint}"
+    )
+
+
+def _blame_sentence(answer: BlameAnswer) -> str:
+    seen = f"it hung in {answer.hangs} of {answer.trials} trials"
+    if answer.outcome is BlameKind.BAD_IS_CLEAN:
+        return f"the bad end does not hang: {seen}; it may need more load, or more trials (--confidence)"
+    if answer.outcome is BlameKind.GOOD_HANGS:
+        return f"the good end hangs too: {seen}; take an older one, or another (the two may have been exchanged)"
+    why = (
+        f"the {answer.untestable_end} end cannot be tested"
+        if answer.untestable_end
+        else f"{answer.trials} trials were made"
+    )
+    if not answer.packages:
+        return f"not settled: {why}"
+    by_name = {one.change.package: one for one in answer.packages}
+    parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
+    count = len(answer.changed)
+    text = (
+        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} that changed, "
+        f"at {answer.confidence:.1%} confidence"
+    )
+    if answer.outcome is not BlameKind.FOUND:
+        return f"{text}; {why} before all was looked at (--max-trials allows more)"
+    good = {change.package: change.good for change in answer.changed}
+    back = ", ".join(f"{name} {good[name] or 'none'}" for name in answer.cure)
+    return f"{text}; taken back to {back}, the bad end is clean ({answer.cure_confidence:.1%})"
+
+
+def _since(one: GuiltyPackage) -> str:
+    if one.release is not None and one.previous is not None:
+        day = f" ({one.released.isoformat()})" if one.released else ""
+        return f"{one.change.package} {one.release}{day}, not yet with {one.previous}"
+    return change_text(one.change) if one.is_named else f"{change_text(one.change)} (which release is not settled)"
+
+
+# The text to paste
+
+
+def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str) -> str:
+    """The text to paste: the answer, what was tried and what it came to, versions, the command."""
+    if hunt.answer is None:
+        return ""
+    if hunt.words is not None:
+        return hunt.words.block
+    probed = probed_trials(hunt.probes, cells)
+    if isinstance(hunt.answer, BisectionAnswer):
+        lines = _bisection_lines(hunt.answer, probed)
+    else:
+        lines = _blame_lines(hunt.answer, probed, labels={result.cell.id: result.cell.label for result in cells})
+    return "\n".join([sentence_of(hunt), *lines, f"command: {command}"])
+
+
+Probed = Sequence[tuple[KeptProbe, Trial]]
+
+
+def probed_trials(probes: Sequence[KeptProbe], cells: Sequence[CellResult]) -> Probed:
+    """The probes with their trials; one whose trial was forgotten since is left out."""
+    trials = {(trial.cell_id, trial.number): trial for result in cells for trial in result.trials}
+    keys = [(probe, (probe.cell_id, probe.number)) for probe in probes]
+    return [(probe, trials[key]) for probe, key in keys if key in trials]
+
+
+def _bisection_lines(answer: BisectionAnswer, probed: Probed) -> Iterator[str]:
+    """The range, the trials of both sides and of each release, what does not count, what changed, the versions."""
+    first, last = answer.releases[0], answer.releases[-1]
+    count = len(answer.releases)
+    yield f"range:   {_package(answer)} {first.name}{_day(first)} to {last.name}{_day(last)}, {count} candidates"
+    yield f"probes:  {_made(probed)}"
+    yield from _sides(answer)
+    for release in answer.releases:
+        if release.trials:
+            mark = " <-" if release.name == answer.release else ""
+            yield f"  {release.name:<14} hung {in_words(interval(release.hangs, release.trials))}{mark}"
+    yield from _apart(probed)
+    if answer.changed:
+        yield "changed: " + ", ".join(change_text(change) for change in answer.changed)
+    if (shown := _shown_trial(answer, probed)) is not None:
+        yield _with_versions(shown)
+
+
+def _made(probed: Probed) -> str:
+    """How many trials were made, of how many candidates, and how many of these could not even be installed."""
+    installed = [probe.release for probe, trial in probed if trial.verdict is not Verdict.UNTESTABLE]
+    others = {probe.release for probe, trial in probed if trial.verdict is Verdict.UNTESTABLE}
+    aside = f"; {len(others)} cannot be installed" if others else ""
+    return f"{len(installed)} trials of {len(set(installed))} of them{aside}"
+
+
+def _sides(answer: BisectionAnswer) -> Iterator[str]:
+    """The trials on both sides of the answer, each side together."""
+    names = [release.name for release in answer.releases]
+    if answer.release is None or answer.previous is None:
+        return
+    before = answer.releases[: names.index(answer.previous) + 1]
+    since = answer.releases[names.index(answer.release) :]
+    for name, side in (("before:", before), ("since:", since)):
+        hangs, trials = sum(one.hangs for one in side), sum(one.trials for one in side)
+        yield f"{name:<8} hung {in_words(interval(hangs, trials))}"
+
+
+def _apart(probed: Probed) -> Iterator[str]:
+    """What counts for neither side, the releases of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for probe, trial in probed:
+        if probe.hang is None:
+            reason = f"{_what(trial)}: {reason_of(trial).replace(probe.release, '*')[:MOST_WORDS]}"
+            reasons.setdefault(reason, []).append(probe.release)
+    for reason, names in list(reasons.items())[:MOST_REASONS]:
+        yield f"  {_some(list(dict.fromkeys(names)))}: {reason}"
+    if more := sum(len(names) for names in list(reasons.values())[MOST_REASONS:]):
+        yield f"  and {more} more trials that count for neither"
+
+
+def _shown_trial(answer: BisectionAnswer, probed: Probed) -> Trial | None:
+    """The trial whose versions are shown: one of the answer, else of the newest release, else any that has some."""
+    installed = [(probe.release, trial) for probe, trial in probed if trial.versions]
+    for wanted in (answer.release, answer.releases[-1].name):
+        for name, trial in installed:
+            if name == wanted:
+                return trial
+    return installed[0][1] if installed else None
+
+
+def _blame_lines(answer: BlameAnswer, probed: Probed, *, labels: Mapping[str, str]) -> Iterator[str]:
+    """What changed, the trials of every set and release, and the versions of a trial that hung."""
+    shown: dict[str, list[tuple[KeptProbe, Trial]]] = {}
+    for probe, trial in probed:
+        shown.setdefault(probe.cell_id, []).append((probe, trial))
+    yield f"changed: {', '.join(change_text(change) for change in answer.changed)}"
+    yield (
+        f"probes:  {len(probed)} trials of {len(shown)} environments; {answer.unresolvable} more cannot be installed"
+    )
+    for cell_id, own in shown.items():
+        yield f"  {_set_text(own):<14} {labels[cell_id]}"
+    hung = next((trial for probe, trial in reversed(probed) if probe.hang), None)
+    if hung is not None:
+        yield _with_versions(hung)
+        yield f"hang:    {hung.command}"
+
+
+def _set_text(own: Probed) -> str:
+    """What the trials of one environment came to."""
+    counted = [probe.hang for probe, _ in own if probe.hang is not None]
+    if counted:
+        return f"hung {sum(counted)} of {len(counted)}"
+    _, trial = own[0]
+    return f"{trial.verdict}: {reason_of(trial)[:MOST_WORDS_OF_LINE]}"
+
+
+# While it goes on
+
+
+def probe_line(probe: Probe, name: str) -> str:
+    """What a probe came to, by the name of what was tried."""
+    trial = probe.trial
+    verdict = trial.verdict.value + (f" ({trial.hang.hang_class})" if trial.hang else "")
+    apart = "" if probe.hang is not None else f"  does not count: {for_terminal(reason_of(trial))[:MOST_WORDS_OF_LINE]}"
+    return f"{verdict:<20} {trial.seconds:5.1f} s  {for_terminal(name)}{apart}"
+
+
+def belief_text(release: str | None, probability: float) -> str:
+    """The likeliest answer so far; None is that nothing changed."""
+    return f"likeliest: {release or 'no change'}, {probability:.0%}"
+
+
+def step_text(step: Step) -> str:
+    """What a blame looks at next."""
+    names = ", ".join(step.packages)
+    match step.kind:
+        case StepKind.BAD_END:
+            return "the bad end"
+        case StepKind.GOOD_END:
+            return "the good end"
+        case StepKind.NECESSITY:
+            return f"{names}: is each of them needed?" if len(step.packages) > 1 else f"{names}: is it so?"
+        case StepKind.OTHERS:
+            return f"without {names}: is there another?"
+        case StepKind.CURE:
+            return "the smallest cure"
+        case StepKind.RELEASES:
+            return f"{names} {step.releases[0]} to {step.releases[-1]}: {len(step.releases)} releases"
+
+
+def change_text(change: VersionChange) -> str:
+    """``urllib3 1.26.14 → 2.2.1``."""
+    return f"{change.package} {versions_text(change)}"
+
+
+# Words
+
+
+def versions_text(change: VersionChange) -> str:
+    """``1.26.14 → 2.2.1``."""
+    return f"{change.good or 'none'} → {change.bad or 'none'}"
+
+
+def _package(answer: BisectionAnswer) -> str:
+    return "the packages as of" if answer.package == AS_OF else answer.package
+
+
+def _with_versions(trial: Trial) -> str:
+    versions = [f"{name} {trial.versions[name]}" for name in SHOWN if name in trial.versions]
+    return "with:    " + ", ".join([*versions, f"Python {trial.python}"])
+
+
+def _what(trial: Trial) -> str:
+    return f"another hang ({trial.hang.hang_class})" if trial.hang else trial.verdict.value
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
+
+
+def _day(release: ReleaseTrials) -> str:
+    """When it came; nothing where the index does not tell, or where the name is the day."""
+    day = release.released.isoformat() if release.released else ""
+    return f" ({day})" if day and day != release.name else ""
