@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from repro.core.experiment.catalogue import Catalogue
+
 if TYPE_CHECKING:
     from repro.world.backends.request_log import LoggedRequest
 
 REGION = "us-east-1"
-NAMES = ("moto", "ministack", "endpoint", "aws")
+NAMES = Catalogue().by_name["backend"].values
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.endpoint import EndpointBackend
 from repro.world.backends.make import make_backend
 from repro.world.backends.moto import MotoBackend
+from repro.world.backends.protocol import NAMES
 from repro.world.processes import door, marks
 
 LIMIT_S = 20.0
@@ -421,3 +422,9 @@ def test_ministack_tries_another_port_only_where_somebody_else_has_taken_this_on
         with pytest.raises(BackendError, match="finds no port"):
             backend.start()
     assert len(tried) == 1 + ministack.ATTEMPTS
+
+
+def test_each_backend_of_the_catalogue_can_be_made(tmp_path: Path) -> None:
+    for name in NAMES:
+        made = make_backend(name, folder=tmp_path, mark="m", endpoint_url="http://127.0.0.1:1", region="eu-central-1")
+        assert made.name == name
