@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from repro.world.shipped.truths import read_truths
+
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(path.parent for path in ROOT.rglob("scenario.toml"))
+TRUTHS = read_truths(ROOT)
 OLDEST = (3, 8)
 VERDICTS = {"inconclusive", "clean", "hang", "crash", "failing"}
 CLASSES = {"frozen", "spinning", "deadlocked", "unanswered", "unstoppable"}
@@ -18,7 +21,7 @@ def name_of(folder):
 
 
 def test_the_scenarios_are_there():
-    assert {"locust-2637", "gevent-urllib3", "known/clean"} <= {name_of(folder) for folder in FOLDERS}
+    assert {"locust-2637", "gevent-urllib3", "known/clean"} <= {name_of(folder) for folder in FOLDERS} | set(TRUTHS)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
@@ -48,10 +51,32 @@ def test_an_experiment_names_its_own_scenario(folder):
         assert experiment["trials"] >= 1
 
 
-@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder.parent.name == "known"], ids=name_of)
-def test_a_planted_truth_says_what_must_come_out(folder):
-    expected = tomllib.loads((folder / "scenario.toml").read_text())["expected"]
+@pytest.mark.parametrize("name", TRUTHS)
+def test_a_planted_truth_is_complete(name):
+    truth = TRUTHS[name]
+    assert truth.summary
+    assert truth.claim
+    assert truth.requires
+    assert truth.locustfile.is_file()
+    for factor in truth.factors.values():
+        assert factor["help"]
+        assert factor["default"] in factor["values"]
+    for text in truth.experiments.values():
+        experiment = tomllib.loads(text)
+        assert experiment["scenario"] == name
+        assert experiment["summary"]
+        assert experiment["trials"] >= 1
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_a_planted_truth_says_what_must_come_out(name):
+    expected = TRUTHS[name].expected
     verdicts = expected["verdict"] if isinstance(expected["verdict"], list) else [expected["verdict"]]
     assert set(verdicts) <= VERDICTS
     assert ("hang" in verdicts) == (expected.get("hang_class") in CLASSES)
     assert "hang" in verdicts or "users_stuck" not in expected
+
+
+def test_every_load_of_a_planted_truth_is_in_the_table():
+    loads = {path.stem for path in (ROOT / "known").glob("*.py")} - {"planted"}
+    assert {f"known/{name}" for name in loads} == set(TRUTHS)

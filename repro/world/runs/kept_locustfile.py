@@ -90,7 +90,7 @@ def _files_of(folder: Path, name: str) -> list[Path]:
 
 
 def _folders(path: Path, source: str) -> list[Path]:
-    """Where its own modules are. One that changes where they are looked for does so for the folder above: our planted truths do."""
+    """Where its own modules are. One that changes where they are looked for is taken to do so for the folder above."""
     return [path.parent, *([path.parent.parent] if "sys.path" in source else [])]
 
 

@@ -4,6 +4,7 @@
 <scenarios>/<name>/locustfile.py
 <scenarios>/<name>/experiment.toml    the experiment `<name>`
 <scenarios>/<name>/<other>.toml       the experiment `<name>/<other>`
+<scenarios>/known/                    the planted truths, which are all in one table (`repro.world.shipped.truths`)
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from repro.core.experiment.file import scenario_of
 from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
 from repro.world.runs.kept_locustfile import digest, digests, python_text
+from repro.world.shipped.truths import Truth, experiments_of, read_truths, table
 
 DEFAULT = "locust-2637"
 MOST_LOCUSTFILE_BYTES = 10_000_000
@@ -32,11 +35,15 @@ _MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A scenario's file and what an experiment must know of it; ``expected`` is what a planted truth must come to."""
+    """A scenario's load and what an experiment must know of it.
+
+    ``description`` is the file of ours that says so; ``expected`` is what a planted truth must come to.
+    """
 
     info: ScenarioInfo
     locustfile: Path
-    expected: dict[str, Any]
+    expected: Mapping[str, Any]
+    description: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +64,16 @@ def root() -> Path:
 
 def list_scenarios() -> tuple[str, ...]:
     """The names of all scenarios."""
-    return tuple(sorted(str(path.parent.relative_to(root())) for path in root().rglob(DESCRIPTION)))
+    return tuple(
+        sorted([*(str(path.parent.relative_to(root())) for path in root().rglob(DESCRIPTION)), *read_truths(root())])
+    )
 
 
 def list_experiments() -> tuple[str, ...]:
     """The names of all experiments, the scenarios' default ones included."""
-    found = []
+    found = list(experiments_of(root()))
     for path in root().rglob("*.toml"):
-        if path.name != DESCRIPTION:
+        if path not in {path.with_name(DESCRIPTION), table(root())}:
             folder = str(path.parent.relative_to(root()))
             found.append(folder if path.name == MAIN else f"{folder}/{path.stem}")
     return tuple(sorted(found))
@@ -76,10 +85,12 @@ def find_experiment(name: str) -> Source:
     Raises:
         UsageError: there is none; says what was probably meant.
     """
+    if name in experiments_of(root()):
+        return Source(name=name, path=table(root()), text=experiments_of(root())[name])
     # A pipe is not a file: whoever reads one may wait for ever.
     candidates = [Path(name)] if name.endswith(".toml") else [root() / name / MAIN, root() / f"{name}.toml"]
     for path in candidates:
-        if path.is_file() and path.name != DESCRIPTION:
+        if path.is_file() and path.name != DESCRIPTION and path != table(root()):
             return Source(name=name, path=path, text=_text(path))
     if name.endswith(".toml") and candidates[0].exists():
         raise UsageError(f"{name} is not a file; give a TOML file, or a name of `repro list experiments`")
@@ -115,17 +126,25 @@ def named(name: str, *, where: str) -> Scenario:
     Raises:
         ExperimentError: there is none.
     """
+    if truth := read_truths(root()).get(name):
+        return _planted(truth)
     folder = root() / name
     if not (folder / DESCRIPTION).is_file():
         near = difflib.get_close_matches(name, list_scenarios(), n=1)
         hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows those there are"
         raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
     data = tomllib.loads(_text(folder / DESCRIPTION))
-    own = [_factor(key, entry) for key, entry in data.get("factors", {}).items()]
-    info = ScenarioInfo(
-        name=name, requires=tuple(data["requires"]), catalogue=COMMON.extended(own), summary=data["summary"]
-    )
-    return Scenario(info=info, locustfile=(folder / "locustfile.py").resolve(), expected=data.get("expected", {}))
+    own = _catalogue(data.get("factors", {}))
+    info = ScenarioInfo(name=name, requires=tuple(data["requires"]), catalogue=own, summary=data["summary"])
+    load = (folder / "locustfile.py").resolve()
+    return Scenario(info=info, locustfile=load, expected={}, description=folder / DESCRIPTION)
+
+
+def _planted(truth: Truth) -> Scenario:
+    own = _catalogue(truth.factors)
+    info = ScenarioInfo(name=truth.name, requires=truth.requires, catalogue=own, summary=truth.summary)
+    load = truth.locustfile.resolve()
+    return Scenario(info=info, locustfile=load, expected=truth.expected, description=table(root()))
 
 
 def of_locustfile(path: Path) -> Scenario:
@@ -165,13 +184,16 @@ def inputs_of(source: Source, scenario: Scenario) -> dict[str, str]:
     named = {
         f"{'module' if number else 'locustfile'} {name}": value for number, (name, value) in enumerate(load.items())
     }
-    description = scenario.locustfile.parent / DESCRIPTION
-    is_ours = description.is_file() and scenario.locustfile.is_relative_to(root().resolve())
-    about = {f"scenario {scenario.info.name}": digest(description)} if is_ours else {}
+    about = {f"scenario {scenario.info.name}": digest(scenario.description)} if scenario.description else {}
     return {**named, **about, f"experiment file {source.path.name}": digest(source.path)}
 
 
-def _factor(name: str, entry: dict[str, Any]) -> Factor:
+def _catalogue(factors: Mapping[str, Mapping[str, Any]]) -> Catalogue:
+    """The settings that all scenarios have, and a scenario's own."""
+    return COMMON.extended([_factor(name, entry) for name, entry in factors.items()])
+
+
+def _factor(name: str, entry: Mapping[str, Any]) -> Factor:
     default, values = entry["default"], tuple(str(value) for value in entry.get("values", ()))
     kinds = {bool: LevelType.SWITCH, int: LevelType.NUMBER, float: LevelType.NUMBER}
     kind = LevelType.CHOICE if values else kinds.get(type(default), LevelType.TEXT)

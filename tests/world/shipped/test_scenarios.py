@@ -27,7 +27,8 @@ def test_the_names_are_those_of_the_folders() -> None:
     assert {DEFAULT, "gevent-urllib3", "known/clean"} <= set(list_scenarios())
     assert {DEFAULT, f"{DEFAULT}/crossed", "known/clean"} <= set(list_experiments())
     assert set(list_scenarios()) <= set(list_experiments())
-    assert not [name for name in list_experiments() if name.endswith(("experiment", "scenario"))]
+    assert {"known/recovers", "known/recovers/late"} <= set(list_experiments())
+    assert not [name for name in list_experiments() if name.endswith(("experiment", "scenario", "truths"))]
 
 
 @pytest.mark.parametrize("name", list_experiments())
@@ -35,7 +36,7 @@ def test_every_experiment_is_found_with_its_scenario(name: str) -> None:
     source = find_experiment(name)
     assert source.name == name
     scenario = scenario_for(source)
-    assert scenario.info.name == name.removesuffix(f"/{source.path.stem}")
+    assert scenario.info.name == name.removesuffix(f"/{source.path.stem}").removesuffix("/late")
     assert scenario.locustfile.is_file()
     assert scenario.info.requires
     assert summary_of(source) == tomllib.loads(source.text)["summary"]
@@ -57,7 +58,9 @@ def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
         ("locust-2673", "there is no experiment 'locust-2673'; did you mean locust-2637?"),
         ("known/claen", "did you mean known/clean?"),
         ("zzz", "`repro list experiments` shows those there are; a path must end in .toml"),
+        ("locust-2637/scenario", "there is no experiment 'locust-2637/scenario'"),
         ("known/clean/scenario", "there is no experiment 'known/clean/scenario'"),
+        ("known/truths", "there is no experiment 'known/truths'"),
         ("/no/such.toml", "there is no experiment '/no/such.toml'"),
         ("", "there is no experiment ''"),
     ],

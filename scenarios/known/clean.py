@@ -1,0 +1,11 @@
+"""Healthy users: nothing is wrong."""
+
+from planted import QueueUser  # isort: skip
+
+from locust import task  # isort: skip
+
+
+class Healthy(QueueUser):
+    @task
+    def work(self):
+        self.exchange()
