@@ -71,8 +71,8 @@ def _held_expressions(path, number, first):
 def _lines_above(found, number, first):
     """What stands above a line in its function, from below: ``(body, is_open, is_beside)``, comments left out.
 
-    ``is_open``: it begins a block that the line stands in. ``is_beside``: it stands in such a block itself, and not in one that
-    has ended.
+    ``is_open``: it begins a block that the line stands in. ``is_beside``: it stands in such a block itself, and not in
+    one that has ended.
     """
     indent = _indent(found[number - 1])
     for index in range(number - 2, max(first - 2, -1), -1):

@@ -32,7 +32,7 @@ def parked(dump: Dump, *, unread: Callable[[int], int] = lambda _: 0) -> Mapping
 
 
 def is_stirring(dump: Dump, *, within_s: float) -> bool:
-    """Whether a user, or another greenlet of the program's own, wakes up within so many seconds: it might wake others."""
+    """Whether a user, or another greenlet of the program, wakes up within so many seconds: it might wake others."""
     return any(
         item.wait is not None
         and item.wait.kind == "timer"

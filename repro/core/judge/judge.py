@@ -4,9 +4,9 @@
                     │
                  Memory.at ──▶ Now ──▶ Suspects · Silence · Stop ──▶ Facts ──▶ the table's row
 
-Pure: it has no clock but the samples'. ``Now`` is a frozen view of all that is known at a sample; those behind it only read
-it. The load goes on past its time until everybody has moved, sleeps, or is judged: `clean` means that every user was seen to
-get on.
+Pure: it has no clock but the samples'. ``Now`` is a frozen view of all that is known at a sample; the parts behind it
+only read it. The load continues past its time until everybody has moved, sleeps, or is judged: `clean` means that every
+user was seen to make progress.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Hearing:
 
     @property
     def _stuck(self) -> tuple[Stuck, ...]:
-        """Those who are stuck for certain and who waits behind them; else all users, of the processes that stand where some do."""
+        """Who is stuck for certain, and who waits behind them; else all users, or those of the processes that stand."""
         standing = {reading.pid for reading in self._now.standing}
         if self.facts.stuck_for_certain and not standing:
             stuck = tuple(user for user, _ in self._suspects.certain)
@@ -181,7 +181,7 @@ class Hearing:
         return tuple(user for user in self._now.users if user.pid in standing or not standing)
 
     def _behind(self, stuck: Sequence[Stuck]) -> list[Stuck]:
-        """The users who wait for the same lock as a stuck one, or for a lock that a stuck one holds, if not yet for as long."""
+        """The users that wait for the same lock as a stuck one, or for a lock that it holds, if not yet for as long."""
         known = {user.key for user in stuck}
         locks = {user.parked.lock for user in stuck if user.parked and user.parked.on is ParkedOn.LOCK}
         look = self._now.looks.latest[-1]

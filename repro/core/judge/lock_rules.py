@@ -1,7 +1,6 @@
-"""The table for a user that waits for a lock, an event or nothing: whether it will ever get it. The first row that applies decides.
+"""The table for a user that waits for a lock, an event or nothing: whether it will ever get it.
 
-A row says no where somebody may yet free it: a holder may be in a long poll or asleep for a while, a rendezvous may still wait
-for users that are being spawned.
+The first row that applies decides. None is about time alone: a wait that somebody may still end is not stuck.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ class WaitingUser:
 
     @property
     def may_nobody_set_it(self) -> bool:
-        """Whether nobody in the trial gets on, and nobody of the program's own wakes up soon."""
+        """Whether nobody in the trial makes progress, and no greenlet of the program wakes up soon."""
         last = self.now.looks.last
         return self.now.is_all_quiet and last is not None and self.user.pid not in last.stirring
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the load is over for long, and it has not come."""
+        """Whether the load is over for long, and still nobody has made progress that it may wait for."""
         return self.now.is_given_up(self.user.since)
 
     @cached_property
@@ -65,7 +64,7 @@ class WaitingUser:
 
     @property
     def may_holder_go_on(self) -> bool:
-        """Whether who could free it computes, waits for a thread, an event or an answer, or gets on within its ``with`` block."""
+        """Whether the holder computes, waits for a thread, an event or an answer, or makes progress in its block."""
         return self.parked.root in _MAY_GET_ON or self._gets_on_inside
 
     @property
@@ -74,7 +73,7 @@ class WaitingUser:
         return self.watch is not None and self.now.at > self.watch.may_be_freed_until
 
     def has_stood(self, stalls: float) -> bool:
-        """Whether the queue has not moved for so many times ``stall_after_s``, though the loop turned often enough to move it."""
+        """Whether the queue has not moved for so many stalls, though the loop turned often enough to move it."""
         last, watch = self.now.looks.last, self.watch
         if last is None or watch is None or watch.beats < MOVE_BEATS:
             return False
@@ -97,26 +96,26 @@ class WaitingUser:
 
 @dataclass(frozen=True)
 class LockRow:
-    """One row: which waits it is for, and whether such a one is stuck."""
+    """One row: which waits it is for, and when such a wait is stuck."""
 
     applies: Callable[[WaitingUser], bool]
     is_stuck: Callable[[WaitingUser], bool]
 
 
 LOCK_TABLE = (
-    # Whoever holds it may be in a long poll, which is silent by design.
+    # The holder may be in a long poll, which is silent by design.
     LockRow(lambda w: w.is_explained, lambda _: False),
-    # Who waits for all to be there waits for those that are being spawned.
+    # A rendezvous waits for users that are still being spawned.
     LockRow(lambda w: w.may_wait_for_newcomers, lambda _: False),
-    # A time-out ends the wait, and what the program does then is its own affair: only a trial in which nobody gets on is stuck.
+    # A timeout ends the wait: it is stuck only when it begins again each time, and nobody in the trial makes progress.
     LockRow(lambda w: w.parked.has_timeout, lambda w: w.has_begun_again and w.now.is_all_quiet),
-    # Anybody may set an event, a helper too: it is hopeless when nobody does anything, or when the load is long over.
+    # Anybody may set an event, helpers included: none will once nobody does anything, or the load is over for long.
     LockRow(lambda w: w.waits_for_an_event, lambda w: w.may_nobody_set_it or w.is_given_up),
     # Parked on nothing that could wake it, in two looks.
     LockRow(lambda w: w.watch is None, lambda _: True),
-    # A holder that computes or is answered will free it; if not by long after the load, then never.
+    # A holder that computes or gets an answer will release it; if it has not long after the load, it never will.
     LockRow(lambda w: w.may_holder_go_on, lambda w: w.has_stood(stalls=1) and w.is_given_up),
-    # Any other holder: one that sleeps has its timer, a circle and one that has ended have nothing.
+    # Any other holder: one that sleeps is waited for until its timer fires; a cycle, or an owner that ended, is not.
     LockRow(lambda _: True, lambda w: w.has_stood(stalls=0.5) and w.is_timer_over),
 )
 """The order matters: what explains the wait stands first, then what ends it without a holder, then who holds it."""

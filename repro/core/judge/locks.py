@@ -1,4 +1,4 @@
-"""What the looks at the stacks have shown of what users wait for: since when nobody got a lock, when a wait was to end."""
+"""What the looks at the stacks have shown of waits: since when nobody got a lock, when a wait was to end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from repro.core.judge.samples import Examination, Holder, Key, Parked, ParkedOn, Standing
 
 PATIENCE_S = 120.0
-"""A holder that sleeps, or a wait with a time-out, is waited for when it ends within this; who sleeps longer is no help."""
+"""A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; a longer sleep is no help."""
 SLACK_S = 1.0
 
 
@@ -16,8 +16,8 @@ SLACK_S = 1.0
 class LockWatch:
     """One lock: who waits for it and who holds it, since when its queue has not moved, until when it may yet be freed.
 
-    ``looked_at`` is the moment that the last look shows; ``beats`` is how often the waiters' event loop has turned since
-    the queue last moved, without end where that is not known.
+    ``looked_at`` is the moment that the last look shows; ``beats`` is how often the waiters' event loop has turned
+    since the queue last moved, infinite where that is not known.
     """
 
     waiters: frozenset[Key]
@@ -46,7 +46,10 @@ class LockBook:
     waits: Mapping[Key, LockWait] = field(default_factory=dict)
 
     def after(self, look: Examination, moved_at: Mapping[Key, float]) -> LockBook:
-        """The book with a look: a lock that nobody has got since the one before keeps its age; ``moved_at`` is when a user last did."""
+        """The book with one more look: a lock that nobody has got since the one before keeps its age.
+
+        ``moved_at`` is when each user last did something.
+        """
         waiting: dict[str, dict[Key, Parked]] = {}
         for key, parked in look.parked.items():
             if parked.lock:
@@ -103,7 +106,7 @@ class LockBook:
 
 @dataclass(frozen=True)
 class Unread:
-    """Bytes that lie unread in a user's socket: how many, since which beat of the event loop, and when that was first seen."""
+    """Bytes that lie unread in a user's socket: how many, since which beat of the loop, and when first seen."""
 
     size: int
     beats: int
@@ -145,7 +148,7 @@ class Looks:
         return self.latest[-1].beats.get(key[0], 0) - unread.beats if unread is not None else 0
 
     def standing_since(self, moment: float) -> Standing | None:
-        """In what two looks since then found the processes without users; None before they were made, or where they differ."""
+        """In what two looks since then found the processes without users; None before them, or where they differ."""
         looks = [look for look in self.latest if look.at > moment]
         kinds = {min(look.standing.values(), key=list(Standing).index, default=Standing.UNKNOWN) for look in looks}
         return kinds.pop() if len(looks) > 1 and len(kinds) == 1 else None

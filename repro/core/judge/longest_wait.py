@@ -37,7 +37,7 @@ class LongestWait:
 def _slots(living: Iterable[Reading]) -> Iterator[tuple[_Key, Slot]]:
     for reading in living:
         for slot in reading.slots:
-            # A slot that another user has taken over still shows the last one's operation: it began before this one was born.
+            # A slot that another user has taken over still shows an operation begun before this one was born.
             if slot.began >= slot.born and (slot.busy or slot.last_end >= slot.began):
                 yield (reading.pid, slot.number, slot.began), slot
 

@@ -1,7 +1,6 @@
 """All that is known of a trial at one sample: the frozen view that everybody who judges it reads.
 
-``Memory.at`` makes it. It is asked for much or for little, so what costs a walk over all users is found when it is first
-asked for, and kept.
+``Memory.at`` makes it. What costs a walk over all users is found when it is first asked for, and kept.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ BURNS_FOR_S = 2.0
 CROWD_TURNS = 4.0
 MOST_CROWD_S = 60.0
 ROUND_A_USER_S = 0.005
-"""Seconds of a core that one user may need each time that the event loop comes round to it, on a machine with other work."""
+"""Seconds of a core that one user may need each time the event loop comes round to it, on a busy machine."""
 SEEN_STANDING_S = 1.2
 """A loop must have been seen to stand for so long."""
 TOLD_A_BEAT = 12
-"""So many users are reached by a stop between two beats of a starved loop: gevent gives way to others after fifty callbacks, and
-a kill takes four."""
+"""So many users are reached by a stop between two beats of a starved loop: gevent gives way to others after fifty
+callbacks, and a kill takes four."""
 ENOUGH_BEATS = 5
-"""So often an event loop must turn before what it was to hand over must have arrived; it does within a second, unless it is starved."""
+"""So often an event loop must turn before what it was to hand over has arrived: a second, unless it is starved."""
 GIVEN_UP_STALLS = 2
-"""So many times ``stall_after_s`` a user may still wait for something that others might do, once the load's time is over."""
+"""So many times ``stall_after_s`` a user may still wait for what others might do, once the load's time is over."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,9 @@ class Load:
 class Now:
     """A trial at one sample, which is the last one that its tracks have taken.
 
-    ``began`` is the first sample, ``asked_stop`` when we asked for the stop, ``starters_died_at`` when a death of those who start users was
-    first seen, ``last_call`` since when each user had been quiet when the load's time was over, None before that.
+    ``began`` is the first sample, ``asked_stop`` when we asked for the stop, ``starters_died_at`` when the death of a
+    greenlet that starts users was first seen. ``last_call`` is since when each user had been quiet when the load's time
+    was over, None before that.
     """
 
     sample: Sample
@@ -132,7 +132,7 @@ class Now:
 
     @cached_property
     def users(self) -> tuple[Stuck, ...]:
-        """The living users, were they stuck: since when they have been quiet, and what they were last seen parked on."""
+        """The living users: since when each has been quiet, and what it was last seen parked on."""
         return tuple(self.user(pid, slot, slot.quiet_since) for pid, slot in self.crowd.users)
 
     def user(self, pid: int, slot: Slot, since: float) -> Stuck:
@@ -148,8 +148,8 @@ class Now:
     def crowd_s(self) -> float:
         """Seconds that a user may have to wait for the others alone: four times the mean of an operation.
 
-        Three thousand users of a server that answers 150 a second wait 20 s each, and nobody is stuck. Where nothing ends it is
-        the one round that the event loop makes.
+        Three thousand users of a server that answers 150 a second wait 20 s each, and nobody is stuck. Where nothing
+        ends it is the one round that the event loop makes.
         """
         return max(self.round_s, min(CROWD_TURNS * self.progress.mean_s(self.crowd.in_flight), MOST_CROWD_S))
 
@@ -158,7 +158,7 @@ class Now:
         """Seconds for which a user may be quiet, its own long poll left out."""
         return self.limits.stall_after_s + self.crowd_s
 
-    # Whether anybody gets on
+    # Whether anybody makes progress
 
     @cached_property
     def is_all_quiet(self) -> bool:
@@ -172,7 +172,7 @@ class Now:
         return self.at - last_end > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
 
     def is_given_up(self, since: float) -> bool:
-        """Whether the load's time is over, who has not moved since then has long not, and nobody who works for it has either."""
+        """Whether the load is over for long, and neither who has been quiet since then nor a helper made progress."""
         if self.load_at is None or self.stop_at is not None:
             return False
         stall_s = self.limits.stall_after_s
@@ -214,7 +214,7 @@ class Now:
 
     @cached_property
     def is_told(self) -> bool:
-        """Whether the stop has reached all users: the slowest loop has turned so often since that every kill has had its turn."""
+        """Whether the stop has reached all users: the slowest loop turned so often that every kill had its turn."""
         wanted = max(ENOUGH_BEATS, self.stop_order.users // TOLD_A_BEAT)
         return self._least_beats(self.stop_order.beats, default=wanted) >= wanted
 
@@ -225,7 +225,7 @@ class Now:
         return not before or self._least_beats(before, default=ENOUGH_BEATS) >= ENOUGH_BEATS
 
     def _least_beats(self, before: Mapping[int, int], *, default: int) -> int:
-        """How often the slowest event loop that has users has turned since ``before``; ``default`` where none has any."""
+        """How often the slowest event loop with users has turned since ``before``; ``default`` without any."""
         beats = [
             reading.loop_beats - before.get(reading.pid, reading.loop_beats)
             for reading in self.attached
@@ -236,10 +236,10 @@ class Now:
     # The processor
 
     def cores(self, since: float, *, pids: Collection[int] = ()) -> float:
-        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
+        """The processor time a second that the busiest process, of ``pids`` where given, has used since then."""
         return self.processor.cores(since, pids=pids)
 
     @cached_property
     def burns(self) -> bool:
-        """Whether so much of a core has burned during the last seconds as one user that never waits needs, on a busy machine too."""
+        """Whether as much of a core burned lately as one user that never waits needs, on a busy machine too."""
         return self.cores(self.at - BURNS_FOR_S) >= STANDING_CORES

@@ -23,9 +23,10 @@ class Silence:
 
     @cached_property
     def since(self) -> float | None:
-        """Since when the program should have done something: its users begun, or a script ended an operation; None when it has.
+        """Since when the program should have done something: begun its users, or, a script, ended an operation.
 
-        A script is looked at once its time is over and it has done nothing for the second half of it, and for a stall's time.
+        None when it has. A script is looked at once its time is over and it has done nothing for the second half of it,
+        and for a stall's time.
         """
         now = self.now
         if now.sample.exit_code is not None or now.asked_stop is not None:

@@ -49,7 +49,7 @@ class Stop:
 
     @property
     def is_grace_over(self) -> bool:
-        """Whether users, or the process once they are gone, have had their time to end, and nothing explains that they have not."""
+        """Whether users, or the process once they are gone, have had the time to end that they may need."""
         if self.now.phase is not Phase.STOPPING:
             return False
         grace = next(grace for grace in GRACE_TABLE if grace.applies(self))
@@ -64,7 +64,7 @@ class Stop:
 
     @property
     def has_reached_all(self) -> bool:
-        """Whether every user has been told, and none has gone since who was only waiting for its turn to."""
+        """Whether every user was told, and the loops turned often enough since one ended to end the next."""
         none_goes = self.now.at - self.now.crowd.fell_at > DECLINE_S and self.now.has_settled
         return none_goes and self.now.is_told
 
@@ -75,7 +75,7 @@ class Stop:
 
     @property
     def left_alone_at(self) -> float:
-        """When the process had only itself to end: the last user has gone, and the stop has begun."""
+        """When only the process was left to end: the last user has ended, and the stop has begun."""
         return max(self.told_at, self.now.crowd.fell_at)
 
     @property
@@ -90,14 +90,14 @@ class Stop:
 
     @property
     def starved_s(self) -> float:
-        """Seconds after which a GreenletExit has arrived on a starved machine, too."""
+        """Seconds within which GreenletExit is raised in every user, on a busy machine too."""
         return self.now.limits.start_s + self.crowd_s
 
     # Why the load goes on past its time
 
     @property
     def _may_come_back(self) -> bool:
-        """Whether a core burns and nobody has ended an operation lately: a loop that spins, or one that will come back."""
+        """Whether a core burns and no operation ended lately: a loop that spins, or one that will come back."""
         quiet_since = self.now.progress.at
         return self.now.at - quiet_since > DECLINE_S and self.now.cores(quiet_since) >= BURNING_CORES
 
@@ -119,18 +119,18 @@ class Grace:
 
 
 GRACE_TABLE = (
-    # The process has its own time once all users are gone; one that works is on its way out, and has more.
+    # All users have ended: the process has a time of its own, and more of it while it works.
     Grace(
         lambda s: not s.has_users and s.now.burns,
         lambda s: s.left_alone_at,
         lambda s: GRACES * s.grace_s + s.crowd_s,
     ),
     Grace(lambda s: not s.has_users, lambda s: s.left_alone_at, lambda s: s.grace_s),
-    # A crowd goes one by one, and while users end, the others have not outlived anything. These have.
+    # Users end one by one, so as long as one of them just did, the others have not outlived the stop. Here none did.
     Grace(lambda s: s.has_reached_all, lambda s: s.told_at, lambda s: s.grace_s),
-    # The stop may still be on its way: on a starved machine it takes seconds until a GreenletExit arrives.
+    # The stop may still be on its way: on a busy machine it takes seconds until GreenletExit is raised in each user.
     Grace(lambda s: s.now.burns, lambda s: s.told_at, lambda s: max(GRACES * s.grace_s, s.starved_s)),
-    # Nothing is under way that could bring it.
+    # The process is idle, so no GreenletExit is on its way.
     Grace(lambda _: True, lambda s: s.told_at, lambda s: GRACES * s.grace_s),
 )
-"""The first row that applies decides: when the process is alone, then when its users have been told, then when they have not."""
+"""The first row that applies decides: the process alone, then users that were told, then those that may not be yet."""

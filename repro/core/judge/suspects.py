@@ -1,8 +1,7 @@
 """Who is stuck: users that have been quiet for too long, and what the looks at their stacks make of each.
 
-A user is *suspect* when it has been quiet for half of what it may be, and is looked at from then on; it is *overdue* past
-that. Then what it is parked on decides; a lock only when nobody has got it for a while and nobody is about to free it.
-docs/explanation/verdicts.md tells the same in a table.
+A user is *suspect* once it has been quiet for half of its allowed time, and its stack is looked at from then on; past
+the full time it is *overdue*. Then what it is parked on decides: docs/explanation/verdicts.md has the table.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ STOPPED_WITHIN_S = 4.0
 
 
 class StuckOn(Enum):
-    """What an overdue user is for certain; ``TURNING`` runs on and on while others get on."""
+    """What an overdue user is for certain; ``TURNING`` runs without an end while others make progress."""
 
     LOCKED = "locked"
     UNREAD = "unread"
@@ -82,7 +81,7 @@ class Suspects:
         return self.now.at - user.since > _poll_s(user.slot) + self.now.quiet_s
 
     def _is_stopping(self, user: Stuck) -> bool:
-        """Whether it got on until it was told to stop: if it hangs, then as one that cannot be stopped."""
+        """Whether it made progress until it was told to stop: if it hangs, it is unstoppable."""
         stop_at = self.now.stop_at
         return stop_at is not None and user.since > stop_at - STOPPED_WITHIN_S
 
@@ -104,7 +103,7 @@ class Suspects:
         return StuckOn.TURNING if is_turning else StuckOn.UNDECIDED
 
     def _fresh_looks(self, user: Stuck) -> list[Examination]:
-        """The looks that show it as it is: since it last moved, the last one just now; empty where there is none such."""
+        """The looks that show it as it is: since it last moved, the last one just now; empty where there are none."""
         looks = [look for look in self.now.looks.latest if look.seen_at(user.pid) > user.since]
         return looks if looks and self.now.at - looks[-1].at <= FRESH_S else []
 
@@ -142,7 +141,7 @@ class Suspects:
         return StuckOn.LOCKED if is_lock_stuck(self.now, user, parked) else StuckOn.UNDECIDED
 
     def _calling_holder(self, user: Stuck, parked: Parked) -> Stuck | None:
-        """The user that holds what this one waits for, where it has an operation in flight: that has a bound of its own."""
+        """The user that holds what this one waits for, where it has an operation in flight, with its own bound."""
         if parked.root is not ParkedOn.SOCKET:
             return None
         slots = (slot for reading in self.now.sample.readings if reading.pid == user.pid for slot in reading.slots)
@@ -157,7 +156,7 @@ class Suspects:
         return self.now.at - user.since > self.now.quiet_s + max(*finite, all_s, 0.0)
 
     def _is_excused(self, user: Stuck) -> bool:
-        """Whether it waits for time alone, or for others who work, by a look since it last moved, while the loop turns."""
+        """Whether it waits for time alone, or for others that work, by a look since it last moved."""
         parked, last = user.parked, self.now.looks.last
         if parked is None or last is None or self._is_loop_late or last.seen_at(user.pid) <= user.since:
             return False

@@ -14,7 +14,7 @@ def timeline(samples: Sequence[tuple[float, int, int]], *, load_at: float, decis
     """The seconds of the load up to the verdict.
 
     ``samples`` are (monotonic seconds, operations ended so far, users alive), in order. Who was stuck at a second is
-    known only afterwards: a user that is stuck at the end counts from the moment at which it was last seen to do anything.
+    known only afterwards: a user that is stuck at the end counts from when it was last seen to do anything.
     """
     seconds = min(int(decision.at - load_at) + 1, MAX_SECONDS)
     stuck_since = (

@@ -1,7 +1,7 @@
 """What is followed from sample to sample, one record for one thing: each is made anew by ``after`` a sample.
 
-A ``Progress`` knows when anybody last got on, a ``Crowd`` who is there, a ``StopOrder`` whom the stop has reached, ``Loops``
-which event loop stands, ``Helpers`` what others than users do, a ``Processor`` what burns.
+``Progress``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has reached.
+``Loops``: which event loop stands. ``Helpers``: what greenlets do that are not users. ``Processor``: what burns.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ DECLINE_S = 1.0
 HISTORY_S = 60.0
 PACE_S = 10.0
 LONGEST_GAP_S = 0.5
-"""A gap between two samples counts as at most so much of standing: whoever samples is starved too on a busy machine, and saw nothing
-in between."""
+"""A gap between two samples counts as at most so much of standing: on a busy machine who samples is starved too, and
+saw nothing in between."""
 LONGEST_DUMP_S = 15.0
-"""So long a loop may write the stacks of its users, which is no standing still: the agent stops after four seconds of its own."""
+"""A loop that has written the stacks of its users for less does not stand: the agent stops after four seconds."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many operations have ended, when anybody last got on (``at``), and at which pace.
+    """How many operations have ended, when the last one did (``at``), and at which pace.
 
     ``dumped_s`` are the seconds for which a loop has written stacks for us, ``dumped_before_s`` those up to ``at``.
     """
@@ -54,11 +54,11 @@ class Progress:
 
     @property
     def held_up_s(self) -> float:
-        """Seconds since anybody last ended an operation in which the event loop wrote stacks for us, and nobody could."""
+        """Seconds since an operation last ended in which none could, because the loop wrote stacks for us."""
         return self.dumped_s - self.dumped_before_s
 
     def mean_s(self, in_flight: int) -> float:
-        """The mean of an operation by Little's law: those in flight over those that end each second; 0 where none ends."""
+        """An operation's mean by Little's law: those in flight over those that end each second; 0 where none ends."""
         (then, before), (now, ended) = self.paces[0], self.paces[-1]
         if ended <= before or now - then < DECLINE_S:
             return 0.0
@@ -69,8 +69,8 @@ class Progress:
 class Crowd:
     """The living users with their processes, and when there were last fewer and more of them.
 
-    Where the scenario has never had any, everybody counts who is in an operation. ``fell_beats`` is how often each loop had turned when
-    the last user went.
+    Where the scenario has never had any, everybody counts that is in an operation. ``fell_beats`` is how often each
+    loop had turned when the last user went.
     """
 
     users: tuple[tuple[int, Slot], ...] = ()
@@ -168,7 +168,7 @@ class Processor:
         return Processor((*kept, (sample.now, dict(sample.cpu_s))))
 
     def cores(self, since: float, *, pids: Collection[int] = ()) -> float:
-        """The processor time a second that the busiest process, of ``pids`` where they are given, has used since then."""
+        """The processor time a second that the busiest process, of ``pids`` where given, has used since then."""
         now, used_s = self.history[-1]
         old = [entry for entry in self.history if now - entry[0] >= DECLINE_S]
         if now - since < DECLINE_S or not old:

@@ -22,8 +22,8 @@ IDLE = Slot(
     attempt_s=0, ceiling_s=0, born=1, killed=0, greenlet=1,
 )  # fmt: skip
 READING = Reading(
-    pid=7, parent=1, phase=2, role=Role.LOCAL, started=0, native_at=AT, loop_beats=500, loop_at=AT, load_at=1, stop_at=0,
-    begun=1, ended=1, failed=0, budget_refusals=0, error="", slots=(IDLE,),
+    pid=7, parent=1, phase=2, role=Role.LOCAL, started=0, native_at=AT, loop_beats=500, loop_at=AT, load_at=1,
+    stop_at=0, begun=1, ended=1, failed=0, budget_refusals=0, error="", slots=(IDLE,),
 )  # fmt: skip
 WATCH = LockWatch(frozenset({(7, 1)}), None, since=90.0, may_be_freed_until=0.0, looked_at=AT - 1, beats=50)
 

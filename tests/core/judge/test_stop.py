@@ -19,7 +19,7 @@ PERIOD_S = 0.5
 
 @dataclass(frozen=True)
 class Ending:
-    """Three users under load for ten seconds; so many of them outlive the stop, told or not, while so much of a core burns."""
+    """Three users under load for ten seconds: how many outlive the stop, were told of it, and what burns meanwhile."""
 
     left: int = 3
     is_told: bool = False
@@ -29,8 +29,9 @@ class Ending:
         is_stopped = now > ASKED
         slots = tuple(
             Slot(
-                number=number, is_user=True, busy=False, operation="", began=now, last_end=now, begun=1, ended=1, failed=0,
-                poll_s=0, attempt_s=0, ceiling_s=0, born=1, killed=now if is_stopped and self.is_told else 0, greenlet=1,
+                number=number, is_user=True, busy=False, operation="", began=now, last_end=now, begun=1, ended=1,
+                failed=0, poll_s=0, attempt_s=0, ceiling_s=0, born=1,
+                killed=now if is_stopped and self.is_told else 0, greenlet=1,
             )
             for number in range(self.left if is_stopped else 3)
         )  # fmt: skip
