@@ -148,8 +148,8 @@ class Cell:
 
     ``factors`` holds the level of each factor that the experiment names and of every setting
     (defaults included), packages and ``stack`` too; ``settings`` only the settings, ``environ`` the ``env.NAME`` ones without
-    the prefix. ``id`` is a hash of ``factors`` and the scenario, ``label`` names for people the
-    levels that vary in this experiment.
+    the prefix. ``id`` is a hash of ``factors`` and the scenario. ``named`` are the factors that vary in this experiment,
+    or that are not as usual in its only cell; ``label`` says their levels to people.
     """
 
     id: str
@@ -159,6 +159,7 @@ class Cell:
     settings: Mapping[str, Level]
     environ: Mapping[str, str]
     environment: EnvironmentSpec
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from repro.cli.hunt_options import (
     session_of,
     show,
 )
-from repro.cli.options import Command, default_jobs, end_tidily_on_signals, reproduce, shared_options
+from repro.cli.options import Command, assignments_of, default_jobs, end_tidily_on_signals, reproduce, shared_options
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -182,4 +182,4 @@ def _store(options: BisectOptions, prepared: Prepared, hunted: HuntedRange) -> R
 
 def _command(options: BisectOptions, cell: Cell) -> str:
     """The command that runs the cell of one release again."""
-    return reproduce([*options.overrides, cell.label], experiment=options.experiment or SINGLE)
+    return reproduce([*options.overrides, *assignments_of(cell).values()], experiment=options.experiment or SINGLE)

@@ -151,6 +151,13 @@ def set_name(name: str, cell: Cell) -> str:
     return name if name in cell.settings else COMMON.assigned(name)
 
 
+def assignments_of(cell: Cell) -> dict[str, str]:
+    """What ``--set`` takes for each factor that the cell is named by."""
+    from repro.core.experiment.level_text import typed
+
+    return {name: f"{set_name(name, cell)}={typed(cell.factors[name])}" for name in cell.named}
+
+
 def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
     """The command that runs one cell again."""
     settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)

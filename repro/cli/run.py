@@ -17,6 +17,7 @@ from repro.cli.options import (
     Command,
     Finite,
     SharedOptions,
+    assignments_of,
     backend_options,
     command_line,
     default_jobs,
@@ -25,7 +26,6 @@ from repro.cli.options import (
     factor_of,
     new_folder,
     reproduce,
-    set_name,
     shared_options,
 )
 from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
@@ -186,11 +186,7 @@ def _note_capacity(progress: Progress, capacities: dict[str, float], backend: st
 
 def _command(cell: Cell, options: RunOptions) -> str:
     """The command that runs just this cell again: its factors, not its name, make it what it is."""
-    from repro.core.experiment.level_text import typed
-
-    names = [part.partition("=")[0] for part in cell.label.split(" ")] if cell.label != "all defaults" else []
-    own = {name: cell.factors[name] for name in names if name in cell.factors}
-    assignments = [f"{set_name(name, cell)}={typed(level)}" for name, level in own.items()]
+    own = assignments_of(cell)
     kept = [one for one in options.overrides if factor_of(one) not in own]
     others = {
         "--locustfile": options.locustfile,
@@ -201,7 +197,7 @@ def _command(cell: Cell, options: RunOptions) -> str:
         "--profile": options.profile,
     }
     given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
-    return " ".join([reproduce([*kept, *assignments], experiment=options.experiment), shlex.join(given)]).strip()
+    return " ".join([reproduce([*kept, *own.values()], experiment=options.experiment), shlex.join(given)]).strip()
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:

@@ -107,6 +107,7 @@ class Mixer:
             self.cell,
             id=hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS],
             label=label,
+            named=(),
             factors={**self.cell.factors, **spec.pins, PYTHON: spec.python},
             environment=spec,
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from repro.core.experiment.level_text import typed
 from repro.core.judge.samples import BackendHealth
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, TrialOptions, Verdict
@@ -41,6 +42,12 @@ EARLY_BUILDERS = 2
 CAPACITY_S = 0.5
 
 
+def _command_of(cell: Cell) -> str:
+    """The command that runs a cell of the report's experiment again."""
+    own = (shlex.quote(f"{name}={typed(cell.factors[name])}") for name in cell.named)
+    return " ".join(["repro run", *(f"--set {one}" for one in own)])
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``."""
@@ -49,7 +56,7 @@ class SessionOptions:
     _: KW_ONLY
     jobs: int = 1
     backend: Mapping[str, str | None] = field(default_factory=dict)
-    reproduce: Callable[[Cell], str] = lambda cell: f"repro run --set {shlex.quote(cell.label)}"
+    reproduce: Callable[[Cell], str] = _command_of
     on_build: Callable[[str], None] = lambda _: None
     on_capacity: Callable[[str, float], None] = lambda _name, _operations_s: None
 

@@ -16,8 +16,9 @@ import jsonschema
 import pytest
 
 from repro.cli import cli
+from repro.cli.bisect import BisectOptions, _command
 from repro.errors import ExitCode, ReproError, StoreError
-from repro.model import Trial
+from repro.model import Cell, EnvironmentSpec, Trial
 from repro.presentation.document import schema
 from repro.world.runs.store import read_run
 
@@ -178,6 +179,22 @@ def test_bad_input_is_one_sentence(
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code in {ExitCode.USAGE, ExitCode.INCONCLUSIVE, ExitCode.FAILED}
     assert not (tmp_path / "repro-runs").exists()
+
+
+def test_the_command_of_a_probe_sets_the_release_as_it_must_be_typed() -> None:
+    given = dict.fromkeys(BisectOptions.__dataclass_fields__)
+    options = BisectOptions(**{**given, "experiment": "mine.toml", "overrides": ("tls=true",)})  # type: ignore[arg-type]  # fmt: skip
+    cell = Cell(
+        id="c",
+        label="user=1.18",
+        scenario="s",
+        factors={"user": "1.18", "users": 2},
+        settings={"users": 2},
+        environ={},
+        environment=EnvironmentSpec(),
+        named=("user",),
+    )
+    assert _command(options, cell) == "repro run mine.toml --set tls=true --set packages.user=1.18"
 
 
 def test_without_an_index_one_sentence_says_so(planted, tmp_path: Path) -> None:

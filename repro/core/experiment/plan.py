@@ -168,9 +168,11 @@ class _CellMaker:
         """The cell of these levels, one for every factor."""
         free = self._free(levels)
         environment = self._environment(levels, free)
+        named = self._named(levels)
         return Cell(
             id=self._id(levels, free),
-            label=self._label(levels),
+            label=" ".join(f"{name}={shown(levels[name])}" for name in named) or "all defaults",
+            named=named,
             scenario=self._scenario.name,
             factors=dict(levels),
             settings={name: level for name, level in levels.items() if name in self._catalogue},
@@ -214,7 +216,7 @@ class _CellMaker:
         text = json.dumps([self._scenario.name, own], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
-    def _label(self, levels: Mapping[str, Level]) -> str:
+    def _named(self, levels: Mapping[str, Level]) -> tuple[str, ...]:
+        """The factors that tell this cell from the others; of a single one those that are not as usual."""
         usual = self._catalogue.defaults
-        unusual = (name for name in self._experiment.factors if usual.get(name) != levels[name])
-        return " ".join(f"{name}={shown(levels[name])}" for name in self.varied or unusual) or "all defaults"
+        return self.varied or tuple(name for name in self._experiment.factors if usual.get(name) != levels[name])

@@ -49,6 +49,7 @@ def pairs(found: Sequence[Cell], *names: str) -> list[tuple[Level, ...]]:
 def test_without_factors_there_is_one_cell_with_all_defaults() -> None:
     (cell,) = cells()
     assert cell.label == "all defaults"
+    assert cell.named == ()
     assert (cell.settings["users"], cell.settings["client"]) == (200, "per-iteration")
     assert cell.environment.requires == ("locust",)
     assert (cell.environment.python, dict(cell.environment.pins), cell.environment.as_of) == ("", {}, None)
@@ -64,6 +65,7 @@ def test_cells_are_the_product_in_the_order_of_the_file() -> None:
     ]
     assert plan.varied == ("client", "tls")
     assert plan.cells[0].label == "client=per-user tls=true"
+    assert plan.cells[0].named == ("client", "tls")
     assert {cell.settings["users"] for cell in plan.cells} == {3}
     assert (plan.experiment, plan.scenario, plan.trials) == ("my", "s", 3)
 
