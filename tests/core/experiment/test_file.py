@@ -20,6 +20,7 @@ WHOLE = """
 scenario = "mine"
 summary = "everything at once"
 trials = 4
+include = [{ client = ["shared", "per-user"], gevent = "22.10.2" }, { tls = true }]
 exclude = [{ client = "shared", locust = "2.14.2" }]
 [packages]
 Locust = ["2.14.2", "2.24.0"]
@@ -62,6 +63,10 @@ def test_a_whole_file_is_read_as_it_is_written() -> None:
         "env.SKIP": ("", "1"),
     }
     assert found.stacks == {"old": {"as_of": "2023-02-15", "gevent": "22.10.2", "users": 5}, "new": {}}
+    assert found.inclusions == (
+        Rule({"client": ("shared", "per-user"), "gevent": ("22.10.2",)}),
+        Rule({"tls": (True,)}),
+    )
     assert found.exclusions == (Rule({"client": ("shared",), "locust": ("2.14.2",)}),)
     assert found.limits == Limits(stall_after_s=2, failing_share=1, stop_grace_s=5, start_s=60, beat_s=5)
     assert found.explicit == frozenset()
@@ -69,7 +74,8 @@ def test_a_whole_file_is_read_as_it_is_written() -> None:
 
 def test_only_the_scenario_must_be_given() -> None:
     found = read("")
-    assert (found.trials, found.factors, found.exclusions, found.limits) == (3, {}, (), Limits())
+    assert (found.trials, found.factors, found.limits) == (3, {}, Limits())
+    assert (found.inclusions, found.exclusions) == ((), ())
     assert scenario_of('scenario = "known/clean"', source="x") == "known/clean"
 
 
@@ -98,6 +104,35 @@ def test_only_the_scenario_must_be_given() -> None:
         ("[settings]\ntls = 1", "1 is no level of tls; it takes true or false"),
         ('[stacks]\na = { users = "5" }', "[stacks] a: users: '5' is no level of users"),
         ('[[exclude]]\ntls = "yes"', "'yes' is no level of tls; it takes true or false, without quotes"),
+        (
+            '[[include]]\ntls = "yes"',
+            "[[include]]: tls: 'yes' is no level of tls; it takes true or false, without quotes",
+        ),
+        ('[[include]]\nclinet = "shared"', "[[include]]: clinet: there is no factor 'clinet', did you mean client?"),
+        ("[[include]]\nusers = []", "[[include]]: users: it has no levels; give at least one"),
+        ("[[include]]\nusers = [1, 1]", "[[include]]: users: the level 1 is there twice; leave one out"),
+        ("[[exclude]]\nusers = [1, 1]", "[[exclude]]: users: the level 1 is there twice; leave one out"),
+        (
+            "[settings]\nusers = [1, 2]\n[[include]]\nusers = [2, 3]",
+            "[[include]]: users: no cell has the level 3; it has 1, 2",
+        ),
+        ("[[include]]\ntls = true", "[[include]]: tls: no cell has the level true; it has false"),
+        (
+            '[[include]]\nlocust = "2.14.2"',
+            "[[include]]: locust: no cell has the level 2.14.2; the experiment does not name locust",
+        ),
+        (
+            '[stacks]\na = { users = 5 }\nb = {}\n[[include]]\nstack = "c"',
+            "[[include]]: stack: no cell has the level c; it has a, b",
+        ),
+        (
+            "[stacks]\na = { users = 5 }\nb = {}\n[[include]]\nusers = 6",
+            "[[include]]: users: no cell has the level 6; it has 5, 200",
+        ),
+        (
+            '[stacks]\na = { users = 5 }\nb = {}\n[[include]]\nstack = "b"\nusers = 5',
+            "[[include]]: no cell has the levels of stack and users together that this block names; change one",
+        ),
         ("trials = 2.5", "trials: input should be a valid integer"),
         ("packages = 3", "packages: input should be a valid dictionary, not 3"),
         ("what", "not TOML: "),

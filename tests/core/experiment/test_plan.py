@@ -137,6 +137,79 @@ def test_what_is_asked_for_in_full_is_run_whatever_the_rules_say() -> None:
     assert pairs(cells(text, "stack=old", "client=per-user"), "stack", "client") == [("old", "per-user")]
 
 
+CLIENTS = '[settings]\nclient = ["shared", "per-user"]\nusers = [1, 2, 3]\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept"),
+    [
+        ('[[include]]\nclient = "shared"', [("shared", 1), ("shared", 2), ("shared", 3)]),
+        ('[[include]]\nusers = [3, 1]\nclient = "per-user"', [("per-user", 1), ("per-user", 3)]),
+        (
+            '[[include]]\nusers = 3\n[[include]]\nclient = "shared"\nusers = [3, 1]',
+            [("shared", 1), ("shared", 3), ("per-user", 3)],
+        ),
+        ("[[include]]\ntls = false\nusers = 2", [("shared", 2), ("per-user", 2)]),  # a default counts as a level
+        (
+            '[[include]]\nusers = [1, 2]\n[[exclude]]\nclient = "shared"\nusers = [2, 3]',
+            [("shared", 1), ("per-user", 1), ("per-user", 2)],
+        ),
+    ],
+)
+def test_what_is_included_is_all_that_is_run_in_the_order_of_the_product(rules: str, kept: list[object]) -> None:
+    assert pairs(cells(f"{CLIENTS}{rules}"), "client", "users") == kept
+
+
+def test_an_include_sees_what_a_stack_gives() -> None:
+    found = cells(f'{STACKS}\n[settings]\ntls = [false, true]\n[[include]]\nlocust = "2.14.2"\ntls = true')
+    assert pairs(found, "stack", "tls") == [("old", True)]
+
+
+def test_a_cell_is_the_same_whether_it_is_included_or_not_excluded() -> None:
+    included = cells(f'{CLIENTS}[[include]]\nclient = "shared"\nusers = [1, 2]')
+    left = cells(f'{CLIENTS}[[exclude]]\nclient = "per-user"\n[[exclude]]\nusers = 3')
+    assert [(cell.id, cell.label) for cell in included] == [(cell.id, cell.label) for cell in left]
+
+
+@pytest.mark.parametrize(
+    ("sets", "kept"),
+    [
+        (["users=2"], [("shared", 2)]),  # a level that the file has is where the file wants it
+        (["users=2,7"], [("shared", 2), ("shared", 7), ("per-user", 7)]),  # the file says nothing of 7
+        (["client=per-user", "users=2"], [("per-user", 2)]),  # what is asked for in full is run
+        (["tls=yes"], [("shared", 1), ("shared", 2), ("per-user", 3)]),
+    ],
+)
+def test_the_command_line_goes_beyond_what_is_included(sets: list[str], kept: list[object]) -> None:
+    text = f'{CLIENTS}[[include]]\nclient = "shared"\nusers = [1, 2]\n[[include]]\nclient = "per-user"\nusers = 3'
+    assert pairs(cells(text, *sets), "client", "users") == kept
+
+
+def test_what_is_included_stays_so_where_a_factor_is_left_out() -> None:
+    text = f'{STACKS}{CLIENTS}[[include]]\nstack = "old"\nusers = 1\n[[include]]\nclient = "shared"\nusers = 2'
+    kept = [("shared", 1), ("shared", 2), ("per-user", 1)]
+    assert pairs(cells(text, "stack=none"), "client", "users") == kept
+    assert pairs(planned(text, interpreter=INTERPRETER).plan.cells, "client", "users") == kept
+
+
+def test_rules_that_leave_nothing_of_what_is_included_are_refused() -> None:
+    text = f'{CLIENTS}[[include]]\nclient = "shared"\nusers = 1\n[[exclude]]\nusers = 1'
+    with pytest.raises(ExperimentError, match=r"my: the \[\[include\]\] and \[\[exclude\]\] rules leave no cell; "):
+        cells(text)
+
+
+def test_a_few_cells_of_a_product_without_end_are_planned_at_once() -> None:
+    levels = list(range(1, 1001))
+    text = f"[settings]\nusers = {levels}\nread_timeout = {levels}\nmessages = {levels}\n"
+    block = "[[include]]\nusers = {0}\nread_timeout = {0}\nmessages = {0}\n"
+    found = cells(text + block.format(7) + block.format([1, 1000]))
+    assert len(found) == 1 + 2**3
+    with pytest.raises(
+        ExperimentError, match=r"my: more than 100000 cells; give fewer levels, or narrower \[\[include"
+    ):
+        cells(f"{text}[[include]]\nusers = 7")
+
+
 def test_stacks_can_be_left_out() -> None:
     found = cells(
         f'{STACKS}\n[settings]\nusers = [1, 2]\n[[exclude]]\nstack = "old"\nusers = 2', "stack=none", "gevent=24.2.1"
@@ -155,8 +228,9 @@ def test_five_thousand_cells_are_planned_and_all_differ() -> None:
 def test_too_many_cells_are_refused_before_they_are_made() -> None:
     levels = list(range(1, 1001))
     text = f"[settings]\nusers = {levels}\nread_timeout = {levels}\nmessages = {levels}"
-    with pytest.raises(ExperimentError, match="my: 1000000000 cells; give fewer levels, 100000 are the most"):
+    with pytest.raises(ExperimentError, match="my: 1000000000 cells; give fewer levels, 100000 are the most") as caught:
         cells(text)
+    assert str(caught.value).endswith("or name the cells that matter by [[include]]")
 
 
 def by_levels(experiment: Experiment, scenario: ScenarioInfo = SCENARIO) -> Mapping[tuple[object, ...], str]:
@@ -242,6 +316,20 @@ COUNTS = {
     "locust-2637/timeouts": 16,
     "gevent-urllib3": 2 * 3,
 }
+MATRIX = """
+0c85ee874f3d 2023-02 shared        locust-first 60 60 cli
+bcc74db2e023 2023-02 per-iteration locust-first 60 60 cli
+42cd66c8cc09 2023-02 per-iteration locust-first 60 60 library
+fbb51a914d5b 2023-02 per-iteration boto3-first  60 60 library
+397c7f910970 2024-03 shared        locust-first 60 60 cli
+3c4190529144 2024-03 shared        locust-first 60 60 library
+f5db5e447901 2024-03 per-user      locust-first 60 60 cli
+20ed0f4a52df 2024-03 per-iteration locust-first 60 60 cli
+fc2f270825be 2024-03 per-iteration locust-first 60 60 library
+5acec3615619 2024-03 per-iteration locust-first 5  10 cli
+eac549410e1f 2024-03 per-iteration boto3-first  60 60 cli
+3365acf4f9f7 2024-03 per-iteration boto3-first  60 60 library
+"""
 SAID = re.compile(r"^# (\d+) cells of the (\d+):", re.MULTILINE)
 
 
@@ -259,6 +347,18 @@ def test_the_matrix_of_the_report_has_as_many_cells_as_its_file_says() -> None:
     said = SAID.search(find_experiment("locust-2637").text)
     assert said is not None
     assert len(prepare(RunRequest()).plan.cells) == int(said[1])
+
+
+def test_the_matrix_of_the_report_is_that_of_yesterday() -> None:
+    """Written down with its ids when it was made by exclusions: stored runs are resumed by them."""
+    varied = ("stack", "client", "import_order", "connect_timeout", "read_timeout", "launch")
+    found = prepare(RunRequest()).plan
+    assert found.varied == varied
+    assert [(cell.id, *(str(cell.factors[name]) for name in varied)) for cell in found.cells] == [
+        tuple(line.split()) for line in MATRIX.strip().splitlines()
+    ]
+    for cell in found.cells:
+        assert cell.label == " ".join(f"{name}={cell.factors[name]}" for name in varied)
 
 
 def test_a_package_that_is_left_free_is_installed_and_makes_another_cell() -> None:

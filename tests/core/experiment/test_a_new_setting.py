@@ -1,0 +1,133 @@
+"""A setting is added in one place: a record that no other file has heard of arrives everywhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from repro.cli import inventory
+from repro.core.experiment.assignments import override
+from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.experiment import ScenarioInfo
+from repro.core.experiment.factor import Factor, LevelType, Reader
+from repro.core.experiment.file import parse
+from repro.core.experiment.plan import make_plan
+from repro.core.search.shrinking import Recipe, reduced
+from repro.errors import ExperimentError, UsageError
+from repro.model import Cell, CellResult, CellVerdict, Limits, Trial, TrialOptions, Verdict
+from repro.orchestration.export import recipe_of
+from repro.presentation.reproducer import reproducer
+from repro.world.processes.variables import Surroundings, variables
+from repro.world.runs.kept_locustfile import Locustfile
+from repro.world.shipped.scenarios import unread_settings
+
+PROXY_TRIES = Factor(
+    name="proxy_tries",
+    kind=LevelType.COUNT,
+    default=3,
+    least=1,
+    most=9,
+    read_by=Reader.LOCUSTFILE,
+    decides_waits=True,
+    botocore="proxies_config.tries",
+    help="how often a proxy is asked",
+)
+MOOD = Factor(
+    name="mood",
+    kind=LevelType.CHOICE,
+    default="grim",
+    values=("grim", "merry", "odd"),
+    plain="merry",
+    in_one_file=("grim", "merry"),
+    help="how the load feels",
+)
+CATALOGUE = COMMON.extended([PROXY_TRIES, MOOD])
+SCENARIO = ScenarioInfo(name="s", catalogue=CATALOGUE)
+
+
+def cells(text: str, *sets: str) -> tuple[Cell, ...]:
+    experiment = parse(f'scenario = "s"\n{text}', SCENARIO, source="my.toml", name="my")
+    return make_plan(override(experiment, sets, SCENARIO), SCENARIO).plan.cells
+
+
+def recipe(cell: Cell, load: Locustfile | None = None) -> Recipe:
+    trial = Trial(
+        cell_id=cell.id,
+        number=1,
+        verdict=Verdict.HANG,
+        reason="",
+        started=datetime.now(UTC),
+        seconds=1,
+        python="3.11.7",
+    )
+    result = CellResult(cell=cell, trials=(trial,), verdict=CellVerdict.HANG, rate=None)
+    return recipe_of(result, trial, load=load, limits=Limits(), catalogue=CATALOGUE)
+
+
+def test_the_file_and_the_command_line_know_it() -> None:
+    two = cells("[settings]\nproxy_tries = [3, 9]\n[[include]]\nproxy_tries = [3, 9]", "mood=odd")
+    assert [(cell.settings["proxy_tries"], cell.settings["mood"]) for cell in two] == [(3, "odd"), (9, "odd")]
+    with pytest.raises(ExperimentError, match="0 is no level of proxy_tries; it takes a whole number, 1 to 9"):
+        cells("[settings]\nproxy_tries = 0")
+    with pytest.raises(ExperimentError, match="there is no factor 'proxy-trys', did you mean proxy_tries"):
+        cells("", "proxy-trys=1")
+
+
+def test_no_cell_changes_its_id_by_a_setting_that_is_at_its_default() -> None:
+    experiment = parse('scenario = "s"', ScenarioInfo(name="s"), source="my.toml", name="my")
+    assert cells("")[0].id == make_plan(experiment, ScenarioInfo(name="s")).plan.cells[0].id
+
+
+def test_a_locustfile_reads_it_or_is_said_not_to(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("os.environ['REPRO_CLIENT']")
+    assert {"proxy_tries", "client"} & unread_settings(mine, CATALOGUE) == {"proxy_tries"}
+    assert "mood" not in unread_settings(mine, CATALOGUE)
+
+
+def test_a_cell_carries_it(tmp_path: Path) -> None:
+    (cell,) = cells("", "proxy_tries=9")
+    options = TrialOptions(locustfile=tmp_path / "mine.py")
+    around = Surroundings(
+        options=options, interpreter=tmp_path / "python", folder=tmp_path, work=tmp_path, queue="q", stacks_signal=40
+    )
+    found = variables(cell, around)
+    assert (found["REPRO_PROXY_TRIES"], found["REPRO_MOOD"]) == ("9", "grim")
+
+
+def test_the_list_of_factors_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repro.core.experiment.catalogue.COMMON", CATALOGUE)
+    listed = json.loads(CliRunner().invoke(inventory.command, ["factors", "--json"]).stdout)
+    assert {
+        "factor": "proxy_tries",
+        "default": "3",
+        "takes": "it takes a whole number, 1 to 9",
+        "help": PROXY_TRIES.help,
+    } in listed
+
+
+def test_it_counts_where_waits_are_compared() -> None:
+    assert CATALOGUE.of_waits - COMMON.of_waits == {"proxy_tries"}
+
+
+def test_an_exported_file_holds_it() -> None:
+    (cell,) = cells("[settings]\nproxy_tries = 9\nmood = 'grim'")
+    assert recipe(cell).settings == {"proxy_tries": 9}
+    assert "CONFIG = Config(proxies_config={'tries': 9})" in reproducer(recipe(cell))
+    own = Locustfile(source="pass", modules={})
+    assert recipe(cell, own).variables == {"REPRO_QUEUE": "reproduce", "REPRO_PROXY_TRIES": "9"}
+    (odd,) = cells("", "mood=odd")
+    with pytest.raises(UsageError, match="a cell with mood=odd does not fit into one file"):
+        recipe(odd)
+
+
+def test_a_reduction_tries_to_do_without_it() -> None:
+    (cell,) = cells("[settings]\nproxy_tries = 9\nclient = 'shared'")
+    tried: list[str] = []
+    small = reduced(recipe(cell), explicit=(), hangs=lambda _: True, hangs_surely=lambda _: True, say=tried.append)
+    assert small.settings == {"client": "shared", "mood": "merry"}
+    assert tried == ["without proxy_tries", "with mood=merry"]
