@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from repro.core.experiment.catalogue import COMMON, Catalogue
 from repro.core.experiment.rules import Rule
@@ -28,7 +28,7 @@ class Experiment:
     """An experiment: factors in the file's order with their levels, bundles, which cells of the product, limits.
 
     Without ``inclusions`` every cell is one; ``exclusions`` apply after them. ``explicit`` names the factors that the
-    command line set: they win over what a stack says.
+    command line set: they win over what a stack says. ``in_file`` are the factors as they were before.
     """
 
     name: str
@@ -40,6 +40,18 @@ class Experiment:
     exclusions: tuple[Rule, ...]
     limits: Limits
     explicit: frozenset[str] = frozenset()
+    in_file: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
+
+    def levels_in_file(
+        self, name: str, catalogue: Catalogue, *, stacks: Collection[str] | None = None
+    ) -> tuple[Level, ...]:
+        """The levels that a factor has by the file, all or with some of its stacks: its own, else a bundle's or the default."""
+        if name in self.in_file:
+            return self.in_file[name]
+        bundles = [self.stacks.get(stack, {}) for stack in (self.stacks if stacks is None else stacks) or ("",)]
+        usual = catalogue.defaults.get(name)
+        found = dict.fromkeys(bundle.get(name, usual) for bundle in bundles)
+        return tuple(level for level in found if level is not None)
 
     def with_trials(self, trials: int) -> Experiment:
         """The experiment with so many trials of each cell.

@@ -59,11 +59,13 @@ def parse(text: str, scenario: ScenarioInfo, *, source: str, name: str) -> Exper
     """
     file = _read(text, source)
     catalogue = scenario.catalogue
+    factors = _factors(file, catalogue, source)
     experiment = Experiment(
         name=name,
         summary=file.summary,
         trials=file.trials,
-        factors=_factors(file, catalogue, source),
+        factors=factors,
+        in_file=factors,
         stacks={
             stack: _bundle(bundle, catalogue, f"{source}: [stacks] {stack}") for stack, bundle in file.stacks.items()
         },
@@ -202,30 +204,23 @@ def _name_of(key: str, value: Any, catalogue: Catalogue, where: str) -> str:
 
 
 def _check_includes_a_cell(rule: Rule, experiment: Experiment, catalogue: Catalogue, where: str) -> None:
-    """Refuse a block with a level that no cell has, and one whose levels no cell has together."""
-    stacks = [stack for stack in experiment.stacks if rule.takes(STACK, stack)] or [""]
+    """Refuse a block with a level that no cell has, and one with levels that no cell has together."""
     for name, levels in rule.levels.items():
-        there = _levels_there(name, list(experiment.stacks) or [""], experiment, catalogue)
+        there = experiment.levels_in_file(name, catalogue)
         if unknown := [one for one in levels if one not in there]:
             has = f"it has {', '.join(map(shown, there))}" if there else f"the experiment does not name {name}"
             raise ExperimentError(f"{where}: {name}: no cell has the level {shown(unknown[0])}; {has}")
-    if not any(
-        all(
-            set(levels) & set(_levels_there(name, [stack], experiment, catalogue))
-            for name, levels in rule.levels.items()
-        )
-        for stack in stacks
-    ):
+    stacks = [stack for stack in experiment.stacks if rule.can_hold({STACK: stack})] or [""]
+    if not any(_is_there(rule, stack, experiment, catalogue) for stack in stacks):
         raise ExperimentError(
             f"{where}: no cell has the levels of {' and '.join(rule.levels)} together that this block names; change one, "
             "or leave the block out"
         )
 
 
-def _levels_there(name: str, stacks: Iterable[str], experiment: Experiment, catalogue: Catalogue) -> tuple[Level, ...]:
-    """The levels that a factor has in the cells of these stacks: its own, else a bundle's, else the default."""
-    if name in experiment.factors:
-        return experiment.factors[name]
-    usual = catalogue.defaults.get(name)
-    found = [experiment.stacks.get(stack, {}).get(name, usual) for stack in stacks]
-    return tuple(dict.fromkeys(level for level in found if level is not None))
+def _is_there(rule: Rule, stack: str, experiment: Experiment, catalogue: Catalogue) -> bool:
+    """Whether a cell of this stack is one of the block's."""
+    return all(
+        set(levels) & set(experiment.levels_in_file(name, catalogue, stacks=[stack]))
+        for name, levels in rule.levels.items()
+    )

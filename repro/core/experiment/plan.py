@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Catalogue
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.level_text import shown
-from repro.core.experiment.rules import Rule
+from repro.core.experiment.rules import Selection
 from repro.errors import ExperimentError
 from repro.model import Cell, EnvironmentSpec, Level, Plan
 
@@ -93,52 +93,33 @@ def _untouched(experiment: Experiment, catalogue: Catalogue) -> tuple[Experiment
 
 def _chosen(experiment: Experiment, catalogue: Catalogue) -> Iterator[dict[str, Level]]:
     """The levels of each cell, those that a bundle or a default gives among them."""
-    includes = _includes(experiment)
-    # What was asked for on the command line, every factor of it, is run: the file's rules spare its own matrix alone.
-    excludes = [rule for rule in experiment.exclusions if not experiment.explicit.issuperset(rule.levels)]
-    if not includes:
+    if not experiment.inclusions:
         _check_size(experiment)
-        includes = [Rule({})]
-    names = tuple(experiment.factors)
-    for number, levels in enumerate(_combinations(experiment, names, includes, {}), 1):
+    asked = {name: experiment.levels_in_file(name, catalogue) for name in experiment.explicit}
+    selection = Selection(experiment.inclusions, experiment.exclusions, asked)
+    for number, levels in enumerate(_combinations(experiment, tuple(experiment.factors), selection, {}), 1):
         if number > MOST_CELLS:
             raise ExperimentError(
                 f"{experiment.name}: more than {MOST_CELLS} cells; give fewer levels, or narrower [[include]] rules"
             )
         bundle = experiment.stacks.get(str(levels.get(STACK, "")), {})
         resolved = {**catalogue.defaults, **bundle, **levels}
-        if any(rule.holds(resolved) for rule in includes) and not any(rule.holds(resolved) for rule in excludes):
+        if selection.keeps(resolved):
             yield resolved
 
 
-def _includes(experiment: Experiment) -> list[Rule]:
-    """The rules of what is run, once the command line has changed what they are about.
-
-    A level that only the command line brings is none that the file left out. Where the command line gives every factor
-    that they name, it says itself which cells are run.
-    """
-    rules = list(experiment.inclusions)
-    named = {name for rule in rules for name in rule.levels}
-    if named <= experiment.explicit:
-        return []
-    for name in named & experiment.explicit:
-        known = {level for rule in rules for level in rule.levels.get(name, ())}
-        brought = [level for level in experiment.factors[name] if level not in known]
-        rules = [rule.with_more(name, brought) if rule.is_about({name}) else rule for rule in rules]
-    return rules
-
-
 def _combinations(
-    experiment: Experiment, names: Sequence[str], rules: Sequence[Rule], begun: dict[str, Level]
-) -> Iterator[dict[str, Level]]:
-    """The product of the levels, in the order of the factors, without what early turns out to be in no rule."""
+    experiment: Experiment, names: Sequence[str], selection: Selection, begun: Mapping[str, Level]
+) -> Iterator[Mapping[str, Level]]:
+    """The product of the levels, in the order of the factors, without what early turns out to be in no include."""
     if not names:
         yield begun
         return
     name, *others = names
     for level in experiment.factors[name]:
-        if still := [rule for rule in rules if rule.takes(name, level)]:
-            yield from _combinations(experiment, others, still, {**begun, name: level})
+        longer = {**begun, name: level}
+        if selection.can_keep(longer):
+            yield from _combinations(experiment, others, selection, longer)
 
 
 def _check_size(experiment: Experiment) -> None:
