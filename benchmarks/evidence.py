@@ -26,7 +26,7 @@ from repro.orchestration import session as session_module
 from repro.orchestration.collector import Investigator
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.orchestration.trial import Findings, Scene
+from repro.orchestration.trial import Investigation, Scene
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import Target, climb
@@ -133,7 +133,7 @@ def _costs(
     taken: list[float] = []
 
     class Timed(Investigator):
-        def __call__(self, decision: Decision, inquiry: Scene) -> Findings:
+        def __call__(self, decision: Decision, inquiry: Scene) -> Investigation:
             began = time.monotonic()
             findings = super().__call__(decision, inquiry)
             taken.append(time.monotonic() - began)

@@ -17,6 +17,7 @@ import psutil
 from rich.console import Console
 
 from repro.core.matrix.schedule import Schedule
+from repro.findings import Findings, RowName
 from repro.model import Cell, Operations, Plan, Trial, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.console import Progress
@@ -61,7 +62,7 @@ def _trial(cell: Cell, number: int) -> Trial:
         cell_id=cell.id,
         number=number,
         verdict=Verdict.CLEAN,
-        reason="8 operations ended, 0 of them failed",
+        findings=Findings(row=RowName.RAN_AND_ENDED, ended=8),
         started=datetime.now(UTC),
         seconds=8.0,
         operations=Operations(begun=8, ended=8),

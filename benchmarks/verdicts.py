@@ -26,6 +26,7 @@ from repro.core.intervals import interval
 from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.presentation.explanation import reason_of
 from repro.world.processes import door
 from repro.world.shipped.scenarios import list_scenarios
 
@@ -144,7 +145,7 @@ def _run(claim: Claim, trials: int, *, jobs: int, results: Path) -> None:
         with Session(prepared.plan, options) as session, ThreadPoolExecutor(jobs) as pool:
             for trial in pool.map(lambda number: session.trial(cell, number, folder / str(number)), range(trials)):
                 with results.open("a") as file:
-                    file.write(json.dumps({"name": claim.name, "called": _called(trial, claim), "reason": trial.reason, "seconds": trial.seconds}) + "\n")  # fmt: skip
+                    file.write(json.dumps({"name": claim.name, "called": _called(trial, claim), "reason": reason_of(trial), "seconds": trial.seconds}) + "\n")  # fmt: skip
 
 
 def _called(trial: Trial, claim: Claim) -> str:

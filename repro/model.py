@@ -1,4 +1,4 @@
-"""The facts that every layer speaks of. Imports of ``repro`` only what a hunt came to, ``answer``.
+"""The facts that every layer speaks of. Imports of ``repro`` only what explains a trial, ``findings``, and what a hunt came to, ``answer``.
 
 An experiment becomes cells, a cell's trials leave evidence, evidence becomes a verdict:
 
@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from repro.answer import HuntRecord
+from repro.findings import Ending, Findings
 
 Level = str | int | float | bool
 """A value of a factor, as written in the experiment file or after ``--set``."""
@@ -197,13 +198,16 @@ class Moment:
 class Bound:
     """How long a hang can last at most by the cell's own time-outs; ``at_most_s`` is None when it is for ever.
 
-    ``why`` reads "gives up after at most 300 s: 5 attempts of 60 s" or "nothing ends it: …".
-    ``recovered_after_s`` is filled with ``--wait-out`` when it did recover.
+    ``ending`` says why; a hang that gives up does so after ``attempts`` of up to ``attempt_s`` seconds, None where the number is not known.
+    ``recovered_after_s`` is filled with ``--wait-out`` when it did recover. ``why`` is the sentence that an older version stored.
     """
 
     at_most_s: float | None
-    why: str
+    ending: Ending | None = None
+    attempts: int | None = None
+    attempt_s: float = 0.0
     recovered_after_s: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,12 +250,11 @@ class Rung:
 
 @dataclass(frozen=True, kw_only=True)
 class Hang:
-    """What is known of a hang: class, k of n users, since when, whether it ends, and why we say so.
+    """What is known of a hang: class, k of n users, since when, and whether it ends; its trial's ``findings`` say why.
 
-    ``stuck_since_s`` is a moment. ``explanation`` is the one or two sentences for people.
-    ``fingerprint`` groups hangs with the same normalised stacks; ``cause`` is the id of a known
-    cause that matches, ``cause_text`` its sentence with the match's reasons, or says that it is new.
-    ``stacks`` are shortened stack texts that matter, the most telling first.
+    ``stuck_since_s`` is a moment. ``fingerprint`` groups hangs with the same normalised stacks; ``cause`` is the id of a known
+    cause that matches; ``modules`` are the top-level modules whose code was seen in it.
+    ``explanation``, ``cause_text`` and ``stacks`` are the texts that an older version stored.
     """
 
     hang_class: HangClass
@@ -259,9 +262,10 @@ class Hang:
     users: int
     stuck_since_s: float
     bound: Bound
-    explanation: str
     fingerprint: str = ""
     cause: str = ""
+    modules: tuple[str, ...] = ()
+    explanation: str = ""
     cause_text: str = ""
     stacks: tuple[str, ...] = ()
 
@@ -270,17 +274,18 @@ class Hang:
 class Trial:
     """One run of a cell and what it came to.
 
-    ``reason`` is one sentence for people, also for verdicts other than a hang. ``evidence`` is the
-    trial's folder relative to the run's. ``command`` runs the same cell again. ``seconds`` is the
+    ``findings`` explain its verdict; where none was decided, ``reason`` holds the words of whoever refused it, as the resolver's,
+    and of a trial that an older version stored its sentence. ``evidence`` is the trial's folder relative to the run's. ``command`` runs the same cell again. ``seconds`` is the
     wall time of the whole trial, environment excluded. ``longest_wait`` is None when no operation was seen.
     """
 
     cell_id: str
     number: int
     verdict: Verdict
-    reason: str
     started: datetime
     seconds: float
+    reason: str = ""
+    findings: Findings | None = None
     hang: Hang | None = None
     operations: Operations = Operations()
     longest_wait: Wait | None = None

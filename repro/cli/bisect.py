@@ -100,6 +100,7 @@ def _bisect(options: BisectOptions) -> ExitCode:
     from repro.orchestration.ranges import candidates_of, prepared_for
     from repro.presentation.answers import belief_text, probe_line
     from repro.presentation.console import make_console
+    from repro.presentation.explanation import reason_of
 
     _check_options(options)
     hunted = _range(options)
@@ -135,6 +136,7 @@ def _bisect(options: BisectOptions) -> ExitCode:
                 build_ahead=session.environment_of,
                 cancel=session.cancel,
                 on_probe=say,
+                reason_of=reason_of,
             ).run(store.finished_trials())
         kept = tuple(probe.kept for probe in found.probes)
         return show(store, replace(record, answer=found.answered(hunted.factor), probes=kept), found.probes, options)

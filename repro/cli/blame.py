@@ -90,6 +90,7 @@ def _blame(options: BlameOptions) -> ExitCode:
     from repro.orchestration.ends import mixer_of, one_cell
     from repro.presentation.answers import change_text, probe_line, step_text
     from repro.presentation.console import make_console
+    from repro.presentation.explanation import reason_of
     from repro.world.environments.releases import releases
 
     _check_options(options)
@@ -131,6 +132,7 @@ def _blame(options: BlameOptions) -> ExitCode:
                 cancel=session.cancel,
                 on_step=lambda step: say(f"{'':<12} {step_text(step)}"),
                 on_probe=on_probe,
+                reason_of=reason_of,
             ).run(store.finished_trials())
         kept = tuple(probe.kept for probe in accusation.probes)
         return show(store, replace(record, answer=accusation.answer, probes=kept), accusation.probes, options)

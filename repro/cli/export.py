@@ -54,6 +54,7 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     """
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of
+    from repro.presentation.explanation import title_of
     from repro.presentation.redaction import of_this_machine
     from repro.presentation.reproducer import readme, reproducer
     from repro.world.processes import door
@@ -63,7 +64,7 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     _check_output(folder)
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
-    recipe = recipe_of(result, trial, load=_load(stored), limits=stored.plan.limits)
+    recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored), limits=stored.plan.limits)
     redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder)
     recipe = _redacted(recipe, redact)
 

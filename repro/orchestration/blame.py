@@ -21,7 +21,7 @@ from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Trial, Verdict
 from repro.orchestration.hunt import Found, Hunt
 from repro.orchestration.mixture import PYTHON, Change, Mixer
-from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe
+from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
 from repro.world.environments.releases import Release
 
 
@@ -37,7 +37,7 @@ class Accusation:
 class Blaming:
     """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases, the oldest first.
 
-    ``keep``, ``jobs``, ``build_ahead`` and ``cancel`` are those of a ``Hunt``; a cell that is kept may be a new one.
+    ``keep``, ``jobs``, ``build_ahead``, ``cancel`` and ``reason_of`` are those of a ``Hunt``; a cell that is kept may be a new one.
     """
 
     mixer: Mixer
@@ -51,6 +51,7 @@ class Blaming:
     build_ahead: Callable[[Cell], object] = lambda _: None
     on_step: Callable[[Step], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
+    reason_of: Callable[[Trial], str] = told
     _trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
     _mixed: dict[Packages, Cell | None] = field(default_factory=dict)
     _taken: Counter[Packages] = field(default_factory=Counter)
@@ -105,10 +106,9 @@ class Blaming:
             self._trial(cell, 0)
 
     def _likeliest_first(self) -> tuple[str, ...]:
-        """The packages whose code is in the hang's stacks, or which its explanation names; then the others."""
-        hang = self._hunted.first
-        said = "\n".join([hang.explanation, hang.cause_text, *hang.stacks]).lower() if hang else ""
-        return tuple(sorted(self.mixer.changes, key=lambda name: (name.replace("-", "_") not in said, name)))
+        """The packages whose code is in the hang's stacks, or which its known cause names; then the others."""
+        seen = self._hunted.first.modules if self._hunted.first else ()
+        return tuple(sorted(self.mixer.changes, key=lambda name: (name.replace("-", "_") not in seen, name)))
 
     def _outcome(self, packages: Packages) -> Outcome:
         """One trial of a set that counts; what neither hangs alike nor is clean is tried again, then given up."""
@@ -152,7 +152,7 @@ class Blaming:
     def _made(self, cell: Cell, *, number: int) -> Trial:
         trial = self.probe(cell, number)
         self.keep(cell, trial)
-        self._patience.take(trial)
+        self._patience.take(trial, reason_of=self.reason_of)
         return trial
 
     def _take(self, probe: Probe) -> None:
@@ -229,4 +229,5 @@ class Blaming:
             cancel=self.cancel,
             build_ahead=lambda cell: self.build_ahead(self.mixer.pinned(cell)),
             on_probe=say,
+            reason_of=self.reason_of,
         ).run(known)

@@ -8,33 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.core.hang.dump import Dump, Frame, read_dump
-from repro.core.hang.explanation import Circumstances, explain
+from repro.core.hang.dump import Dump, read_dump
+from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
-from repro.core.hang.groups import (
-    View,
-    blocked_main,
-    loop_of,
-    native_call,
-    native_holder,
-    peers_elsewhere,
-    seen_frames,
-    survivors,
-    telling_stacks,
-    turning,
-    unconnected,
-    waiting_place,
-)
-from repro.core.hang.known_causes import NEW, Cause, Sighting, match
+from repro.core.hang.frames import Frame, main_frames, read_faulthandler
+from repro.core.hang.groups import View, seen_frames, telling_stacks
+from repro.core.hang.known_causes import Cause, Sighting, match
 from repro.core.hang.standing import standing_of
 from repro.core.hang.swallowed import swallowed
-from repro.core.hang.traces import main_frames, read_faulthandler
 from repro.core.hang.waits import is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
+from repro.findings import BackendFindings
 from repro.model import HangClass, Rung, RungKind, Verdict
-from repro.orchestration.trial import STACKS_SIGNAL, Findings, Scene
+from repro.orchestration.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import Target, climb_all
@@ -127,8 +115,8 @@ class Investigator:
     def __init__(self, causes: tuple[Cause, ...]) -> None:
         self._causes = causes
 
-    def __call__(self, decision: Decision, inquiry: Scene) -> Findings:
-        """The findings; for a trial that is no hang, the sentence and perhaps a known cause."""
+    def __call__(self, decision: Decision, inquiry: Scene) -> Investigation:
+        """What explains the decision; for a trial that is no hang no stacks, but perhaps a known cause."""
         output = _output(inquiry)
         hang_class = decision.row.hang_class
         if decision.row.verdict is Verdict.INCONCLUSIVE:
@@ -137,20 +125,18 @@ class Investigator:
             seen = Sighting(
                 kind=decision.row.verdict.value, versions=inquiry.environment.versions, frames=(), output=output
             )
-            cause = match(self._causes, seen)
-            sentence = explain(decision, _circumstances(decision, inquiry, output))
-            return Findings(explanation=f"{sentence}. {cause.text}" if cause else sentence)
+            around = _circumstances(inquiry, output)
+            return Investigation(findings=findings_of(decision, around, cause=match(self._causes, seen)))
         return self._of_hang(hang_class, decision, inquiry, _sight(inquiry, output))
 
-    def _of_silence(self, decision: Decision, inquiry: Scene, output: str) -> Findings:
+    def _of_silence(self, decision: Decision, inquiry: Scene, output: str) -> Investigation:
         """What is to be seen of a program that did nothing any more, though it does not show why."""
         sight = _sight(inquiry, output)
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
-        main = _main_stack(inquiry, sight.rungs)
-        around = _circumstances(decision, inquiry, output, views, main)
-        return Findings(explanation=explain(decision, around), rungs=sight.rungs)
+        around = _circumstances(inquiry, output, views, _main_stack(inquiry, sight.rungs))
+        return Investigation(findings=findings_of(decision, around), rungs=sight.rungs)
 
-    def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Findings:
+    def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
         dropped = [item.frames for item in swallowed(sight.output).elements()]
         main = _main_stack(inquiry, sight.rungs)
@@ -158,15 +144,17 @@ class Investigator:
         seen = Sighting(
             kind=hang_class.value, versions=inquiry.environment.versions, frames=frames, output=sight.output
         )
-        cause = match(self._causes, seen)
-        lost = [f"{count} × {item.in_words()}" for item, count in swallowed(sight.output).most_common(1)]
-        return Findings(
-            explanation=explain(decision, _circumstances(decision, inquiry, sight.output, views, main)),
+        findings = findings_of(
+            decision,
+            _circumstances(inquiry, sight.output, views, main),
+            cause=match(self._causes, seen),
+            stacks=telling_stacks(views, hang_class),
+        )
+        return Investigation(
+            findings=findings,
             rungs=sight.rungs,
-            stacks=(*lost, *telling_stacks(views, hang_class)),
             fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
-            cause=cause.cause.id if cause else "",
-            cause_text=cause.text if cause else NEW,
+            modules=modules_of(findings),
         )
 
 
@@ -272,9 +260,9 @@ def _main_stack(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
     return ()
 
 
-def _is_stopped(kernel: Path) -> bool:
+def _is_stopped(file: Path) -> bool:
     """Whether the kernel's rung found the process stopped by a signal."""
-    return str(json.loads(kernel.read_text("utf-8")).get("state", "")).startswith("stopped")
+    return json.loads(file.read_text("utf-8")).get("state") in kernel.STOPPED
 
 
 def _users(decision: Decision, pid: int) -> frozenset[int]:
@@ -282,32 +270,25 @@ def _users(decision: Decision, pid: int) -> frozenset[int]:
 
 
 def _circumstances(
-    decision: Decision, inquiry: Scene, output: str, views: Sequence[View] = (), main: tuple[Frame, ...] = ()
+    inquiry: Scene, output: str, views: Sequence[View] = (), main: tuple[Frame, ...] = ()
 ) -> Circumstances:
     readings = inquiry.fleet.read()
-    blocked = blocked_main(views)
-    user = turning(views)
-    by_faulthandler = main[-1].place if main else ""
-    place = native_call(*blocked) if blocked else by_faulthandler
-    early = unconnected(views)
     return Circumstances(
         load_at=inquiry.load_at,
         users=int(inquiry.cell.settings["users"]),
         seconds=float(inquiry.cell.settings["seconds"]),
         output=output,
         error=next((reading.error for reading in readings if reading.error), ""),
-        backend_reason=inquiry.backend.reason,
         raised=next((reading.raised for reading in readings if reading.raised), None),
-        open_requests=inquiry.open_requests,
-        budget_refusals=sum(reading.budget_refusals for reading in readings),
-        native_call=waiting_place(views) or place if not decision.facts.users else place,
-        native_holder=native_holder(*blocked) if blocked else None,
-        survivors=survivors(views),
-        elsewhere=peers_elsewhere(views, inquiry.backend_url),
+        backend=BackendFindings(
+            reason=inquiry.backend.reason,
+            open_requests=inquiry.open_requests,
+            refusals=sum(reading.budget_refusals for reading in readings),
+        ),
+        backend_url=inquiry.backend_url,
+        views=views,
+        main_stack=main,
         is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),
-        loop=loop_of(user.stack) if user and not blocked else place,
-        connecting=early["connect"],
-        handshaking=early["do_handshake"],
     )
 
 

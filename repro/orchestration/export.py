@@ -100,11 +100,17 @@ def _report_of(run: StoredRun) -> str:
 
 
 def recipe_of(
-    result: CellResult, trial: Trial, *, load: Locustfile | None, limits: Limits, catalogue: Catalogue = COMMON
+    result: CellResult,
+    trial: Trial,
+    *,
+    title: str,
+    load: Locustfile | None,
+    limits: Limits,
+    catalogue: Catalogue = COMMON,
 ) -> Recipe:
     """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
 
-    ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
+    ``title`` says what hangs; ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
 
     Raises:
         UsageError: it does not fit into one file.
@@ -116,9 +122,7 @@ def recipe_of(
     stall = limits.stall_after_s + int(settings["wait_time_seconds"]) if is_deadlocked else 0
     environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(
-        title=trial.hang.cause_text.partition(". ")[0]
-        if trial.hang and trial.hang.cause
-        else trial.reason.partition(". ")[0],
+        title=title,
         python=".".join(trial.python.split(".")[:2]),
         pins={name: version for name, version in trial.versions.items() if name != "pip"},
         settings=settings_of(settings, catalogue),

@@ -20,7 +20,7 @@ from functools import cached_property
 from repro.answer import AnswerKind, BisectionAnswer, Direction, ReleaseTrials, VersionChange
 from repro.core.search.bisection import Answer, Bisection
 from repro.model import Cell, Trial, Verdict
-from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe
+from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
 
 TRIALS_OF_GOOD_END = 2
 TRIALS_OUTWARD = 2
@@ -94,7 +94,7 @@ class Hunt:
 
     ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel`` that
     the trials under way must end. ``most_trials`` are those of environments that could be made. ``window`` is where to
-    begin among the candidates, first and last; beyond it the hunt goes outward.
+    begin among the candidates, first and last; beyond it the hunt goes outward. ``reason_of`` words what a trial came to.
     """
 
     candidates: Sequence[Candidate]
@@ -108,6 +108,7 @@ class Hunt:
     build_ahead: Callable[[Cell], object] = lambda _: None
     cancel: Callable[[], object] = lambda: None
     on_probe: Callable[[Probe, Belief], None] = lambda _probe, _belief: None
+    reason_of: Callable[[Trial], str] = told
     _probes: list[Probe] = field(default_factory=list)
     _under_way: dict[Future[Trial], int] = field(default_factory=dict)
     _hunted: HuntedHang = field(default_factory=HuntedHang)
@@ -179,7 +180,7 @@ class Hunt:
     def _end(self, index: int, trial: Trial) -> None:
         self.keep(trial)
         self._take(index, trial)
-        self._patience.take(trial)
+        self._patience.take(trial, reason_of=self.reason_of)
 
     def _look_at_the_good_end(self, pool: ThreadPoolExecutor) -> None:
         """Where nothing hangs at the bad end, the two may have been exchanged: the answer stays, and can say so."""

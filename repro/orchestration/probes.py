@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,6 +25,11 @@ class Candidate:
     name: str
     released: date | None
     cell: Cell
+
+
+def told(trial: Trial) -> str:
+    """What is said of a trial where nobody gives a better wording: its own reason, else its verdict."""
+    return trial.reason or trial.verdict.value
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class Patience:
 
     in_a_row: int = 0
 
-    def take(self, trial: Trial) -> None:
-        """Count a new trial.
+    def take(self, trial: Trial, *, reason_of: Callable[[Trial], str]) -> None:
+        """Count a new trial; ``reason_of`` says what it came to.
 
         Raises:
             BackendError: there were ``MOST_IN_VAIN`` in a row; with the reason of the last one.
@@ -73,6 +79,6 @@ class Patience:
         self.in_a_row = self.in_a_row + 1 if trial.verdict in IN_VAIN else 0
         if self.in_a_row >= MOST_IN_VAIN:
             raise BackendError(
-                f"{self.in_a_row} trials in a row came to nothing, the last: {trial.reason}; see to that, then go on "
+                f"{self.in_a_row} trials in a row came to nothing, the last: {reason_of(trial)}; see to that, then go on "
                 "with --resume"
             )

@@ -35,13 +35,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from repro.core.hang.explanation import bound_of
+from repro.core.hang.findings import bound_of
 from repro.core.judge.judge import Decision, Judge
 from repro.core.judge.now import Load
 from repro.core.judge.samples import BackendHealth, Examination
 from repro.core.judge.timeline import timeline
 from repro.core.scrubbing.credentials import conceal
 from repro.errors import BackendError, ReproError
+from repro.findings import Findings
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, TrialOptions, Verdict
 from repro.orchestration.gateway import Gateway, Gateways
 from repro.orchestration.observation import CancelledError, Watcher
@@ -67,7 +68,7 @@ class TrialServices:
     gateways: Gateways
     health: Callable[[str], BackendHealth]
     examine: Callable[[Fleet, float, int], Examination]
-    investigate: Callable[[Decision, Scene], Findings]
+    investigate: Callable[[Decision, Scene], Investigation]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
 
@@ -89,15 +90,13 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What an inquiry brought to light: the sentence, the rungs of the ladder, stacks that matter, a known cause."""
+class Investigation:
+    """What an inquiry brought to light: what explains the verdict, and of a hang the ladder's rungs and what tells it from others."""
 
-    explanation: str
+    findings: Findings
     rungs: tuple[Rung, ...] = ()
-    stacks: tuple[str, ...] = ()
     fingerprint: str = ""
-    cause: str = ""
-    cause_text: str = ""
+    modules: tuple[str, ...] = ()
 
 
 @dataclass
@@ -122,23 +121,22 @@ def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path
         folder.mkdir(parents=True)
         return _run(under_way, services)
     except CancelledError:
-        return _trial(under_way, Verdict.INTERRUPTED, "interrupted", services)
+        return _trial(under_way, Verdict.INTERRUPTED, services)
     except BackendError as error:
-        return _trial(under_way, Verdict.BACKEND, str(error), services)
+        return _trial(under_way, Verdict.BACKEND, services, reason=str(error))
     except (ReproError, OSError) as error:
-        return _trial(under_way, Verdict.ERROR, str(error), services)
+        return _trial(under_way, Verdict.ERROR, services, reason=str(error))
     except Exception as error:  # noqa: BLE001  # a fault of this program ends one trial, with its traceback as evidence
         with contextlib.suppress(OSError):  # a full disk may have been the reason
             (folder / "error.txt").write_text(traceback.format_exc())
-        return _trial(
-            under_way, Verdict.ERROR, f"{type(error).__name__}: {error}; see {folder / 'error.txt'}", services
-        )
+        told = f"{type(error).__name__}: {error}; see {folder / 'error.txt'}"
+        return _trial(under_way, Verdict.ERROR, services, reason=told)
 
 
 def untestable(cell: Cell, *, number: int, reason: str, services: TrialServices) -> Trial:
     """The trial of a cell whose environment cannot be made: the resolver's words are its reason."""
     nowhere = Environment(key="", interpreter=Path(), python="", versions={})
-    return _trial(TrialInProgress(cell, nowhere, number, Path()), Verdict.UNTESTABLE, reason, services)
+    return _trial(TrialInProgress(cell, nowhere, number, Path()), Verdict.UNTESTABLE, services, reason=reason)
 
 
 def _run(under_way: TrialInProgress, services: TrialServices) -> Trial:
@@ -233,25 +231,26 @@ def _conclude(
         open_requests=gateway.open_requests(),
         backend_url=gateway.variables.get("AWS_ENDPOINT_URL_SQS", ""),
     )
-    findings = services.investigate(decision, inquiry)
-    hang = _hang(decision, findings, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
+    found = services.investigate(decision, inquiry)
+    hang = _hang(decision, found, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
     operations = Operations(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
-    unseen = watcher.fleet.unseen()
-    reason = (
-        f"{findings.explanation}; {unseen} were not seen: see docs/reference/limits.md"
-        if unseen
-        else findings.explanation
+    trial = _trial(under_way, decision.row.verdict, services)
+    return replace(
+        trial,
+        findings=replace(found.findings, unseen=watcher.fleet.unseen()),
+        hang=hang,
+        operations=operations,
+        longest_wait=watcher.progress.longest_wait.wait,
+        timeline=moments,
+        rungs=found.rungs,
     )
-    trial = _trial(under_way, decision.row.verdict, reason, services)
-    waited = watcher.progress.longest_wait.wait
-    return replace(trial, hang=hang, operations=operations, longest_wait=waited, timeline=moments, rungs=findings.rungs)
 
 
 def _hang(
-    decision: Decision, findings: Findings, load_at: float, cell: Cell, watcher: Watcher, services: TrialServices
+    decision: Decision, found: Investigation, load_at: float, cell: Cell, watcher: Watcher, services: TrialServices
 ) -> Hang:
     if decision.row.hang_class is None:
         raise ValueError(decision.row.name)
@@ -267,15 +266,13 @@ def _hang(
         users=max(users, users_stuck),
         stuck_since_s=max(0.0, decision.since - load_at),
         bound=bound,
-        explanation=findings.explanation,
-        fingerprint=findings.fingerprint,
-        cause=findings.cause,
-        cause_text=findings.cause_text,
-        stacks=findings.stacks,
+        fingerprint=found.fingerprint,
+        cause=found.findings.cause.id if found.findings.cause else "",
+        modules=found.modules,
     )
 
 
-def _trial(under_way: TrialInProgress, verdict: Verdict, reason: str, services: TrialServices) -> Trial:
+def _trial(under_way: TrialInProgress, verdict: Verdict, services: TrialServices, *, reason: str = "") -> Trial:
     return Trial(
         cell_id=under_way.cell.id,
         number=under_way.number,

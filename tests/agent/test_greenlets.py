@@ -9,7 +9,8 @@ import pytest
 from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.groups import View, blocked_main, native_call, native_holder
 from repro.core.hang.waits import parked
-from repro.core.judge.samples import ParkedOn, Whom
+from repro.core.judge.samples import ParkedOn
+from repro.findings import Whom
 from repro.world.processes import door
 
 CHILD = Path(__file__).parent / "children" / "parked.py"
@@ -74,8 +75,9 @@ def check_holders(dump: Dump) -> None:
 def check_frozen(dump: Dump) -> None:
     blocked = blocked_main([View(dump, ())])
     assert blocked is not None
-    assert "gevent/_threading.py:put" in native_call(*blocked)
-    assert "task_queue._mutex" in native_call(*blocked)
+    at = native_call(*blocked)
+    assert (at.place.file, at.place.function.rpartition(".")[2]) == ("gevent/_threading.py", "put")
+    assert "task_queue._mutex" in at.wait.lock
     holder = native_holder(*blocked)
     assert holder is not None
     assert (holder.whom, holder.name) == (Whom.GREENLET, "hold_natively")

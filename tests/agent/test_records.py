@@ -12,6 +12,7 @@ import pytest
 import repro
 from repro.agent import layout as at
 from repro.errors import StoreError
+from repro.findings import Unseen
 from repro.world.collecting.flight import Fleet, FlightRecord
 
 BOOT = Path(repro.__file__).parent / "agent" / "boot.py"
@@ -99,7 +100,7 @@ def test_the_records_of_a_trial_are_bounded_and_who_goes_without_is_counted(tmp_
     readings = fleet.read()
     assert len(readings) == at.MOST_RECORDS
     assert sum(reading.ended for reading in readings) == at.MOST_RECORDS - 1
-    assert fleet.unseen() == "5 processes"
+    assert fleet.unseen() == Unseen(processes=5)
 
 
 def test_the_bytes_of_all_records_are_bounded_too(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_calls_beyond_the_slots_are_counted(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     (reading,) = fleet.read()
     assert reading.ended == 4
-    assert fleet.unseen() == "3 calls of other greenlets and threads"
+    assert fleet.unseen() == Unseen(calls=3)
 
 
 @pytest.mark.parametrize("size_kb", [8, 16])

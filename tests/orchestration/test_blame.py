@@ -29,7 +29,7 @@ HANG = Hang(
     users=1,
     stuck_since_s=1.0,
     bound=Bound(at_most_s=None, why=""),
-    explanation="it waits in beta",
+    modules=("beta",),
 )
 CELL = Cell(id="0" * 12, label="one", scenario="s", factors={}, settings={}, environ={}, environment=EnvironmentSpec())
 

@@ -34,7 +34,7 @@ def hung(name: str, hang_class: HangClass | None, *overrides: str) -> tuple[Cell
 
 def recipe(name: str, hang_class: HangClass | None, *overrides: str):
     result, trial, locustfile, limits = hung(name, hang_class, *overrides)
-    return recipe_of(result, trial, load=read_locustfile(locustfile), limits=limits)
+    return recipe_of(result, trial, title="why", load=read_locustfile(locustfile), limits=limits)
 
 
 def run(name: str, hang_class: HangClass | None, folder: Path) -> door.Completed:
@@ -71,18 +71,18 @@ def test_only_a_deadlock_is_watched_for_during_the_load() -> None:
 def test_what_one_file_cannot_hold_is_said(tmp_path: Path) -> None:
     result, trial, _, limits = hung("known/clean", HangClass.FROZEN, "fault=no_answer")
     with pytest.raises(UsageError, match="does not fit into one file"):
-        recipe_of(result, trial, load=None, limits=limits)
+        recipe_of(result, trial, title="why", load=None, limits=limits)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "__init__.py").touch()
     (tmp_path / "mine.py").write_text("import parts\n")
     result, trial, _, limits = hung("known/clean", HangClass.FROZEN)
     with pytest.raises(UsageError, match="imports parts from its own folder"):
-        recipe_of(result, trial, load=read_locustfile(tmp_path / "mine.py"), limits=limits)
+        recipe_of(result, trial, title="why", load=read_locustfile(tmp_path / "mine.py"), limits=limits)
 
 
 def test_a_variable_of_the_cell_comes_along_with_the_reports_pattern_too() -> None:
     result, trial, _, limits = hung("locust-2637/single", HangClass.UNSTOPPABLE, "env.LOCUST_SKIP_URLLIB3_PATCH=1")
-    made = recipe_of(result, trial, load=None, limits=limits)
+    made = recipe_of(result, trial, title="why", load=None, limits=limits)
     assert made.variables == {"LOCUST_SKIP_URLLIB3_PATCH": "1"}
     assert "os.environ.update({'LOCUST_SKIP_URLLIB3_PATCH': '1'})" in reproducer(made)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from repro.findings import RowName
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.presentation.explanation import reason_of
 from repro.world.processes import door
 
 NO_HANG_OF_THE_CLIENT = {Verdict.CLEAN, Verdict.BACKEND, Verdict.FAILING}
@@ -74,13 +76,15 @@ def test_late_handshakes_of_motos_own_tls_are_no_clients_hang(tmp_path: Path, mo
         monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
         trial = tried(tmp_path / "evidence", "backend=endpoint", "users=200", "seconds=4", endpoint_url=url)
     if trial.hang is None:
-        assert trial.verdict in NO_HANG_OF_THE_CLIENT, trial.reason
+        assert trial.verdict in NO_HANG_OF_THE_CLIENT, reason_of(trial)
     else:
-        assert trial.hang.hang_class is HangClass.UNANSWERED, trial.reason
-        assert any(words in trial.reason for words in ("handshake", "no byte came back", "to be connected"))
+        assert trial.hang.hang_class is HangClass.UNANSWERED, reason_of(trial)
+        assert trial.findings is not None
+        assert trial.findings.row is RowName.NO_ANSWER
+        assert trial.findings.stuck.busy
 
 
 def test_200_users_over_tls_are_clean_behind_what_accepts_quickly(tmp_path: Path) -> None:
     trial = tried(tmp_path / "evidence", "tls=true", "users=200", "seconds=4")
-    assert trial.verdict is Verdict.CLEAN, trial.reason
+    assert trial.verdict is Verdict.CLEAN, reason_of(trial)
     assert trial.operations.ended

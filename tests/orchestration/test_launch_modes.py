@@ -11,6 +11,7 @@ from repro.core.judge.samples import Role
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.presentation.explanation import reason_of
 from repro.world.collecting.flight import Fleet
 
 KNOWN = Path(__file__).parents[2] / "scenarios" / "known"
@@ -70,7 +71,7 @@ def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_writte
     locustfile, folder = tmp_path / "telling.py", tmp_path / "evidence"
     locustfile.write_text(TELLING.format(known=str(KNOWN)))
     trial = tried(folder, "known/clean", f"launch={launch}", "seconds=3", locustfile=locustfile)
-    assert trial.verdict is Verdict.CLEAN, trial.reason
+    assert trial.verdict is Verdict.CLEAN, reason_of(trial)
     assert trial.operations.ended > 20
     assert trial.longest_wait is not None
     assert 0 < trial.longest_wait.seconds < trial.seconds
@@ -84,7 +85,7 @@ def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_writte
 def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(tmp_path: Path) -> None:
     folder = tmp_path / "evidence"
     trial = tried(folder, "known/deadlocked", "launch=distributed", "workers=3", "seconds=20")
-    assert trial.verdict is Verdict.HANG, trial.reason
+    assert trial.verdict is Verdict.HANG, reason_of(trial)
     assert trial.hang is not None
     assert trial.hang.hang_class is HangClass.DEADLOCKED
     assert roles(folder) == [Role.NONE, Role.MASTER, Role.WORKER, Role.WORKER, Role.WORKER]
@@ -93,9 +94,9 @@ def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(
 @pytest.mark.parametrize("launch", ["library", "process", "distributed"])
 def test_users_that_cannot_be_made_are_a_crash_at_once_however_it_is_launched(launch: str, tmp_path: Path) -> None:
     trial = tried(tmp_path / "evidence", "known/user-not-made", f"launch={launch}", "seconds=40")
-    assert trial.verdict is Verdict.CRASH, trial.reason
-    assert "no_such_option" in trial.reason
-    assert "__init__" in trial.reason
+    assert trial.verdict is Verdict.CRASH, reason_of(trial)
+    assert "no_such_option" in reason_of(trial)
+    assert "__init__" in reason_of(trial)
     assert trial.seconds < 40
 
 
@@ -128,5 +129,5 @@ def test_workers_whose_master_died_are_not_waited_for(tmp_path: Path) -> None:
     locustfile.write_text(MASTERLESS.format(known=str(KNOWN)))
     limit = "limits.start_s=40"
     trial = tried(tmp_path / "evidence", "known/clean", "launch=distributed", "seconds=3", limit, locustfile=locustfile)
-    assert trial.verdict is Verdict.CRASH, trial.reason
-    assert "exit code 3" in trial.reason
+    assert trial.verdict is Verdict.CRASH, reason_of(trial)
+    assert "exit code 3" in reason_of(trial)

@@ -9,6 +9,7 @@ import pytest
 from repro.model import TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.presentation.explanation import reason_of
 
 MINE = """
 import boto3
@@ -40,5 +41,5 @@ def test_it_is_led_to_the_backend_whether_its_boto3_reads_the_address_or_not(
     prepared = prepare(RunRequest(locustfile=mine, overrides=(*load, *packages)))
     with Session(prepared.plan, SessionOptions(TrialOptions(locustfile=mine))) as session:
         trial = session.trial(prepared.plan.cells[0], 1, tmp_path / "evidence")
-    assert trial.verdict is Verdict.CLEAN, trial.reason
+    assert trial.verdict is Verdict.CLEAN, reason_of(trial)
     assert trial.operations.ended > trial.operations.failed == 0

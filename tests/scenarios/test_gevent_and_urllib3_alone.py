@@ -9,6 +9,7 @@ import pytest
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.presentation.explanation import explanation_of, reason_of
 
 MOST_TRIALS = 15
 """It hung in 7 of 7 trials when it was measured, 95 % interval 59–100 %: so many in a row miss it once in 600,000 even at 59 %."""
@@ -27,11 +28,11 @@ def tried(folder: Path, *, gevent: str, urllib3: str, most: int, experiment: str
 @pytest.mark.registry
 def test_gevent_and_urllib3_alone_freeze_on_the_mutex_of_the_resolvers_queue(tmp_path: Path) -> None:
     trial = tried(tmp_path, gevent="24.2.1", urllib3="2.2.1", most=MOST_TRIALS)[-1]
-    assert trial.hang is not None, trial.reason
+    assert trial.hang is not None, reason_of(trial)
     assert trial.hang.hang_class is HangClass.FROZEN
     assert trial.hang.cause == "gevent-1957-frozen"
-    assert "gevent/_threading.py:put" in trial.reason
-    assert "task_queue._mutex" in trial.reason
+    assert "gevent/_threading.py:put" in reason_of(trial)
+    assert "task_queue._mutex" in reason_of(trial)
     waits, holds, *_ = trial.hang.stacks
     assert waits.startswith("main thread: ")
     assert "gevent/_threading.py" in waits
@@ -45,13 +46,13 @@ def test_on_an_older_python_a_wake_up_is_lost(tmp_path: Path) -> None:
         tmp_path, gevent="24.2.1", urllib3="2.2.1", most=MOST_TRIALS, experiment="gevent-urllib3/lost-wake-up"
     )
     hang = trials[-1].hang
-    assert hang is not None, trials[-1].reason
+    assert hang is not None, reason_of(trials[-1])
     assert hang.hang_class is HangClass.DEADLOCKED
-    assert "nothing that could wake it" in hang.explanation
+    assert "nothing that could wake it" in explanation_of(trials[-1])
     assert hang.cause == "gevent-1957-lost-wake-up"
 
 
 @pytest.mark.registry
 def test_they_do_not_since_gevent_has_a_lifo_queue_of_its_own(tmp_path: Path) -> None:
     (trial,) = tried(tmp_path, gevent="25.9.1", urllib3="2.2.1", most=1)
-    assert trial.verdict is Verdict.CLEAN, trial.reason
+    assert trial.verdict is Verdict.CLEAN, reason_of(trial)

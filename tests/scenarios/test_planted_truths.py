@@ -14,6 +14,7 @@ from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.orchestration.trial import run_trial
+from repro.presentation.explanation import reason_of
 from repro.world.shipped.scenarios import list_scenarios
 
 TRUTHS = [name for name in list_scenarios() if name.startswith("known/")]
@@ -63,10 +64,10 @@ def trials(
 def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) -> None:
     trial, expected = trials[name].result(), prepared(name).scenario.expected
     wanted = expected["verdict"] if isinstance(expected["verdict"], list) else [expected["verdict"]]
-    assert trial.verdict in wanted, trial.reason
+    assert trial.verdict in wanted, reason_of(trial)
     if trial.hang is not None:
-        assert trial.hang.hang_class == expected["hang_class"], trial.reason
-        assert trial.hang.users_stuck == expected.get("users_stuck", trial.hang.users_stuck), trial.reason
+        assert trial.hang.hang_class == expected["hang_class"], reason_of(trial)
+        assert trial.hang.users_stuck == expected.get("users_stuck", trial.hang.users_stuck), reason_of(trial)
         assert any(rung.answered for rung in trial.rungs)
         assert trial.hang.fingerprint
 
@@ -76,6 +77,6 @@ def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:
     options = SessionOptions(TrialOptions(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60))
     with Session(late.plan, options) as session:
         trial = session.trial(late.plan.cells[0], 1, tmp_path / "evidence")
-    assert trial.hang is not None, trial.reason
+    assert trial.hang is not None, reason_of(trial)
     assert trial.hang.bound.recovered_after_s is not None
     assert trial.hang.bound.recovered_after_s > 0

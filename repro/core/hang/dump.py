@@ -1,49 +1,16 @@
-"""Greenlets' stacks as records, read from the dumps that the agent writes, and normalised so that equal ones meet.
-
-A normalised frame reads ``urllib3/connectionpool.py:_close_pool_connections``: no address, no line number, and of the
-path only what a package calls its own, whatever the version, the interpreter and the place of the environment.
-"""
+"""Greenlets, threads and locks of one process as records, read from the dumps that the agent writes."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from repro.agent.layout import OTHERS_FROM
-from repro.core.judge.samples import HeldBy, Holder, Whom
+from repro.core.hang.frames import Frame, folded
+from repro.findings import Awaited, HeldBy, Holder, Who, Whom
 
 SCHEMA = "repro-greenlets/1"
-TELLING_FRAMES = 6
-
-_SITE = re.compile(r"^.*/(?:site|dist)-packages/")
-_STDLIB = re.compile(r"^.*/(?:lib|lib64)/python\d+\.\d+t?/")
-_AGENT = re.compile(r"^.*/repro/agent/")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
-_MACHINERY = ("gevent/", "greenlet/", "threading.py:", "queue.py:", "repro_agent/", "_weakrefset.py:", "weakref.py:")
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One call: file, line number, function (qualified from Python 3.11 on), and the source line where it was read."""
-
-    file: str
-    line: int
-    function: str
-    code: str = ""
-
-    @property
-    def normalised(self) -> str:
-        """``package/module.py:function``, the same in every environment."""
-        return f"{folded(self.file)}:{self.function.rpartition('.')[2]}"
-
-    @property
-    def place(self) -> str:
-        """For people: ``gevent/_threading.py:put, line 188, `with self._mutex:```."""
-        code = f", `{self.code}`" if self.code else ""
-        return f"{self.normalised}, line {self.line}{code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +122,7 @@ class Dump:
             name=name,
             how=lock.how,
             code=lock.code,
-            file=lock.file,
+            file=folded(lock.file),
             line=lock.line,
             function=lock.function,
             is_certain=lock.is_certain,
@@ -173,32 +140,29 @@ class Dump:
         return Whom.USER, owner.user, owner.run
 
 
-def called(greenlet: Greenlet) -> str:
-    """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is no user of Locust; empty for others."""
-    return _called(greenlet.user, greenlet.run) if greenlet.user is not None else ""
+def caller(greenlet: Greenlet) -> Who:
+    """Who runs in a thread: a user, the function of a greenlet that is none, or gevent's own."""
+    if greenlet.user is not None:
+        return Who(Whom.USER, greenlet.user, greenlet.run)
+    name = greenlet.run or (greenlet.type if greenlet.is_hub else "")
+    return Who(Whom.GREENLET, name=name) if name else Who(Whom.MAIN)
 
 
-def holder_in_words(holder: Holder) -> str:
-    """``user 2 (it stands in `with self.mutex` at queue.py:9 in put)``."""
-    who = {
-        Whom.USER: _called(holder.number, holder.name),
-        Whom.GREENLET: f"the greenlet of {holder.name}",
-        Whom.THREAD: f"thread {holder.name or holder.number}",
-        Whom.ENDED: "one that has ended",
-    }
-    how = {
-        HeldBy.OWNER: "the lock names it",
-        HeldBy.BLOCK: f"it stands in `{holder.code}`",
-        HeldBy.ACQUIRE: f"by `{holder.code}`",
-    }
-    place = f" at {folded(holder.file)}:{holder.line} in {holder.function}" if holder.file else ""
-    return f"{who[holder.whom]} ({how[holder.how]}{place})"
-
-
-def _called(user: int, run: str) -> str:
-    if user < OTHERS_FROM:
-        return f"user {user}"
-    return f"greenlet {user - OTHERS_FROM}{f' of {run}' if run else ''}"
+def awaited(wait: ParkedAt | None, lock: str = "") -> Awaited:
+    """What somebody waits for, as it is kept; ``lock`` is the name of the lock that it is."""
+    if wait is None:
+        return Awaited("unknown", lock=lock)
+    type_name = wait.type if wait.type.lower() != wait.kind else ""
+    return Awaited(
+        wait.kind,
+        type=type_name,
+        is_native=wait.is_native,
+        fd=wait.fd,
+        direction=wait.direction,
+        peer=wait.peer,
+        name=wait.name,
+        lock=lock,
+    )
 
 
 def read_dump(text: str) -> Dump:
@@ -224,65 +188,6 @@ def read_dump(text: str) -> Dump:
         threads=tuple(_thread(row, stacks) for row in data["threads"]),
         locks={row["id"]: _lock(row) for row in data["locks"]},
     )
-
-
-def has_own_frame(stack: Sequence[Frame]) -> bool:
-    """Whether a stack goes through the program's own code, which is neither a package's nor the standard library's."""
-    return any(_is_the_programs(frame) for frame in stack)
-
-
-def _is_the_programs(frame: Frame) -> bool:
-    path = frame.file.replace("\\", "/")
-    return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))
-
-
-def folded(path: str) -> str:
-    """A source path without what differs between environments: ``urllib3/connectionpool.py``, ``queue.py``, ``…/mine.py``."""
-    path = path.replace("\\", "/")
-    for pattern, prefix in ((_SITE, ""), (_AGENT, "repro_agent/"), (_STDLIB, "")):
-        if pattern.match(path):
-            return pattern.sub(prefix, path)
-    if path.startswith("<") or "/" not in path:
-        return _ADDRESS.sub("0x…", path)
-    return path.rpartition("/")[2]
-
-
-def normalised(stack: Sequence[Frame]) -> tuple[str, ...]:
-    """The stack's normalised frames, the outermost first."""
-    return tuple(frame.normalised for frame in stack)
-
-
-def telling(stack: Sequence[Frame], *, most: int = TELLING_FRAMES) -> tuple[Frame, ...]:
-    """The frames that tell most: the innermost ones, gevent's, the queue's and the agent's own left out where others are there."""
-    own = [frame for frame in stack if not frame.normalised.startswith(_MACHINERY) and frame.file]
-    return tuple((own or list(stack))[-most:])
-
-
-def shorten(stack: Sequence[Frame], *, most: int = TELLING_FRAMES) -> str:
-    """The stack for people, the outermost of its telling frames first, and the innermost frame whatever it is."""
-    frames = list(telling(stack, most=most))
-    if stack and stack[-1] not in frames:
-        frames.append(stack[-1])
-    skipped = ["…"] if len(frames) < len(stack) else []
-    return "\n".join(skipped + [_row(frame) for frame in frames])
-
-
-def in_words(wait: ParkedAt | None) -> str:
-    """What somebody waits for, for people: ``the socket to 127.0.0.1:5000, to read``."""
-    if wait is None:
-        return "unknown"
-    if wait.kind == "socket":
-        peer = f" to {wait.peer}" if wait.peer else ""
-        return f"socket {wait.fd}{peer}, to {wait.direction}"
-    native = "native " if wait.is_native else ""
-    name = f" {wait.name}" if wait.name else ""
-    kind = f" {wait.type}" if wait.type and wait.type.lower() != wait.kind else ""
-    return f"{native}{wait.kind}{kind}{name}"
-
-
-def _row(frame: Frame) -> str:
-    code = f"  {frame.code}" if frame.code else ""
-    return f"{folded(frame.file)}:{frame.line} {frame.function}{code}"
 
 
 def _telling(name: str) -> tuple[bool, bool, int]:

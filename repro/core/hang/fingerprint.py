@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.core.hang.dump import Frame
+from repro.core.hang.frames import Frame
 from repro.core.hang.groups import View, blocked_main, grouped, innermost, outermost, turning
 from repro.model import HangClass
 

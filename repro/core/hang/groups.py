@@ -7,20 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from repro.core.hang.dump import (
-    Dump,
-    Frame,
-    Greenlet,
-    Lock,
-    Thread,
-    called,
-    has_own_frame,
-    holder_in_words,
-    in_words,
-    shorten,
-    telling,
-)
-from repro.core.judge.samples import Holder
+from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited, caller
+from repro.core.hang.frames import Frame, has_own_frame, shortened, telling
+from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, Who, Whom
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -100,56 +89,73 @@ def turning(views: Sequence[View]) -> Greenlet | None:
     return next((group.example for group in grouped(views) if group.kind in RUNNING), None)
 
 
-def loop_of(stack: Sequence[Frame]) -> str:
-    """Where somebody was caught, in words: the innermost frame that is not gevent's."""
-    return telling(stack)[-1].place if stack else ""
+def loop_of(stack: Sequence[Frame]) -> Place | None:
+    """Where somebody was caught: the innermost frame that is not gevent's."""
+    return telling(stack)[-1].place if stack else None
 
 
-def native_call(dump: Dump, thread: Thread) -> str:
-    """Where a thread stands, in words: ``gevent/_threading.py:put, line 188, `with self._mutex:`, called by user 7``."""
+def native_call(dump: Dump, thread: Thread) -> Spot | None:
+    """Where a thread stands, the native lock that it waits for where it is one, and who runs in it."""
     if not thread.stack:
-        return ""
+        return None
     greenlet = dump.by_id(thread.greenlet)
-    who = ""
-    if greenlet is not None:
-        name = greenlet.run or (greenlet.type if greenlet.is_hub else "the main greenlet")
-        who = f", called by {called(greenlet) or name}"
-    wait = f", waiting for the native lock {_name(dump, thread)}" if _lock(dump, thread) else ""
-    return f"{thread.stack[-1].place}{wait}{who}"
+    lock = _lock(dump, thread)
+    return Spot(
+        SpotKind.CALL,
+        thread.stack[-1].place,
+        wait=awaited(thread.wait, lock.name) if lock else None,
+        who=caller(greenlet) if greenlet else None,
+    )
 
 
-def waiting_place(views: Sequence[View]) -> str:
-    """Where a program without users stands, in words: in its main thread, where a greenlet of its own is parked, or in a thread."""
+def waiting_place(views: Sequence[View]) -> Spot | None:
+    """Where a program without users stands: in its main thread, where a greenlet of its own is parked, or in a thread.
+
+    Code of the program's own tells most; where none waits in any, a thread that gevent runs, then whatever the main thread is in.
+    """
     main = blocked_main(views)
     if main is not None and has_own_frame(main[1].stack):
         return native_call(*main)
+    spots = (_waiting_greenlet(views), _own_thread(views), _thread_of_gevent(views))
+    found = next((spot for spot in spots if spot is not None), None)
+    return found or (native_call(*main) if main is not None else None)
+
+
+def _waiting_greenlet(views: Sequence[View]) -> Spot | None:
+    """A greenlet of the program's own that waits, rather for others than for its own timer."""
     waiting = [
         item
         for view in views
         for item in view.dump.greenlets
         if item.wait is not None and item.wait.kind not in {*RUNNING, "hub"} and has_own_frame(item.stack)
     ]
-    if waiting:
-        first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind == "timer")
-        return f"{loop_of(first.stack)}, waiting for {in_words(first.wait)}"
-    native = [thread for view in views for thread in view.dump.threads if not thread.is_main and not thread.is_dumping]
-    for thread in native:
-        if has_own_frame(thread.stack):
-            return f"thread {thread.name or thread.ident} in {loop_of(thread.stack)}"
+    if not waiting:
+        return None
+    first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind == "timer")
+    return Spot(SpotKind.GREENLET, telling(first.stack)[-1].place, wait=awaited(first.wait))
+
+
+def _own_thread(views: Sequence[View]) -> Spot | None:
+    """A native thread in code of the program's own."""
+    threads = [thread for view in views for thread in view.dump.threads if not thread.is_main and not thread.is_dumping]
+    own = next((thread for thread in threads if has_own_frame(thread.stack)), None)
+    if own is None:
+        return None
+    return Spot(SpotKind.THREAD, telling(own.stack)[-1].place, who=Who(Whom.THREAD, own.ident, own.name))
+
+
+def _thread_of_gevent(views: Sequence[View]) -> Spot | None:
+    """What the program takes for a thread, and gevent runs as a greenlet."""
     threads = [item for view in views for item in view.dump.greenlets if item.run.endswith(THREAD_RUN) and item.stack]
-    if threads:
-        return f"a thread that gevent runs, {loop_of(threads[0].stack)}, waiting for {in_words(threads[0].wait)}"
-    return native_call(*main) if main is not None else ""
+    if not threads:
+        return None
+    return Spot(SpotKind.GEVENT_THREAD, telling(threads[0].stack)[-1].place, wait=awaited(threads[0].wait))
 
 
-def survivors(views: Sequence[View]) -> str:
-    """Where the largest group of stuck users is, in words: ``3 in mine.py:work, line 9, `lock.acquire()`, waiting for lock``."""
+def largest(views: Sequence[View]) -> StuckGroup | None:
+    """The largest group of stuck users and where it is; None where that was not seen."""
     groups = grouped(views)
-    if not groups or not groups[0].example.stack:
-        return ""
-    example = groups[0].example
-    doing = "running" if groups[0].kind in RUNNING else f"waiting for {in_words(example.wait)}"
-    return f"{groups[0].count} in {loop_of(example.stack)}, {doing}"
+    return _kept(groups[0]) if groups and groups[0].example.stack else None
 
 
 def native_holder(dump: Dump, thread: Thread) -> Holder | None:
@@ -158,21 +164,19 @@ def native_holder(dump: Dump, thread: Thread) -> Holder | None:
     return dump.holder(lock) if lock is not None else None
 
 
-def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[str, ...]:
-    """The stacks that matter, for people, the most telling first: who blocks, who holds, who waits."""
-    found: list[str] = []
+def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[Stack, ...]:
+    """The stacks that matter, the most telling first: who blocks, who holds, who waits."""
+    found: list[Stack] = []
     main = blocked_main(views) if hang_class in {HangClass.FROZEN, HangClass.SPINNING} else None
     if main is not None:
         dump, thread = main
-        found.append(f"main thread: {native_call(dump, thread)}\n{shorten(thread.stack)}")
+        found.append(_stack(StackOf.MAIN_THREAD, thread.stack, spot=native_call(dump, thread)))
         found += _holding(dump, [lock] if (lock := _lock(dump, thread)) else [])
     for view in views:
         found += _holding(view.dump, _awaited(view)) if main is None else []
     groups = [group for group in grouped(views) if main is None or group.example.id != main[1].greenlet]
     for group in groups[: MOST_GROUPS if main is None else 1]:
-        noun = "user" if group.count == 1 else "users"
-        doing = "running" if group.kind in RUNNING else f"parked on {in_words(group.example.wait)}"
-        found.append(f"{group.count} {noun} {doing}\n{shorten(group.example.stack)}")
+        found.append(_stack(StackOf.GROUP, group.example.stack, group=_kept(group)))
     return tuple(found)
 
 
@@ -182,18 +186,19 @@ def unconnected(views: Sequence[View]) -> Counter[str]:
     return Counter(step for step in steps if step)
 
 
-def peers_elsewhere(views: Sequence[View], backend_url: str) -> str:
+def peers_elsewhere(views: Sequence[View], backend_url: str) -> tuple[str, ...]:
     """Whom all the stuck that wait on sockets wait for, where none of it is the backend; empty where some of it is, or it is not known.
 
-    Addresses are told apart by their ports: a name may stand for several hosts, and a backend on loopback has a port of its own.
+    Addresses (``host:port``) are told apart by their ports: a name may stand for several hosts, and a backend on loopback has
+    a port of its own.
     """
     waits = [item.wait for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "socket"]
     peers = Counter(wait.peer for wait in waits)
     url = urlsplit(backend_url)
     port = url.port or (443 if url.scheme == "https" else 80)
     if not backend_url or any(not peer or peer.rpartition(":")[2] == str(port) for peer in peers):
-        return ""
-    return ", ".join(sorted(peers))
+        return ()
+    return tuple(sorted(peers))
 
 
 def _step(greenlet: Greenlet) -> str:
@@ -225,20 +230,40 @@ def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:
     return dump.by_id(lock.holder_greenlet)
 
 
-def _holding(dump: Dump, locks: Sequence[Lock]) -> list[str]:
+def _holding(dump: Dump, locks: Sequence[Lock]) -> list[Stack]:
     holders = [(lock, holder_of(dump, lock)) for lock in locks]
     return [
-        f"{lock.name} is held by {_holder(dump, lock)}\n{shorten(holder.stack)}"
+        _stack(StackOf.HOLDER, holder.stack, lock=lock.name, holder=dump.holder(lock))
         for lock, holder in holders[:MOST_GROUPS]
         if holder is not None
     ]
 
 
-def _holder(dump: Dump, lock: Lock) -> str:
-    holder = dump.holder(lock)
-    if holder is None:
-        return ""
-    return f"{'' if holder.is_certain else 'probably '}{holder_in_words(holder)}"
+def _stack(
+    of: StackOf,
+    stack: Sequence[Frame],
+    *,
+    spot: Spot | None = None,
+    lock: str = "",
+    holder: Holder | None = None,
+    group: StuckGroup | None = None,
+) -> Stack:
+    shown = shortened(stack)
+    return Stack(
+        of=of,
+        frames=tuple(frame.place for frame in shown),
+        is_cut=len(shown) < len(stack),
+        spot=spot,
+        lock=lock,
+        holder=holder,
+        group=group,
+    )
+
+
+def _kept(group: Group) -> StuckGroup:
+    is_running = group.kind in RUNNING
+    wait = None if is_running else awaited(group.example.wait)
+    return StuckGroup(group.count, loop_of(group.example.stack), wait=wait, is_running=is_running)
 
 
 def _awaited(view: View) -> list[Lock]:
@@ -248,8 +273,3 @@ def _awaited(view: View) -> list[Lock]:
 
 def _lock(dump: Dump, thread: Thread) -> Lock | None:
     return dump.locks.get(thread.wait.lock) if thread.wait is not None else None
-
-
-def _name(dump: Dump, thread: Thread) -> str:
-    lock = _lock(dump, thread)
-    return f"`{lock.name}`" if lock is not None else ""

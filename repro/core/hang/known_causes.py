@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from repro.findings import CauseMatch
+
 
 @dataclass(frozen=True, kw_only=True)
 class CausePattern:
@@ -50,56 +52,47 @@ class Sighting:
     output: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CauseMatch:
-    """A cause that fits, and why."""
-
-    cause: Cause
-    reasons: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """For people: ``this is gevent 1957: …, cured by … (seen in repro run …), because …``."""
-        threads = f" See {self.cause.upstream[0]}." if self.cause.upstream else ""
-        return (
-            f"This is {self.cause.title}. Cured by {self.cause.cure} "
-            f"(`repro run {self.cause.shown_by}` shows it). It matches because {_listed(self.reasons)}.{threads}"
-        )
-
-
-NEW = "New: it matches none of the known causes."
-
-
 def match(causes: Sequence[Cause], seen: Sighting) -> CauseMatch | None:
     """The cause that fits what was seen, the one with most reasons when there are several; None when it is new."""
     found = [hit for cause in causes if (hit := _match(cause, seen)) is not None]
-    return max(found, key=lambda hit: len(hit.reasons), default=None)
+    return max(found, key=lambda hit: len(hit.frames) + len(hit.lines) + len(hit.versions), default=None)
 
 
 def _match(cause: Cause, seen: Sighting) -> CauseMatch | None:
     if seen.kind not in cause.classes:
         return None
+    concerned = _concerned(cause, seen)
+    pieces = [found for piece in cause.evidence if (found := _found(piece, seen)) is not None]
+    if concerned is None or not pieces:
+        return None
+    frames, lines = max(pieces, key=lambda found: len(found[0]) + len(found[1]))
+    return CauseMatch(
+        id=cause.id,
+        title=cause.title,
+        cure=cause.cure,
+        shown_by=cause.shown_by,
+        upstream=cause.upstream[0] if cause.upstream else "",
+        frames=frames,
+        lines=lines,
+        versions=concerned,
+    )
+
+
+def _concerned(cause: Cause, seen: Sighting) -> tuple[tuple[str, str, str], ...] | None:
+    """Each package of the cause with its version here and those that are concerned; None when one is not."""
     versions = {canonicalize_name(name): version for name, version in seen.versions.items()}
-    concerned: list[str] = []
+    found: list[tuple[str, str, str]] = []
     for name, specifier in cause.packages.items():
         version = versions.get(canonicalize_name(name))
         if version is None or not specifier.contains(version, prereleases=True):
             return None
-        concerned.append(f"{name} {version} is {specifier}" if str(specifier) else f"{name} {version} is there")
-    pieces = [reasons for piece in cause.evidence if (reasons := _reasons(piece, seen)) is not None]
-    if not pieces:
-        return None
-    return CauseMatch(cause=cause, reasons=(*max(pieces, key=len), *concerned))
+        found.append((name, version, str(specifier)))
+    return tuple(found)
 
 
-def _reasons(piece: CausePattern, seen: Sighting) -> tuple[str, ...] | None:
-    """Why this piece of evidence is there, or None when something of it is missing."""
+def _found(piece: CausePattern, seen: Sighting) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The frames and the lines of output that make this piece of evidence, or None when something of it is missing."""
     lines = [re.search(pattern, seen.output, re.MULTILINE) for pattern in piece.output]
     if not all(frame in seen.frames for frame in piece.frames) or not all(lines):
         return None
-    frames = tuple(f"`{frame}` is in the stacks" for frame in piece.frames)
-    return (*frames, *(f"the output says `{line[0]}`" for line in lines if line))
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+    return piece.frames, tuple(line[0] for line in lines if line)

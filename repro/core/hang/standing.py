@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from repro.core.hang.dump import Dump, Thread, has_own_frame
+from repro.core.hang.dump import Dump, Thread
+from repro.core.hang.frames import has_own_frame
 from repro.core.judge.samples import Standing
 
 

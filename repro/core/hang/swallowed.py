@@ -1,6 +1,7 @@
-"""Exceptions that Python dropped: what it prints as ``Exception ignored in`` when a finalizer or a callback raises.
+"""What a program's output says of its errors: tracebacks, and exceptions that Python dropped.
 
-A ``GreenletExit`` among them is a user that was told to die and did not.
+Python prints those as ``Exception ignored in`` when a finalizer or a callback raises; a ``GreenletExit`` among them is a user that
+was told to die and did not. This is other programs' text, and here is its reader: nothing else takes it apart.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from repro.core.hang.dump import folded
-
-MOST_FRAMES = 4
+from repro.core.hang.frames import folded
+from repro.findings import Swallowed
 
 _HEAD = re.compile(r"^Exception ignored (?:in|while[^:]*): ?(?P<where>.*)$")
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+, in (?P<function>\S+)')
@@ -22,26 +21,6 @@ _CHAINED = {
     "The above exception was the direct cause of the following exception:",
 }
 _ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
-
-
-@dataclass(frozen=True)
-class Swallowed:
-    """One dropped exception: in what, its type, and its frames, normalised as in ``stacks``, outermost first."""
-
-    where: str
-    error: str
-    frames: tuple[str, ...]
-
-    @property
-    def is_greenlet_exit(self) -> bool:
-        """Whether a user's own death was dropped."""
-        return self.error.rpartition(".")[2] == "GreenletExit"
-
-    def in_words(self) -> str:
-        """One line: ``Exception ignored in <finalize object>: … urllib3/connectionpool.py:_close_pool_connections …``."""
-        own = [name for name in self.frames if not name.startswith("weakref.py:")]
-        path = " → ".join(own if len(own) <= MOST_FRAMES else (*own[: MOST_FRAMES - 1], "…", own[-1]))
-        return f"Exception ignored in {self.where}: {self.error}, through {path}"
 
 
 def swallowed(output: str) -> Counter[Swallowed]:

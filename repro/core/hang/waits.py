@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from repro.core.hang.dump import Dump, Greenlet, ParkedAt, has_own_frame, in_words
-from repro.core.judge.samples import HeldBy, Parked, ParkedOn
+from repro.core.hang.dump import Dump, Greenlet, ParkedAt, awaited
+from repro.core.hang.frames import has_own_frame
+from repro.core.judge.samples import Parked, ParkedOn
+from repro.findings import HeldBy
 
 _ON = {
     "socket": ParkedOn.SOCKET,
@@ -51,7 +53,7 @@ def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Par
     inside = dump.by_id(lock.holder_greenlet) if lock and lock.how is HeldBy.BLOCK else None
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
-        detail=f"{in_words(wait)} {name}".strip(),
+        wait=awaited(wait, name),
         lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
         holder=dump.holder(lock) if lock else None,
         unread=unread(wait.fd) if wait.kind == "socket" and "read" in wait.direction else 0,

@@ -23,7 +23,8 @@ from repro.core.judge.samples import Examination, ParkedOn, Sample
 from repro.core.judge.silence import Silence
 from repro.core.judge.stop import Stop
 from repro.core.judge.suspects import StuckOn, Suspects
-from repro.core.judge.table import Facts, Phase, Row, decide
+from repro.core.judge.table import Facts, Row, decide
+from repro.findings import Phase
 from repro.model import Limits
 
 EXAMINE_EVERY_S = 1.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from repro.core.judge.samples import Examination, Holder, Key, Parked, ParkedOn, Standing
+from repro.core.judge.samples import Examination, Key, Parked, ParkedOn, Standing
+from repro.findings import Holder
 
 PATIENCE_S = 120.0
 """A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; a longer sleep is no help."""

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from repro.core.judge.locks import Looks
 from repro.core.judge.samples import Key, Parked, Reading, Role, Sample, Slot
-from repro.core.judge.table import STANDING_CORES, Phase
+from repro.core.judge.table import STANDING_CORES
 from repro.core.judge.tracks import (
     LONGEST_DUMP_S,
     Crowd,
@@ -21,6 +21,7 @@ from repro.core.judge.tracks import (
     Progress,
     StopOrder,
 )
+from repro.findings import Phase
 from repro.model import Limits
 
 BURNS_FOR_S = 2.0

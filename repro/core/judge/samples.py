@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from repro.findings import Awaited, Holder
+
 Key = tuple[int, int]
 """A user: its process and its number."""
 
@@ -126,43 +128,6 @@ class Reading:
         return max(self.loop_at, max((slot.last_end for slot in self.slots if slot.is_user), default=0.0))
 
 
-class Whom(StrEnum):
-    """What holds a lock. ``USER`` is every greenlet that calls the client, ``GREENLET`` another one of the program."""
-
-    USER = "user"
-    GREENLET = "greenlet"
-    THREAD = "thread"
-    ENDED = "ended"
-
-
-class HeldBy(StrEnum):
-    """How it is known who holds a lock: the lock names its owner, a ``with`` block is open, or an ``acquire`` was passed."""
-
-    OWNER = "owner"
-    BLOCK = "block"
-    ACQUIRE = "acquire"
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a lock, and how that is known: equal ones hold it at the same place of the program.
-
-    ``number`` is the user's, or the thread's own, 0 for others; ``name`` is the function that a greenlet runs, or the thread's name:
-    of several greenlets that are no users only their function is told. ``code`` is what takes the lock, at the line where the
-    holder stood. Not ``is_certain``: it is a guess, from an ``acquire`` above that line.
-    """
-
-    whom: Whom
-    number: int = 0
-    name: str = ""
-    how: HeldBy = HeldBy.OWNER
-    code: str = ""
-    file: str = ""
-    line: int = 0
-    function: str = ""
-    is_certain: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Parked:
     """What one greenlet is parked on, from its stack.
@@ -176,7 +141,7 @@ class Parked:
     """
 
     on: ParkedOn
-    detail: str = ""
+    wait: Awaited | None = None
     lock: str = ""
     holder: Holder | None = None
     unread: int = 0

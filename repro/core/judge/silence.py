@@ -7,7 +7,7 @@ from functools import cached_property
 
 from repro.core.judge.now import Now
 from repro.core.judge.samples import Standing
-from repro.core.judge.table import Phase
+from repro.findings import Phase
 
 LOOKS_S = 3.0
 """So long before the time to begin is over a program is looked at, twice."""

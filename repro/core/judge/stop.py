@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from repro.core.judge.now import Now
-from repro.core.judge.table import BURNING_CORES, Phase
+from repro.core.judge.table import BURNING_CORES
 from repro.core.judge.tracks import DECLINE_S
+from repro.findings import Phase
 
 LONGEST_EXTENSION_S = 150.0
 """The load is extended while somebody is waited for, at most by this."""

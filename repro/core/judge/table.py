@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from repro.core.judge.samples import Standing
+from repro.findings import Phase, RowName
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
@@ -22,14 +22,6 @@ STANDING_CORES = 0.1
 FAILED_AT_ONCE = 20
 FAILED_FOR_S = 2.0
 """So many operations, all failed, over so many seconds before a trial is a crash: fewer may be a bad start."""
-
-
-class Phase(StrEnum):
-    """Where a trial is: before its first user, under load, told to stop."""
-
-    START = "start"
-    LOAD = "load"
-    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,42 +106,6 @@ class Facts:
     def is_cut_short(self) -> bool:
         """Whether a signal from outside ended the load before its time, though its users ended well."""
         return self.exited and self.by_signal
-
-
-class RowName(StrEnum):
-    """The rows of the table. What depends on one asks for it by this; the text is for people."""
-
-    BACKEND_DIED = "the backend has died"
-    ENDED_BEFORE_IT_BEGAN = "ended before it began"
-    DIED = "died"
-    ENDED_WITHOUT_A_CALL = "ended by itself without a call"
-    ENDED_BY_ITSELF = "ended by itself"
-    CUT_SHORT = "told to stop by a signal"
-    NO_USER_STARTED = "no user could be started"
-    ALL_USERS_DIED = "all users died"
-    ALL_FAILED_BACKEND_SILENT = "every operation failed, the backend silent"
-    ALL_FAILED = "every operation failed at once"
-    OPERATIONS_FAILED = "operations failed"
-    TASKS_FAILED = "tasks failed"
-    NOTHING_SENT = "nothing was sent"
-    RAN_AND_ENDED = "ran and ended"
-    LOOP_STANDS_BURNING = "the event loop stands, a core burns"
-    LOOP_STANDS = "the event loop stands"
-    SILENT_IN_LOCKS = "a program stands in native locks"
-    SILENT_PARKED = "a program's greenlets wait for each other"
-    NEVER_BEGAN_BURNING = "never began, a core burns"
-    NEVER_BEGAN = "never began"
-    NEVER_BEGAN_UNEXPLAINED = "never began, and nothing shows why"
-    SILENT_UNEXPLAINED = "did nothing any more, and nothing shows why"
-    LOCKED = "users parked on locks"
-    UNREAD = "answers lie unread"
-    BURNING = "the loop turns, a core burns, nothing ends"
-    NO_ANSWER_BACKEND_SILENT = "no answer, the backend silent"
-    NO_ANSWER_BACKEND_OVERRUN = "no answer, the backend's queue of connections full"
-    NO_ANSWER = "no byte came back"
-    TURNING = "users turn in a loop, others get on"
-    USERS_OUTLIVE_THE_STOP = "users outlive the stop"
-    PROCESS_OUTLIVES_THE_STOP = "the process outlives the stop"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from repro.agent import layout as at
 from repro.core.judge.samples import Deaths, Raised, Reading, Role, Slot
 from repro.errors import StoreError
+from repro.findings import Unseen
 
 PREFIX = "flight-"
 TRIES = 5
@@ -299,14 +300,12 @@ class Fleet:
         """All records now."""
         return tuple(record.read() for record in self.records())
 
-    def unseen(self) -> str:
-        """What was not seen for the bounds of a trial's records, in words; "" when everything was."""
+    def unseen(self) -> Unseen:
+        """What was not seen for the bounds of a trial's records."""
         pairs = [record.unseen() for record in self._records.values()]
         users, calls = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
         path = self.folder / at.UNSEEN_FILE
-        processes = path.stat().st_size if path.exists() else 0
-        parts = ((users, "users"), (calls, "calls of other greenlets and threads"), (processes, "processes"))
-        return " and ".join(f"{count} {what}" for count, what in parts if count)
+        return Unseen(users=users, calls=calls, processes=path.stat().st_size if path.exists() else 0)
 
     def close(self) -> None:
         """Forget all."""

@@ -26,6 +26,8 @@ _CALLS = {
     "x86_64": _Calls(futex=202, waits=frozenset({61, 247})),
     "aarch64": _Calls(futex=98, waits=frozenset({260, 95})),
 }
+STOPPED = frozenset({"stopped", "stopped by a debugger"})
+"""States of a process that a signal has stopped."""
 _STATES = {
     "R": "running",
     "S": "sleeping",

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.fingerprint import telltale
+from repro.core.hang.frames import Frame
 from repro.core.hang.groups import View, grouped, seen_frames, telling_stacks
-from repro.core.judge.samples import HeldBy
+from repro.findings import HeldBy, Place, Who, Whom
 from repro.model import HangClass
 
 SITE = "/home/one/.venv/lib/python3.11/site-packages/"
@@ -110,10 +111,12 @@ def test_a_freeze_is_known_by_where_the_main_thread_stands_and_shows_both_stacks
     views = [frozen("lookup")]
     assert telltale(HangClass.FROZEN, views) == telltale(HangClass.FROZEN, [frozen("receive")])
     main, holder, *_ = telling_stacks(views, HangClass.FROZEN)
-    assert main.startswith("main thread: gevent/_threading.py:put, line 188, `with self._mutex:`")
-    assert "called by user 2" in main
-    assert holder.startswith("ThreadPool.task_queue._mutex is held by user 3")
-    assert "_close_pool_connections" in holder
+    assert main.spot is not None
+    assert main.spot.place == Place("gevent/_threading.py", 188, "Queue.put", "with self._mutex:")
+    assert main.spot.who == Who(Whom.USER, 2)
+    assert (holder.lock, holder.holder.whom, holder.holder.number) == ("ThreadPool.task_queue._mutex", Whom.USER, 3)
+    assert holder.holder.is_certain
+    assert any(frame.function == "_close_pool_connections" for frame in holder.frames)
     assert {"gevent/_threading.py:put", "urllib3/connectionpool.py:_close_pool_connections"} <= seen_frames(views)
 
 
@@ -133,7 +136,8 @@ def test_a_spin_in_a_loop_that_turns_is_known_by_the_users_that_run_whatever_the
     found = [telltale(HangClass.SPINNING, [view(one, threads=(hub,))], main_stack=hub.stack) for one in caught]
     assert found[0] == found[1]
     assert found[0].frames[0] == "locustfile.py:lookup"
-    assert telling_stacks([view(caught[0], threads=(hub,))], HangClass.SPINNING)[0].startswith("1 user running\n")
+    first = telling_stacks([view(caught[0], threads=(hub,))], HangClass.SPINNING)[0]
+    assert (first.group.count, first.group.is_running) == (1, True)
 
 
 def test_a_process_that_is_silent_is_known_by_what_a_debugger_saw():

@@ -2,25 +2,26 @@
 
 from collections.abc import Sequence
 
-from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.frames import Frame
 from repro.core.hang.groups import (
     MOST_GROUPS,
     View,
     blocked_main,
     grouped,
     innermost,
+    largest,
     loop_of,
     native_call,
     native_holder,
     outermost,
     peers_elsewhere,
     seen_frames,
-    survivors,
     telling_stacks,
     turning,
     waiting_place,
 )
-from repro.core.judge.samples import HeldBy, Holder, Whom
+from repro.findings import Awaited, HeldBy, Holder, Spot, SpotKind, Stack, StackOf, StuckGroup, Who, Whom
 from repro.model import HangClass
 
 SITE = "/e/lib/python3.11/site-packages/"
@@ -111,12 +112,14 @@ def test_a_main_thread_blocks_only_when_another_thread_had_to_write_its_stacks()
 def test_where_a_thread_stands_says_line_code_lock_and_user() -> None:
     user, hub = greenlet(7, [TASK]), Greenlet(5, "Hub", "", "", None, True, (), None)
     made = dump(user, hub, locks=[MUTEX])
-    where = "urllib3/connectionpool.py:_get_conn, line 9, `self.pool.get()`"
-    lock = ", waiting for the native lock `HTTPConnectionPool.pool.mutex`"
-    assert native_call(made, main_thread([POOL], greenlet=1007, lock=77)) == f"{where}{lock}, called by user 7"
-    assert native_call(made, main_thread([POOL], greenlet=5)) == f"{where}, called by Hub"
-    assert native_call(made, main_thread([READ])) == "urllib3/response.py:read, line 5"
-    assert native_call(made, main_thread([])) == ""
+    lock = Awaited("lock", is_native=True, lock="HTTPConnectionPool.pool.mutex")
+    held = native_call(made, main_thread([POOL], greenlet=1007, lock=77))
+    assert held == Spot(SpotKind.CALL, POOL.place, wait=lock, who=Who(Whom.USER, 7))
+    assert native_call(made, main_thread([POOL], greenlet=5)) == Spot(
+        SpotKind.CALL, POOL.place, who=Who(Whom.GREENLET, name="Hub")
+    )
+    assert native_call(made, main_thread([READ])) == Spot(SpotKind.CALL, READ.place)
+    assert native_call(made, main_thread([])) is None
 
 
 def test_who_holds_a_native_lock_is_said_where_it_is_known() -> None:
@@ -137,11 +140,13 @@ def test_of_a_freeze_the_main_thread_comes_first_then_who_holds_then_one_group_o
         mode="thread",
     )
     main, holder, others = telling_stacks([view(made)], HangClass.FROZEN)
-    assert main.startswith("main thread: urllib3/connectionpool.py:_get_conn, line 9")
-    assert main.endswith("called by user 1\nlocustfile.py:3 task\nurllib3/connectionpool.py:9 "
-                         "HTTPConnectionPool._get_conn  self.pool.get()")  # fmt: skip
-    assert holder.startswith("HTTPConnectionPool.pool.mutex is held by probably user 2")
-    assert others.startswith("2 users parked on socket 3, to read\n")
+    lock = Awaited("lock", is_native=True, lock="HTTPConnectionPool.pool.mutex")
+    at = Spot(SpotKind.CALL, POOL.place, wait=lock, who=Who(Whom.USER, 1))
+    assert main == Stack(of=StackOf.MAIN_THREAD, frames=(TASK.place, POOL.place), spot=at)
+    held = Holder(Whom.USER, 2, how=HeldBy.BLOCK, code="with self.mutex:", is_certain=False)
+    assert (holder.of, holder.lock, holder.holder) == (StackOf.HOLDER, "HTTPConnectionPool.pool.mutex", held)
+    waiting = StuckGroup(2, READ.place, Awaited("socket", fd=3, direction="read"))
+    assert others == Stack(of=StackOf.GROUP, frames=(TASK.place, READ.place, HUB.place), group=waiting)
 
 
 def test_of_a_deadlock_who_holds_comes_before_who_waits_and_not_too_many_are_shown() -> None:
@@ -150,9 +155,10 @@ def test_of_a_deadlock_who_holds_comes_before_who_waits_and_not_too_many_are_sho
         *(greenlet(number, [place], ParkedAt("lock", lock=77)) for number, place in enumerate(places)), locks=[MUTEX]
     )
     first, *waiting = telling_stacks([view(made)], HangClass.DEADLOCKED)
-    assert first.splitlines()[-1] == "locustfile.py:2 task_2"
+    assert (first.of, first.frames) == (StackOf.HOLDER, (places[2].place,))
     assert len(waiting) == MOST_GROUPS
-    assert waiting[0] == "1 user parked on lock\nlocustfile.py:0 task_0"
+    group = StuckGroup(1, places[0].place, Awaited("lock"))
+    assert waiting[0] == Stack(of=StackOf.GROUP, frames=(places[0].place,), group=group)
 
 
 def test_all_frames_that_matter_are_seen_and_others_are_not() -> None:
@@ -179,7 +185,8 @@ def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_pro
     waiting = greenlet(2, [LOCUST, TASK, READ], ParkedAt("socket"))
     assert turning([view(dump(waiting), 2)]) is None
     assert turning([view(dump(waiting, polling), 1, 2)]) == polling
-    assert loop_of(polling.stack) == "locustfile.py:task, line 3"
+    assert loop_of(polling.stack) == TASK.place
+    assert loop_of([]) is None
 
 
 def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_can_be() -> None:
@@ -188,26 +195,29 @@ def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_c
     machinery = greenlet(None, [LOCUST, HUB], ParkedAt("event"))
     worker = Thread(7, "", False, False, 0, (TASK,), None)
     joined = greenlet(None, [HUB], ParkedAt("timer"), run="Thread._bootstrap")
-    of_task = "locustfile.py:task, line 3"
     in_hub = main_thread([HUB])
+    of_thread = Spot(SpotKind.GEVENT_THREAD, HUB.place, wait=Awaited("timer"))
     for made, expected in (
-        (dump(waiting, threads=[main_thread([TASK])], mode="thread"), of_task),
-        (dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"), f"{of_task}, waiting for event"),
-        (dump(machinery, asleep), f"{of_task}, waiting for timer"),
-        (dump(machinery, threads=[in_hub, worker]), f"thread 7 in {of_task}"),
-        (dump(joined, threads=[in_hub]), "a thread that gevent runs, gevent/hub.py:switch, line 7, waiting for timer"),
-        (dump(machinery, threads=[in_hub], mode="thread"), "gevent/hub.py:switch, line 7"),
-        (dump(machinery, threads=[in_hub]), ""),
+        (dump(waiting, threads=[main_thread([TASK])], mode="thread"), Spot(SpotKind.CALL, TASK.place)),
+        (
+            dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"),
+            Spot(SpotKind.GREENLET, TASK.place, wait=Awaited("event")),
+        ),
+        (dump(machinery, asleep), Spot(SpotKind.GREENLET, TASK.place, wait=Awaited("timer"))),
+        (dump(machinery, threads=[in_hub, worker]), Spot(SpotKind.THREAD, TASK.place, who=Who(Whom.THREAD, 7))),
+        (dump(joined, threads=[in_hub]), of_thread),
+        (dump(machinery, threads=[in_hub], mode="thread"), Spot(SpotKind.CALL, HUB.place)),
+        (dump(machinery, threads=[in_hub]), None),
     ):
         assert waiting_place([view(made)]) == expected
 
 
-def test_survivors_are_told_by_the_place_of_most_of_them() -> None:
+def test_the_largest_group_is_known_by_the_place_of_most_of_its_users() -> None:
     asleep = [greenlet(number, [LOCUST, TASK, HUB], ParkedAt("timer")) for number in (1, 2)]
     turns = greenlet(3, [LOCUST, TASK], ParkedAt("ready"))
-    assert survivors([view(dump(*asleep, turns))]) == "2 in locustfile.py:task, line 3, waiting for timer"
-    assert survivors([view(dump(turns))]) == "1 in locustfile.py:task, line 3, running"
-    assert survivors([view(dump())]) == ""
+    assert largest([view(dump(*asleep, turns))]) == StuckGroup(2, TASK.place, Awaited("timer"))
+    assert largest([view(dump(turns))]) == StuckGroup(1, TASK.place, is_running=True)
+    assert largest([view(dump())]) is None
 
 
 def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_the_sockets() -> None:
@@ -216,12 +226,12 @@ def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_t
         return [view(dump(*(greenlet(number, [TASK, READ], ParkedAt("socket", peer=peer)) for number, peer in users)))]
 
     backend = "http://127.0.0.1:5000"
-    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:80"), backend) == "127.0.0.1:80"
-    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:5000"), backend) == ""
-    assert peers_elsewhere(waiting("127.0.0.1:80", ""), backend) == ""
-    assert peers_elsewhere(waiting("10.0.0.1:443"), "https://sqs.eu-west-1.amazonaws.com") == ""
-    assert peers_elsewhere(waiting("127.0.0.1:80"), "") == ""
-    assert peers_elsewhere([view(dump(greenlet(1, [TASK], ParkedAt("event"))))], backend) == ""
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:80"), backend) == ("127.0.0.1:80",)
+    assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:5000"), backend) == ()
+    assert peers_elsewhere(waiting("127.0.0.1:80", ""), backend) == ()
+    assert peers_elsewhere(waiting("10.0.0.1:443"), "https://sqs.eu-west-1.amazonaws.com") == ()
+    assert peers_elsewhere(waiting("127.0.0.1:80"), "") == ()
+    assert peers_elsewhere([view(dump(greenlet(1, [TASK], ParkedAt("event"))))], backend) == ()
 
 
 def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:

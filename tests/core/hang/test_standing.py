@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.frames import Frame
 from repro.core.hang.standing import KernelThread, KernelWait, standing_of
-from repro.core.judge.samples import HeldBy, Standing
+from repro.core.judge.samples import Standing
+from repro.findings import HeldBy
 
 OWN = Frame("/me/job.py", 3, "work", "lock.acquire()")
 FORK = Frame("/usr/lib/python3.11/subprocess.py", 9, "_fork_exec", "pid = fork()")

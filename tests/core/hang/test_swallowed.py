@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from repro.core.hang.swallowed import Swallowed, last_error, swallowed
+from repro.core.hang.swallowed import last_error, swallowed
+from repro.findings import Swallowed
 from repro.world.processes import door
 
 IN_FINALIZER = """
@@ -53,7 +54,6 @@ def test_equal_ones_are_counted_whatever_their_addresses() -> None:
     assert one.is_greenlet_exit
     assert one.frames == ("weakref.py:__call__", "<string>:cleanup", "<string>:get")
     assert "0x" not in one.where
-    assert one.in_words() == f"Exception ignored in {one.where}: {one.error}, through <string>:cleanup → <string>:get"
 
 
 def test_a_message_of_several_lines_is_no_trouble() -> None:
@@ -91,12 +91,6 @@ def test_heads_of_several_interpreters_and_a_cut_end() -> None:
     (cut,) = swallowed("Exception ignored in: <x at 0x7f00>\nTraceback (most recent call last):")
     assert cut == Swallowed("<x>", "unknown", ())
     assert swallowed("nothing of the kind\nGreenletExit\n") == {}
-
-
-def test_long_paths_are_shortened_in_the_middle() -> None:
-    frames = tuple(f"m.py:f{number}" for number in range(9))
-    assert Swallowed("<x>", "E", frames).in_words().endswith("through m.py:f0 → m.py:f1 → m.py:f2 → … → m.py:f8")
-    assert Swallowed("<x>", "E", frames[:4]).in_words().endswith("m.py:f2 → m.py:f3")
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from repro.core.hang.dump import Dump, Frame, Greenlet, Lock, ParkedAt
+from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt
+from repro.core.hang.frames import Frame
 from repro.core.hang.waits import is_stirring, parked
-from repro.core.judge.samples import HeldBy, Parked, ParkedOn
+from repro.core.judge.samples import Parked, ParkedOn
+from repro.findings import HeldBy
 
 
 def chain(kind: str, *, certain: bool = True, circle: bool = False) -> dict[int, Parked]:

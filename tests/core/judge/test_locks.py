@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from repro.core.judge.locks import PATIENCE_S, SLACK_S, LockBook
-from repro.core.judge.samples import Examination, HeldBy, Holder, Parked, ParkedOn, Whom
+from repro.core.judge.samples import Examination, Parked, ParkedOn
+from repro.findings import HeldBy, Holder, Whom
 
 LOCK = "1:7"
 ONE = Holder(Whom.USER, 1, how=HeldBy.BLOCK, code="with a", file="x.py", line=3, function="f")

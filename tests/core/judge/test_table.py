@@ -3,49 +3,50 @@
 import pytest
 
 from repro.core.judge.samples import Standing
-from repro.core.judge.table import TABLE, Facts, Phase, decide
+from repro.core.judge.table import TABLE, Facts, decide
+from repro.findings import Phase, RowName
 from repro.model import HangClass, Verdict
 
 STOPPING = Phase.STOPPING
 ROWS = {
-    "the backend has died": Facts(backend_alive=False, locked=3),
-    "ended before it began": Facts(phase=Phase.START, exit_code=0),
-    "died": Facts(exit_code=-9, ended=50),
-    "ended by itself without a call": Facts(exit_code=0, is_script=True),
-    "ended by itself": Facts(exit_code=0, ended=50),
-    "told to stop by a signal": Facts(phase=STOPPING, exit_code=0, ended=50, by_signal=True),
-    "no user could be started": Facts(phase=Phase.START, starters_died=True),
-    "all users died": Facts(users_died=True),
-    "tasks failed": Facts(phase=STOPPING, exit_code=0, ended=100, iterations=50, iteration_errors=30),
-    "a program stands in native locks": Facts(standing=Standing.LOCKED),
-    "a program's greenlets wait for each other": Facts(standing=Standing.PARKED),
-    "never began, and nothing shows why": Facts(
+    RowName.BACKEND_DIED: Facts(backend_alive=False, locked=3),
+    RowName.ENDED_BEFORE_IT_BEGAN: Facts(phase=Phase.START, exit_code=0),
+    RowName.DIED: Facts(exit_code=-9, ended=50),
+    RowName.ENDED_WITHOUT_A_CALL: Facts(exit_code=0, is_script=True),
+    RowName.ENDED_BY_ITSELF: Facts(exit_code=0, ended=50),
+    RowName.CUT_SHORT: Facts(phase=STOPPING, exit_code=0, ended=50, by_signal=True),
+    RowName.NO_USER_STARTED: Facts(phase=Phase.START, starters_died=True),
+    RowName.ALL_USERS_DIED: Facts(users_died=True),
+    RowName.TASKS_FAILED: Facts(phase=STOPPING, exit_code=0, ended=100, iterations=50, iteration_errors=30),
+    RowName.SILENT_IN_LOCKS: Facts(standing=Standing.LOCKED),
+    RowName.SILENT_PARKED: Facts(standing=Standing.PARKED),
+    RowName.NEVER_BEGAN_UNEXPLAINED: Facts(
         phase=Phase.START, start_over=True, loop_turns=True, standing=Standing.WAITING
     ),
-    "did nothing any more, and nothing shows why": Facts(standing=Standing.BLOCKED),
-    "every operation failed, the backend silent": Facts(ended=30, failed=30, load_s=3, backend_answering=False),
-    "every operation failed at once": Facts(ended=30, failed=30, load_s=3),
-    "operations failed": Facts(phase=STOPPING, exit_code=0, ended=100, failed=50),
-    "nothing was sent": Facts(phase=STOPPING, exit_code=0),
-    "ran and ended": Facts(phase=STOPPING, exit_code=0, ended=100, failed=49),
-    "the event loop stands, a core burns": Facts(loop_silent=True, no_end=True, cores=0.9, users=5),
-    "the event loop stands": Facts(loop_silent=True, no_end=True, cores=0.01, users=5),
-    "never began, a core burns": Facts(phase=Phase.START, start_over=True, cores=0.9),
-    "never began": Facts(phase=Phase.START, start_over=True),
-    "users parked on locks": Facts(locked=1, users=5, ended=100),
-    "answers lie unread": Facts(unread=1, users=5, ended=100),
-    "the loop turns, a core burns, nothing ends": Facts(no_end=True, cores=0.9, users=5),
-    "no answer, the backend silent": Facts(unanswered=2, users=5, backend_answering=False),
-    "no answer, the backend's queue of connections full": Facts(unanswered=2, users=5, overflows=2),
-    "no byte came back": Facts(unanswered=2, users=5, overflows=1),
-    "users turn in a loop, others get on": Facts(turning=1, users=5, ended=100, cores=0.9),
-    "users outlive the stop": Facts(phase=STOPPING, grace_over=True, users=3, ended=100),
-    "the process outlives the stop": Facts(phase=STOPPING, grace_over=True, ended=100),
+    RowName.SILENT_UNEXPLAINED: Facts(standing=Standing.BLOCKED),
+    RowName.ALL_FAILED_BACKEND_SILENT: Facts(ended=30, failed=30, load_s=3, backend_answering=False),
+    RowName.ALL_FAILED: Facts(ended=30, failed=30, load_s=3),
+    RowName.OPERATIONS_FAILED: Facts(phase=STOPPING, exit_code=0, ended=100, failed=50),
+    RowName.NOTHING_SENT: Facts(phase=STOPPING, exit_code=0),
+    RowName.RAN_AND_ENDED: Facts(phase=STOPPING, exit_code=0, ended=100, failed=49),
+    RowName.LOOP_STANDS_BURNING: Facts(loop_silent=True, no_end=True, cores=0.9, users=5),
+    RowName.LOOP_STANDS: Facts(loop_silent=True, no_end=True, cores=0.01, users=5),
+    RowName.NEVER_BEGAN_BURNING: Facts(phase=Phase.START, start_over=True, cores=0.9),
+    RowName.NEVER_BEGAN: Facts(phase=Phase.START, start_over=True),
+    RowName.LOCKED: Facts(locked=1, users=5, ended=100),
+    RowName.UNREAD: Facts(unread=1, users=5, ended=100),
+    RowName.BURNING: Facts(no_end=True, cores=0.9, users=5),
+    RowName.NO_ANSWER_BACKEND_SILENT: Facts(unanswered=2, users=5, backend_answering=False),
+    RowName.NO_ANSWER_BACKEND_OVERRUN: Facts(unanswered=2, users=5, overflows=2),
+    RowName.NO_ANSWER: Facts(unanswered=2, users=5, overflows=1),
+    RowName.TURNING: Facts(turning=1, users=5, ended=100, cores=0.9),
+    RowName.USERS_OUTLIVE_THE_STOP: Facts(phase=STOPPING, grace_over=True, users=3, ended=100),
+    RowName.PROCESS_OUTLIVES_THE_STOP: Facts(phase=STOPPING, grace_over=True, ended=100),
 }
 
 
 @pytest.mark.parametrize("name", [row.name for row in TABLE])
-def test_each_row_is_found_by_its_evidence(name: str) -> None:
+def test_each_row_is_found_by_its_evidence(name: RowName) -> None:
     row = decide(ROWS[name])
     assert row is not None
     assert row.name == name

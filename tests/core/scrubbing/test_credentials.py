@@ -3,6 +3,20 @@
 from datetime import UTC, datetime
 
 from repro.core.scrubbing.credentials import conceal, conceal_bytes, forms
+from repro.findings import (
+    Awaited,
+    CauseMatch,
+    Findings,
+    Place,
+    Program,
+    RowName,
+    Said,
+    Spot,
+    SpotKind,
+    Stack,
+    StackOf,
+    Swallowed,
+)
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
 from repro.world.runs import scrub
 from repro.world.runs.scrub import conceal_files
@@ -30,6 +44,24 @@ def test_every_text_of_a_record_is_looked_through() -> None:
     assert found.hang is not None
     assert (found.hang.explanation, found.hang.stacks) == ("signed by <secret>", ("a", "<secret>"))
     assert conceal(trial, ()) is trial
+
+
+def test_the_records_that_explain_a_trial_are_looked_through_as_deep_as_they_go() -> None:
+    place = Place("a.py", 1, "f", "get('AKIAPLANTED0001')")
+    findings = Findings(
+        row=RowName.DIED, said=Said(last_words="E: se/cret+with=signs", dropped=(Swallowed("<x>", "AKIAPLANTED0001", ()), 2)),
+        program=Program(at=Spot(SpotKind.CALL, place, wait=Awaited("lock", name="AKIAPLANTED0001"))),
+        cause=CauseMatch(id="i", title="t", cure="c", shown_by="s", lines=("AKIAPLANTED0001",)),
+        stacks=(Stack(of=StackOf.GROUP, frames=(place,)),),
+    )  # fmt: skip
+    trial = Trial(
+        cell_id="c", number=1, verdict=Verdict.CRASH, started=datetime.now(UTC), seconds=1.5, findings=findings
+    )
+    found = conceal(trial, SECRETS).findings
+    assert found is not None
+    assert (found.row, found.said.last_words) == (RowName.DIED, "E: <secret>")
+    assert not any(secret in repr(found) for secret in SECRETS)
+    assert repr(found).count("<secret>") == 6
 
 
 def test_files_are_looked_through_across_the_border_of_two_parts(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

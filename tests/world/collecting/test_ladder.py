@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from repro.core.hang.dump import read_dump
+from repro.core.hang.frames import main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, blocked_main, native_call
-from repro.core.hang.traces import main_frames, read_debugger, read_faulthandler
 from repro.core.hang.waits import parked
 from repro.model import Rung, RungKind
 from repro.world.collecting import ptrace
@@ -121,8 +121,9 @@ def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path
     assert "does not turn" in rungs[1].refusal
     blocked = blocked_main([View(read_dump(files[THREAD].read_text()), ())])
     assert blocked is not None
-    assert "stuck.py:want_native" in native_call(*blocked)
-    assert "native lock" in native_call(*blocked)
+    at = native_call(*blocked)
+    assert (at.place.file, at.place.function) == ("stuck.py", "want_native")
+    assert at.wait is not None
     for frames in (
         main_frames(read_faulthandler(files[FAULTS].read_text()), target.pid),
         main_frames(read_debugger(files[DEBUGGER].read_text()), target.pid),
@@ -137,7 +138,8 @@ def test_a_loop_in_python_that_spins_leaves_the_thread_enough_of_the_gil_to_answ
     assert answer.answered, answer.refusal
     blocked = blocked_main([View(read_dump((tmp_path / answer.file).read_text()), [])])
     assert blocked is not None
-    assert "stuck.py:spin" in native_call(*blocked)
+    at = native_call(*blocked)
+    assert (at.place.file, at.place.function) == ("stuck.py", "spin")
 
 
 def test_the_thread_is_hardly_waited_for_once_the_loop_has_answered(tmp_path: Path) -> None:

@@ -38,6 +38,32 @@ from repro.answer import (
 from repro.core.intervals import interval
 from repro.core.matrix.conclusion import conclude
 from repro.errors import ExitCode, StoreError
+from repro.findings import (
+    Awaited,
+    BackendFindings,
+    CauseMatch,
+    Ending,
+    Findings,
+    HeldBy,
+    Holder,
+    Phase,
+    Place,
+    Program,
+    RaisedAt,
+    RowName,
+    Said,
+    Spot,
+    SpotKind,
+    Stack,
+    StackOf,
+    StuckGroup,
+    StuckUsers,
+    Swallowed,
+    Unseen,
+    Waiting,
+    Who,
+    Whom,
+)
 from repro.model import (
     Bound,
     Cell,
@@ -91,8 +117,26 @@ PLAN = Plan(
 )  # fmt: skip
 HANG = Hang(
     hang_class=HangClass.DEADLOCKED, users_stuck=3, users=20, stuck_since_s=1.5,
-    bound=Bound(at_most_s=None, why="nothing ends it", recovered_after_s=float("inf")), explanation="3 of 20 …",
-    fingerprint="f00", cause="known", cause_text="because", stacks=("a.py:1 f\nb.py:2 g",),
+    bound=Bound(at_most_s=None, ending=Ending.WAIT_HAS_NO_TIMEOUT, recovered_after_s=float("inf")),
+    fingerprint="f00", cause="known", modules=("a", "b"),
+)  # fmt: skip
+AT = Place("a.py", 1, "f", "lock.acquire()")
+LOCK = Awaited("lock", is_native=True, lock="pool.mutex")
+HOLDER = Holder(Whom.USER, 2, "task", HeldBy.BLOCK, "with lock", "b.py", 7, "g", is_certain=False)
+SPOT = Spot(SpotKind.CALL, AT, wait=LOCK, who=Who(Whom.USER, 3))
+GROUP = StuckGroup(3, AT, LOCK)
+DROPPED = Swallowed("<x>", "OSError", ("a.py:f", "b.py:g"))
+FINDINGS = Findings(
+    row=RowName.LOCKED, phase=Phase.STOPPING, since_s=1.5, silent_s=12.25, load_s=8, seconds=8, users=20, ended=4, failed=1,
+    iterations=9, iteration_errors=2, exit_code=None,
+    stuck=StuckUsers(count=3, busy=2, sending=1, operations=(("Receive", 2),), connecting=1, elsewhere=("h:1",), largest=GROUP,
+                     waits=(Waiting(count=3, wait=LOCK, holder=HOLDER), Waiting(count=1, wait=None))),
+    program=Program(cores=0.5, has_users=True, is_stopped=True, at=SPOT, holder=HOLDER, loop=SPOT),
+    said=Said(error="e", traceback="t", last_words="w", raised=RaisedAt("r", AT), dropped=(DROPPED, 2), dropped_exit=None),
+    backend=BackendFindings(reason="refused", open_requests=0, overflows=4, refusals=5), unseen=Unseen(users=1, processes=2),
+    cause=CauseMatch(id="known", title="a", cure="b", shown_by="c", frames=("a.py:f",), versions=(("a", "1", "<2"),)),
+    stacks=(Stack(of=StackOf.HOLDER, frames=(AT,), is_cut=True, lock="pool.mutex", holder=HOLDER),
+            Stack(of=StackOf.MAIN_THREAD, frames=(AT,), spot=SPOT), Stack(of=StackOf.GROUP, frames=(), group=GROUP)),
 )  # fmt: skip
 
 
@@ -102,7 +146,7 @@ def trial(name: str, number: int, verdict: Verdict = Verdict.CLEAN, **more: obje
 
 
 WHOLE = trial(
-    "a", 1, Verdict.HANG, hang=HANG, operations=Operations(begun=5, ended=4, failed=1), seed=7, python="3.11.7",
+    "a", 1, Verdict.HANG, reason="", findings=FINDINGS, hang=HANG, operations=Operations(begun=5, ended=4, failed=1), seed=7, python="3.11.7",
     timeline=(Moment(second=0, ended=4, stuck=0, alive=20), Moment(second=1, ended=0, stuck=3, alive=20)),
     rungs=(
         Rung(kind=RungKind.LOOP, pid=7, answered=True, seconds=0.2, file="g.json"),
@@ -255,15 +299,20 @@ def test_a_hunt_that_an_earlier_release_kept_as_a_document_is_read(tmp_path: Pat
 @pytest.mark.parametrize("text", ["half \ud83d of a pair", "\udcff", "nul \x00 and \x1b[31m", "日本 🦗\n\t"])
 def test_whatever_a_cell_printed_can_be_stored(text: str, tmp_path: Path) -> None:
     with new(tmp_path / "run") as store:
-        store.add_trial(trial("a", 1, Verdict.HANG, reason=text, hang=replace(HANG, stacks=(text,))))
+        stack = replace(FINDINGS.stacks[0], frames=(replace(AT, code=text),))
+        findings = replace(FINDINGS, stacks=(stack,))
+        store.add_trial(trial("a", 1, Verdict.HANG, reason=text, findings=findings, hang=replace(HANG, stacks=(text,))))
         store.set_conclusion(replace(CONCLUSION, no_effect=(NoEffect(factors=(text,)),)))
         store.set_hunt(BisectionRecord(hunted=None, cut_short=text))
         found = store.read()
     expected = text.encode("utf-8", "replace").decode()
     (stored,) = found.cells[0].trials
     assert stored.hang is not None
+    assert stored.findings is not None
     assert found.conclusion is not None
-    assert [stored.reason, stored.hang.stacks[0], *found.conclusion.no_effect[0].factors] == [expected] * 3
+    code = stored.findings.stacks[0].frames[0].code
+    concluded = found.conclusion.no_effect[0].factors
+    assert [stored.reason, stored.hang.stacks[0], code, *concluded] == [expected] * 4
     assert found.hunt == BisectionRecord(hunted=None, cut_short=expected)
 
 
@@ -484,10 +533,21 @@ def test_a_run_of_an_older_release_is_read_and_gone_on_with(tmp_path: Path) -> N
             },
             {"name": "kernel", "answered": False, "seconds": 1.0, "file": "", "refusal": ""},
         ]
+        del document["findings"]
+        document["reason"] = document["hang"]["explanation"] = "3 of 20 users are parked for good."
+        document["hang"] |= {"cause_text": "This is known.", "stacks": ["a.py:1 f\nb.py:2 g"]}
+        document["hang"]["bound"] = {"at_most_s": None, "why": "nothing ends it", "recovered_after_s": None}
+        del document["hang"]["modules"]
         connection.execute("UPDATE trials SET document = ?", (json.dumps(document),))
         connection.execute("PRAGMA user_version=1")
     loop, kernel = WHOLE.rungs
-    as_of_today = replace(WHOLE, rungs=(loop, replace(kernel, pid=0)))  # of one process nothing said which
+    told = "3 of 20 users are parked for good."
+    hang = replace(
+        HANG, modules=(), explanation=told, cause_text="This is known.", stacks=("a.py:1 f\nb.py:2 g",),
+        bound=Bound(at_most_s=None, why="nothing ends it"),
+    )  # fmt: skip
+    rungs = (loop, replace(kernel, pid=0))  # of one process nothing said which
+    as_of_today = replace(WHOLE, rungs=rungs, findings=None, reason=told, hang=hang)
     assert read_run(folder).cells[0].trials == (as_of_today,)
     with open_run(folder) as store:
         store.add_trial(trial("a", 2))

@@ -1,0 +1,154 @@
+"""Frames and stacks, normalised so that equal ones meet; and threads' stacks as ``faulthandler`` and ``py-spy`` give them.
+
+A normalised frame reads ``urllib3/connectionpool.py:_close_pool_connections``: no address, no line number, and of the
+path only what a package calls its own, whatever the version, the interpreter and the place of the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.findings import Place
+
+TELLING_FRAMES = 6
+
+_SITE = re.compile(r"^.*/(?:site|dist)-packages/")
+_STDLIB = re.compile(r"^.*/(?:lib|lib64)/python\d+\.\d+t?/")
+_AGENT = re.compile(r"^.*/repro/agent/")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+_MACHINERY = ("gevent/", "greenlet/", "threading.py:", "queue.py:", "repro_agent/", "_weakrefset.py:", "weakref.py:")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call: file, line number, function (qualified from Python 3.11 on), and the source line where it was read."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+
+    @property
+    def normalised(self) -> str:
+        """``package/module.py:function``, the same in every environment."""
+        return f"{folded(self.file)}:{self.function.rpartition('.')[2]}"
+
+    @property
+    def place(self) -> Place:
+        """The frame as it is kept: its file named as in every environment."""
+        return Place(folded(self.file), self.line, self.function, self.code)
+
+
+def has_own_frame(stack: Sequence[Frame]) -> bool:
+    """Whether a stack goes through the program's own code, which is neither a package's nor the standard library's."""
+    return any(_is_the_programs(frame) for frame in stack)
+
+
+def _is_the_programs(frame: Frame) -> bool:
+    path = frame.file.replace("\\", "/")
+    return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))
+
+
+def folded(path: str) -> str:
+    """A source path without what differs between environments: ``urllib3/connectionpool.py``, ``queue.py``, ``…/mine.py``."""
+    path = path.replace("\\", "/")
+    for pattern, prefix in ((_SITE, ""), (_AGENT, "repro_agent/"), (_STDLIB, "")):
+        if pattern.match(path):
+            return pattern.sub(prefix, path)
+    if path.startswith("<") or "/" not in path:
+        return _ADDRESS.sub("0x…", path)
+    return path.rpartition("/")[2]
+
+
+def top_module(frame: str) -> str:
+    """The top-level module of a normalised frame, or of its file alone: ``urllib3`` of ``urllib3/connectionpool.py:urlopen``."""
+    return frame.partition(":")[0].partition("/")[0].removesuffix(".py")
+
+
+def telling(stack: Sequence[Frame], *, most: int = TELLING_FRAMES) -> tuple[Frame, ...]:
+    """The frames that tell most: the innermost ones, gevent's, the queue's and the agent's own left out where others are there."""
+    own = [frame for frame in stack if not frame.normalised.startswith(_MACHINERY) and frame.file]
+    return tuple((own or list(stack))[-most:])
+
+
+def shortened(stack: Sequence[Frame], *, most: int = TELLING_FRAMES) -> tuple[Frame, ...]:
+    """The stack for people, the outermost of its telling frames first, and the innermost frame whatever it is."""
+    frames = telling(stack, most=most)
+    return (*frames, stack[-1]) if stack and stack[-1] not in frames else frames
+
+
+# What other programs print of threads
+
+_THREAD = re.compile(
+    r"^(?P<current>Current thread|Thread) 0x(?P<ident>[0-9a-f]+)(?: \[(?P<name>[^\]]*)\])? ?\(most recent"
+)
+_FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.+)$')
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One thread's frames, the innermost last; ``is_current`` where the signal arrived, which is the main thread.
+
+    ``holds_gil`` is None where that is not known.
+    """
+
+    ident: int
+    frames: tuple[Frame, ...]
+    is_current: bool = False
+    holds_gil: bool | None = None
+
+
+def read_faulthandler(text: str) -> tuple[Trace, ...]:
+    """The threads of the last dump in a file that ``faulthandler`` appends to."""
+    found: list[tuple[re.Match[str], list[Frame]]] = []
+    for line in text.splitlines():
+        head = _THREAD.match(line)
+        frame = _FRAME.match(line)
+        if head is not None:
+            found = _begin(found, head)
+        elif frame is not None and found:
+            number = int(frame["line"]) if frame["line"].isdigit() else 0
+            found[-1][1].append(Frame(frame["file"], number, frame["function"]))
+    return tuple(
+        Trace(int(head["ident"], 16), tuple(reversed(frames)), is_current=head["current"].startswith("Current"))
+        for head, frames in found
+    )
+
+
+def read_debugger(text: str) -> tuple[Trace, ...]:
+    """The threads of ``py-spy dump --json``; C frames are among them when it was asked for native ones.
+
+    Raises:
+        ValueError: the text is no such document.
+    """
+    rows = json.loads(text)
+    try:
+        return tuple(_trace(row) for row in rows)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a dump of py-spy: {error!r}") from error
+
+
+def main_frames(traces: Sequence[Trace], pid: int) -> tuple[Frame, ...]:
+    """The main thread's frames: its id in the system is the process's; of faulthandler's, the one that got the signal."""
+    for trace in traces:
+        if trace.ident == pid or trace.is_current:
+            return trace.frames
+    return traces[-1].frames if traces else ()
+
+
+def _begin(
+    found: list[tuple[re.Match[str], list[Frame]]], head: re.Match[str]
+) -> list[tuple[re.Match[str], list[Frame]]]:
+    """A thread that was there already begins the next dump of the file."""
+    if any(known["ident"] == head["ident"] for known, _ in found):
+        found = []
+    return [*found, (head, [])]
+
+
+def _trace(row: Mapping[str, Any]) -> Trace:
+    frames = tuple(Frame(item["filename"] or "", item["line"], item["name"]) for item in row["frames"])
+    return Trace(int(row["os_thread_id"] or 0), tuple(reversed(frames)), holds_gil=bool(row["owns_gil"]))
