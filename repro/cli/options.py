@@ -167,10 +167,12 @@ def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:
     """Print the run's JSON document, redacted as reports are."""
     from repro.presentation.document import document
-    from repro.presentation.redaction import redacted_document
+    from repro.presentation.redaction import of_this_machine, redacted_report
+    from repro.presentation.report import report_of
 
-    whole = document(run)
-    click.echo(json.dumps(whole if no_redact else redacted_document(whole, run.folder), indent=1))
+    whole = report_of(run)
+    shown = whole if no_redact else redacted_report(whole, of_this_machine(run=run.folder))
+    click.echo(json.dumps(document(shown), indent=1))
 
 
 def backend_options(*, endpoint_url: str | None, region: str | None, profile: str | None) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import LONGEST_SHOWN, RUNS, Command
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
+
+if TYPE_CHECKING:
+    from repro.presentation.report import Report
 
 EPILOG = """\b
 Examples:
@@ -28,12 +31,28 @@ FORMATS = ("md", "html", "json", "junit")
 @click.command("report", cls=Command, epilog=EPILOG)
 @click.argument("run", required=False)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True)
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path), help="The file; standard output when left out, report.html in the run's folder for html.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The file; standard output when left out, report.html in the run's folder for html.",
+)
 @click.option("--against", metavar="RUN", help="Compare with this run instead: which cells changed.")
 @fail_on_option("none")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | None, against: str | None, fail_on: str | None, no_redact: bool) -> None:  # fmt: skip
+def command(
+    ctx: click.Context,
+    /,
+    run: str | None,
+    *,
+    form: str,
+    path: Path | None,
+    against: str | None,
+    fail_on: str | None,
+    no_redact: bool,
+) -> None:
     """Write a stored RUN (the latest when left out) as a report.
 
     User names, homes, hosts, account numbers, keys, tokens, environment variables and message bodies are redacted.
@@ -42,13 +61,13 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
 
     failing = verdicts(fail_on) if fail_on is not None else ()
     folder = find_run(run, RUNS)
-    document, code = _read(folder, failing, redact=not no_redact)
+    report, code = _read(folder, failing, redact=not no_redact)
     if against is not None:
         other, _ = _read(find_run(against, RUNS), (), redact=not no_redact)
-        text = _compared(document, other, form)
+        text = _compared(report, other, form)
     else:
         path = path or (folder / "report.html" if form == "html" else None)
-        text = _written(document, form, folder, path)
+        text = _written(report, form, folder, path)
     if path is None:
         click.echo(text, nl=False)
     else:
@@ -57,47 +76,47 @@ def command(ctx: click.Context, /, run: str | None, *, form: str, path: Path | N
     ctx.exit(code)
 
 
-def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[dict[str, Any], ExitCode]:
-    """A run's document, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
-    from repro.presentation.document import document
-    from repro.presentation.redaction import redacted_document
+def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[Report, ExitCode]:
+    """A run's report, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
+    from repro.presentation.redaction import of_this_machine, redacted_report
+    from repro.presentation.report import report_of
     from repro.world.runs.store import read_run
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG
-    whole = document(run)
+    whole = report_of(run)
     del run
-    return (redacted_document(whole, folder) if redact else whole), code
+    return (redacted_report(whole, of_this_machine(run=folder)) if redact else whole), code
 
 
-def _written(document: dict[str, Any], form: str, folder: Path, path: Path | None) -> str:
+def _written(report: Report, form: str, folder: Path, path: Path | None) -> str:
     if form == "html" and path is not None:
-        return _page(document, folder, path)
+        return _page(report, folder, path)
     if form == "md":
         from repro.presentation.markdown import markdown
 
-        return markdown(document, reproducer=_reproducer(folder))
+        return markdown(report, reproducer=_reproducer(folder))
     if form == "junit":
         from repro.presentation.junit import junit
 
-        return junit(document)
-    from repro.presentation.document import text_of
+        return junit(report)
+    from repro.presentation.document import document, text_of
 
-    return text_of(document)
+    return text_of(document(report))
 
 
-def _page(document: dict[str, Any], folder: Path, path: Path) -> str:
-    from repro.presentation.links import links_to
-    from repro.presentation.page import page
+def _page(report: Report, folder: Path, path: Path) -> str:
+    from repro.presentation.page import links_to, page
     from repro.world.runs.evidence import evidence_files
 
     links = links_to(evidence_files(folder), run=folder, page=path)
     if links is None:
         click.echo(
-            "The page names the evidence without links: they work from the run's folder, where it goes without -o, and from the folders above it.",
+            "The page names the evidence without links: they work from the run's folder, where it goes without -o, and from"
+            " the folders above it.",
             err=True,
         )
-    return page(document, links=links)
+    return page(report, links=links)
 
 
 def _reproducer(folder: Path) -> str:
@@ -106,13 +125,13 @@ def _reproducer(folder: Path) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def _compared(one: dict[str, Any], other: dict[str, Any], form: str) -> str:
-    from repro.presentation.comparison import compare, comparison_markdown
+def _compared(one: Report, other: Report, form: str) -> str:
+    from repro.presentation.comparison import compare, comparison_document, comparison_markdown
 
     found = compare(one, other)
     if form not in {"md", "json"}:
         raise UsageError(f"--against goes with --format md or json, not {form}")
-    return json.dumps(found, indent=1) + "\n" if form == "json" else comparison_markdown(found)
+    return json.dumps(comparison_document(found), indent=1) + "\n" if form == "json" else comparison_markdown(found)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -26,11 +26,6 @@ def could_have_missed(n: int) -> float:
     return 1.0 - (1 - CONFIDENCE) ** (1 / n) if n else 1.0
 
 
-def in_words(rate: Interval) -> str:
-    """``3 of 40, 95 % interval 2–20 %``."""
-    return f"{rate.hits} of {rate.n}, 95 % interval {rate.low * 100:.0f}–{rate.high * 100:.0f} %"
-
-
 def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:
     """The ratio of two means and its 95 % interval (delta method on the logarithm).
 

@@ -20,12 +20,13 @@ from repro.answer import (
     VersionChange,
 )
 from repro.core.experiment.catalogue import AS_OF
-from repro.core.intervals import in_words, interval
+from repro.core.intervals import interval
 from repro.core.scrubbing.terminal import for_terminal
 from repro.core.search.reduction import Step, StepKind
 from repro.model import CellResult, Trial, Verdict
 from repro.orchestration.probes import Probe
 from repro.presentation.explanation import reason_of
+from repro.presentation.rates import rate_text
 
 SHOWN = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
 MOST_NAMES = 6
@@ -162,7 +163,7 @@ def _bisection_lines(answer: BisectionAnswer, probed: Probed) -> Iterator[str]:
     for release in answer.releases:
         if release.trials:
             mark = " <-" if release.name == answer.release else ""
-            yield f"  {release.name:<14} hung {in_words(interval(release.hangs, release.trials))}{mark}"
+            yield f"  {release.name:<14} {rate_text(interval(release.hangs, release.trials))}{mark}"
     yield from _apart(probed)
     if answer.changed:
         yield "changed: " + ", ".join(change_text(change) for change in answer.changed)
@@ -187,7 +188,7 @@ def _sides(answer: BisectionAnswer) -> Iterator[str]:
     since = answer.releases[names.index(answer.release) :]
     for name, side in (("before:", before), ("since:", since)):
         hangs, trials = sum(one.hangs for one in side), sum(one.trials for one in side)
-        yield f"{name:<8} hung {in_words(interval(hangs, trials))}"
+        yield f"{name:<8} {rate_text(interval(hangs, trials))}"
 
 
 def _apart(probed: Probed) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from repro.answer import AnswerKind, BisectionAnswer, ReleaseTrials
-from repro.presentation.answer_document import rate_document
-from repro.presentation.markdown import rate_text
-from repro.world.runs.hunt_documents import bisection_answer
+from repro.core.intervals import interval
+from repro.model import StoredRun
+from repro.presentation.rates import rate_text
 
 WORDS = {AnswerKind.FIRST_BAD: "first that hangs", AnswerKind.FIRST_FIXED: "first that hangs no longer"}
 
@@ -28,28 +27,26 @@ class ReleaseRow:
     at: float
     mark: str = ""
     skipped: int = 0
+    is_answer: bool = False
 
 
 @dataclass(frozen=True)
 class Bisected:
-    """The picture: its heading, the answer in a sentence, and the rows from the oldest release to the newest."""
+    """The picture: its heading, and the rows from the oldest release to the newest."""
 
     package: str
-    sentence: str
     rows: tuple[ReleaseRow, ...]
 
 
-def bisected(document: Mapping[str, Any]) -> Bisected | None:
-    """The picture of a run's document, redacted or not; None when the run was no bisection."""
-    answer = document.get("answer") or {}
-    if not answer.get("trials"):
+def bisected_of(run: StoredRun) -> Bisected | None:
+    """The picture of a run, None when it was no bisection, or no release of it was tried."""
+    answer = run.hunt.answer if run.hunt else None
+    if not isinstance(answer, BisectionAnswer) or not any(release.trials for release in answer.releases):
         return None
-    found = bisection_answer(answer)
-    names = dict.fromkeys(str(cell["factors"].get(found.package, "")) for cell in document["cells"])
-    return picture(found, names=tuple(names), sentence=str(answer.get("sentence", "")))
+    return picture(answer, names=dict.fromkeys(str(one.cell.factors.get(answer.package, "")) for one in run.cells))
 
 
-def picture(answer: BisectionAnswer, *, names: Collection[str], sentence: str) -> Bisected:
+def picture(answer: BisectionAnswer, *, names: Collection[str]) -> Bisected:
     """The picture of an answer; ``names`` are all releases that were hunted, the oldest first, where they are known."""
     tried = {release.name: release for release in answer.releases if release.trials}
     rows, skipped = [], 0
@@ -61,7 +58,7 @@ def picture(answer: BisectionAnswer, *, names: Collection[str], sentence: str) -
         skipped = 0
     if skipped:
         rows.append(ReleaseRow("", "", 0, 0, 0, skipped=skipped))
-    return Bisected(answer.package, sentence, tuple(rows))
+    return Bisected(answer.package, tuple(rows))
 
 
 def _row(release: ReleaseTrials, answer: BisectionAnswer, skipped: int) -> ReleaseRow:
@@ -71,6 +68,14 @@ def _row(release: ReleaseTrials, answer: BisectionAnswer, skipped: int) -> Relea
         mark = f"{WORDS.get(answer.kind, 'the answer')}{day}, {answer.confidence:.0%} sure"
     elif release.name == answer.previous:
         mark = "last that does not" if answer.kind is AnswerKind.FIRST_BAD else "last that hangs"
-    rate = rate_document(release)
-    share = release.hangs / release.trials * 100
-    return ReleaseRow(release.name, rate_text(rate), rate["low"] * 100, rate["high"] * 100, share, mark, skipped)
+    rate = interval(release.hangs, release.trials)
+    return ReleaseRow(
+        name=release.name,
+        text=rate_text(rate),
+        low=round(rate.low * 100, 2),
+        high=round(rate.high * 100, 2),
+        at=release.hangs / release.trials * 100,
+        mark=mark,
+        skipped=skipped,
+        is_answer=release.name == answer.release,
+    )

@@ -2,58 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from repro.presentation.markdown import inline, rate_text
+from repro.presentation.markdown import inline
+from repro.presentation.rates import rate_text
+from repro.presentation.report import Report, ReportedCell
 
-Document = Mapping[str, Any]
+SCHEMA = "repro.comparison/1"
 
 
-def compare(one: Document, other: Document) -> dict[str, Any]:
-    """Which cells changed their verdict or class, which stayed, which are in one run alone; of two run documents."""
-    before, after = ({cell["id"]: cell for cell in run["cells"] if cell["trials"]} for run in (one, other))
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A cell whose verdict or class of hang is another, with its rate in both runs."""
+
+    id: str
+    label: str
+    before: str
+    after: str
+    rate_before: str
+    rate_after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two runs by their ids; the labels of cells that are in one of them alone."""
+
+    before: str
+    after: str
+    changed: tuple[Change, ...]
+    same: int
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+
+
+def compare(one: Report, other: Report) -> Comparison:
+    """Which cells changed their verdict or class, which stayed, which are in one run alone."""
+    before, after = ({cell.id: cell for cell in run.tried} for run in (one, other))
     both = [name for name in before if name in after]
     changed = [name for name in both if _sign(before[name]) != _sign(after[name])]
-    return {
-        "schema": "repro.comparison/1",
-        "before": one["run_id"],
-        "after": other["run_id"],
-        "changed": [_change(before[name], after[name]) for name in changed],
-        "same": len(both) - len(changed),
-        "only_before": [cell["label"] for name, cell in before.items() if name not in after],
-        "only_after": [cell["label"] for name, cell in after.items() if name not in before],
-    }
+    return Comparison(
+        before=one.run_id,
+        after=other.run_id,
+        changed=tuple(_change(before[name], after[name]) for name in changed),
+        same=len(both) - len(changed),
+        only_before=tuple(cell.label for name, cell in before.items() if name not in after),
+        only_after=tuple(cell.label for name, cell in after.items() if name not in before),
+    )
 
 
-def comparison_markdown(found: Document) -> str:
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """The comparison as a JSON document."""
+    return {"schema": SCHEMA, **asdict(found)}
+
+
+def comparison_markdown(found: Comparison) -> str:
     """The comparison as Markdown."""
-    lines = [f"# {inline(found['before'])} against {inline(found['after'])}", ""]
-    if found["changed"]:
+    lines = [f"# {inline(found.before)} against {inline(found.after)}", ""]
+    if found.changed:
         lines += ["| cell | before | after |", "|---|---|---|"]
         lines += [
-            f"| {inline(one['label'])} | {one['before']}, {one['rate_before']} | {one['after']}, {one['rate_after']} |"
-            for one in found["changed"]
+            f"| {inline(one.label)} | {one.before}, {one.rate_before} | {one.after}, {one.rate_after} |"
+            for one in found.changed
         ]
     else:
         lines.append("No cell changed.")
-    lines += ["", f"{found['same']} cells are as they were."]
-    for key, words in (("only_before", "only in the first run"), ("only_after", "only in the second run")):
-        if found[key]:
-            lines.append(f"{len(found[key])} cells are {words}.")
+    lines += ["", f"{found.same} cells are as they were."]
+    for labels, words in ((found.only_before, "only in the first run"), (found.only_after, "only in the second run")):
+        if labels:
+            lines.append(f"{len(labels)} cells are {words}.")
     return "\n".join(lines) + "\n"
 
 
-def _sign(cell: Document) -> str:
-    return f"{cell['verdict']} ({cell['hang_class']})" if cell["hang_class"] else str(cell["verdict"])
+def _sign(cell: ReportedCell) -> str:
+    return f"{cell.verdict} ({cell.hang_class})" if cell.hang_class else str(cell.verdict)
 
 
-def _change(before: Document, after: Document) -> dict[str, str]:
-    return {
-        "id": before["id"],
-        "label": before["label"],
-        "before": _sign(before),
-        "after": _sign(after),
-        "rate_before": rate_text(before["rate"]),
-        "rate_after": rate_text(after["rate"]),
-    }
+def _change(before: ReportedCell, after: ReportedCell) -> Change:
+    return Change(
+        id=before.id,
+        label=before.label,
+        before=_sign(before),
+        after=_sign(after),
+        rate_before=rate_text(before.rate),
+        rate_after=rate_text(after.rate),
+    )

@@ -16,12 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.hang.same import HangKind, hang_kinds
-from repro.core.intervals import could_have_missed, in_words
+from repro.core.intervals import could_have_missed
 from repro.core.judge.timeline import sparkline
+from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
 from repro.presentation.conclusion import sentences_of
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of
+from repro.presentation.rates import rate_text
+from repro.presentation.timeouts import HEADS, WaitLine, worth_lines
 
 SIGNS = {
     Verdict.CLEAN: ("·", "green"),
@@ -163,6 +166,9 @@ def summary(console: Console, run: StoredRun) -> None:
     for kind in hang_kinds(results):
         console.print()
         console.print(escape(for_terminal(_hang(kind))), highlight=False, soft_wrap=True)
+    if lines := worth_lines(timeout_worth(results, run.plan.varied)):
+        console.print()
+        console.print(_waits(lines))
     console.print()
     console.print(Text(for_terminal("; ".join(sentences_of(run))), style="bold"), soft_wrap=True)
     step = shlex.join(["repro", "report", folder, "--format", "html", "-o", "report.html"])
@@ -174,10 +180,20 @@ def summary(console: Console, run: StoredRun) -> None:
 
 def _table(results: Sequence[CellResult]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "hang rate (95 % interval)", "cell"):
+    for name in ("verdict", "hang rate", "cell"):
         table.add_column(name, overflow="fold")
     for result in results:
         table.add_row(_verdict(result), _rate(result), Text(for_terminal(result.cell.label)))
+    return table
+
+
+def _waits(lines: Sequence[WaitLine]) -> Table:
+    """What timeouts are worth: the longest wait under each fault, and what a short timeout costs."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in HEADS:
+        table.add_column(name, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(for_terminal(text)) for text in (line.fault, line.told_by, line.longest, line.then)))
     return table
 
 
@@ -189,13 +205,11 @@ def _verdict(result: CellResult) -> Text:
 
 
 def _rate(result: CellResult) -> str:
-    if result.rate is None:
-        return "none counted"
-    if result.verdict is CellVerdict.CLEAN:
+    if result.rate is not None and result.verdict is CellVerdict.CLEAN:
         return f"0 of {result.rate.n}; a rate of up to {could_have_missed(result.rate.n):.0%} could have been missed"
     others = Counter(trial.verdict for trial in result.trials if not trial.verdict.counts_in_rate)
     beside = "".join(f", beside {count} {verdict}" for verdict, count in others.items())
-    return in_words(result.rate) + beside
+    return rate_text(result.rate) + beside
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:

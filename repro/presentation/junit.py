@@ -3,59 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 from xml.etree import ElementTree as ET  # only writes: nothing is parsed here
 
-from repro.presentation.document import sentences_in
-from repro.presentation.markdown import rate_text
+from repro.model import CellVerdict
+from repro.presentation.rates import rate_text
+from repro.presentation.report import Report, ReportedCell
 
 _FORBIDDEN = re.compile(
     "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
 )
 """What XML cannot hold; and what it could, but no terminal should get: the controls from 7f to 9f, and turns of direction."""
-FAILURES = ("hang", "crash", "failing")
+FAILURES = (CellVerdict.HANG, CellVerdict.CRASH, CellVerdict.FAILING)
+OTHER_TAGS = {CellVerdict.UNTESTABLE: "skipped", CellVerdict.INCONCLUSIVE: "error"}
 MOST_STACKS = 20_000
 
 
-def junit(document: Mapping[str, Any]) -> str:
-    """The report of a run's document (see ``document.py``)."""
-    cells = [cell for cell in document["cells"] if cell["trials"]]
+def junit(report: Report) -> str:
+    """The report of a run as XML."""
+    cells = report.tried
     counts = {
         "tests": len(cells),
-        "failures": sum(cell["verdict"] in FAILURES for cell in cells),
-        "errors": sum(cell["verdict"] == "inconclusive" for cell in cells),
-        "skipped": sum(cell["verdict"] == "untestable" for cell in cells),
+        "failures": sum(cell.verdict in FAILURES for cell in cells),
+        "errors": sum(cell.verdict is CellVerdict.INCONCLUSIVE for cell in cells),
+        "skipped": sum(cell.verdict is CellVerdict.UNTESTABLE for cell in cells),
     }
-    suite = ET.Element("testsuite", {"name": _text(document["experiment"]), "timestamp": _text(document["started"])})
+    started = report.started.isoformat()
+    suite = ET.Element("testsuite", {"name": _text(report.experiment), "timestamp": started})
     suite.attrib |= {name: str(count) for name, count in counts.items()}
-    suite.set("time", f"{sum(trial['seconds'] for cell in cells for trial in cell['trials']):.3f}")
+    suite.set("time", f"{sum(_seconds(cell) for cell in cells):.3f}")
     for cell in cells:
-        suite.append(_case(cell, document["experiment"]))
-    ET.SubElement(suite, "system-out").text = _text("; ".join(sentences_in(document)))
+        suite.append(_case(cell, report.experiment))
+    ET.SubElement(suite, "system-out").text = _text("; ".join(report.sentences))
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
 
-def _case(cell: Mapping[str, Any], experiment: str) -> ET.Element:
-    seconds = sum(trial["seconds"] for trial in cell["trials"])
-    attributes = {"name": _text(cell["label"]), "classname": _text(experiment), "time": f"{seconds:.3f}"}
+def _case(cell: ReportedCell, experiment: str) -> ET.Element:
+    attributes = {"name": _text(cell.label), "classname": _text(experiment), "time": f"{_seconds(cell):.3f}"}
     case = ET.Element("testcase", attributes)
-    verdict = cell["verdict"]
-    tag = "failure" if verdict in FAILURES else {"untestable": "skipped", "inconclusive": "error"}.get(verdict)
+    tag = "failure" if cell.verdict in FAILURES else OTHER_TAGS.get(cell.verdict)
     if tag:
-        telling = next((trial for trial in cell["trials"] if trial["hang"]), cell["trials"][0])
-        message = f"{verdict}: {rate_text(cell['rate'])}; {telling['reason']}"
+        telling = next((trial for trial in cell.trials if trial.hang), cell.trials[0])
+        message = f"{cell.verdict}: {rate_text(cell.rate)}; {telling.reason}"
         element = ET.SubElement(case, tag, {"message": _text(message)})
         if tag != "skipped":
-            element.set("type", _text(cell["hang_class"] or verdict))
-        stacks = telling["hang"]["stacks"] if telling["hang"] else ()
-        element.text = _text("\n\n".join((telling["reason"], *stacks, telling["command"]))[:MOST_STACKS])
+            element.set("type", _text(cell.hang_class or cell.verdict))
+        stacks = telling.hang.stacks if telling.hang else ()
+        element.text = _text("\n\n".join((telling.reason, *stacks, telling.command))[:MOST_STACKS])
     return case
 
 
-def _text(value: object) -> str:
+def _seconds(cell: ReportedCell) -> float:
+    return sum(round(trial.seconds, 3) for trial in cell.trials)
+
+
+def _text(value: str) -> str:
     """What XML 1.0 can hold of a text."""
-    return _FORBIDDEN.sub("\ufffd", str(value))
+    return _FORBIDDEN.sub("\ufffd", value)

@@ -9,20 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Protocol
 
 from repro.core.experiment import level_text
-from repro.model import Level
+from repro.model import CellVerdict, Level
 
 MOST_ACROSS = 8
 MOST_LEVEL = 100
 MOST_FACTORS = 8
 """Beyond so many factors the parting is not searched: the cells stand below one another."""
 
-Document = Mapping[str, Any]
 Levels = tuple[str, ...]
 Group = tuple[str, ...]
 """Factors that change together only: a time-out for connecting and one for reading, say."""
+
+
+class Placed(Protocol):
+    """What stands in the picture: a cell with its levels and its verdict."""
+
+    @property
+    def factors(self) -> Mapping[str, Level]:
+        """Its level of every factor."""
+
+    @property
+    def verdict(self) -> CellVerdict:
+        """What its trials came to."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The picture. ``across`` and ``down`` are names of factors, those that change together joined; ``tops`` holds a row of headings for each of ``across``.
+    """The picture. ``across`` and ``down`` are names of factors, those that change together joined.
 
-    ``columns`` are the levels of each column, in the order of ``across``.
+    ``tops`` holds a row of headings for each of ``across``, ``columns`` the levels of each column in the order of ``across``.
     """
 
     across: tuple[str, ...]
@@ -61,16 +72,16 @@ def shown(level: Level) -> str:
     return text if len(text) <= MOST_LEVEL else text[: MOST_LEVEL - 1] + "…"
 
 
-def varied_of(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
+def varied_of(cells: Sequence[Placed], names: Sequence[str]) -> tuple[str, ...]:
     """Those of the factors that differ between these cells; where they tell none apart, all that do."""
     chosen = _differing(cells, names)
     if len({_levels(cell, [chosen]) for cell in cells}) == len(cells):
         return chosen
-    every = list(dict.fromkeys([*names, *(name for cell in cells for name in cell["factors"])]))
+    every = list(dict.fromkeys([*names, *(name for cell in cells for name in cell.factors)]))
     return _differing(cells, every)
 
 
-def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
+def arrange(cells: Sequence[Placed], varied: Sequence[str]) -> Matrix:
     """The picture of the cells by the factors of ``varied``; those that only change together share a heading."""
     groups = _groups(cells, varied)
     chosen = _across(cells, groups)
@@ -90,11 +101,11 @@ def arrange(cells: Sequence[Document], varied: Sequence[str]) -> Matrix:
     return Matrix(across=names[0], down=names[1], tops=_heads(columns), columns=columns, lines=lines)
 
 
-def _differing(cells: Sequence[Document], names: Sequence[str]) -> tuple[str, ...]:
+def _differing(cells: Sequence[Placed], names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if len({_level(cell, (name,)) for cell in cells}) > 1)
 
 
-def _groups(cells: Sequence[Document], names: Sequence[str]) -> list[Group]:
+def _groups(cells: Sequence[Placed], names: Sequence[str]) -> list[Group]:
     """The factors, those that part the cells in the same way together."""
     found: dict[tuple[int, ...], Group] = {}
     for name in names:
@@ -104,15 +115,15 @@ def _groups(cells: Sequence[Document], names: Sequence[str]) -> list[Group]:
     return list(found.values())
 
 
-def _level(cell: Document, group: Group) -> str:
-    return ", ".join(shown(cell["factors"].get(name, "")) for name in group)
+def _level(cell: Placed, group: Group) -> str:
+    return ", ".join(shown(cell.factors.get(name, "")) for name in group)
 
 
-def _levels(cell: Document, groups: Sequence[Group]) -> Levels:
+def _levels(cell: Placed, groups: Sequence[Group]) -> Levels:
     return tuple(_level(cell, group) for group in groups)
 
 
-def _combined(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Levels, ...]:
+def _combined(cells: Sequence[Placed], groups: Sequence[Group]) -> tuple[Levels, ...]:
     """The combinations of levels that there are, in the order that the experiment gives the levels of each."""
     orders = [
         {level: at for at, level in enumerate(dict.fromkeys(_level(cell, group) for cell in cells))} for group in groups
@@ -121,7 +132,7 @@ def _combined(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Level
     return tuple(sorted(found, key=lambda levels: [order[level] for order, level in zip(orders, levels, strict=True)]))
 
 
-def _across(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Group, ...]:
+def _across(cells: Sequence[Placed], groups: Sequence[Group]) -> tuple[Group, ...]:
     if len(groups) > MOST_FACTORS:
         return ()
     ways = [some for size in range(1, len(groups) + 1) for some in combinations(groups, size)]
@@ -135,11 +146,11 @@ def _across(cells: Sequence[Document], groups: Sequence[Group]) -> tuple[Group, 
     return min(rated)[2] if rated else ()
 
 
-def _spread(cells: Sequence[Document], group: Group) -> float:
+def _spread(cells: Sequence[Placed], group: Group) -> float:
     """How much the levels of a factor differ in the share of their cells that hang; one of few cells counts for little."""
     hung: dict[str, list[bool]] = {}
     for cell in cells:
-        hung.setdefault(_level(cell, group), []).append(cell["verdict"] == "hang")
+        hung.setdefault(_level(cell, group), []).append(cell.verdict is CellVerdict.HANG)
     mean = sum(map(sum, hung.values())) / len(cells)
     return sum(len(some) * (sum(some) / len(some) - mean) ** 2 for some in hung.values())
 

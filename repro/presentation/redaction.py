@@ -6,6 +6,7 @@ message bodies are known by their shape (`repro.presentation.shapes`). Better a 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.scrubbing.terminal import for_terminal
+from repro.presentation.report import Report
 from repro.presentation.shapes import SECRET_NAME, SHAPES
 
 SHORTEST_NAME = 2
@@ -35,7 +37,7 @@ _OURS = frozenset(
 _IDENTIFIERS = frozenset(
     {"id", "fingerprint", "schema", "cell", "cells", "evidence", "file", "verdict", "hang_class", "kind", "cause"}
 )
-"""Keys of the document whose values this program made: hashes, which may look like anything."""
+"""Fields of a report, and keys of a hunt's answer, whose values this program made: hashes, which may look like anything."""
 
 _ESCAPED = re.compile(r"(?<!\\)\\+(?:x|u00)(3\d|[46][1-9A-Fa-f]|[57][0-9Aa])")
 
@@ -127,36 +129,37 @@ def of_this_machine(*, run: Path | None = None) -> Redact:
 
 
 def redacted(value: Any, redact: Redact, *, key: str = "") -> Any:
-    """A document with every text in it redacted, names of factors too; numbers, our keys and identifiers stay."""
+    """A record with every text in it redacted, names of factors too; numbers, enums, our keys and identifiers stay."""
     if key == "timeline":
         return value
-    if isinstance(value, str):
+    if type(value) is str:  # the members of an enum are words of ours
         return value if key in _IDENTIFIERS else redact(value)
     if isinstance(value, Mapping):
-        return {_named(str(name), redact): _entry(str(name), item, redact) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redacted(item, redact, key=key) for item in value]
+        return {_named(name, redact): _entry(name, item, redact) for name, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(redacted(item, redact, key=key) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return dataclasses.replace(value, **{name: redacted(getattr(value, name), redact, key=name) for name in names})
     return value
 
 
-def redacted_document(document: Mapping[str, Any], run: Path) -> dict[str, Any]:
-    """A run's document as it may leave this machine: the levels of secret variables are known, wherever they stand."""
+def redacted_report(report: Report, redact: Redact) -> Report:
+    """A report as it may leave the machine: the levels of secret variables are known, wherever they stand."""
     levels = {
         level
-        for cell in document["cells"]
-        for name, level in cell["factors"].items()
+        for cell in report.cells
+        for name, level in cell.factors.items()
         if _is_secret(name) and isinstance(level, str) and len(level) >= SHORTEST_LEVEL
     }
     longest_first = sorted(levels, key=len, reverse=True)
     planted = re.compile("|".join(rf"(?<!\w){re.escape(level)}(?!\w)" for level in longest_first)) if levels else None
-    of_machine = of_this_machine(run=run)
-    redact = (lambda text: of_machine(planted.sub("<secret>", text))) if planted else of_machine
-    found: dict[str, Any] = redacted(document, redact)
+    found: Report = redacted(report, (lambda text: redact(planted.sub("<secret>", text))) if planted else redact)
     return found
 
 
 def _named(name: str, redact: Redact) -> str:
-    return name if _PLAIN_KEY.fullmatch(name) else redact(name)
+    return name if type(name) is not str or _PLAIN_KEY.fullmatch(name) else redact(name)
 
 
 def _is_secret(name: str) -> bool:

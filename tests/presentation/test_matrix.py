@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import pytest
 
+from repro.model import CellVerdict, Level
 from repro.presentation.matrix import MOST_ACROSS, arrange, shown, varied_of
 
 
-def cell(verdict: str = "clean", **factors) -> dict:
-    return {"factors": factors, "verdict": verdict}
+@dataclass(frozen=True)
+class PlacedCell:
+    factors: Mapping[str, Level]
+    verdict: CellVerdict
+
+
+def cell(verdict: str = "clean", **factors: Level) -> PlacedCell:
+    return PlacedCell(factors, CellVerdict(verdict))
 
 
 def placed(matrix) -> list[int]:
@@ -33,7 +42,7 @@ def test_every_cell_is_there_once_under_its_own_levels(seed: int) -> None:
         standing = [head.text if head.span else above for head, above in zip(line.heads, standing, strict=True)]
         for column, place in zip(matrix.columns, line.places, strict=True):
             for index in place:
-                levels = {name: shown(cells[index]["factors"][name]) for name in varied}
+                levels = {name: shown(cells[index].factors[name]) for name in varied}
                 names = ", ".join((*matrix.across, *matrix.down)).split(", ") if varied else []
                 assert levels == dict(zip(names, ", ".join((*column, *standing)).split(", "), strict=False))
 
@@ -58,7 +67,7 @@ def test_the_factor_that_tells_most_comes_first() -> None:
     cells = [cell("hang" if client == "new" else "clean", users=users, client=client, order=order) for users, order, client in product("123456789", "ab", ("old", "new"))]  # fmt: skip
     matrix = arrange(cells, ["users", "order", "client"])
     assert "client" in {matrix.across[0], *matrix.down[:1]}
-    hung = [any(cells[index]["verdict"] == "hang" for index in place) for place in matrix.lines[0].places]
+    hung = [any(cells[index].verdict is CellVerdict.HANG for index in place) for place in matrix.lines[0].places]
     assert hung == sorted(hung)
 
 

@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, ReleaseTrials
-from repro.presentation.document import document
 from repro.presentation.page import page
+from repro.presentation.report import report_of
 
 TILES = ".tile"
 HUNT = BisectionRecord(
@@ -36,7 +36,7 @@ def opened(browser, stored, tmp_path: Path):
 
     def show(*, width: int = 1280, scheme: str = "light", links=None, **run):
         path = tmp_path / "report.html"
-        path.write_text(page(document(stored(**run)), links=links), "utf-8")
+        path.write_text(page(report_of(stored(**run)), links=links), "utf-8")
         browser.console(), browser.requests()
         browser.open(path, width=width, scheme=scheme)
         return browser
@@ -58,7 +58,7 @@ def silent(browser):
 def test_it_renders_and_fits(opened, name: str, width: int, scheme: str) -> None:
     shown = opened(cells=7, trials=2, text="t", width=width, scheme=scheme, hunt=HUNT)
     assert len(shown.texts(TILES)) == 7
-    assert shown.texts(TILES)[0].split("\n")[:3] == ["H", "frozen", "2 of 2, 16–100 %"]
+    assert shown.texts(TILES)[0].split("\n")[:3] == ["H", "frozen", "2 of 2 hung (95 % CI 16–100 %)"]
     assert shown.run("return document.documentElement.scrollWidth") <= width
     assert shown.keep_screenshot(f"page-{name}", height=1600).stat().st_size > 20_000
 
@@ -139,7 +139,7 @@ def test_the_bisection_is_a_picture_with_the_answer_marked(opened) -> None:
     shown = opened(cells=7, text="t", hunt=HUNT)
     assert [text.split(" ")[0] for text in shown.texts("#releases th")] == ["0", "1", "2"]
     (answer,) = shown.texts("#releases .answer")
-    assert "hung 1 of 2, 1–99 %" in answer
+    assert "1 of 2 hung (95 % CI 1–99 %)" in answer
     assert "first that hangs, released 2024-03-02, 97% sure" in answer
     spans = shown.run(
         "return [...document.querySelectorAll('#releases .span')].map(one => one.getBoundingClientRect().width)"

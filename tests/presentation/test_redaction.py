@@ -6,13 +6,14 @@ import random
 import re
 import string
 import time
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.presentation.redaction import redacted, redacted_document, redactor
+from repro.presentation.redaction import redacted, redacted_report, redactor
+from repro.presentation.report import report_of
 
 REDACT = redactor(users=("somebody-real",), homes=("/srv/people/somebody",), hosts=("build-host-77",), secrets=("opaque-value-1",), places={"/work/run": "<run>"})  # fmt: skip
 
@@ -200,10 +201,14 @@ def test_an_ordinary_word_stays_even_as_a_name(name: str) -> None:
         assert redactor(users=(name,), hosts=(name,))(text) == text
 
 
-def test_the_level_of_a_secret_variable_goes_wherever_it_stands() -> None:
-    cells = [{"factors": {"env.API_TOKEN": "first-level", "users": 1}, "label": "first-level"}]
-    made = redacted_document({"cells": cells, "hangs_when": "it hangs with first-level", "seed": 1}, Path("run"))
-    assert made == {"cells": [{"factors": {"env.API_TOKEN": "<secret>", "users": 1}, "label": "<secret>"}], "hangs_when": "it hangs with <secret>", "seed": 1}  # fmt: skip
+def test_the_level_of_a_secret_variable_goes_wherever_it_stands(stored) -> None:
+    report = report_of(stored(text="t"))
+    cell = replace(report.cells[0], factors={"env.API_TOKEN": "first-level", "users": 1}, label="first-level")
+    made = redacted_report(replace(report, cells=(cell,), sentences=("it hangs with first-level",)), redactor())
+    assert made.cells[0].factors == {"env.API_TOKEN": "<secret>", "users": 1}
+    assert made.cells[0].label == "<secret>"
+    assert made.sentences == ("it hangs with <secret>",)
+    assert made.seed == report.seed
 
 
 def test_our_keys_stay_whatever_somebody_is_called() -> None:

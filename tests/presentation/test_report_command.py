@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, KeptProbe, ReleaseTrials
 from repro.cli.report import command
 from repro.model import Trial, Verdict
-from repro.presentation.answer_document import answer_document
-from repro.presentation.bisected import bisected
+from repro.presentation.bisected import bisected_of, picture
 from repro.presentation.document import document, schema, text_of
+from repro.presentation.report import report_of
 from repro.world.runs.store import create_run
 
 
@@ -116,7 +116,7 @@ HUNT = BisectionRecord(
 
 def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored) -> None:
     for run in (stored(), stored(hunt=HUNT), stored(cells=1)):
-        whole = document(run)
+        whole = document(report_of(run))
         assert json.loads(text_of(whole)) == json.loads(json.dumps(whole))
         jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker()).validate(
             json.loads(text_of(whole))
@@ -126,19 +126,18 @@ def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored) -> No
 def test_the_schema_refuses_what_is_missing_or_of_another_kind(stored) -> None:
     for change in ({"schema": "repro.run/2"}, {"cells": [{}]}, {"seed": "0"}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**json.loads(text_of(document(stored()))), **change}, schema())
+            jsonschema.validate({**json.loads(text_of(document(report_of(stored())))), **change}, schema())
 
 
-def test_the_cure_is_marked_in_the_bisections_picture() -> None:
-    factors = [{"n": "0"}, {"n": "1"}, {"n": "2"}]
-    found = bisected({"answer": answer_document(HUNT), "cells": [{"factors": one} for one in factors]})
-    assert found is not None
+def test_the_cure_is_marked_in_the_bisections_picture(stored) -> None:
+    assert HUNT.answer is not None
+    found = picture(HUNT.answer, names=("0", "1", "2"))
     assert [(row.name, row.mark, row.skipped) for row in found.rows] == [
         ("0", "last that hangs", 0),
         ("1", "first that hangs no longer, 96% sure", 0),
         ("", "", 1),
     ]
-    assert bisected({"cells": []}) is None
+    assert bisected_of(stored()) is None
 
 
 def test_a_run_begun_long_ago_is_told_by_its_moment(kept) -> None:

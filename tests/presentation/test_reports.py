@@ -14,13 +14,14 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
-from repro.model import Rung, RungKind, Verdict
-from repro.presentation.comparison import compare, comparison_markdown
+from repro.model import CellVerdict, Rung, RungKind, Verdict
+from repro.presentation.comparison import compare, comparison_document, comparison_markdown
 from repro.presentation.document import document, schema
 from repro.presentation.junit import junit
 from repro.presentation.markdown import MOST_CHARACTERS, markdown
 from repro.presentation.page import page
 from repro.presentation.redaction import redacted, redactor
+from repro.presentation.report import report_of
 
 SECRETS = {
     "access key": "AKIAIOSFODNN7EXAMPLE",
@@ -51,14 +52,14 @@ class Page(HTMLParser):
 
 
 def test_hostile_text_adds_no_element_to_the_page(stored) -> None:
-    hostile, tame = Page(page(document(stored()))), Page(page(document(stored(text="tame"))))
+    hostile, tame = Page(page(report_of(stored()))), Page(page(report_of(stored(text="tame"))))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in tame.tags]
     assert not any(name.startswith("on") for _, attributes in hostile.tags for name in attributes)
     assert not any(attributes.get("src") for _, attributes in hostile.tags)
 
 
 def test_the_page_allows_nothing_but_its_own_script_and_style(stored) -> None:
-    text = page(document(stored()))
+    text = page(report_of(stored()))
     (policy,) = [attributes["content"] for tag, attributes in Page(text).tags if attributes.get("http-equiv")]
     assert "unsafe" not in policy
     for tag, directive in (("script", "script-src"), ("style", "style-src")):
@@ -71,11 +72,11 @@ def test_the_page_allows_nothing_but_its_own_script_and_style(stored) -> None:
 def test_a_page_of_many_trials_with_large_stacks_stays_small(stored) -> None:
     run = stored(trials=4, cells=50, text="</script>" * 2_000)
     every = [replace(cell, trials=tuple(replace(one, hang=run.cells[0].trials[0].hang, verdict=Verdict.HANG, timeline=one.timeline * 360) for one in cell.trials)) for cell in run.cells]  # fmt: skip
-    assert len(page(document(replace(run, cells=tuple(every)))).encode()) < 3_000_000
+    assert len(page(report_of(replace(run, cells=tuple(every)))).encode()) < 3_000_000
 
 
 def test_the_pages_data_is_what_the_trials_say(stored) -> None:
-    text = page(document(stored()))
+    text = page(report_of(stored()))
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     found = json.loads(data)
     first = found["cells"][0]["trials"][0]
@@ -84,18 +85,18 @@ def test_the_pages_data_is_what_the_trials_say(stored) -> None:
 
 
 def test_hostile_text_breaks_no_table_and_no_fence(stored) -> None:
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(document(stored())))
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(report_of(stored())))
     assert sum(token.type == "tr_open" for token in tokens) == 1 + 3
     cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
     assert len(cells) == 3 * 4
     html = [token.content for token in tokens if token.type == "html_block"]
     html += [child.content for token in tokens for child in token.children or () if child.type == "html_inline"]
     assert not any("script" in part or "img" in part for part in html)
-    assert "\x1b" not in markdown(document(stored()))
+    assert "\x1b" not in markdown(report_of(stored()))
 
 
 def test_junit_is_xml_whatever_the_text(stored) -> None:
-    suite = ET.fromstring(junit(document(stored()))).find("testsuite")  # noqa: S314  # our own
+    suite = ET.fromstring(junit(report_of(stored()))).find("testsuite")  # noqa: S314  # our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "0")
 
@@ -107,7 +108,7 @@ def test_a_rung_says_whose_it_is_where_there_were_several_processes(stored) -> N
     def names(*rungs: Rung) -> list[str]:
         trials = tuple(replace(trial, rungs=rungs) for trial in run.cells[0].trials)
         changed = replace(run, cells=(replace(run.cells[0], trials=trials), *run.cells[1:]))
-        return [rung["name"] for rung in document(changed)["cells"][0]["trials"][0]["rungs"]]
+        return [rung["name"] for rung in document(report_of(changed))["cells"][0]["trials"][0]["rungs"]]
 
     assert names(first) == ["greenlets, event loop"]
     assert names(first, replace(first, pid=8)) == [
@@ -117,21 +118,21 @@ def test_a_rung_says_whose_it_is_where_there_were_several_processes(stored) -> N
 
 
 def test_the_document_keeps_to_its_schema(stored) -> None:
-    jsonschema.validate(json.loads(json.dumps(document(stored()))), schema())
+    jsonschema.validate(json.loads(json.dumps(document(report_of(stored())))), schema())
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json", "junit"])
 def test_no_planted_secret_gets_out_in_any_format(stored, form: str) -> None:
     redact = redactor(users=(SECRETS["user"],), homes=(f"/home/{SECRETS['user']}",), hosts=(SECRETS["host"],))
-    clean = redacted(document(stored(text=LEAKS)), redact)
-    text = {"md": markdown, "html": page, "json": json.dumps, "junit": junit}[form](clean)
+    clean = redacted(report_of(stored(text=LEAKS)), redact)
+    text = {"md": markdown, "html": page, "json": lambda one: json.dumps(document(one)), "junit": junit}[form](clean)
     assert [name for name, secret in SECRETS.items() if secret in text] == []
 
 
 @pytest.mark.parametrize("text", ["x" * 3_000, "`|" * 5_000, "</details>\n```\n" * 9_000, "*" * 200_000])
 @pytest.mark.parametrize("reproducer", ["", "y = 1\n" * 1_500, "`" * 70_000])
 def test_whatever_is_in_it_a_report_fits_into_an_issue_and_is_whole(stored, text: str, reproducer: str) -> None:
-    made = markdown(document(stored(trials=3, cells=150, text=text)), reproducer=reproducer)
+    made = markdown(report_of(stored(trials=3, cells=150, text=text)), reproducer=reproducer)
     assert len(made) < MOST_CHARACTERS
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(made)
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
@@ -142,17 +143,16 @@ def test_whatever_is_in_it_a_report_fits_into_an_issue_and_is_whole(stored, text
 
 
 def test_a_large_run_still_fits_into_an_issue(stored) -> None:
-    text = markdown(document(stored(trials=2, cells=400, text="x" * 3000)), reproducer="y" * 8000)
+    text = markdown(report_of(stored(trials=2, cells=400, text="x" * 3000)), reproducer="y" * 8000)
     assert len(text) < MOST_CHARACTERS
     assert "left out" in text
 
 
 def test_two_runs_are_compared_cell_by_cell(stored) -> None:
-    one = document(stored(text="t"))
-    other = json.loads(json.dumps(one))
-    other["cells"][0] |= {"verdict": "clean", "hang_class": None}
-    found = compare(one, other)
-    assert [(change["before"], change["after"]) for change in found["changed"]] == [("hang (frozen)", "clean")]
-    assert found["same"] == 2
-    jsonschema.validate(json.loads(json.dumps(found)), schema("comparison"))
+    one = report_of(stored(text="t"))
+    clean = replace(one.cells[0], verdict=CellVerdict.CLEAN, hang_class=None)
+    found = compare(one, replace(one, cells=(clean, *one.cells[1:])))
+    assert [(change.before, change.after) for change in found.changed] == [("hang (frozen)", "clean")]
+    assert found.same == 2
+    jsonschema.validate(json.loads(json.dumps(comparison_document(found))), schema("comparison"))
     assert "hang (frozen)" in comparison_markdown(found)

@@ -16,7 +16,8 @@ from repro.presentation.junit import junit
 from repro.presentation.markdown import markdown
 from repro.presentation.page import page
 from repro.presentation.redacted_source import redact_source
-from repro.presentation.redaction import redacted_document, redactor
+from repro.presentation.redaction import of_this_machine, redacted_report, redactor
+from repro.presentation.report import report_of
 from repro.presentation.shapes import SHAPES, Shape
 
 every = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
@@ -48,8 +49,9 @@ def test_what_this_program_says_of_itself_stays(text: str) -> None:
 @every
 def test_no_output_has_its_example(shape: Shape, stored: Callable[..., StoredRun]) -> None:
     """The text stands in labels, levels, reasons, stacks, commands and the machine of the run."""
-    made = redacted_document(document(replace(stored(text=f"{shape.example} "), folder=Path("run"))), Path("run"))
-    texts = {"page": page(made, links={}), "md": markdown(made, reproducer=""), "json": text_of(made), "junit": junit(made), "--json": json.dumps(made, indent=1)}  # fmt: skip
+    report = report_of(replace(stored(text=f"{shape.example} "), folder=Path("run")))
+    made = redacted_report(report, of_this_machine(run=Path("run")))
+    texts = {"page": page(made, links={}), "md": markdown(made, reproducer=""), "json": text_of(document(made)), "junit": junit(made), "--json": json.dumps(document(made), indent=1)}  # fmt: skip
     assert [name for name, text in texts.items() if re.search(rf"(?<![\w/]){re.escape(shape.secret)}", text)] == []
 
 

@@ -1,0 +1,293 @@
+"""A run as it is reported: its records with every English text made, before anything is taken out of them.
+
+    StoredRun ─▶ Report ─▶ redacted Report ─▶ page, Markdown, JUnit, JSON document
+
+What must not leave the machine is looked for in whole sentences and stacks, which is why they are made first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from repro.core.hang.same import HangKind, hang_kinds
+from repro.core.matrix.timeouts import timeout_worth
+from repro.model import (
+    CellResult,
+    CellVerdict,
+    Conclusion,
+    Hang,
+    HangClass,
+    Interval,
+    Level,
+    Moment,
+    Operations,
+    Rung,
+    StoredRun,
+    Trial,
+    Verdict,
+    Wait,
+)
+from repro.presentation.answer_document import hunt_document
+from repro.presentation.bisected import Bisected, bisected_of
+from repro.presentation.conclusion import hangs_when, no_effect_text, outcome_text, sentences_of
+from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
+from repro.presentation.timeouts import WaitLine, worth_lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedHang:
+    """A hang; ``bound`` says whether it ends by itself, ``cause`` is a known cause's id or empty."""
+
+    hang_class: HangClass
+    users_stuck: int
+    users: int
+    stuck_since_s: float
+    at_most_s: float | None
+    bound: str
+    recovered_after_s: float | None
+    explanation: str
+    fingerprint: str
+    cause: str
+    cause_text: str
+    stacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedRung:
+    """A rung of the ladder of evidence; of several processes its name says whose it is."""
+
+    name: str
+    answered: bool
+    seconds: float
+    file: str
+    refusal: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedTrial:
+    """A trial; ``reason`` says why it came to its verdict."""
+
+    number: int
+    verdict: Verdict
+    reason: str
+    started: datetime
+    seconds: float
+    hang: ReportedHang | None
+    operations: Operations
+    longest_wait: Wait | None
+    timeline: tuple[Moment, ...]
+    rungs: tuple[ReportedRung, ...]
+    evidence: str
+    command: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedCell:
+    """A cell; ``hang_class`` is that of most of its hung trials, ``versions`` those of its first trial that had some."""
+
+    id: str
+    label: str
+    factors: Mapping[str, Level]
+    python: str
+    versions: Mapping[str, str]
+    verdict: CellVerdict
+    hang_class: HangClass | None
+    rate: Interval | None
+    trials: tuple[ReportedTrial, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedKind:
+    """One of the different hangs: in how many trials it was seen, in which ``cells``, by id.
+
+    ``place`` is the index of the cell, and of its trial, that tells most of it.
+    """
+
+    hang_class: HangClass
+    fingerprint: str
+    trials: int
+    cells: tuple[str, ...]
+    place: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedConclusion:
+    """The conclusion's record, and the parts of it in words."""
+
+    record: Conclusion
+    hangs_when: str | None
+    others: Mapping[CellVerdict, str]
+    no_effect: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A run. ``sentences`` are what it came to, the answer first; ``waits`` what its timeouts are worth, as a table.
+
+    ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a bisection as a
+    picture.
+    """
+
+    experiment: str
+    scenario: str
+    run_dir: str
+    run_id: str
+    command: str
+    started: datetime
+    ended: datetime | None
+    seed: int
+    machine: Mapping[str, str]
+    tool_versions: Mapping[str, str]
+    varied: tuple[str, ...]
+    cells: tuple[ReportedCell, ...]
+    hangs: tuple[ReportedKind, ...]
+    sentences: tuple[str, ...]
+    waits: tuple[WaitLine, ...]
+    conclusion: ReportedConclusion | None
+    hunt: Mapping[str, Any] = field(default_factory=dict)
+    bisected: Bisected | None = None
+
+    @property
+    def block(self) -> str:
+        """A hunt's text to paste, empty for any other run."""
+        return str(self.hunt.get("block", ""))
+
+    @property
+    def tried(self) -> list[ReportedCell]:
+        """The cells with a trial."""
+        return [cell for cell in self.cells if cell.trials]
+
+    def telling(self, kind: ReportedKind) -> tuple[ReportedCell, ReportedTrial, ReportedHang]:
+        """The cell, the trial and the hang that tell most of a kind."""
+        cell = self.cells[kind.place[0]]
+        trial = cell.trials[kind.place[1]]
+        assert trial.hang is not None  # noqa: S101  # a kind's trials are hangs
+        return cell, trial, trial.hang
+
+
+def report_of(run: StoredRun) -> Report:
+    """The report of a stored run."""
+    return Report(
+        experiment=run.plan.experiment,
+        scenario=run.plan.scenario,
+        run_dir=str(run.folder),
+        run_id=run.run_id,
+        command=run.command,
+        started=run.started,
+        ended=run.ended,
+        seed=run.seed,
+        machine=run.machine,
+        tool_versions=run.tool_versions,
+        varied=run.plan.varied,
+        cells=tuple(_cell(result) for result in run.cells),
+        hangs=_kinds(run.cells),
+        sentences=sentences_of(run),
+        waits=worth_lines(timeout_worth(run.cells, run.plan.varied)),
+        conclusion=_conclusion(run.conclusion) if run.conclusion else None,
+        hunt=hunt_document(run),
+        bisected=bisected_of(run),
+    )
+
+
+def hang_class_of(cell: CellResult) -> HangClass | None:
+    """How a cell hung: the class of most of its hung trials."""
+    counted = Counter(trial.hang.hang_class for trial in cell.trials if trial.hang)
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def _cell(result: CellResult) -> ReportedCell:
+    return ReportedCell(
+        id=result.cell.id,
+        label=result.cell.label,
+        factors=result.cell.factors,
+        python=next((trial.python for trial in result.trials if trial.python), ""),
+        versions=next((trial.versions for trial in result.trials if trial.versions), {}),
+        verdict=result.verdict,
+        hang_class=hang_class_of(result),
+        rate=result.rate,
+        trials=tuple(_trial(trial) for trial in result.trials),
+    )
+
+
+def _trial(trial: Trial) -> ReportedTrial:
+    return ReportedTrial(
+        number=trial.number,
+        verdict=trial.verdict,
+        reason=reason_of(trial),
+        started=trial.started,
+        seconds=trial.seconds,
+        hang=_hang(trial, trial.hang) if trial.hang else None,
+        operations=trial.operations,
+        longest_wait=trial.longest_wait,
+        timeline=trial.timeline,
+        rungs=_rungs(trial.rungs),
+        evidence=trial.evidence,
+        command=trial.command,
+        seed=trial.seed,
+    )
+
+
+def _hang(trial: Trial, hang: Hang) -> ReportedHang:
+    return ReportedHang(
+        hang_class=hang.hang_class,
+        users_stuck=hang.users_stuck,
+        users=hang.users,
+        stuck_since_s=hang.stuck_since_s,
+        at_most_s=hang.bound.at_most_s,
+        bound=bound_text(hang.bound),
+        recovered_after_s=hang.bound.recovered_after_s,
+        explanation=explanation_of(trial),
+        fingerprint=hang.fingerprint,
+        cause=hang.cause,
+        cause_text=cause_text_of(trial),
+        stacks=stacks_of(trial),
+    )
+
+
+def _rungs(rungs: Sequence[Rung]) -> tuple[ReportedRung, ...]:
+    are_of_several = len({rung.pid for rung in rungs}) > 1
+    return tuple(
+        ReportedRung(
+            name=f"{rung.kind.value}, process {rung.pid}" if are_of_several else rung.kind.value,
+            answered=rung.answered,
+            seconds=rung.seconds,
+            file=rung.file,
+            refusal=rung.refusal,
+        )
+        for rung in rungs
+    )
+
+
+def _kinds(results: Sequence[CellResult]) -> tuple[ReportedKind, ...]:
+    """The different hangs, the most frequent first."""
+    return tuple(
+        ReportedKind(
+            hang_class=kind.hang_class,
+            fingerprint=kind.fingerprint,
+            trials=len(kind.seen),
+            cells=tuple(cell.id for cell in kind.cells),
+            place=_place(kind, results),
+        )
+        for kind in hang_kinds(results)
+    )
+
+
+def _place(kind: HangKind, results: Sequence[CellResult]) -> tuple[int, int]:
+    cell = next(at for at, result in enumerate(results) if result.cell is kind.telling.cell)
+    return cell, next(at for at, trial in enumerate(results[cell].trials) if trial is kind.telling.trial)
+
+
+def _conclusion(conclusion: Conclusion) -> ReportedConclusion:
+    beside = [one for one in conclusion.outcomes if one.verdict is not CellVerdict.HANG]
+    others: dict[CellVerdict, str] = {one.verdict: outcome_text(one) for one in beside}
+    return ReportedConclusion(
+        record=conclusion,
+        hangs_when=hangs_when(conclusion) if conclusion.outcome(CellVerdict.HANG) else None,
+        others=others,
+        no_effect=tuple(no_effect_text(one) for one in conclusion.no_effect),
+    )
