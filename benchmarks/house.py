@@ -11,8 +11,8 @@ What is counted, all from the syntax tree and never from a run:
 *class name used twice*: a class at the top of a module whose name another module's class has, too.
 *gerund*: a module whose name ends in -ing and that is not in ``NOUNS``.
 *a text taken apart*: in cli, presentation, orchestration and core, a call of a method in ``TAKES_APART``, a call of
-``re``'s functions or of a compiled pattern (its name in capitals), or ``in`` with a literal text before it. A syntax tree
-knows no types: a mapping's key before ``in`` is counted, and so is the text of a user or of another program, which
+``re``'s functions or of a compiled pattern (its name in capitals), or ``in`` with a literal text before it. A syntax
+tree knows no types: a mapping's key before ``in`` is counted, and so is the text of a user or of another program, which
 somebody has to take apart. Each is a place to look at, not a fault.
 *sentence*: a text of four words or more in core, no docstring, that stands neither in a ``raise`` nor in the making
 of an error.

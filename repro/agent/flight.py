@@ -107,7 +107,7 @@ class Slot:
 
 
 class Record:
-    """The flight record of this process over ``memory``, which is its file, or nobody's when the process goes unseen."""
+    """This process's flight record over ``memory``, which is its file, or nobody's when the process goes unseen."""
 
     def __init__(self, memory, slots, *, is_blind=False):
         self._memory = memory
@@ -215,7 +215,7 @@ def forget():
 
 
 def open_late():
-    """The record of a forked child, opened by now; one that the disk does not take is nobody's, for the program goes on."""
+    """The record of a forked child, opened by now; nobody's where the disk does not take it: the program goes on."""
     global record
     if not _opening.acquire(True, OPENING_LIMIT_S):  # a signal's handler came in between
         return _blind()

@@ -5,8 +5,8 @@ collector's list finds gevent's watchers, timers, locks, events and queues; each
 that it will wake. A greenlet that nothing would wake is parked on ``nothing``.
 
 In a frozen process the import lock may be held and any lock taken, so this module imports nothing when it is called,
-takes no lock, and writes its JSON itself; the main thread imports it while the process is healthy. Garbage collection is off meanwhile: a finalizer of the scenario that ran
-in here would be an experiment of our own making.
+takes no lock, and writes its JSON itself; the main thread imports it while the process is healthy. Garbage collection
+is off meanwhile: a finalizer of the scenario that ran in here would be an experiment of our own making.
 """
 
 import gc
@@ -22,8 +22,8 @@ OUTER_FRAMES = 10
 MOST_FRAMES = 2000
 LIMIT_S = 4.0
 SWITCH_INTERVAL_S = 0.1
-"""For so long a scenario that spins has to wait for the GIL, and so long it keeps it once it has it: with the usual 5 ms it
-would run on while its frames are read, with a second the judge would not wait for the answer."""
+"""For so long a scenario that spins has to wait for the GIL, and so long it keeps it once it has it: with the usual 5
+ms it would run on while its frames are read, with a second the judge would not wait for the answer."""
 
 _monotonic = time.monotonic  # as it is before anything is patched
 
@@ -44,7 +44,7 @@ def dump_from_loop(path, *, limit_s=LIMIT_S, slot_of=None):
 
 
 def dump_from_thread(path, *, limit_s=LIMIT_S, slot_of=None):
-    """Write the dump to ``path``, called in a native thread: the greenlet that runs is shown with its thread's frames."""
+    """Write the dump to ``path``, in a native thread: the greenlet that runs is shown with its thread's frames."""
     _dump(path, "thread", limit_s, slot_of)
 
 

@@ -31,14 +31,14 @@ def start_native():
 
 
 def start_native_late():
-    """In a forked child: start it once the child has turned out to stay; until then it leaves no file and costs a thread."""
+    """In a forked child: start it once the child has turned out to stay; until then it leaves no file."""
     global _main_ident
     _main_ident = _get_ident()
     _start(_beat_late)
 
 
 def _start(beat, *arguments):
-    """A thread that cannot be started, for the limit of processes, is missed as a rung of evidence and by nobody else."""
+    """A thread that cannot be started, for the limit of processes, is missed as a rung of evidence alone."""
     try:
         _start_new_thread(beat, arguments)
     except RuntimeError:
@@ -135,7 +135,7 @@ def _begin_stop():
 
 
 def _answer(rung, record):
-    """Write the greenlets' stacks as this rung sees them, and say whether that went well; the error is kept if it can be."""
+    """Write the greenlets' stacks as this rung sees them; whether that went well. The error is kept if it can be."""
     folder = os.environ["REPRO_TRIAL_DIR"]
     path = os.path.join(folder, "greenlets-%s-%d.json" % (rung, os.getpid()))
     try:

@@ -165,7 +165,7 @@ def _patch_session(module):
 
 
 def _lead_to_backend(module):
-    """A botocore that does not read ``AWS_ENDPOINT_URL`` would go to the real service: lead it to the backend as a newer one goes."""
+    """Lead a botocore that does not read ``AWS_ENDPOINT_URL`` to the backend: it would go to the real service."""
     version = getattr(sys.modules.get("botocore"), "__version__", "0")
     if tuple(int(part) for part in version.split(".")[:2]) >= READS_ENDPOINT_SINCE:
         return
@@ -283,7 +283,7 @@ def _limits_of_agent(args, kwargs):
 
 
 def _all_attempts(timeout, attempts):
-    """Seconds of one attempt and of all: of one time-out for both steps, a pair (connect, read), or urllib3's object."""
+    """Seconds of one attempt and of all: of one time-out, a pair (connect, read), or urllib3's object."""
     total_s = _seconds(getattr(timeout, "total", None))
     if hasattr(timeout, "_read"):
         timeout = (_part(timeout._connect), _part(timeout._read))

@@ -71,7 +71,7 @@ def run_spawned(path):
 
 
 def run_distributed(path):
-    """A master and its workers on this machine; ends with the worst exit code when all have ended, or soon after one died."""
+    """A master and its workers on this machine; ends with the worst exit code when all ended, or after one died."""
     import socket
     import subprocess
 
@@ -90,7 +90,7 @@ def run_distributed(path):
 
 
 def _worst_code(children):
-    """The worst exit code of all; those that outlive one that died are not waited for: a worker goes on looking for its master."""
+    """The worst exit code of all; none is waited for after one died: a worker goes on looking for its master."""
     import time
 
     until = float("inf")

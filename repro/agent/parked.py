@@ -202,7 +202,7 @@ class Lot:
         return best
 
     def _is_linked(self, greenlet):
-        """Whether some list keeps its ``switch``: living greenlets hide from the collector what would be their links."""
+        """Whether some list keeps its ``switch``: living greenlets hide their links from the collector."""
         if self._linked is None:
             self._linked = self._all_linked()
         return id(greenlet) in self._linked

@@ -1,4 +1,4 @@
-"""What a watcher of the event loop waits for: a socket with both its ends, a timer with the seconds that it has left."""
+"""What a watcher of the event loop waits for: a socket with both its ends, a timer with the seconds left."""
 
 import sys
 import time

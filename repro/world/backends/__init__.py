@@ -1,4 +1,4 @@
-"""The SQS that cells talk to: ``moto`` and ``ministack`` (servers of ours), ``endpoint`` (one that runs already), ``aws``.
+"""The SQS that cells talk to: ``moto`` and ``ministack`` (servers of ours), ``endpoint`` (one that runs), ``aws``.
 
     backend.start() ─▶ new_queue … probe, about every second … drop_queue ─▶ backend.stop()
 

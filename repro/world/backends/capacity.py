@@ -33,10 +33,10 @@ def measure_capacity(backend: Backend, seconds: float = 1.0) -> float:
     queue = backend.new_queue(name)
     counts, failures = [0] * THREADS, list[str]()
     began = time.monotonic()
+    shared = {"until": began + seconds, "counts": counts, "failures": failures}
     threads = [
-        threading.Thread(target=_work, args=(wire, queue.url), kwargs={"until": began + seconds, "counts": counts, "own": own, "failures": failures})
-        for own in range(THREADS)
-    ]  # fmt: skip
+        threading.Thread(target=_work, args=(wire, queue.url), kwargs={**shared, "own": own}) for own in range(THREADS)
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -61,7 +61,7 @@ def _work(wire: Wire, url: str, *, until: float, counts: list[int], own: int, fa
 
 
 def _round(wire: Wire, connection: http.client.HTTPConnection, url: str) -> int:
-    """Send, receive, delete what came; how many operations that were. The queue stays shallow: moto slows with depth."""
+    """Send, receive, delete what came; how many operations. The queue stays shallow: moto slows with depth."""
     wire.call_on(connection, "SendMessage", {"QueueUrl": url, "MessageBody": "x"})
     received = wire.call_on(connection, "ReceiveMessage", {"QueueUrl": url, "MaxNumberOfMessages": 1})
     for message in received.get("Messages", ()):

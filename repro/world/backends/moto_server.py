@@ -1,7 +1,7 @@
 """A moto server on loopback and a free port, in a process of its own: ``moto_server.py READY_FILE LOG_FILE [1.0|1.1]``.
 
-Werkzeug's threaded server as ``moto_server`` runs it, with a longer queue of connections waiting to be accepted (200 users connect at once)
-and a request log (see ``request_log.py`` beside it).
+Werkzeug's threaded server as ``moto_server`` runs it, with a longer queue of connections waiting to be accepted (200
+users connect at once) and a request log (see ``request_log.py`` beside it).
 """
 
 import io
@@ -46,7 +46,7 @@ class RequestLog:
 
 
 def describe(target: str, path: str, body: bytes) -> tuple[str, str]:
-    """Action and queue of a request, in AWS's JSON protocol or in the query protocol that boto3 spoke until late 2023."""
+    """Action and queue of a request, in AWS's JSON protocol or the query protocol that boto3 spoke until 2023."""
     if target:
         found = _TARGET.search(body)
         return target.rpartition(".")[2], found[1].decode("utf-8", "replace") if found else ""

@@ -55,7 +55,7 @@ def read_requests(log: Path, mark: int) -> tuple[LoggedRequest, ...]:
 
 
 def write_requests(path: Path, requests: Sequence[LoggedRequest], *, queue: str) -> None:
-    """Keep what concerns a trial as evidence: the requests of its queue that have no answer, and the last of the others."""
+    """Keep what concerns a trial as evidence: its queue's requests without an answer, and the last of the others."""
     own = [request for request in requests if request.queue == queue]
     recent = {id(request) for request in own[-MOST_KEPT:]}
     kept = [request for request in own if request.status is None or id(request) in recent][-2 * MOST_KEPT :]

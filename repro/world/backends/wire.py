@@ -25,7 +25,8 @@ MADE_UP = "repro"
 _HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
     "X-Amz-Date": "20260101T000000Z",
-    "Authorization": f"AWS4-HMAC-SHA256 Credential={MADE_UP}/20260101/{REGION}/sqs/aws4_request, SignedHeaders=host, Signature=0",
+    "Authorization": f"AWS4-HMAC-SHA256 Credential={MADE_UP}/20260101/{REGION}/sqs/aws4_request, "
+    "SignedHeaders=host, Signature=0",
 }
 OK = 200
 MOST_WORDS = 200

@@ -7,7 +7,8 @@
     debugger                 py-spy or pystack by ptrace: who holds the GIL, and C frames; where ptrace is allowed
     kernel                   /proc: state, wchan, processor time, sockets with their queues; Linux
 
-Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why not.
+Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why
+not.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ LIMITS_S = {
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 
 SILENT_LIMIT_S = 0.3
-"""Seconds for a rung that has not been heard of for long: it is asked all the same, for it may have come back, but hardly waited for."""
+"""Seconds for a rung that was silent for long: it is asked, for it may have come back, but hardly waited for."""
 NEEDLESS_LIMIT_S = 0.6
-"""Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls without a
-pause hardly ever lets it run."""
+"""Seconds for the native thread once the event loop has answered: its stacks are the same, and a loop that polls
+without a pause hardly ever lets it run."""
 
 ALL = tuple(RungKind)
 _AGENT = {RungKind.LOOP, RungKind.THREAD}
@@ -57,8 +58,8 @@ class Target:
     """A process to learn of, and the ways to ask it.
 
     ``send_signal`` sends the signal on which the agent registered ``faulthandler``, which writes to
-    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat. ``failure`` says why the last
-    question was answered by nothing, "" when it was not.
+    ``faulthandler_file``. ``silent`` are the rungs that the flight record shows not to beat. ``failure`` says why the
+    last question was answered by nothing, "" when it was not.
     """
 
     pid: int
@@ -78,10 +79,10 @@ def climb(
     rungs: Sequence[RungKind] = ALL,
     on_rung: Callable[[Rung], None] | None = None,
 ) -> tuple[Rung, ...]:
-    """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are named relative to ``folder``.
+    """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are relative to ``folder``.
 
-    The debugger alone is left out where the agent answers by loop and by thread: nobody holds the GIL then, and all that a
-    debugger has to say besides is half a second's stop of the process.
+    The debugger alone is left out where the agent answers by loop and by thread: nobody holds the GIL then, and all
+    that a debugger has to say besides is half a second's stop of the process.
     """
     deadline = time.monotonic() + TOTAL_S
     result: list[Rung] = []
@@ -138,7 +139,8 @@ def _thread(target: Target, _folder: Path, limit_s: float) -> Path | str:
     return (
         target.ask_thread(limit_s)
         or target.failure()
-        or f"the agent's native thread did not answer within {limit_s:g} s: the GIL is held or hardly ever free, or the process has ended"
+        or f"the agent's native thread did not answer within {limit_s:g} s: "
+        "the GIL is held or hardly ever free, or the process has ended"
     )
 
 

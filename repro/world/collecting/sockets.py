@@ -100,7 +100,7 @@ def _address(text: str) -> str:
 
 
 def listen_overflows() -> int:
-    """How many connections the kernel has dropped because a server's queue of new ones was full; 0 where it does not say."""
+    """How many connections the kernel dropped because a server's queue of new ones was full; 0 if it does not say."""
     try:
         lines = (PROC / "net" / "netstat").read_text("ascii").splitlines()
     except OSError:

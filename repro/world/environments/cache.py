@@ -1,7 +1,7 @@
 """The cached environments of cells, made by uv: one for each set of pins, keyed by a hash of what was asked.
 
-    <cache>/environments/<key>/          a virtual environment
-    <cache>/environments/<key>/.repro.json   what was asked and what came of it, written last: without it, nothing is valid
+    <cache>/environments/<key>/   a virtual environment
+      .repro.json                 what was asked and what came of it, written last: without it, nothing is valid
     <cache>/environments/<key>.lock      held while it is built, so that two programs do not build it twice
 
 The installer, unlike a cell, gets the user's own settings: index, proxy, certificates.
@@ -114,14 +114,15 @@ class EnvironmentCache:
             file = (self._root / f"{key}.lock").open("w")
         except OSError as error:
             raise StoreError(
-                f"cannot write to the cache {self._root}: {error.strerror}; set REPRO_CACHE_DIR to a folder that can be written"
+                f"cannot write to the cache {self._root}: {error.strerror}; "
+                "set REPRO_CACHE_DIR to a folder that can be written"
             ) from error
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def _read(self, key: str) -> Environment | None:
-        """The environment when its marker is there, its interpreter runs from where it was, and nothing was changed since."""
+        """The environment when its marker is there, its interpreter runs, and nothing was changed since."""
         folder = self._root / key
         try:
             marker = json.loads((folder / MARKER).read_text("utf-8"))
@@ -274,7 +275,8 @@ def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:
 def _refusal(done: door.Completed, spec: EnvironmentSpec) -> ReproError:
     if done.returncode < 0:
         return ProcessError(
-            f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; nothing of it is kept, try again"
+            f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; "
+            "nothing of it is kept, try again"
         )
     return refusal(done.stderr, spec)
 
@@ -299,7 +301,7 @@ def _files(folder: Path) -> str:
 
 def _size(path: str) -> int:
     try:
-        return os.stat(path).st_size  # noqa: PTH116  # thousands of files: a Path for each would take longer than the look
+        return os.stat(path).st_size  # noqa: PTH116  # thousands of files: a Path for each would take longer
     except OSError:
         return -1
 

@@ -2,8 +2,8 @@
 
     uv's variables ─▶ its files (uv.toml, pyproject.toml) ─▶ pip's variables ─▶ pip.conf, where it names an index
 
-Each kind of setting is taken from the first that has it. uv knows its own; what only pip was told is passed on to it, so that
-what is listed is what can be installed.
+Each kind of setting is taken from the first that has it. uv knows its own; what only pip was told is passed on to it,
+so that what is listed is what can be installed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ _DESCRIBE = (
     "import json,sys,platform\n"
     "try: from importlib import metadata as m\n"
     "except ImportError: print(json.dumps([platform.python_version(),None])) or sys.exit()\n"
-    "print(json.dumps([platform.python_version(),{d.metadata['Name']:d.version for d in m.distributions() if d.metadata['Name']}]))"
+    "found = {d.metadata['Name']: d.version for d in m.distributions() if d.metadata['Name']}\n"
+    "print(json.dumps([platform.python_version(), found]))"
 )
 
 
@@ -65,7 +66,8 @@ def find(version: str = "") -> Interpreter:
         return min(everything, key=lambda one: abs(Version(one.version).minor - Version(PREFERRED).minor))
     installed = ", ".join(one.version for one in everything) or "none"
     raise UntestableError(
-        f"Python {wanted} is not installed (found: {installed}); install it, for example with `uv python install {wanted}`, or use --set python=…"
+        f"Python {wanted} is not installed (found: {installed}); "
+        f"install it, for example with `uv python install {wanted}`, or use --set python=…"
     )
 
 

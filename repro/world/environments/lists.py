@@ -1,4 +1,4 @@
-"""The packages of an environment as people keep them: a requirements file, ``pip freeze``, a lock file, an interpreter."""
+"""An environment's packages as people keep them: a requirements file, ``pip freeze``, a lock file, an interpreter."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Pins:
 
 
 def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None = None) -> Pins:
-    """The packages of ``source``; a requirements file is resolved for ``python``, whose markers count in lock files too.
+    """The packages of ``source``; a requirements file is resolved for ``python``; its markers count in lock files too.
 
     ``hints`` are versions for packages that a requirements file says nothing of.
 
@@ -55,8 +55,8 @@ def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None
         source = source / "bin" / "python"
     if not source.is_file():
         raise UsageError(
-            f"{source}: give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter such as .venv/bin/python;"
-            " there is none"
+            f"{source}: give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter such as "
+            ".venv/bin/python; there is none"
         )
     if os.access(source, os.X_OK) and source.name.startswith("python"):
         return _of_interpreter(source)
@@ -155,7 +155,7 @@ def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
 
 
 def _of_uv_lock(path: Path, data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
-    """What ``uv sync`` would install for each of the lock's own projects, the dev group included; by uv, whose format it is."""
+    """What ``uv sync`` would install for each of the lock's own projects, the dev group included; by uv itself."""
     own = [one["name"] for one in data["package"] if {"virtual", "editable", "directory"} & one["source"].keys()]
     wanted = [one for name in own for one in _exported(path, name)]
     here = [one for one in wanted if one.marker is None or one.marker.evaluate(dict(around))]

@@ -69,7 +69,8 @@ def _files(package: str) -> list[DistributionPackage]:
                 return [*found, *in_index]
     except Exception as error:
         raise UnreachableError(
-            f"the package index cannot be asked for {package}: {type(error).__name__}; check the network and UV_DEFAULT_INDEX"
+            f"the package index cannot be asked for {package}: {type(error).__name__}; "
+            "check the network and UV_DEFAULT_INDEX"
         ) from error
     if not found:
         raise UntestableError(f"the package index knows no distribution {package!r}; check its name")

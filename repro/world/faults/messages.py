@@ -1,4 +1,4 @@
-"""HTTP/1 messages on an asyncio connection: read whole, each with what the proxy must know of it, and written as they are.
+"""HTTP/1 messages on an asyncio connection: read whole, with what the proxy must know of each, written as they are.
 
 A protocol of our own: with asyncio's streams a request took a seventh more of the processor, which a cell has to share.
 """

@@ -193,7 +193,7 @@ class _Link:
         for fault in faults:
             if fault.name == "latency":
                 spread = fault.number("jitter")
-                chance = random.Random(f"{self.relay.seed}:{self.number}:{self.sent}")  # noqa: S311  # replayable, no secret
+                chance = random.Random(f"{self.relay.seed}:{self.number}:{self.sent}")  # noqa: S311  # replayable
                 delay = fault.number("latency") + chance.uniform(-spread, spread)
                 await asyncio.sleep(max(0.0, delay) * MILLI)
         for fault in faults:
@@ -273,7 +273,7 @@ def _pieces(data: bytes, faults: Faults) -> list[tuple[bytes, float]]:
 
 
 def _sliced(data: bytes, size: int, spread: int, pause_s: float) -> list[tuple[bytes, float]]:
-    chance = random.Random(len(data))  # noqa: S311  # replayable, no secret
+    chance = random.Random(len(data))  # noqa: S311  # replayable
     pieces, start = [], 0
     while start < len(data):
         end = start + size + chance.randint(-spread, spread)
@@ -294,7 +294,8 @@ def _error(fault: Fault, request: Message) -> Message:
         kind = "application/x-amz-json-1.0"
     else:
         blame = "Sender" if code < 500 else "Receiver"
-        body = f"<ErrorResponse><Error><Type>{blame}</Type><Code>{name}</Code><Message>{text}</Message></Error><RequestId>repro</RequestId></ErrorResponse>".encode()
+        error = f"<Error><Type>{blame}</Type><Code>{name}</Code><Message>{text}</Message></Error>"
+        body = f"<ErrorResponse>{error}<RequestId>repro</RequestId></ErrorResponse>".encode()
         kind = "text/xml"
     head = f"HTTP/1.1 {code} Fault\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return Message(head.encode(), body, keeps=True)

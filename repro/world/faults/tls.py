@@ -8,7 +8,7 @@ import trustme
 
 
 class Authority:
-    """An authority with its files in ``folder``: ``ca_file`` for those who trust, ``server_file`` (key and chain) for who serves."""
+    """An authority with its files: ``ca_file`` for those who trust, ``server_file`` (key and chain) for who serves."""
 
     def __init__(self, folder: Path) -> None:
         authority = trustme.CA()

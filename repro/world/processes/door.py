@@ -142,7 +142,7 @@ class Child:
         return [process for process in found.values() if marks.is_running(process)]
 
     def _orphans(self) -> list[psutil.Process]:
-        """The adopted ones that are of this child: those that show it, and with no other cell beside it all that were born since."""
+        """The adopted ones of this child: those that show it, and with no other cell beside it all born since."""
         found = [
             process for process in orphans.adopted() if not marks.mark_of(process) and self._is_older_than(process)
         ]

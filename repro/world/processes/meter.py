@@ -20,9 +20,9 @@ second, to ask for the GIL, waits far longer than it runs, and does not want the
 class Meter:
     """Adds up what each process's main thread, where the event loop is, takes of the processor.
 
-    The time that it stood in the kernel's queue for a core counts as well: on a busy machine a loop that spins may get a third
-    of a core, and is told from a process that stands still by what it would take. Where the kernel keeps no such
-    account, it is the whole process's user and system time.
+    The time that it stood in the kernel's queue for a core counts as well: on a busy machine a loop that spins may get
+    a third of a core, and is told from a process that stands still by what it would take. Where the kernel keeps no
+    such account, it is the whole process's user and system time.
     """
 
     _last: dict[int, tuple[float, float]] = field(default_factory=dict)

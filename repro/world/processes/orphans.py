@@ -1,9 +1,9 @@
-"""Orphans of the cells: processes whose parent ended, that have left its session and may have emptied their environment.
+"""Orphans of the cells: processes whose parent ended, that left its session and may have emptied their environment.
 
-On Linux this program asks the kernel to be given them (``PR_SET_CHILD_SUBREAPER``), so that none gets out of sight by forking
-twice; elsewhere only the mark in their environment finds them. An adopted process is a direct child of this program in
-another session than ours that was not started here: what a library starts shares our session. Ended ones are waited
-for, or they would pile up as zombies.
+On Linux this program asks the kernel to be given them (``PR_SET_CHILD_SUBREAPER``), so that none gets out of sight by
+forking twice; elsewhere only the mark in their environment finds them. An adopted process is a direct child of this
+program in another session than ours that was not started here: what a library starts shares our session. Ended ones are
+waited for, or they would pile up as zombies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psutil
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 _PROC = Path("/proc")
 starting = threading.Lock()
-"""Held while a process is started and noted down: without it, a child that ends at once could be taken for an orphan."""
+"""Held while a process is started and noted down: a child that ends at once could be taken for an orphan."""
 _own: set[int] = set()
 
 

@@ -4,8 +4,8 @@ Reads its standard input, which nobody writes to, until its end: then the progra
 by ``kill -9``. What still carries its mark is killed and the temporary folders are removed.
 
 While it waits it notes down, several times a second, what runs below the program: a process that has forked twice, left
-its session and emptied its environment is found by that alone. One that was born so in the last ``LOOK_S`` seconds before
-a ``kill -9`` is not found.
+its session and emptied its environment is found by that alone. One that was born so in the last ``LOOK_S`` seconds
+before a ``kill -9`` is not found.
 """
 
 import contextlib

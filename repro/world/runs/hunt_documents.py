@@ -1,4 +1,4 @@
-"""A hunt's record from its JSON document: of a run that an earlier repro kept so, and of a report that was redacted as JSON.
+"""A hunt's record from its JSON document: of a run that an earlier repro kept so, and of a report redacted as JSON.
 
 Early repros kept less: what is missing is left out, and the words that stand in the document are taken as they are.
 """

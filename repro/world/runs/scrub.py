@@ -11,7 +11,7 @@ PART_BYTES = 8 * 1024 * 1024
 
 
 def conceal_files(folder: Path, secrets: Sequence[str]) -> None:
-    """Put the marker in the place of every secret in every file of it: a cell may print what it was given by its environment.
+    """Put the marker in the place of every secret in every file of it: a cell may print what its environment gave it.
 
     A file is read part by part, the parts overlapping by the longest secret: output may be hundreds of megabytes.
     """

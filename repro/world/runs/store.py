@@ -43,8 +43,8 @@ MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
 SCHEMA_VERSION = 2
-"""2: a rung says its kind and its process; conclusion and hunt are records. Runs of 1 are read too, see ``older.py`` and
-``hunt_documents.py``."""
+"""2: a rung says its kind and its process; conclusion and hunt are records. Runs of 1 are read too, see ``older.py``
+and ``hunt_documents.py``."""
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
@@ -64,7 +64,7 @@ _UNFINISHED = {Verdict.INTERRUPTED, Verdict.ERROR}
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """A line of the list of runs; ``problem`` says why one cannot be read, and ``started`` is then when its file was written."""
+    """A line of the list of runs; ``problem`` says why one cannot be read, ``started`` is then its file's time."""
 
     folder: Path
     started: datetime
@@ -382,7 +382,7 @@ def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
 
 
 def _has_no_space(folder: Path) -> bool:
-    """Whether nothing can be written beside the run: SQLite calls that an I/O error when it is the WAL's index that is too large."""
+    """Whether nothing can be written beside the run: SQLite calls it an I/O error if the WAL's index finds no room."""
     try:
         disk = os.statvfs(folder)
     except OSError:

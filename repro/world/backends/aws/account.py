@@ -36,7 +36,7 @@ GONE = {"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
 
 @dataclass(frozen=True)
 class Account:
-    """A region of an account: ``session`` is boto3's; ``endpoint_url`` is what was asked for, empty for the public one."""
+    """A region of an account: ``session`` is boto3's; ``endpoint_url`` was asked for, empty for the public one."""
 
     region: str
     profile: str
@@ -95,7 +95,8 @@ class Account:
         if code in _FORBIDDEN:
             return (
                 f"{where}: these credentials may not do that ({code}); allow sqs:CreateQueue, TagQueue, DeleteQueue, "
-                "ListQueues, ListQueueTags, GetQueueUrl, GetQueueAttributes, SendMessage, ReceiveMessage and DeleteMessage"
+                "ListQueues, ListQueueTags, GetQueueUrl, GetQueueAttributes, SendMessage, ReceiveMessage and "
+                "DeleteMessage"
             )
         if code in _THROTTLED:
             return f"{where}: AWS throttles this account ({code}); wait a minute, or use fewer users and --jobs 1"
@@ -114,7 +115,8 @@ class Account:
             target = self.endpoint_url or f"the SQS of {self.region}"
             return f"{where}: {target} does not answer ({kind}); check the network, the proxy and --region"
         if kind == "SSLError":
-            return f"{where}: no TLS with {self.endpoint_url or 'AWS'}: {self._without_secrets(str(error))}; check the URL and AWS_CA_BUNDLE"
+            said = self._without_secrets(str(error))
+            return f"{where}: no TLS with {self.endpoint_url or 'AWS'}: {said}; check the URL and AWS_CA_BUNDLE"
         return f"{where}: {kind}: {self._without_secrets(str(error))}; check the credentials and --region"
 
     def _without_secrets(self, text: str) -> str:

@@ -53,9 +53,9 @@ class TrialLoad:
 class RequestBudget:
     """The most requests that a run may make.
 
-    It is shared out to the processes of the trials before the run: each may make ``requests_per_process`` requests, every
-    attempt of a call counted. What one trial leaves over is not given to another, so the bound holds whatever the order,
-    the number at once, and how the load turns out.
+    It is shared out to the processes of the trials before the run: each may make ``requests_per_process`` requests,
+    every attempt of a call counted. What one trial leaves over is not given to another, so the bound holds whatever the
+    order, the number at once, and how the load turns out.
     """
 
     limit: int
@@ -71,7 +71,8 @@ class RequestBudget:
         requests = (self.limit - own) // processes if processes else self.limit
         if requests < 1:
             raise UsageError(
-                f"a budget of {self.limit:,} requests is too small for {len(trials)} trials; give at least {own + processes:,}"
+                f"a budget of {self.limit:,} requests is too small for {len(trials)} trials; "
+                f"give at least {own + processes:,}"
             )
         return requests
 
@@ -88,8 +89,8 @@ def plan_text(
     requests = min(estimated_requests, budget.limit)
     where = f"the real SQS of {region}" + (f" at {endpoint_url}" if endpoint_url else "")
     return (
-        f"This makes {queues} queues in {where}, one after the other, named repro-… and tagged created-by=repro; each is "
-        f"deleted when its trial ends. About {requests:,} requests, never more than {budget.limit:,}: about "
+        f"This makes {queues} queues in {where}, one after the other, named repro-… and tagged created-by=repro; "
+        f"each is deleted when its trial ends. About {requests:,} requests, never more than {budget.limit:,}: about "
         f"{requests * COST_PER_MILLION / 1e6:.2f} and at most {budget.limit * COST_PER_MILLION / 1e6:.2f} US dollars "
         f"at {COST_PER_MILLION:.2f} a million. Should a crash leave any behind: `repro cleanup --region {region}`."
     )
