@@ -23,7 +23,7 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
 @dataclass(frozen=True, kw_only=True)
 class Locustfile:
-    """A locustfile's text, and by name those of its own modules; ``packages`` are imported too, and are whole folders."""
+    """A locustfile's text, and by name those of its own modules; ``packages`` are imported too, whole folders."""
 
     source: str
     modules: Mapping[str, str]
@@ -120,7 +120,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def keep(path: Path, run: Path) -> None:
-    """Keep the locustfile and its modules with the run, byte by byte: by the time of an export they may have changed."""
+    """Keep the locustfile and its modules with the run, byte by byte: until an export they may have changed."""
     with contextlib.suppress(*_UNREADABLE):  # the trials will say so better
         imported(python_text(path))
         folder = run / FOLDER
