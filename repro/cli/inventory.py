@@ -51,39 +51,27 @@ def _scenarios() -> list[Row]:
 
 def _experiments() -> list[Row]:
     from repro.orchestration.preparation import RunRequest, prepare
-    from repro.world.shipped.scenarios import find_experiment, list_experiments, summary_of
+    from repro.world.shipped.scenarios import list_experiments
 
-    rows = []
-    for name in list_experiments():
-        plan = prepare(RunRequest(experiment=name)).plan
-        rows.append(
-            {
-                "experiment": name,
-                "cells": len(plan.cells),
-                "trials": plan.trials,
-                "summary": summary_of(find_experiment(name)),
-            }
-        )
-    return rows
+    found = [(name, prepare(RunRequest(experiment=name))) for name in list_experiments()]
+    return [
+        {
+            "experiment": name,
+            "cells": len(prepared.plan.cells),
+            "trials": prepared.plan.trials,
+            "summary": prepared.summary,
+        }
+        for name, prepared in found
+    ]
 
 
 def _factors() -> list[Row]:
-    from repro.core.experiment.catalogue import AS_OF, COMMON, PYTHON, STACK
+    from repro.core.experiment.catalogue import COMMON, DISTRIBUTION, NO_SETTINGS, VARIABLE
     from repro.core.experiment.level_text import typed
 
-    settings = [
-        {"factor": one.name, "default": typed(one.default), "takes": one.accepted, "help": one.help} for one in COMMON
-    ]
-    others = (
-        (STACK, "a name of the experiment's [stacks]", "a bundle of packages, settings and a day"),
-        (PYTHON, "a version such as 3.11", "the cell's interpreter, found where it is installed"),
-        (AS_OF, "a day such as 2024-03-15", "everything that is not pinned as it was on that day"),
-        ("env.NAME", "a text", "an environment variable of the cell"),
-        ("<distribution>", "a version such as 2.24.0", "locust, gevent, urllib3, boto3 or any other package"),
-    )
     return [
-        *settings,
-        *({"factor": name, "default": "", "takes": f"it takes {takes}", "help": text} for name, takes, text in others),
+        {"factor": one.name, "default": typed(one.default), "takes": one.accepted, "help": one.help}
+        for one in (*COMMON, *NO_SETTINGS.values(), VARIABLE, DISTRIBUTION)
     ]
 
 

@@ -40,9 +40,10 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan, where it comes from, its scenario, and what must be said about it."""
+    """A plan, the experiment in one line, where it comes from, its scenario, and what must be said about it."""
 
     plan: Plan
+    summary: str
     source: Source
     scenario: Scenario
     notices: tuple[str, ...]
@@ -81,7 +82,13 @@ def prepare(request: RunRequest) -> Prepared:
     planned = make_plan(experiment, scenario.info, interpreter=interpreter)
     if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
         _check_has_locust(interpreter)
-    return Prepared(plan=planned.plan, source=source, scenario=scenario, notices=(*notices, *planned.notices))
+    return Prepared(
+        plan=planned.plan,
+        summary=experiment.summary,
+        source=source,
+        scenario=scenario,
+        notices=(*notices, *planned.notices),
+    )
 
 
 def _variables(names: Collection[str]) -> str:

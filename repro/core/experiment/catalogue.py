@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,9 +20,37 @@ from repro.errors import ExperimentError
 from repro.model import Level
 
 STACK, PYTHON, AS_OF = "stack", "python", "as_of"
-NO_SETTINGS = frozenset({STACK, PYTHON, AS_OF})
-"""Factors of every experiment that are neither a setting nor a distribution."""
 ENV, PACKAGES = "env.", "packages."
+NO_SETTINGS = {
+    STACK: Factor(
+        name=STACK,
+        kind=LevelType.TEXT,
+        takes="a name of the experiment's [stacks]",
+        help="a bundle of packages, settings and a day",
+    ),
+    PYTHON: Factor(
+        name=PYTHON,
+        kind=LevelType.VERSION,
+        takes="a version such as 3.11",
+        help="the cell's interpreter, found where it is installed",
+    ),
+    AS_OF: Factor(
+        name=AS_OF,
+        kind=LevelType.DAY,
+        help="everything that is not pinned as it was on that day",
+    ),
+}
+"""Factors of every experiment that are neither a setting nor a distribution."""
+VARIABLE = Factor(
+    name=f"{ENV}NAME",
+    kind=LevelType.TEXT,
+    help="an environment variable of the cell",
+)
+DISTRIBUTION = Factor(
+    name="<distribution>",
+    kind=LevelType.VERSION,
+    help="locust, gevent, urllib3, boto3 or any other package",
+)
 WELL_KNOWN = (
     "locust",
     "gevent",
@@ -111,7 +139,8 @@ class Catalogue:
 
     def factor(self, name: str) -> Factor:
         """The factor of a canonical name: a setting, or what the name makes it."""
-        return self.by_name.get(name) or _implied(name)
+        known = self.by_name.get(name) or NO_SETTINGS.get(name)
+        return known or replace(VARIABLE if name.startswith(ENV) else DISTRIBUTION, name=name)
 
     def level(self, name: str, value: Any, *, where: str) -> Level:
         """The level as its factor's type; text from the command line is read.
@@ -156,13 +185,3 @@ class Catalogue:
 
 COMMON = Catalogue()
 """The settings that every scenario has."""
-
-
-def _implied(name: str) -> Factor:
-    if name == AS_OF:
-        return Factor(name=name, kind=LevelType.DAY, help="everything that is not pinned as it was on this day")
-    if name == PYTHON:
-        return Factor(name=name, kind=LevelType.VERSION, help="the interpreter")
-    if name.startswith(ENV) or name == STACK:
-        return Factor(name=name, kind=LevelType.TEXT, help="")
-    return Factor(name=name, kind=LevelType.VERSION, help="a distribution's version")

@@ -45,7 +45,7 @@ class Experiment:
     def levels_in_file(
         self, name: str, catalogue: Catalogue, *, stacks: Collection[str] | None = None
     ) -> tuple[Level, ...]:
-        """The levels that a factor has by the file, all or with some of its stacks: its own, else a bundle's or the default."""
+        """The levels that a factor has by the file: its own, else those of all its stacks or some, or the default."""
         if name in self.in_file:
             return self.in_file[name]
         bundles = [self.stacks.get(stack, {}) for stack in (self.stacks if stacks is None else stacks) or ("",)]

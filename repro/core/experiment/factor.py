@@ -40,10 +40,11 @@ class Reader(StrEnum):
 class Factor:
     """A factor: its name, the type of its levels, the default, the accepted values of a choice, bounds of a number.
 
+    ``takes`` says in words what it takes, where type, values and bounds do not.
     ``read_by`` acts on it; ``decides_waits`` says whether it bears on how long an operation may wait. ``botocore`` is
     where botocore's ``Config`` takes it, such as ``read_timeout`` or ``retries.mode``.
     The last two are about an exported file: ``plain`` is the level that its reader expects, so that another stays only
-    where the hang needs it; ``in_one_file`` are the levels that one file can show, None where it is nothing to the file.
+    where the hang needs it; ``in_one_file`` are the levels that one file can show, None where any level can.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Factor:
     least: float = 0.0
     most: float = float("inf")
     check: Callable[[str], None] | None = None
+    takes: str = ""
     read_by: Reader = Reader.PROGRAM
     decides_waits: bool = False
     botocore: str = ""
@@ -75,6 +77,8 @@ class Factor:
     @property
     def accepted(self) -> str:
         """The accepted levels in words."""
+        if self.takes:
+            return f"it takes {self.takes}"
         if self.kind is LevelType.CHOICE:
             return f"it takes {', '.join(self.values)}"
         if self.kind in {LevelType.COUNT, LevelType.NUMBER}:

@@ -213,8 +213,8 @@ def _check_includes_a_cell(rule: Rule, experiment: Experiment, catalogue: Catalo
     stacks = [stack for stack in experiment.stacks if rule.can_hold({STACK: stack})] or [""]
     if not any(_is_there(rule, stack, experiment, catalogue) for stack in stacks):
         raise ExperimentError(
-            f"{where}: no cell has the levels of {' and '.join(rule.levels)} together that this block names; change one, "
-            "or leave the block out"
+            f"{where}: no cell has the levels of {' and '.join(rule.levels)} together that this block names; "
+            "change one, or leave the block out"
         )
 
 

@@ -54,8 +54,8 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
         kinds = [("[[include]]", experiment.inclusions), ("[[exclude]]", experiment.exclusions)]
         there = " and ".join(kind for kind, rules in kinds if rules)
         raise ExperimentError(
-            f"{experiment.name}: the {there} rules leave no cell; remove one, or give all factors of it by --set: what was "
-            "asked for in full is run"
+            f"{experiment.name}: the {there} rules leave no cell; remove one, or give all factors of it by --set: "
+            "what was asked for in full is run"
         )
     return Planned(
         plan=Plan(

@@ -32,11 +32,11 @@ class Rule:
 
 
 class Selection:
-    """Which cells are run, by an experiment's blocks and by what the command line asks for, which is run.
+    """Which cells are run, by an experiment's blocks and by what the command line asks for.
 
-    ``asked`` are the factors that the command line gives, each with the levels that the file has for it. Of a level that
-    the file does not have, no include speaks. Where none takes what was asked for together, each goes on without it. And an
-    exclude of which the command line gives every factor is none.
+    ``asked`` are the factors that the command line gives, each with the levels that the file has for it. What was asked
+    for is run: a level that the file does not have is in every include, where no include takes the levels together
+    all of them are, and an exclude of which the command line gives every factor is none.
     """
 
     def __init__(

@@ -101,11 +101,6 @@ def find_experiment(name: str) -> Source:
     raise UsageError(f"there is no experiment {name!r}; {hint}")
 
 
-def summary_of(source: Source) -> str:
-    """The experiment in one line, as its file says."""
-    return str(tomllib.loads(source.text).get("summary", ""))
-
-
 def scenario_for(source: Source) -> Scenario:
     """The scenario that an experiment's file names: one of ours, or the path of a locustfile relative to the file."""
     name = scenario_of(source.text, source=str(source.path))

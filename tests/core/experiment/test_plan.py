@@ -274,7 +274,8 @@ def test_stacks_that_are_the_same_are_one_cell() -> None:
 
 
 def test_an_interpreter_that_is_given_leaves_packages_out_and_says_so() -> None:
-    text = f'{STACKS}[packages]\ngevent = ["24.2.1", "25.9.1"]\npython = "3.8"\n[settings]\nclient = ["shared", "per-user"]'
+    packages = '[packages]\ngevent = ["24.2.1", "25.9.1"]\npython = "3.8"'
+    text = f'{STACKS}{packages}\n[settings]\nclient = ["shared", "per-user"]'
     found = planned(text, interpreter=INTERPRETER)
     assert pairs(found.plan.cells, "client") == [("shared",), ("per-user",)]
     assert {cell.environment.interpreter for cell in found.plan.cells} == {INTERPRETER}

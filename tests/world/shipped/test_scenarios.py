@@ -19,7 +19,6 @@ from repro.world.shipped.scenarios import (
     of_locustfile,
     root,
     scenario_for,
-    summary_of,
 )
 
 
@@ -39,7 +38,7 @@ def test_every_experiment_is_found_with_its_scenario(name: str) -> None:
     assert scenario.info.name == name.removesuffix(f"/{source.path.stem}").removesuffix("/late")
     assert scenario.locustfile.is_file()
     assert scenario.info.requires
-    assert summary_of(source) == tomllib.loads(source.text)["summary"]
+    assert prepare(RunRequest(experiment=name)).summary == tomllib.loads(source.text)["summary"]
 
 
 def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
@@ -77,7 +76,7 @@ def test_a_file_of_ones_own_names_a_scenario_of_ours_or_a_locustfile_beside_it(t
     source = find_experiment(str(file))
     assert (source.name, source.path) == (str(file), file)
     assert scenario_for(source).info.name == "known/clean"
-    assert summary_of(source) == ""
+    assert prepare(RunRequest(experiment=str(file))).summary == ""
     file.write_text('scenario = "load/mine.py"')
     with pytest.raises(ExperimentError, match=r"mine\.toml: scenario: there is no file .*mine\.py; give a name of"):
         scenario_for(find_experiment(str(file)))
