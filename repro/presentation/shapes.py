@@ -266,7 +266,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         name="user and password in a URL",
         hints=("://", "%3a%2f%2f"),
-        replace=_sub(r"(?i)(://|%3a%2f%2f)(?!<secret>)[^/\s@'\"<>]{0,200}(?::|%3a)[^\s@'\"<>]{1,300}(?:@|%40)(?=[\w\[<])|(?<=://)[\w.~%+-]{6,200}@(?=[\w\[<])", r"\1<secret>@"),
+        replace=_sub(r"(?i)(://|%3a%2f%2f)(?!<secret>)(?=[^\s@'\"<>]{2,510}(?:@|%40))[^/\s@'\"<>]{0,200}(?::|%3a)[^\s@'\"<>]{1,300}(?:@|%40)(?=[\w\[<])|(?<=://)[\w.~%+-]{6,200}@(?=[\w\[<])", r"\1<secret>@"),
         example="postgres://me:hunter2@db/x",
         secret="hunter2",
         stays="http://localhost:5000/a and an @ later",
