@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
-import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from itertools import product
@@ -27,25 +26,27 @@ from packaging.utils import canonicalize_name
 
 from repro.core.matrix.cells import rate_of
 from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, Level, Operations, Trial, Verdict
+from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
 
 
-@pytest.fixture(scope="session")
-def environment_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """``environment_with("3.8", "gevent==20.12.1")`` is the interpreter of an environment with these packages."""
-    uv = Path(sys.executable).with_name("uv")
+@contextmanager
+def alone(name: str, factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that all workers of this run of the tests share, to this worker alone while it makes what is missing there."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
 
-    @cache
+
+@pytest.fixture(scope="session")
+def environment_with() -> Callable[..., Path]:
+    """``environment_with("3.8", "gevent==20.12.1")`` is the interpreter of a cached environment with these packages."""
+
     def made(python: str, *packages: str) -> Path:
-        folder = tmp_path_factory.mktemp("environment")
-        interpreter = folder / "bin" / "python"
-        for argv in (
-            [uv, "venv", "--clear", "--python", find_python(python), folder],
-            [uv, "pip", "install", "--python", interpreter, *packages],
-        ):
-            done = door.run(argv, limit_s=120)
-            assert done.returncode == 0, done.stderr
-        return interpreter
+        return EnvironmentCache().ensure(EnvironmentSpec(python=python, requires=packages)).interpreter
 
     return made
 
@@ -67,16 +68,6 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield make
     for folder in made:
         door.run(["umount", "--lazy", folder], limit_s=20)
-
-
-def find_python(version: str) -> Path:
-    """An interpreter of this version that runs: a shim of pyenv is there for versions that are not switched on too."""
-    candidates = [Path(found)] if (found := shutil.which(f"python{version}")) else []
-    candidates += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    for candidate in candidates:
-        if door.run([candidate, "-c", "import sys"], limit_s=20).returncode == 0:
-            return candidate
-    pytest.fail(f"install Python {version}: this has to be tried on it")
 
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -234,10 +225,13 @@ class IndexFolder:
 @pytest.fixture(scope="session")
 def packed_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index folder of what Locust and boto3 need, packed anew from this environment: no registry is asked."""
-    index = IndexFolder(tmp_path_factory.mktemp("index"))
-    for distribution in needed_by("locust", "boto3"):
-        index.put(distribution.name, *repacked(distribution))
-    index.add("setuptools", "79.0")  # every cell asks for an older one; nothing here imports it
+    with alone("packed", tmp_path_factory) as folder:
+        index = IndexFolder(folder / "index")
+        if not index.root.exists():
+            index.root.mkdir()
+            for distribution in needed_by("locust", "boto3"):
+                index.put(distribution.name, *repacked(distribution))
+            index.add("setuptools", "79.0")  # every cell asks for an older one; nothing here imports it
     return index.root
 
 
@@ -281,14 +275,17 @@ def repacked(distribution: metadata.Distribution) -> tuple[str, bytes]:
 
 @pytest.fixture
 def index_folder(packed_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IndexFolder:
-    """The only index, a folder of this test's own, with its own caches: what is in it is all that can be installed."""
+    """The only index, a folder of this test's own: what is in it is all that can be installed.
+
+    The caches are those of all such tests: a release of one name and number holds the same in each of them.
+    """
     root = tmp_path / "index"
     shutil.copytree(packed_here, root, copy_function=os.link)
     for name in ("UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "PIP_FIND_LINKS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UV_DEFAULT_INDEX", root.as_uri())
     monkeypatch.setenv("UV_CACHE_DIR", str(packed_here.parent / "uv"))
-    monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(packed_here.parent / "cache"))
     return IndexFolder(root)
 
 

@@ -15,8 +15,10 @@ from repro.errors import StoreError
 from repro.findings import Unseen
 from repro.world.collecting.flight import Fleet, FlightRecord
 
+pytestmark = pytest.mark.timed
+
 BOOT = Path(repro.__file__).parent / "agent" / "boot.py"
-LIMIT_S = 60
+LIMIT_S = 180
 
 STAYS = """
 import os, sys, time

@@ -20,7 +20,7 @@ from repro.world.backends.make import make_backend
 from repro.world.backends.ministack import MiniStackBackend
 from repro.world.faults.tls import Authority
 
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 PROBE_S = 5.0
 
 

@@ -19,8 +19,10 @@ import pytest
 from repro.world.processes.marks import VARIABLE, is_running
 from repro.world.runs.store import read_run
 
+pytestmark = pytest.mark.timed
+
 LONG = ("known/slow-rare", "--set", "seconds=60", "--trials", "3")
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 
 @contextmanager

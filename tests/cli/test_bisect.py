@@ -22,7 +22,9 @@ from repro.model import Cell, EnvironmentSpec, Trial
 from repro.presentation.document import schema
 from repro.world.runs.store import read_run
 
-LIMIT_S = 200
+pytestmark = pytest.mark.timed
+
+LIMIT_S = 500
 NOWHERE = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
 LOCUSTFILE = """
 import os, random

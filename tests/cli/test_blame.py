@@ -16,7 +16,9 @@ from repro.cli import cli
 from repro.errors import UsageError
 from repro.presentation.document import schema
 
-LIMIT_S = 220
+pytestmark = pytest.mark.timed
+
+LIMIT_S = 500
 LOCUSTFILE = """
 import os
 

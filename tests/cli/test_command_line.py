@@ -15,7 +15,7 @@ from repro import __version__
 from repro.cli import _COMMANDS, refusal
 
 SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 
 
 def repro(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:

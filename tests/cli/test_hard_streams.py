@@ -16,7 +16,7 @@ from repro.cli import _COMMANDS
 from repro.world.runs.store import FILE, read_run
 
 SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 RUN = f"{SCRIPT} run known/clean --python {sys.executable} --set seconds=2 --trials 1 --jobs 1"
 
 
@@ -123,6 +123,7 @@ def test_a_name_or_a_file_that_cannot_be_used_is_the_users(words: str, tmp_path:
     one_sentence(shell(f"{SCRIPT} {words}", folder=tmp_path), 2)
 
 
+@pytest.mark.timed
 def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
     """One whose readers have gone, and one without any stream under nohup, whose terminal is closed meanwhile."""
     unread = f"{RUN} --out unread 2> >(true) | head -1; exit ${{PIPESTATUS[0]}}"
@@ -142,6 +143,7 @@ def test_a_run_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
         assert (tmp_path / name / FILE).read_bytes().startswith(b"SQLite format 3")
 
 
+@pytest.mark.timed
 def test_a_report_goes_to_what_is_not_a_file_and_leaves_links_alone(tmp_path: Path) -> None:
     made = shell(f"{RUN} --out run", folder=tmp_path)
     assert made.returncode == 0, made.stderr

@@ -21,7 +21,9 @@ import pytest
 from repro.world.backends.moto import MotoBackend
 from repro.world.runs.store import read_run
 
-LIMIT_S = 90.0
+pytestmark = pytest.mark.timed
+
+LIMIT_S = 180.0
 REGION = "eu-central-1"
 KEY, SECRET, TOKEN = "AKIAPLANTEDKEY000001", "planted/secret+of-forty-characters/000001", "planted+session/token=="
 OWN_ACTIONS = {"ListQueues", "CreateQueue", "SendMessageBatch", "DeleteQueue"}

@@ -20,8 +20,10 @@ from repro.presentation.redacted_source import redact_source
 from repro.world.runs.kept_locustfile import FOLDER
 from repro.world.runs.store import FILE, read_run
 
+pytestmark = pytest.mark.timed
+
 SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 90.0
+LIMIT_S = 180.0
 LOCUSTFILE = """# -*- coding: latin-1 -*-
 import os
 import boto3

@@ -20,6 +20,8 @@ from repro.presentation.reproducer import reproducer
 from repro.world.processes import door
 from repro.world.runs.kept_locustfile import read_locustfile
 
+pytestmark = pytest.mark.timed
+
 
 def hung(name: str, hang_class: HangClass | None, *overrides: str) -> tuple[CellResult, Trial, Path, object]:
     """The first cell of an experiment as if a trial of it had come to this, its locustfile, its limits."""

@@ -18,6 +18,8 @@ from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.explanation import reason_of
 from repro.world.processes import door
 
+pytestmark = pytest.mark.timed
+
 NO_HANG_OF_THE_CLIENT = {Verdict.CLEAN, Verdict.BACKEND, Verdict.FAILING}
 
 

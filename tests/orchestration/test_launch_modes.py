@@ -14,6 +14,8 @@ from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.explanation import reason_of
 from repro.world.collecting.flight import Fleet
 
+pytestmark = pytest.mark.timed
+
 KNOWN = Path(__file__).parents[2] / "scenarios" / "known"
 TELLING = """
 import os

@@ -11,6 +11,8 @@ from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.explanation import reason_of
 
+pytestmark = pytest.mark.timed
+
 MINE = """
 import boto3
 import locust

@@ -11,6 +11,8 @@ from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.explanation import explanation_of, reason_of
 
+pytestmark = pytest.mark.timed
+
 MOST_TRIALS = 15
 """It hung in 7 of 7 trials when it was measured, 95 % interval 59–100 %: so many in a row miss it once in 600,000 even at 59 %."""
 

@@ -17,6 +17,8 @@ from repro.orchestration.trial import run_trial
 from repro.presentation.explanation import reason_of
 from repro.world.shipped.scenarios import list_scenarios
 
+pytestmark = pytest.mark.timed
+
 TRUTHS = [name for name in list_scenarios() if name.startswith("known/")]
 BURNING = {"known/all-failing", "known/deep-queue", "known/gigabyte", "known/spinning", "known/spinning-loop"}
 BURNING |= {"known/spinning-one"}

@@ -31,6 +31,8 @@ from repro.world.backends.moto import MotoBackend
 from repro.world.backends.protocol import NAMES
 from repro.world.processes import door, marks
 
+pytestmark = pytest.mark.timed
+
 LIMIT_S = 20.0
 PROBE_S = 2.0
 TOKEN = "FwoGZXIvYXdzSECRETSESSIONTOKEN"

@@ -21,6 +21,8 @@ from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, Target, climb, climb_all
 from repro.world.processes import door
 
+pytestmark = pytest.mark.timed
+
 CHILD = Path(__file__).parent / "children" / "stuck.py"
 BOOT = Path(__file__).parents[3] / "repro" / "agent" / "boot.py"
 STACKS = signal.SIGUSR2

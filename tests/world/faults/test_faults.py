@@ -23,6 +23,8 @@ from repro.core.experiment.faults import parse_fault
 from repro.world.faults import Proxy
 from repro.world.faults.tls import Authority
 
+pytestmark = pytest.mark.timed
+
 LIMIT_S = 20.0
 SHORT_S = 0.6
 BODY = b"0123456789" * 20

@@ -14,7 +14,7 @@ import pytest
 from repro.errors import ProcessError
 from repro.world.processes import door, marks
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 GRANDCHILD = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

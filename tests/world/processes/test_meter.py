@@ -15,6 +15,8 @@ import pytest
 from repro.core.judge.table import STANDING_CORES
 from repro.world.processes.meter import Meter
 
+pytestmark = pytest.mark.timed
+
 SPIN = "open({ready!r}, 'w').close()\nwhile True: pass"
 HELD = """
 import ctypes, threading

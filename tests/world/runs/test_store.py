@@ -98,7 +98,7 @@ from repro.world.runs.store import (
     read_run,
 )
 
-LIMIT_S = 20.0
+LIMIT_S = 120.0
 STARTED = datetime(2024, 3, 15, 12, 30, 1, 234567, tzinfo=UTC)
 
 
