@@ -236,12 +236,26 @@ class StuckUsers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GilOwner:
+    """The thread that holds the GIL, as a debugger saw it.
+
+    ``place`` is the line of Python in which it stands, ``function`` of ``library`` where that has led to in C, if it has a name.
+    """
+
+    is_main: bool
+    thread: str = ""
+    place: Place | None = None
+    function: str = ""
+    library: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """What its processes were seen to do: processor time a second, whether their loops and the agent's threads ran.
 
     ``has_users`` is whether any were alive, ``never_began`` that the time to begin was over; ``is_unread`` that answers lie unread and
     nobody is known to wait for a lock. ``at`` is where the main thread stands, or what else tells where the program does; ``holder``
-    who holds the native lock that it waits for; ``loop`` where a core burns.
+    who holds the native lock that it waits for; ``loop`` where a core burns. ``gil`` is who keeps the agent's thread from running.
     """
 
     cores: float = 0.0
@@ -255,6 +269,7 @@ class Program:
     at: Spot | None = None
     holder: Holder | None = None
     loop: Spot | None = None
+    gil: GilOwner | None = None
 
 
 @dataclass(frozen=True, slots=True)

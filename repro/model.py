@@ -231,9 +231,9 @@ class RungKind(StrEnum):
     FLIGHT = "flight record"
     LOOP = "greenlets, event loop"
     THREAD = "greenlets, native thread"
-    FAULTHANDLER = "faulthandler"
     DEBUGGER = "debugger"
     KERNEL = "kernel"
+    FAULTHANDLER = "faulthandler"
 
 
 @dataclass(frozen=True, kw_only=True)

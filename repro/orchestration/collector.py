@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
-from repro.core.hang.frames import Frame, main_frames, read_faulthandler
+from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, seen_frames, telling_stacks
 from repro.core.hang.known_causes import Cause, Sighting, match
 from repro.core.hang.standing import standing_of
@@ -20,7 +21,7 @@ from repro.core.hang.waits import is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
-from repro.findings import BackendFindings
+from repro.findings import BackendFindings, GilOwner
 from repro.model import HangClass, Rung, RungKind, Verdict
 from repro.orchestration.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
@@ -133,7 +134,7 @@ class Investigator:
         """What is to be seen of a program that did nothing any more, though it does not show why."""
         sight = _sight(inquiry, output)
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
-        around = _circumstances(inquiry, output, views, _main_stack(inquiry, sight.rungs))
+        around = _circumstances(inquiry, output, views, sight.rungs)
         return Investigation(findings=findings_of(decision, around), rungs=sight.rungs)
 
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
@@ -146,7 +147,7 @@ class Investigator:
         )
         findings = findings_of(
             decision,
-            _circumstances(inquiry, sight.output, views, main),
+            _circumstances(inquiry, sight.output, views, sight.rungs),
             cause=match(self._causes, seen),
             stacks=telling_stacks(views, hang_class),
         )
@@ -253,11 +254,23 @@ def _dumps(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Dump, ...]:
 
 def _main_stack(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
     """The main thread's frames by faulthandler, which answers even while the GIL is held."""
-    for rung in rungs:
-        if rung.answered and rung.kind is RungKind.FAULTHANDLER:
-            text = (inquiry.folder / rung.file).read_text("utf-8", "replace")
-            return main_frames(read_faulthandler(text), rung.pid)
+    for pid, file in _answers(inquiry, rungs, RungKind.FAULTHANDLER).items():
+        return main_frames(read_faulthandler(file.read_text("utf-8", "replace")), pid)
     return ()
+
+
+def _gil_owner(inquiry: Scene, rungs: tuple[Rung, ...]) -> GilOwner | None:
+    """Who holds the GIL, in the first process in which a debugger saw somebody hold it."""
+    for pid, file in _answers(inquiry, rungs, RungKind.DEBUGGER).items():
+        with contextlib.suppress(ValueError):  # another debugger's text, for people
+            if owner := gil_owner(read_debugger(file.read_text("utf-8", "replace")), pid):
+                return owner
+    return None
+
+
+def _answers(inquiry: Scene, rungs: tuple[Rung, ...], kind: RungKind) -> dict[int, Path]:
+    """The file of each process that answered on this rung."""
+    return {rung.pid: inquiry.folder / rung.file for rung in rungs if rung.answered and rung.kind is kind}
 
 
 def _is_stopped(file: Path) -> bool:
@@ -270,7 +283,7 @@ def _users(decision: Decision, pid: int) -> frozenset[int]:
 
 
 def _circumstances(
-    inquiry: Scene, output: str, views: Sequence[View] = (), main: tuple[Frame, ...] = ()
+    inquiry: Scene, output: str, views: Sequence[View] = (), rungs: tuple[Rung, ...] = ()
 ) -> Circumstances:
     readings = inquiry.fleet.read()
     return Circumstances(
@@ -287,8 +300,9 @@ def _circumstances(
         ),
         backend_url=inquiry.backend_url,
         views=views,
-        main_stack=main,
-        is_stopped=any(_is_stopped(file) for file in inquiry.folder.glob("kernel-*.json")),
+        main_stack=_main_stack(inquiry, rungs),
+        is_stopped=any(_is_stopped(file) for file in _answers(inquiry, rungs, RungKind.KERNEL).values()),
+        gil=_gil_owner(inquiry, rungs),
     )
 
 

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from repro.agent.layout import OTHERS_FROM
-from repro.findings import Awaited, HeldBy, Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, Swallowed, Whom
+from repro.findings import (
+    Awaited,
+    GilOwner,
+    HeldBy,
+    Holder,
+    Place,
+    Spot,
+    SpotKind,
+    Stack,
+    StackOf,
+    StuckGroup,
+    Swallowed,
+    Whom,
+)
 
 MOST_FRAMES = 4
 
@@ -25,6 +38,14 @@ def spot_text(spot: Spot) -> str:
         return f"a thread that gevent runs, {place}, waiting for {awaited_text(spot.wait)}"
     wait = f", waiting for the native lock `{spot.wait.lock}`" if spot.wait else ""
     return f"{place}{wait}{f', called by {_name(spot)}' if spot.who else ''}"
+
+
+def gil_owner_text(owner: GilOwner) -> str:
+    """``the main thread, in sre_ucs1_match of libpython3.11.so.1.0, called at mine.py:work, line 7``."""
+    thread = "the main thread" if owner.is_main else f"thread {owner.thread}" if owner.thread else "another thread"
+    call = f", in {owner.function} of {owner.library}" if owner.function else ""
+    place = f", {'called at' if call else 'at'} {place_text(owner.place)}" if owner.place else ""
+    return f"{thread}{call}{place}"
 
 
 def _name(spot: Spot) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting
-from repro.presentation.stacks import awaited_text, held_by, largest_text, spot_text, swallowed_text
+from repro.presentation.stacks import awaited_text, gil_owner_text, held_by, largest_text, spot_text, swallowed_text
 
 MAX_NAMES = 3
 
@@ -72,8 +72,10 @@ def _in_locks(found: Findings) -> list[str]:
 
 
 def _gil(found: Findings) -> list[str]:
-    is_held = found.program.is_native_silent
-    return ["The agent's native thread does not run either: the GIL is held."] if is_held else []
+    if not found.program.is_native_silent:
+        return []
+    by = f" by {gil_owner_text(found.program.gil)}" if found.program.gil else ""
+    return [f"The agent's native thread does not run either: the GIL is held{by}."]
 
 
 def _holding(found: Findings) -> list[str]:

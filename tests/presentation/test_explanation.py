@@ -16,6 +16,7 @@ from repro.findings import (
     BackendFindings,
     CauseMatch,
     Findings,
+    GilOwner,
     HeldBy,
     Holder,
     Phase,
@@ -41,6 +42,7 @@ from repro.presentation.explanation import (
     title_of,
     unseen_text,
 )
+from repro.presentation.stacks import gil_owner_text
 from repro.presentation.verdicts import sentences
 
 ROWS = {row.name: row for row in TABLE}
@@ -106,6 +108,15 @@ def test_a_freeze_says_since_when_where_and_who_holds() -> None:
     )
     held = explain(decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True)))
     assert held.endswith("stand still. The agent's native thread does not run either: the GIL is held.")
+
+
+def test_whoever_holds_the_gil_is_named_with_the_c_function_and_the_line() -> None:
+    owner = GilOwner(is_main=True, place=Place("mine.py", 7, "work"), function="sleep", library="libc.so.6")
+    assert gil_owner_text(owner) == "the main thread, in sleep of libc.so.6, called at mine.py:work, line 7"
+    assert gil_owner_text(replace(owner, function="")) == "the main thread, at mine.py:work, line 7"
+    assert gil_owner_text(GilOwner(is_main=False, thread="worker")) == "thread worker"
+    made = decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True))
+    assert explain(made, replace(AROUND, gil=owner)).endswith(f": the GIL is held by {gil_owner_text(owner)}.")
 
 
 def test_who_never_began() -> None:

@@ -29,6 +29,7 @@ from repro.findings import (
     CauseMatch,
     Ending,
     Findings,
+    GilOwner,
     Holder,
     Place,
     Program,
@@ -56,7 +57,8 @@ class Circumstances:
 
     ``load_at`` is when the load began, ``seconds`` and ``users`` what it was to be; ``output`` is both outputs' text,
     ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of. ``views`` are the stacks,
-    ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the process.
+    ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the process,
+    ``gil`` who holds it by a debugger.
     """
 
     load_at: float
@@ -70,6 +72,7 @@ class Circumstances:
     views: Sequence[View] = ()
     main_stack: Sequence[Frame] = ()
     is_stopped: bool = False
+    gil: GilOwner | None = None
 
 
 def findings_of(
@@ -197,6 +200,7 @@ def _program(decision: Decision, around: Circumstances) -> Program:
         at=at if facts.users else waiting_place(around.views) or at,
         holder=native_holder(*blocked) if blocked else None,
         loop=Spot(SpotKind.CALL, caught) if caught else at,
+        gil=around.gil if facts.native_silent else None,  # elsewhere it goes from hand to hand
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.findings import Place
+from repro.findings import GilOwner, Place
 
 TELLING_FRAMES = 6
 
@@ -93,13 +93,14 @@ _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<f
 class Trace:
     """One thread's frames, the innermost last; ``is_current`` where the signal arrived, which is the main thread.
 
-    ``holds_gil`` is None where that is not known.
+    ``holds_gil`` is None where that is not known. A frame without a line is one of C, its file a library.
     """
 
     ident: int
     frames: tuple[Frame, ...]
     is_current: bool = False
     holds_gil: bool | None = None
+    name: str = ""
 
 
 def read_faulthandler(text: str) -> tuple[Trace, ...]:
@@ -140,6 +141,25 @@ def main_frames(traces: Sequence[Trace], pid: int) -> tuple[Frame, ...]:
     return traces[-1].frames if traces else ()
 
 
+def gil_owner(traces: Sequence[Trace], pid: int) -> GilOwner | None:
+    """Who holds the GIL by a debugger's traces of a process; None where nobody does, or the agent: it runs then."""
+    owner = next((trace for trace in traces if trace.holds_gil), None)
+    if owner is None:
+        return None
+    python = [frame for frame in owner.frames if frame.line]
+    if python and _AGENT.match(python[-1].file):
+        return None
+    # The innermost that has a name: below it are a library's own parts, which it does not tell.
+    c = next((f for f in reversed(owner.frames) if not f.line and not _ADDRESS.fullmatch(f.function)), None)
+    return GilOwner(
+        is_main=owner.ident == pid,
+        thread=owner.name,
+        place=python[-1].place if python else None,
+        function=c.function if c else "",
+        library=folded(c.file) if c else "",
+    )
+
+
 def _begin(
     found: list[tuple[re.Match[str], list[Frame]]], head: re.Match[str]
 ) -> list[tuple[re.Match[str], list[Frame]]]:
@@ -150,5 +170,17 @@ def _begin(
 
 
 def _trace(row: Mapping[str, Any]) -> Trace:
-    frames = tuple(Frame(item["filename"] or "", item["line"], item["name"]) for item in row["frames"])
-    return Trace(int(row["os_thread_id"] or 0), tuple(reversed(frames)), holds_gil=bool(row["owns_gil"]))
+    frames = tuple(_frame_of(item) for item in row["frames"])
+    return Trace(
+        int(row["os_thread_id"] or 0),
+        tuple(reversed(frames)),
+        holds_gil=bool(row["owns_gil"]),
+        name=row.get("thread_name") or "",
+    )
+
+
+def _frame_of(item: Mapping[str, Any]) -> Frame:
+    """A frame of Python, or of C, which names its library and may even have a line of C's source."""
+    if library := item.get("module"):
+        return Frame(library, 0, item["name"])
+    return Frame(item["filename"] or "", item["line"], item["name"])

@@ -3,9 +3,10 @@
     flight record            always there: a mapped file, read whatever state the process is in
     greenlets, event loop    the agent in a callback of the hub: silent when the loop stands
     greenlets, native thread the agent's own thread: silent when the GIL is held
-    faulthandler             a signal handler in C: prints the threads' frames even then
     debugger                 py-spy or pystack by ptrace: who holds the GIL, and C frames; where ptrace is allowed
     kernel                   /proc: state, wchan, processor time, sockets with their queues; Linux
+    faulthandler             a signal handler in C: prints the threads' frames even then. The last, for a signal ends
+                             some calls that it finds, such as a sleep, and with them the hang
 
 Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why
 not.
@@ -35,9 +36,9 @@ LIMITS_S = {
     RungKind.FLIGHT: 0.1,
     RungKind.LOOP: 1.2,
     RungKind.THREAD: 1.0,
-    RungKind.FAULTHANDLER: 0.4,
     RungKind.DEBUGGER: 1.8,
     RungKind.KERNEL: 0.3,
+    RungKind.FAULTHANDLER: 0.4,
 }
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
 

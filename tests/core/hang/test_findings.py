@@ -17,6 +17,7 @@ from repro.findings import (
     BackendFindings,
     CauseMatch,
     Ending,
+    GilOwner,
     HeldBy,
     Holder,
     Phase,
@@ -125,6 +126,13 @@ def test_where_the_main_thread_stands_and_who_holds_its_lock_come_from_the_stack
     assert (found.program.is_native_silent, found.program.is_loop_silent, found.program.is_stopped) == (True,) * 3
     assert found.stuck.largest is not None
     assert found.stuck.largest.count == 1
+
+
+def test_who_holds_the_gil_is_told_where_it_keeps_the_agent_from_running() -> None:
+    around = replace(AROUND, gil=GilOwner(is_main=True))
+    for is_silent, owner in ((True, around.gil), (False, None)):
+        made = decision(RowName.LOOP_STANDS, stuck(2), facts=Facts(native_silent=is_silent))
+        assert findings_of(made, around).program.gil == owner
 
 
 def test_without_a_blocked_main_thread_the_loop_is_the_users_that_run() -> None:

@@ -1,10 +1,13 @@
 """Frames are normalised alike in every environment, and threads' stacks read from what other programs print."""
 
+import json
+
 import pytest
 
 from repro.core.hang.frames import (
     Frame,
     folded,
+    gil_owner,
     main_frames,
     read_debugger,
     read_faulthandler,
@@ -12,7 +15,7 @@ from repro.core.hang.frames import (
     telling,
     top_module,
 )
-from repro.findings import Place
+from repro.findings import GilOwner, Place
 
 FAULTS = """Thread 0x00007f1 (most recent call first):
   File "/a/watch.py", line 71 in _beat
@@ -76,6 +79,33 @@ def test_the_main_thread_of_a_debugger_is_the_one_with_the_process_id():
     assert [trace.holds_gil for trace in traces] == [False, True]
     with pytest.raises(ValueError, match="py-spy"):
         read_debugger('{"a": 1}')
+
+
+def debugged(*frames: tuple[str, int, str, str | None], ident: int = 7, name: str | None = None) -> str:
+    """A thread that holds the GIL, as py-spy tells of it: name, line, file and library of each frame, the innermost first."""
+    rows = [
+        {"name": function, "line": line, "filename": file, "module": library}
+        for function, line, file, library in frames
+    ]
+    return json.dumps([{"os_thread_id": ident, "owns_gil": True, "thread_name": name, "frames": rows}])
+
+
+def test_the_owner_of_the_gil_is_told_with_its_line_and_the_c_function_that_has_a_name():
+    libc, python = "/usr/lib/libc.so.6", "/usr/lib/libpython3.11.so.1.0"
+    text = debugged(
+        ("0x7f1b", 0, libc, libc), ("match", 0, python, python), ("call", 943, "call.c", python), ("work", 18, "/w/mine.py", None)
+    )  # fmt: skip
+    place = Place("mine.py", 18, "work")
+    owner = GilOwner(is_main=True, place=place, function="match", library="libpython3.11.so.1.0")
+    assert gil_owner(read_debugger(text), pid=7) == owner
+    other = debugged(("work", 18, "/w/mine.py", None), name="worker")
+    assert gil_owner(read_debugger(other), pid=1) == GilOwner(is_main=False, thread="worker", place=place)
+
+
+def test_no_owner_of_the_gil_is_told_where_nobody_holds_it_or_the_agent_runs_again():
+    text = debugged(("_read", 138, "/x/repro/agent/sources.py", None))
+    assert gil_owner(read_debugger(text), pid=7) is None
+    assert gil_owner(read_debugger(text.replace("true", "false").replace("/x/repro/agent/", "/w/")), pid=7) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.hang.dump import read_dump
-from repro.core.hang.frames import main_frames, read_debugger, read_faulthandler
+from repro.core.hang.frames import gil_owner, main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, blocked_main, native_call
 from repro.core.hang.waits import parked
 from repro.model import Rung, RungKind
@@ -32,7 +32,7 @@ PAIRS = [
     ("3.11", "gevent==24.2.1", "greenlet==3.0.3"),
     ("3.13", "gevent"),
 ]
-LOOP, THREAD, FAULTS, DEBUGGER, KERNEL = ALL[1:]
+LOOP, THREAD, DEBUGGER, KERNEL, FAULTS = ALL[1:]
 UNDISTURBED = [kind for kind in ALL if kind is not DEBUGGER]
 """The rungs that are asked where the agent answers by loop and thread."""
 
@@ -162,6 +162,10 @@ def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: P
     assert main_frames(traces, target.pid)[-1].function == "want_gil"
     threads = read_debugger(files[DEBUGGER].read_text())
     assert [trace.ident for trace in threads if trace.holds_gil] == [target.pid]
+    owner = gil_owner(threads, target.pid)
+    assert owner is not None
+    assert (owner.is_main, owner.place and owner.place.function) == (True, "want_gil")
+    assert "libc" in owner.library
 
 
 def test_evidence_of_two_hundred_users_is_collected_in_time_and_small(tmp_path: Path) -> None:
@@ -172,7 +176,8 @@ def test_evidence_of_two_hundred_users_is_collected_in_time_and_small(tmp_path: 
     assert sum((tmp_path / rung.file).stat().st_size for rung in rungs if rung.file) < 5_000_000
     dump = read_dump((tmp_path / rungs[1].file).read_text())
     assert len(parked(dump)) == 200
-    sockets = json.loads((tmp_path / rungs[-1].file).read_text())["sockets"]
+    (kernel,) = [rung.file for rung in rungs if rung.kind is KERNEL]
+    sockets = json.loads((tmp_path / kernel).read_text())["sockets"]
     assert sum(socket["state"] == "established" for socket in sockets) >= 200
 
 
@@ -228,4 +233,9 @@ def test_the_same_rungs_answer_on_the_oldest_and_the_newest_pairs(
             rungs = climb(target, folder=folder)
         asked = ALL if silent_ones else UNDISTURBED
         assert answered(rungs) == {kind: kind not in silent_ones for kind in asked}, rungs
+        if how == "gil":
+            (dump,) = [folder / rung.file for rung in rungs if rung.kind is DEBUGGER]
+            owner = gil_owner(read_debugger(dump.read_text()), target.pid)
+            assert owner is not None
+            assert owner.is_main
         assert sum(rung.seconds for rung in rungs) < 5
