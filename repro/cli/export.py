@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +44,17 @@ Examples:
 @click.option("--no-reduce", is_flag=True, help="Keep all pins and settings: quicker, and a longer file.")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context
-def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Path, runs: int, *, no_reduce: bool, no_redact: bool) -> None:  # fmt: skip
+def command(
+    ctx: click.Context,
+    /,
+    run: str | None,
+    cell: str | None,
+    folder: Path,
+    runs: int,
+    *,
+    no_reduce: bool,
+    no_redact: bool,
+) -> None:
     """Write one self-contained file that shows the hang of CELL in RUN, and run it to prove it.
 
     Pins and settings that the hang does not need are dropped, each tried by running the file without it. Strings and
@@ -55,16 +63,16 @@ def command(ctx: click.Context, /, run: str | None, cell: str | None, folder: Pa
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of
     from repro.presentation.explanation import title_of
-    from repro.presentation.redaction import of_this_machine
     from repro.presentation.reproducer import readme, reproducer
     from repro.world.processes import door
     from repro.world.runs.store import find_run, read_run
+    from repro.world.runs.this_machine import of_this_machine
 
     end_tidily_on_signals()
     _check_output(folder)
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
-    recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored), limits=stored.plan.limits)
+    recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored), run=stored)
     redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder)
     recipe = _redacted(recipe, redact)
 
@@ -121,21 +129,14 @@ def _is_pattern(path: Path) -> bool:
 
 def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:
     """The recipe as it may leave the machine."""
-    from repro.presentation.redacted_source import redact_source
-    from repro.presentation.shapes import SECRET_NAME
+    from repro.presentation.reproducer import redacted_recipe
 
     try:
-        source = redact_source(recipe.source, redact) if recipe.source else ""
-        modules = {name: redact_source(text, redact) for name, text in recipe.modules.items()}
+        return redacted_recipe(recipe, redact)
     except ValueError as error:
         raise UsageError(
             f"the locustfile cannot be redacted ({error}); read it, and export it by --no-redact"
         ) from error
-    variables = {
-        name: "<secret>" if re.fullmatch(SECRET_NAME, name, re.IGNORECASE) else redact(value)
-        for name, value in recipe.variables.items()
-    }
-    return replace(recipe, title=redact(recipe.title), source=source, modules=modules, variables=variables)
 
 
 def _keep(file: Path, run: Path) -> None:

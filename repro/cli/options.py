@@ -167,8 +167,8 @@ def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:
     """Print the run's JSON document, redacted as reports are."""
     from repro.presentation.document import document
-    from repro.presentation.redaction import of_this_machine, redacted_report
-    from repro.presentation.report import report_of
+    from repro.presentation.report import redacted_report, report_of
+    from repro.world.runs.this_machine import of_this_machine
 
     whole = report_of(run)
     shown = whole if no_redact else redacted_report(whole, of_this_machine(run=run.folder))

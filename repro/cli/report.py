@@ -78,9 +78,9 @@ def command(
 
 def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[Report, ExitCode]:
     """A run's report, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
-    from repro.presentation.redaction import of_this_machine, redacted_report
-    from repro.presentation.report import report_of
+    from repro.presentation.report import redacted_report, report_of
     from repro.world.runs.store import read_run
+    from repro.world.runs.this_machine import of_this_machine
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG

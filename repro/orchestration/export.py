@@ -22,7 +22,7 @@ from repro.core.experiment import level_text
 from repro.core.experiment.catalogue import COMMON, Catalogue
 from repro.core.search.shrinking import QUEUE, Recipe, reduced, settings_of
 from repro.errors import UntestableError, UsageError
-from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, Limits, StoredRun, Trial
+from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, StoredRun, Trial
 from repro.world.environments import interpreters
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
@@ -105,21 +105,23 @@ def recipe_of(
     *,
     title: str,
     load: Locustfile | None,
-    limits: Limits,
+    run: StoredRun,
     catalogue: Catalogue = COMMON,
 ) -> Recipe:
     """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
 
-    ``title`` says what hangs; ``load`` is the locustfile of the run, None for the report's pattern, which the file has by itself.
+    ``title`` says what hangs; ``load`` is the locustfile of the ``run``, None for the report's pattern, which the file has by
+    itself.
 
     Raises:
         UsageError: it does not fit into one file.
     """
     cell = result.cell
     settings = {**catalogue.defaults, **cell.settings}  # a run may be older than a setting
-    _check_fits(cell, settings, load, catalogue)
+    _check_fits(cell, settings, catalogue, run)
+    _check_packages(load)
     is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
-    stall = limits.stall_after_s + int(settings["wait_time_seconds"]) if is_deadlocked else 0
+    stall = run.plan.limits.stall_after_s + int(settings["wait_time_seconds"]) if is_deadlocked else 0
     environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(
         title=title,
@@ -128,7 +130,7 @@ def recipe_of(
         settings=settings_of(settings, catalogue),
         users=int(settings["users"]),
         seconds=max(float(settings["seconds"]), 2 * stall + 2 if stall else 0),
-        grace=limits.stop_grace_s,
+        grace=run.plan.limits.stop_grace_s,
         stall=stall,
         source=load.source if load else "",
         modules=load.modules if load else {},
@@ -137,7 +139,8 @@ def recipe_of(
     )
 
 
-def _check_fits(cell: Cell, settings: Mapping[str, Level], load: Locustfile | None, catalogue: Catalogue) -> None:
+def _check_fits(cell: Cell, settings: Mapping[str, Level], catalogue: Catalogue, run: StoredRun) -> None:
+    """Refuse a cell with a setting that one file cannot have."""
     beyond = [
         f"{factor.name}={level_text.shown(settings[factor.name])}"
         for factor in catalogue
@@ -145,9 +148,12 @@ def _check_fits(cell: Cell, settings: Mapping[str, Level], load: Locustfile | No
     ]
     if beyond:
         raise UsageError(
-            f"{cell.label}: a cell with {' and '.join(beyond)} does not fit into one file; "
-            "send `repro report --format md` instead"
+            f"{cell.label}: a cell with {' and '.join(beyond)} does not fit into one file; send `{_report_of(run)}` instead"
         )
+
+
+def _check_packages(load: Locustfile | None) -> None:
+    """Refuse a locustfile that takes more than modules with it."""
     if load is not None and load.packages:
         raise UsageError(
             f"the locustfile imports {', '.join(load.packages)} from its own folder, and one file cannot hold a "

@@ -15,6 +15,7 @@ from typing import Any
 
 from repro.core.hang.same import HangKind, hang_kinds
 from repro.core.matrix.timeouts import timeout_worth
+from repro.core.scrubbing.redaction import Redact, redacted, without_levels
 from repro.model import (
     CellResult,
     CellVerdict,
@@ -192,6 +193,12 @@ def report_of(run: StoredRun) -> Report:
         hunt=hunt_document(run),
         bisected=bisected_of(run),
     )
+
+
+def redacted_report(report: Report, redact: Redact) -> Report:
+    """The report as it may leave the machine: the levels of secret variables are known, wherever they stand."""
+    found: Report = redacted(report, without_levels(redact, (cell.factors for cell in report.cells)))
+    return found
 
 
 def hang_class_of(cell: CellResult) -> HangClass | None:

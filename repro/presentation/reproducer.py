@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from repro.core.scrubbing.markers import Marker
+from repro.core.scrubbing.names import SECRET_NAME
+from repro.core.scrubbing.redaction import Redact
+from repro.core.scrubbing.source import redact_source
 from repro.core.search.shrinking import Recipe
 from repro.presentation.markdown import inline
 
@@ -41,6 +46,25 @@ def reproducer(recipe: Recipe) -> str:
             modules={name: _literal(text) for name, text in sorted(recipe.modules.items())},
             variables=dict(sorted(recipe.variables.items())),
         )
+    )
+
+
+def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:
+    """The recipe as it may leave the machine: its literals, comments and variables.
+
+    Raises:
+        ValueError: the locustfile is not Python, or is not when it is redacted.
+    """
+    variables = {
+        name: Marker.SECRET.value if re.fullmatch(SECRET_NAME, name, re.IGNORECASE) else redact(value)
+        for name, value in recipe.variables.items()
+    }
+    return replace(
+        recipe,
+        title=redact(recipe.title),
+        source=redact_source(recipe.source, redact) if recipe.source else "",
+        modules={name: redact_source(text, redact) for name, text in recipe.modules.items()},
+        variables=variables,
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from repro.cli.export import _load
-from repro.presentation.redacted_source import redact_source
+from repro.core.scrubbing.source import redact_source
 from repro.world.runs.kept_locustfile import FOLDER
 from repro.world.runs.store import FILE, read_run
 

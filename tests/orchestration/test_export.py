@@ -13,7 +13,7 @@ import pytest
 
 from repro.core.matrix.cells import rate_of
 from repro.errors import UsageError
-from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, Trial, Verdict
+from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, StoredRun, Trial, Verdict
 from repro.orchestration.export import Attempt, Exported, ExportOutcome, Workshop, choose, recipe_of
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.reproducer import reproducer
@@ -23,20 +23,32 @@ from repro.world.runs.kept_locustfile import read_locustfile
 pytestmark = pytest.mark.timed
 
 
-def hung(name: str, hang_class: HangClass | None, *overrides: str) -> tuple[CellResult, Trial, Path, object]:
-    """The first cell of an experiment as if a trial of it had come to this, its locustfile, its limits."""
+def hung(name: str, hang_class: HangClass | None, *overrides: str) -> tuple[CellResult, Trial, Path, StoredRun]:
+    """The first cell of an experiment as if a trial of it had come to this, its locustfile, its run."""
     prepared = prepare(RunRequest(experiment=name, overrides=overrides, python=Path(sys.executable)))
     (cell, *_) = prepared.plan.cells
     hang = hang_class and Hang(hang_class=hang_class, users_stuck=3, users=10, stuck_since_s=1, bound=Bound(at_most_s=None, why=""), explanation="")  # fmt: skip
     verdict = Verdict.HANG if hang else Verdict.CLEAN
     trial = Trial(cell_id=cell.id, number=1, verdict=verdict, reason="why", started=datetime.now(UTC), seconds=1, hang=hang or None, python="3.11.7")  # fmt: skip
     result = CellResult(cell=cell, trials=(trial,), verdict=CellVerdict(verdict.value), rate=rate_of([verdict]))
-    return result, trial, prepared.scenario.locustfile, prepared.plan.limits
+    stored = StoredRun(
+        folder=Path("my runs/one"),
+        run_id="one",
+        plan=prepared.plan,
+        command="",
+        started=datetime.now(UTC),
+        ended=None,
+        seed=0,
+        machine={},
+        tool_versions={},
+        cells=(result,),
+    )
+    return result, trial, prepared.scenario.locustfile, stored
 
 
 def recipe(name: str, hang_class: HangClass | None, *overrides: str):
-    result, trial, locustfile, limits = hung(name, hang_class, *overrides)
-    return recipe_of(result, trial, title="why", load=read_locustfile(locustfile), limits=limits)
+    result, trial, locustfile, stored = hung(name, hang_class, *overrides)
+    return recipe_of(result, trial, title="why", load=read_locustfile(locustfile), run=stored)
 
 
 def run(name: str, hang_class: HangClass | None, folder: Path) -> door.Completed:
@@ -71,20 +83,20 @@ def test_only_a_deadlock_is_watched_for_during_the_load() -> None:
 
 
 def test_what_one_file_cannot_hold_is_said(tmp_path: Path) -> None:
-    result, trial, _, limits = hung("known/clean", HangClass.FROZEN, "fault=no_answer")
-    with pytest.raises(UsageError, match="does not fit into one file"):
-        recipe_of(result, trial, title="why", load=None, limits=limits)
+    result, trial, _, stored = hung("known/clean", HangClass.FROZEN, "fault=no_answer")
+    with pytest.raises(UsageError, match="does not fit into one file; send `repro report 'my runs/one'` instead"):
+        recipe_of(result, trial, title="why", load=None, run=stored)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "__init__.py").touch()
     (tmp_path / "mine.py").write_text("import parts\n")
-    result, trial, _, limits = hung("known/clean", HangClass.FROZEN)
+    result, trial, _, stored = hung("known/clean", HangClass.FROZEN)
     with pytest.raises(UsageError, match="imports parts from its own folder"):
-        recipe_of(result, trial, title="why", load=read_locustfile(tmp_path / "mine.py"), limits=limits)
+        recipe_of(result, trial, title="why", load=read_locustfile(tmp_path / "mine.py"), run=stored)
 
 
 def test_a_variable_of_the_cell_comes_along_with_the_reports_pattern_too() -> None:
-    result, trial, _, limits = hung("locust-2637/single", HangClass.UNSTOPPABLE, "env.LOCUST_SKIP_URLLIB3_PATCH=1")
-    made = recipe_of(result, trial, title="why", load=None, limits=limits)
+    result, trial, _, stored = hung("locust-2637/single", HangClass.UNSTOPPABLE, "env.LOCUST_SKIP_URLLIB3_PATCH=1")
+    made = recipe_of(result, trial, title="why", load=None, run=stored)
     assert made.variables == {"LOCUST_SKIP_URLLIB3_PATCH": "1"}
     assert "os.environ.update({'LOCUST_SKIP_URLLIB3_PATCH': '1'})" in reproducer(made)
 

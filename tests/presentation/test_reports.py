@@ -14,14 +14,14 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
+from repro.core.scrubbing.redaction import redacted, redactor
 from repro.model import CellVerdict, Rung, RungKind, Verdict
 from repro.presentation.comparison import compare, comparison_document, comparison_markdown
 from repro.presentation.document import document, schema
 from repro.presentation.junit import junit
 from repro.presentation.markdown import MOST_CHARACTERS, markdown
 from repro.presentation.page import page
-from repro.presentation.redaction import redacted, redactor
-from repro.presentation.report import report_of
+from repro.presentation.report import redacted_report, report_of
 
 SECRETS = {
     "access key": "AKIAIOSFODNN7EXAMPLE",
@@ -156,3 +156,13 @@ def test_two_runs_are_compared_cell_by_cell(stored) -> None:
     assert found.same == 2
     jsonschema.validate(json.loads(json.dumps(comparison_document(found))), schema("comparison"))
     assert "hang (frozen)" in comparison_markdown(found)
+
+
+def test_the_level_of_a_secret_variable_goes_wherever_it_stands(stored) -> None:
+    report = report_of(stored(text="t"))
+    cell = replace(report.cells[0], factors={"env.API_TOKEN": "first-level", "users": 1}, label="first-level")
+    made = redacted_report(replace(report, cells=(cell,), sentences=("it hangs with first-level",)), redactor())
+    assert made.cells[0].factors == {"env.API_TOKEN": "<secret>", "users": 1}
+    assert made.cells[0].label == "<secret>"
+    assert made.sentences == ("it hangs with <secret>",)
+    assert made.seed == report.seed

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from repro.core.scrubbing.redaction import redactor
+from repro.core.scrubbing.source import redact_source
 from repro.core.search.shrinking import Recipe
-from repro.presentation.redacted_source import redact_source
-from repro.presentation.redaction import redactor
 from repro.presentation.reproducer import reproducer
 
 
@@ -112,7 +112,7 @@ def test_a_locustfile_is_redacted_and_stays_what_it_does() -> None:
 
 
 def test_what_is_no_python_is_not_redacted_by_halves() -> None:
-    with pytest.raises(ValueError, match="no Python"):
+    with pytest.raises(ValueError, match="not Python"):
         redact_source("x = '", redactor())
 
 

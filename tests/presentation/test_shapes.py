@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from repro.core.scrubbing.redaction import redactor
+from repro.core.scrubbing.shape import Shape
+from repro.core.scrubbing.shapes import SHAPES
+from repro.core.scrubbing.source import redact_source
 from repro.model import StoredRun
 from repro.presentation.document import document, text_of
 from repro.presentation.junit import junit
 from repro.presentation.markdown import markdown
 from repro.presentation.page import page
-from repro.presentation.redacted_source import redact_source
-from repro.presentation.redaction import of_this_machine, redacted_report, redactor
-from repro.presentation.report import report_of
-from repro.presentation.shapes import SHAPES, Shape
+from repro.presentation.report import redacted_report, report_of
+from repro.world.runs.this_machine import of_this_machine
 
 every = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 REDACT = redactor()

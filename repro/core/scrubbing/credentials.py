@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-MARKER = "<secret>"
-"""What stands in the place of a secret, in evidence as in reports."""
+from repro.core.scrubbing.markers import Marker
+
+MARKER = Marker.SECRET.value
 
 LEAST = len(MARKER)
 """Shorter values are no real credentials, and would be found in the middle of ordinary words."""

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from repro.core.scrubbing.markers import Marker
 from repro.errors import BackendError, UsageError
 
 CONNECT_LIMIT_S = 5.0
 READ_LIMIT_S = 10.0
 ATTEMPTS = 3
 MOST_WORDS = 300
-HIDDEN = "<secret>"
 
 _REFUSED = {
     "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidSignatureException",
@@ -124,7 +124,7 @@ class Account:
         with contextlib.suppress(Exception):  # they may be the very thing that failed
             credentials = self.session.get_credentials()
         for value in (credentials.access_key, credentials.secret_key, credentials.token) if credentials else ():
-            text = text.replace(value, HIDDEN) if value else text
+            text = text.replace(value, Marker.SECRET) if value else text
         return " ".join(text.split())[:MOST_WORDS]
 
 

@@ -6,14 +6,12 @@ import random
 import re
 import string
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.presentation.redaction import Redact, redacted, redacted_report, redactor
-from repro.presentation.report import report_of
+from repro.core.scrubbing.redaction import Redact, redacted, redactor
 
 REDACT = redactor(users=("somebody-real",), homes=("/srv/people/somebody",), hosts=("build-host-77",), secrets=("opaque-value-1",), places={"/work/run": "<run>"})  # fmt: skip
 
@@ -204,16 +202,6 @@ def test_a_name_goes_however_short_it_is(name: str, text: str) -> None:
 def test_an_ordinary_word_stays_even_as_a_name(name: str) -> None:
     for text in READABLE:
         assert redactor(users=(name,), hosts=(name,))(text) == text
-
-
-def test_the_level_of_a_secret_variable_goes_wherever_it_stands(stored) -> None:
-    report = report_of(stored(text="t"))
-    cell = replace(report.cells[0], factors={"env.API_TOKEN": "first-level", "users": 1}, label="first-level")
-    made = redacted_report(replace(report, cells=(cell,), sentences=("it hangs with first-level",)), redactor())
-    assert made.cells[0].factors == {"env.API_TOKEN": "<secret>", "users": 1}
-    assert made.cells[0].label == "<secret>"
-    assert made.sentences == ("it hangs with <secret>",)
-    assert made.seed == report.seed
 
 
 def test_our_keys_stay_whatever_somebody_is_called() -> None:

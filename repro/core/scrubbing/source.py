@@ -8,9 +8,10 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 
+from repro.core.scrubbing.markers import Marker
+from repro.core.scrubbing.named_literals import Named, Place, named_literals
+from repro.core.scrubbing.redaction import Redact
 from repro.core.scrubbing.terminal import for_terminal
-from repro.presentation.named_literals import Named, Place, named_literals
-from repro.presentation.redaction import Redact
 
 _LITERAL = re.compile(r"(?s)([A-Za-z]*)('''|\"\"\"|'|\")(.*)\2")
 _F_STRING_PART = getattr(tokenize, "FSTRING_MIDDLE", -1)
@@ -35,7 +36,7 @@ def redact_source(source: str, redact: Redact) -> str:
             source = source[:begin] + text + source[end:]
         ast.parse(source)
     except (SyntaxError, tokenize.TokenError) as error:
-        raise ValueError(f"it is no Python: {error}") from error
+        raise ValueError(f"it is not Python: {error}") from error
     return source
 
 
@@ -106,7 +107,7 @@ def _is_one_literal(node: ast.Constant) -> bool:
 
 def _span(node: ast.expr) -> Named:
     return Named(
-        begin=(node.lineno, node.col_offset), end=(node.end_lineno or 0, node.end_col_offset or 0), word="<secret>"
+        begin=(node.lineno, node.col_offset), end=(node.end_lineno or 0, node.end_col_offset or 0), word=Marker.SECRET
     )
 
 
@@ -128,7 +129,7 @@ def _redacted(text: str, word: str, redact: Redact) -> str:
     inside = redact(inner) if "\\" not in inner else _inside(inner, redact)
     made = f"{prefix}{quote}{inside}{quote}" if inside != for_terminal(inner) else text
     if "f" in prefix.lower():
-        return made if _is_python(made) else f"{prefix}{quote}<text>{quote}"
+        return made if _is_python(made) else f"{prefix}{quote}{Marker.TEXT}{quote}"
     return _as_a_whole(text, made, redact)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from repro.presentation.shapes import BODY_KEYS, SECRET_NAME
+from repro.core.scrubbing.markers import Marker
+from repro.core.scrubbing.names import BODY_KEYS, SECRET_NAME
 
 LONGEST_HARMLESS = 8
 """A literal beside a secret's name that is no longer is a dummy's (``x``, ``testing``), not a key."""
@@ -44,8 +45,8 @@ def named_literals(tree: ast.AST) -> Iterator[Named]:
 
 def _word(name: str) -> str:
     if _SECRET.fullmatch(name):
-        return "<secret>"
-    return "<body>" if _BODY.fullmatch(name) else ""
+        return Marker.SECRET
+    return Marker.BODY if _BODY.fullmatch(name) else ""
 
 
 def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -114,12 +115,12 @@ def _sent(call: ast.Call) -> list[ast.expr]:
 def _constant(value: ast.Constant, word: str) -> Iterator[Named]:
     if isinstance(value.value, (str, bytes)) and _is_telling(value.value, word):
         yield _named(value, word)
-    elif word == "<body>" and type(value.value) in {int, float}:
+    elif word == Marker.BODY and type(value.value) in {int, float}:
         yield _named(value, "0")
 
 
 def _is_telling(text: str | bytes, word: str) -> bool:
-    return len(text) > LONGEST_HARMLESS if word == "<secret>" else len(text) > 0 and text not in {"utf-8", "utf8"}
+    return len(text) > LONGEST_HARMLESS if word == Marker.SECRET else len(text) > 0 and text not in {"utf-8", "utf8"}
 
 
 def _named(node: ast.expr, word: str, *, is_f_string: bool = False) -> Named:

@@ -1,22 +1,23 @@
 """What must not leave the machine, taken out of every text of a report.
 
-Names of users, homes and hosts are replaced where they stand; keys, tokens, account numbers, signed URLs, environment variables and
-message bodies are known by their shape (`repro.presentation.shapes`). Better a word too many: what is redacted reads ``<account>``, ``<secret>``, ``<home>``, …
+Names of users, homes and hosts are replaced where they stand; keys, tokens, account numbers, signed URLs, environment
+variables and message bodies are known by their shape (``shapes.py``). Better a word too many: what is redacted reads
+``<account>``, ``<secret>``, ``<home>``, …
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from repro.core.scrubbing.markers import Marker
+from repro.core.scrubbing.names import SECRET_NAME
+from repro.core.scrubbing.shapes import SHAPES
 from repro.core.scrubbing.terminal import for_terminal
-from repro.presentation.report import Report
-from repro.presentation.shapes import SECRET_NAME, SHAPES
+from repro.model import Level
 
 SHORTEST_NAME = 2
 SHORTEST_VALUE = 8
@@ -59,16 +60,16 @@ def redactor(
 
     Control sequences go first: a key that one parts would come together again when a reader takes it out.
     """
-    known = [(name, word) for name, word in (places or {}).items()] + [(home, "<home>") for home in homes]
+    known = [(name, word) for name, word in (places or {}).items()] + [(home, Marker.HOME) for home in homes]
     folders = [
         (re.compile(rf"(?<![\w.-]){re.escape(name.rstrip('/'))}(?![\w-])"), word)
         for name, word in known
         if len(name.strip("/")) > 1
     ]
-    values = [(re.compile(re.escape(value)), "<secret>") for value in secrets if len(value) >= SHORTEST_VALUE]
+    values = [(re.compile(re.escape(value)), Marker.SECRET.value) for value in secrets if len(value) >= SHORTEST_VALUE]
     names = [
         (_whole(name), word)
-        for some, word in ((users, "<user>"), (hosts, "<host>"))
+        for some, word in ((users, Marker.USER), (hosts, Marker.HOST))
         for name in dict.fromkeys(some)
         if name
     ]
@@ -108,26 +109,6 @@ def _whole(name: str) -> re.Pattern[str]:
     return re.compile(at_host + named)
 
 
-def of_this_machine(*, run: Path | None = None) -> Redact:
-    """The redactor that knows who and where this is; ``run`` is the folder of a run, which needs no name."""
-    import getpass
-    import platform
-
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as in some containers
-        user = os.environ.get("USER", "")
-    host = platform.node()
-    folders = {} if run is None else {str(run.resolve()): "<run>", f"--out {run}": "--out <run>", f"--out {run.name}": "--out <run>"}  # fmt: skip
-    return redactor(
-        users=(user,),
-        homes=(str(Path.home()),),
-        hosts=(host, host.partition(".")[0]),
-        secrets=[value for name, value in os.environ.items() if re.fullmatch(SECRET_NAME, name, re.IGNORECASE)],
-        places={**folders, str(Path.cwd()): "<here>"},
-    )
-
-
 def redacted(value: Any, redact: Redact, *, key: str = "") -> Any:
     """A record with every text in it redacted, names of factors too; numbers, enums, our keys and identifiers stay."""
     if key == "timeline":
@@ -144,18 +125,19 @@ def redacted(value: Any, redact: Redact, *, key: str = "") -> Any:
     return value
 
 
-def redacted_report(report: Report, redact: Redact) -> Report:
-    """A report as it may leave the machine: the levels of secret variables are known, wherever they stand."""
+def without_levels(redact: Redact, cells: Iterable[Mapping[str, Level]]) -> Redact:
+    """The redactor that knows, besides, the levels that secret variables have in these cells, wherever they stand."""
     levels = {
         level
-        for cell in report.cells
-        for name, level in cell.factors.items()
+        for factors in cells
+        for name, level in factors.items()
         if _is_secret(name) and isinstance(level, str) and len(level) >= SHORTEST_LEVEL
     }
+    if not levels:
+        return redact
     longest_first = sorted(levels, key=len, reverse=True)
-    planted = re.compile("|".join(rf"(?<!\w){re.escape(level)}(?!\w)" for level in longest_first)) if levels else None
-    found: Report = redacted(report, (lambda text: redact(planted.sub("<secret>", text))) if planted else redact)
-    return found
+    planted = re.compile("|".join(rf"(?<!\w){re.escape(level)}(?!\w)" for level in longest_first))
+    return lambda text: redact(planted.sub(Marker.SECRET, text))
 
 
 def _named(name: str, redact: Redact) -> str:
@@ -167,4 +149,4 @@ def _is_secret(name: str) -> bool:
 
 
 def _entry(name: str, item: Any, redact: Redact) -> Any:
-    return "<secret>" if item and _is_secret(name) else redacted(item, redact, key=name)
+    return Marker.SECRET.value if item and _is_secret(name) else redacted(item, redact, key=name)
