@@ -13,22 +13,20 @@ from repro.cli.hunt_options import (
     HuntOptions,
     check_is_same,
     check_options,
-    drop_probes,
+    hunt_store,
     hunting_options,
-    new_store,
-    resumed_folder,
-    resumed_store,
     said_when_cut_short,
     session_of,
     show,
 )
 from repro.cli.options import Command, assignments_of, default_jobs, end_tidily_on_signals, reproduce, shared_options
+from repro.cli.resumption import resumed_folder
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from repro.answer import BisectionRequest, HuntedRange
-    from repro.model import Cell, StoredRun, Trial
-    from repro.orchestration.hunt import Belief
+    from repro.model import Cell, StoredRun
+    from repro.orchestration.hunt import Belief, Found
     from repro.orchestration.preparation import Prepared
     from repro.orchestration.probes import Probe
     from repro.world.runs.store import RunStore
@@ -96,18 +94,28 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _bisect(options: BisectOptions) -> ExitCode:
     from repro.answer import BisectionRecord
-    from repro.orchestration.hunt import Hunt
-    from repro.orchestration.ranges import candidates_of, prepared_for
-    from repro.presentation.answers import belief_text, probe_line
-    from repro.presentation.console import make_console
-    from repro.presentation.explanation import reason_of
+    from repro.orchestration.ranges import prepared_for
 
     _check_options(options)
     hunted = _range(options)
     prepared = prepared_for(hunted, options.request)
+    with _store(options, prepared, hunted) as store:
+        found = _found(options, prepared, hunted, store)
+        kept = tuple(probe.kept for probe in found.probes)
+        record = BisectionRecord(hunted=hunted, answer=found.answered(hunted.factor), probes=kept)
+        return show(store, record, found.probes, options)
+
+
+def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, store: RunStore) -> Found:
+    """The hunt, each probe said as it ends."""
+    from repro.answer import BisectionRecord
+    from repro.orchestration.hunt import Hunt
+    from repro.orchestration.ranges import candidates_of
+    from repro.presentation.answers import belief_text, probe_line
+    from repro.presentation.console import make_console
+    from repro.presentation.explanation import reason_of
+
     console = make_console(to_stderr=True)
-    record = BisectionRecord(hunted=hunted)
-    store = _store(options, prepared, hunted)
     probes: list[Probe] = []
 
     def say(probe: Probe, belief: Belief) -> None:
@@ -115,33 +123,24 @@ def _bisect(options: BisectOptions) -> ExitCode:
         name = f"{probe.candidate.name:<12} {belief_text(belief.release, belief.probability)}"
         console.print(probe_line(probe, name), highlight=False, markup=False, soft_wrap=True)
 
-    try:
-        with (
-            said_when_cut_short(store, record, probes, options),
-            session_of(options, prepared, reproduce=partial(_command, options)) as session,
-        ):
-
-            def probe(cell: Cell, number: int) -> Trial:
-                return session.trial(cell, number, store.evidence_folder(cell.id, number))
-
-            found = Hunt(
-                candidates=candidates_of(hunted, prepared.plan.cells),
-                probe=probe,
-                keep=store.add_trial,
-                direction=hunted.asked.find,
-                confidence=options.confidence,
-                most_trials=options.max_trials,
-                jobs=options.jobs or default_jobs(),
-                window=hunted.window,
-                build_ahead=session.environment_of,
-                cancel=session.cancel,
-                on_probe=say,
-                reason_of=reason_of,
-            ).run(store.finished_trials())
-        kept = tuple(probe.kept for probe in found.probes)
-        return show(store, replace(record, answer=found.answered(hunted.factor), probes=kept), found.probes, options)
-    finally:
-        store.close()
+    with (
+        said_when_cut_short(store, BisectionRecord(hunted=hunted), probes, options),
+        session_of(options, prepared, reproduce=partial(_command, options)) as session,
+    ):
+        return Hunt(
+            candidates=candidates_of(hunted, prepared.plan.cells),
+            probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
+            keep=store.add_trial,
+            direction=hunted.asked.find,
+            confidence=options.confidence,
+            most_trials=options.max_trials,
+            jobs=options.jobs or default_jobs(),
+            window=hunted.window,
+            build_ahead=session.environment_of,
+            cancel=session.cancel,
+            reason_of=reason_of,
+            on_probe=say,
+        ).run(store.finished_trials())
 
 
 def _check_options(options: BisectOptions) -> None:
@@ -159,7 +158,7 @@ def _range(options: BisectOptions) -> HuntedRange:
     from repro.world.runs.store import read_run
 
     if options.resume:
-        stored = read_run(resumed_folder(options))
+        stored = read_run(resumed_folder(options.out))
         kept = stored.hunt.hunted if isinstance(stored.hunt, BisectionRecord) else None
         if kept is not None:
             check_is_same(stored, is_same=lambda _: kept.asked == options.asked)
@@ -173,13 +172,14 @@ def _store(options: BisectOptions, prepared: Prepared, hunted: HuntedRange) -> R
     def is_same(stored: StoredRun) -> bool:
         return {result.cell.id for result in stored.cells} == {cell.id for cell in prepared.plan.cells}
 
-    def drop(store: RunStore) -> None:
-        drop_probes(store, options, release_of=lambda cell: str(cell.factors[hunted.factor]))
-
-    if options.resume:
-        return resumed_store(options, prepared, is_same=is_same, drop=drop)
-    record = BisectionRecord(hunted=hunted)
-    return new_store(options, prepared, record, name=f"bisect-{hunted.factor}", plan=prepared.plan)
+    return hunt_store(
+        options,
+        prepared,
+        BisectionRecord(hunted=hunted),
+        name=f"bisect-{hunted.factor}",
+        is_same=is_same,
+        release_of=lambda cell: str(cell.factors[hunted.factor]),
+    )
 
 
 def _command(options: BisectOptions, cell: Cell) -> str:

@@ -14,10 +14,8 @@ from repro.cli.hunt_options import (
     SINGLE,
     HuntOptions,
     check_options,
-    drop_probes,
+    hunt_store,
     hunting_options,
-    new_store,
-    resumed_store,
     said_when_cut_short,
     session_of,
     show,
@@ -28,7 +26,9 @@ from repro.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from repro.answer import BlameRecord
     from repro.model import Cell, StoredRun, Trial
+    from repro.orchestration.blame import Accusation
     from repro.orchestration.ends import Side
+    from repro.orchestration.mixture import Mixer
     from repro.orchestration.preparation import Prepared
     from repro.orchestration.probes import Probe
     from repro.world.runs.store import RunStore
@@ -86,26 +86,34 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _blame(options: BlameOptions) -> ExitCode:
     from repro.answer import BlameRecord
-    from repro.orchestration.blame import Blaming
     from repro.orchestration.ends import mixer_of, one_cell
+
+    _check_options(options)
+    prepared = one_cell(options.request)
+    by_hand = frozenset(factor_of(one) for one in options.overrides)
+    mixer = mixer_of(*options.sides, prepared, by_hand=by_hand, notice=lambda text: click.echo(text, err=True))
+    record = BlameRecord(good=mixer.good, bad=mixer.bad)
+    with _store(options, prepared, record) as store:
+        accusation = _accusation(options, prepared, mixer, record, store)
+        kept = tuple(probe.kept for probe in accusation.probes)
+        return show(store, replace(record, answer=accusation.answer, probes=kept), accusation.probes, options)
+
+
+def _accusation(
+    options: BlameOptions, prepared: Prepared, mixer: Mixer, record: BlameRecord, store: RunStore
+) -> Accusation:
+    """The blame, what changed said at once, and each step and probe as it comes."""
+    from repro.orchestration.blame import Blaming
     from repro.presentation.answers import change_text, probe_line, step_text
     from repro.presentation.console import make_console
     from repro.presentation.explanation import reason_of
     from repro.world.environments.releases import releases
 
-    _check_options(options)
-    prepared = one_cell(options.request)
     console = make_console(to_stderr=True)
+    probes: list[Probe] = []
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    by_hand = frozenset(factor_of(one) for one in options.overrides)
-    mixer = mixer_of(*options.sides, prepared, by_hand=by_hand, notice=lambda text: click.echo(text, err=True))
-    say(f"changed      {', '.join(change_text(change) for change in mixer.changes.values())}")
-    record = BlameRecord(good=mixer.good, bad=mixer.bad)
-    store = _store(options, prepared, record)
-    probes: list[Probe] = []
 
     def on_probe(probe: Probe) -> None:
         probes.append(probe)
@@ -115,29 +123,25 @@ def _blame(options: BlameOptions) -> ExitCode:
         store.add_cell(cell)
         store.add_trial(trial)
 
-    try:
-        with (
-            said_when_cut_short(store, record, probes, options),
-            session_of(options, prepared, reproduce=partial(_command, options)) as session,
-        ):
-            accusation = Blaming(
-                mixer=mixer,
-                probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
-                keep=keep,
-                releases_of=lambda name: releases(name, python=mixer.good.python),
-                confidence=options.confidence,
-                most_trials=options.max_trials,
-                jobs=options.jobs or default_jobs(),
-                build_ahead=session.environment_of,
-                cancel=session.cancel,
-                on_step=lambda step: say(f"{'':<12} {step_text(step)}"),
-                on_probe=on_probe,
-                reason_of=reason_of,
-            ).run(store.finished_trials())
-        kept = tuple(probe.kept for probe in accusation.probes)
-        return show(store, replace(record, answer=accusation.answer, probes=kept), accusation.probes, options)
-    finally:
-        store.close()
+    say(f"changed      {', '.join(change_text(change) for change in mixer.changes.values())}")
+    with (
+        said_when_cut_short(store, record, probes, options),
+        session_of(options, prepared, reproduce=partial(_command, options)) as session,
+    ):
+        return Blaming(
+            mixer=mixer,
+            probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
+            keep=keep,
+            releases_of=lambda name: releases(name, python=mixer.good.python),
+            confidence=options.confidence,
+            most_trials=options.max_trials,
+            jobs=options.jobs or default_jobs(),
+            build_ahead=session.environment_of,
+            cancel=session.cancel,
+            reason_of=reason_of,
+            on_step=lambda step: say(f"{'':<12} {step_text(step)}"),
+            on_probe=on_probe,
+        ).run(store.finished_trials())
 
 
 def _check_options(options: BlameOptions) -> None:
@@ -162,12 +166,7 @@ def _store(options: BlameOptions, prepared: Prepared, record: BlameRecord) -> Ru
         hunt = stored.hunt
         return isinstance(hunt, BlameRecord) and (hunt.good, hunt.bad) == (record.good, record.bad)
 
-    def drop(store: RunStore) -> None:
-        drop_probes(store, options, release_of=release_of)
-
-    if options.resume:
-        return resumed_store(options, prepared, is_same=is_same, drop=drop)
-    return new_store(options, prepared, record, name="blame", plan=replace(prepared.plan, cells=()))
+    return hunt_store(options, prepared, record, name="blame", is_same=is_same, release_of=release_of)
 
 
 def _command(options: BlameOptions, cell: Cell) -> str:

@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.options import (
-    RUNS,
     Finite,
     SharedOptions,
     backend_options,
-    command_line,
     echo_document,
-    new_folder,
 )
-from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
+from repro.cli.resumption import closed_on_error, new_run, resumed_run, typed_without
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
 
 if TYPE_CHECKING:
     from repro.answer import HuntRecord
-    from repro.model import Cell, Plan, StoredRun, Trial
+    from repro.model import Cell, StoredRun, Trial
     from repro.orchestration.preparation import Prepared, RunRequest
     from repro.orchestration.probes import Probe
     from repro.orchestration.session import Session
@@ -108,48 +105,35 @@ def session_of(options: HuntOptions, prepared: Prepared, *, reproduce: Callable[
     )
 
 
-def new_store(options: HuntOptions, prepared: Prepared, hunt: HuntRecord, *, name: str, plan: Plan) -> RunStore:
-    """The run of a new hunt, in a folder of its own."""
-    from repro.cli.run import machine, tool_versions
-    from repro.world.runs.store import create_run
-
-    store = create_run(
-        new_folder(options.out, name),
-        plan=plan,
-        command=command_line(),
-        seed=options.seed,
-        machine=machine(),
-        tool_versions=tool_versions(),
-    )
-    with closed_on_error(store):
-        keep_load(store, prepared)
-        store.set_hunt(hunt)
-    return store
-
-
-def resumed_store(
-    options: HuntOptions, prepared: Prepared, *, is_same: Callable[[StoredRun], bool], drop: Callable[[RunStore], None]
+def hunt_store(
+    options: HuntOptions,
+    prepared: Prepared,
+    hunt: HuntRecord,
+    *,
+    name: str,
+    is_same: Callable[[StoredRun], bool],
+    release_of: Callable[[Cell], str | None],
 ) -> RunStore:
-    """The run of the hunt that goes on, without the probes that are to be forgotten.
+    """The run of a new hunt, or of the one that goes on, without the probes that are to be forgotten.
+
+    A new one knows its cells as a bisection's are planned; those of a blame are added as they are made. ``release_of`` is
+    what a cell is hunted as.
 
     Raises:
-        UsageError: ``is_same`` says that it is another one, or its load has changed, or there is no such probe.
+        UsageError: ``is_same`` says that it is another hunt, or its load has changed, or there is no such probe.
     """
-    from repro.world.runs.store import open_run
+    from repro.answer import BlameRecord
 
-    store = open_run(resumed_folder(options))
+    if options.resume:
+        store = resumed_run(options.out, prepared, check=lambda stored: check_is_same(stored, is_same=is_same))
+        with closed_on_error(store):
+            _drop_probes(store, options, release_of=release_of)
+        return store
+    plan = replace(prepared.plan, cells=()) if isinstance(hunt, BlameRecord) else prepared.plan
+    store = new_run(options, prepared, name=name, plan=plan)
     with closed_on_error(store):
-        check_is_same(store.read(), is_same=is_same)
-        check_load(store, prepared)
-        drop(store)
+        store.set_hunt(hunt)
     return store
-
-
-def resumed_folder(options: HuntOptions) -> Path:
-    """The folder of the hunt that is to go on."""
-    from repro.world.runs.store import find_run
-
-    return Path(options.out or find_run(None, RUNS))
 
 
 def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) -> None:
@@ -180,7 +164,7 @@ class Dropped:
         return cls(typed, release, int(number)) if sign and number.isdecimal() else cls(typed, typed)
 
 
-def drop_probes(store: RunStore, options: HuntOptions, *, release_of: Callable[[Cell], str | None]) -> None:
+def _drop_probes(store: RunStore, options: HuntOptions, *, release_of: Callable[[Cell], str | None]) -> None:
     """Forget the probes that ``--undo`` and ``--drop`` name, and say which; ``release_of`` is what a cell is hunted as.
 
     Raises:

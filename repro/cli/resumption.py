@@ -1,18 +1,23 @@
-"""``--resume`` and what a run is made of: a load that has changed is another run's, and two loads are never one rate."""
+"""A new run, and one that is gone on with: what it is made of is kept, for two loads are never one rate."""
 
 from __future__ import annotations
 
+import os
+import platform
 import shlex
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from repro.cli.options import RUNS, SharedOptions, command_line, new_folder
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
+    from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.world.runs.store import RunStore
 
@@ -28,6 +33,45 @@ def closed_on_error(store: RunStore) -> Iterator[None]:
     except BaseException:
         store.close()
         raise
+
+
+def new_run(options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan | None = None) -> RunStore:
+    """The store of a new run in a folder of its own; ``plan`` stands in the place of the prepared one."""
+    from repro.world.runs.store import create_run
+
+    store = create_run(
+        new_folder(options.out, name),
+        plan=plan or prepared.plan,
+        command=command_line(),
+        seed=options.seed,
+        machine=_machine(),
+        tool_versions=_tool_versions(),
+    )
+    with closed_on_error(store):
+        keep_load(store, prepared)
+    return store
+
+
+def resumed_run(out: Path | None, prepared: Prepared, *, check: Callable[[StoredRun], None]) -> RunStore:
+    """The store of the run that goes on; ``check`` refuses what is another run than was asked for.
+
+    Raises:
+        UsageError: it was refused, or its files are not as they were.
+    """
+    from repro.world.runs.store import open_run
+
+    store = open_run(resumed_folder(out))
+    with closed_on_error(store):
+        check(store.read())
+        check_load(store, prepared)
+    return store
+
+
+def resumed_folder(out: Path | None) -> Path:
+    """The folder of the run that goes on: ``--out``, else the latest."""
+    from repro.world.runs.store import find_run
+
+    return out or find_run(None, RUNS)
 
 
 def keep_load(store: RunStore, prepared: Prepared) -> None:
@@ -58,6 +102,21 @@ def check_load(store: RunStore, prepared: Prepared) -> None:
             f"--resume: not as when the run in {store.folder} was made: {', '.join(changed)}; two loads are not one rate, "
             f"so begin anew with: {typed_without(_FLAGS, _VALUES)}"
         )
+
+
+def _machine() -> dict[str, str]:
+    """The machine of a run, to be kept with it."""
+    return {"system": platform.platform(), "cores": str(os.cpu_count()), "python": platform.python_version()}
+
+
+def _tool_versions() -> dict[str, str]:
+    """This program's own versions, likewise."""
+    from importlib import metadata
+
+    from repro import __version__
+
+    names = ("boto3", "moto", "psutil", "py-spy", "uv")
+    return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
 def typed_without(flags: Collection[str], values: Collection[str]) -> str:

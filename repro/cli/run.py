@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +11,19 @@ import click
 from repro.cli.consent import agreed_budget
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
-    RUNS,
     Command,
     Finite,
     SharedOptions,
     assignments_of,
     backend_options,
-    command_line,
     default_jobs,
     echo_document,
     end_tidily_on_signals,
     factor_of,
-    new_folder,
     reproduce,
     shared_options,
 )
-from repro.cli.resumption import check_load, closed_on_error, keep_load, typed_without
+from repro.cli.resumption import new_run, resumed_run, typed_without
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict, TrialOptions
 
@@ -201,46 +196,15 @@ def _command(cell: Cell, options: RunOptions) -> str:
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
-    from repro.world.runs.store import create_run, find_run, open_run
+    def check(stored: StoredRun) -> None:
+        if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
+            raise UsageError(
+                f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
+            )
 
     if options.resume:
-        store = open_run(options.out or find_run(None, RUNS))
-        with closed_on_error(store):
-            stored = store.read()
-            if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
-                raise UsageError(
-                    f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
-                )
-            check_load(store, prepared)
-        return store
-    store = create_run(
-        new_folder(options.out, prepared.plan.experiment),
-        plan=prepared.plan,
-        command=command_line(),
-        seed=options.seed,
-        machine=machine(),
-        tool_versions=tool_versions(),
-    )
-    with closed_on_error(store):
-        keep_load(store, prepared)
-    return store
-
-
-def machine() -> dict[str, str]:
-    """The machine of a run, to be kept with it."""
-    import os
-
-    return {"system": platform.platform(), "cores": str(os.cpu_count()), "python": sys.version.split()[0]}
-
-
-def tool_versions() -> dict[str, str]:
-    """This program's own versions, likewise."""
-    from importlib import metadata
-
-    from repro import __version__
-
-    names = ("boto3", "moto", "psutil", "py-spy", "uv")
-    return {"repro": __version__, **{name: metadata.version(name) for name in names}}
+        return resumed_run(options.out, prepared, check=check)
+    return new_run(options, prepared, name=prepared.plan.experiment)
 
 
 def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
