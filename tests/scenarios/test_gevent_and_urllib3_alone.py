@@ -9,7 +9,7 @@ import pytest
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import explanation_of, reason_of
+from repro.presentation.explanation import explanation_of, reason_of, stacks_of
 
 pytestmark = pytest.mark.timed
 
@@ -35,7 +35,7 @@ def test_gevent_and_urllib3_alone_freeze_on_the_mutex_of_the_resolvers_queue(tmp
     assert trial.hang.cause == "gevent-1957-frozen"
     assert "gevent/_threading.py:put" in reason_of(trial)
     assert "task_queue._mutex" in reason_of(trial)
-    waits, holds, *_ = trial.hang.stacks
+    waits, holds, *_ = stacks_of(trial)
     assert waits.startswith("main thread: ")
     assert "gevent/_threading.py" in waits
     assert "task_queue._mutex is held by greenlet " in holds

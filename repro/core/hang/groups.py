@@ -210,7 +210,7 @@ def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ())
     """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
 
     ``dropped`` are the frames of exceptions that Python dropped. A frame in which one is parked on nothing that could wake it
-    is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost.
+    is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost. So the files under ``repro/known/`` write it.
     """
     found = {name for frames in dropped for name in frames}
     lost = [item for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "nothing"]
