@@ -17,6 +17,29 @@ from selenium.webdriver.chrome.service import Service
 
 from repro.answer import HuntRecord
 from repro.core.matrix.cells import cell_verdict, rate_of
+from repro.findings import (
+    Awaited,
+    BackendFindings,
+    CauseMatch,
+    Findings,
+    HeldBy,
+    Holder,
+    Place,
+    Program,
+    RaisedAt,
+    RowName,
+    Said,
+    Spot,
+    SpotKind,
+    Stack,
+    StackOf,
+    StuckGroup,
+    StuckUsers,
+    Swallowed,
+    Waiting,
+    Who,
+    Whom,
+)
 from repro.model import (
     Bound,
     Cell,
@@ -136,14 +159,24 @@ def stored() -> Callable[..., StoredRun]:
 HOSTILE = "</script><script>alert(1)</script> | \x1b]0;x\x07 ``` \u202e<img src=x onerror=alert(2)> @everyone \x00 ]]>"
 
 
-def made_run(trials: int = 1, cells: int = 3, text: str = HOSTILE, hunt: HuntRecord | None = None) -> StoredRun:
+def made_run(
+    trials: int = 1,
+    cells: int = 3,
+    text: str = HOSTILE,
+    hunt: HuntRecord | None = None,
+    *,
+    is_explained: bool = False,
+) -> StoredRun:
+    """A run of an older version, whose sentences are stored; ``is_explained``: one of today, whose are made of its records."""
     made = []
     for index in range(cells):
         cell = Cell(
             id=f"{index:012x}", label=f"n={index} {text}", scenario="s", factors={"n": f"{index // 2} {text}", "launch": ("cli", "library")[index % 2], "tls": False}, settings={},
             environ={}, environment=EnvironmentSpec(),
         )  # fmt: skip
-        mine = tuple(trial(cell, number, text, is_hung=index == 0) for number in range(1, trials + 1))
+        mine = tuple(
+            trial(cell, number, text, is_hung=index == 0, is_explained=is_explained) for number in range(1, trials + 1)
+        )
         verdicts = [one.verdict for one in mine]
         made.append(CellResult(cell=cell, trials=mine, verdict=cell_verdict(verdicts), rate=rate_of(verdicts)))
     plan = Plan(
@@ -174,7 +207,36 @@ def concluded(text: str) -> Conclusion:
     )
 
 
-def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:
+def explained(text: str) -> Findings:
+    """What explains a trial, with the text wherever a text can be in it."""
+    place = Place(text, 1, text, text)
+    wait = Awaited("lock", type=text, peer=text, name=text, lock=text)
+    holder = Holder(Whom.USER, 2, text, HeldBy.BLOCK, text, text, 7, text)
+    spot = Spot(SpotKind.CALL, place, wait=wait, who=Who(Whom.GREENLET, name=text))
+    group = StuckGroup(2, place, wait)
+    dropped = (Swallowed(text, text, (text,)), 2)
+    return Findings(
+        row=RowName.LOOP_STANDS,
+        users=3,
+        stuck=StuckUsers(
+            count=2, operations=((text, 2),), waits=(Waiting(count=2, wait=wait, holder=holder),), elsewhere=(text,)
+        ),
+        program=Program(has_users=True, at=spot, holder=holder, loop=spot),
+        said=Said(error=text, traceback=text, last_words=text, raised=RaisedAt(text, place), dropped=dropped),
+        backend=BackendFindings(reason=text),
+        cause=CauseMatch(
+            id="known", title=text, cure=text, shown_by=text, upstream=text, frames=(text,), lines=(text,),
+            versions=((text, text, text),),
+        ),
+        stacks=(
+            Stack(of=StackOf.MAIN_THREAD, frames=(place,), spot=spot),
+            Stack(of=StackOf.HOLDER, frames=(place,), lock=text, holder=holder),
+            Stack(of=StackOf.GROUP, frames=(place,), group=group),
+        ),
+    )  # fmt: skip
+
+
+def trial(cell: Cell, number: int, text: str, *, is_hung: bool, is_explained: bool = False) -> Trial:
     hang = Hang(
         hang_class=HangClass.FROZEN, users_stuck=2, users=3, stuck_since_s=1.0, bound=Bound(at_most_s=None, why=text),
         explanation=text, fingerprint="f", cause_text=text, stacks=(text, f"{text}{number}"),
@@ -183,7 +245,7 @@ def trial(cell: Cell, number: int, text: str, *, is_hung: bool) -> Trial:
         cell_id=cell.id, number=number, verdict=Verdict.HANG if is_hung else Verdict.CLEAN, reason=text,
         started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.5, hang=hang if is_hung else None,
         timeline=tuple(Moment(second=s, ended=s, stuck=2 * is_hung * (s > 4), alive=3) for s in range(10)), python="3.11.7",
-        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text,
+        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text, findings=explained(text) if is_explained else None,
     )  # fmt: skip
 
 

@@ -51,8 +51,11 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_hostile_text_adds_no_element_to_the_page(stored) -> None:
-    hostile, tame = Page(page(report_of(stored()))), Page(page(report_of(stored(text="tame"))))
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_hostile_text_adds_no_element_to_the_page(stored, *, is_explained: bool) -> None:
+    hostile, tame = (
+        Page(page(report_of(stored(text=text, is_explained=is_explained)))) for text in (stored.hostile, "tame")
+    )
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in tame.tags]
     assert not any(name.startswith("on") for _, attributes in hostile.tags for name in attributes)
     assert not any(attributes.get("src") for _, attributes in hostile.tags)
@@ -84,19 +87,25 @@ def test_the_pages_data_is_what_the_trials_say(stored) -> None:
     assert first["timeline"]["ended"] == list(range(10))
 
 
-def test_hostile_text_breaks_no_table_and_no_fence(stored) -> None:
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown(report_of(stored())))
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_hostile_text_breaks_no_table_and_no_fence(stored, *, is_explained: bool) -> None:
+    tokens = (
+        MarkdownIt("commonmark", {"html": True})
+        .enable("table")
+        .parse(markdown(report_of(stored(is_explained=is_explained))))
+    )
     assert sum(token.type == "tr_open" for token in tokens) == 1 + 3
     cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
     assert len(cells) == 3 * 4
     html = [token.content for token in tokens if token.type == "html_block"]
     html += [child.content for token in tokens for child in token.children or () if child.type == "html_inline"]
     assert not any("script" in part or "img" in part for part in html)
-    assert "\x1b" not in markdown(report_of(stored()))
+    assert "\x1b" not in markdown(report_of(stored(is_explained=is_explained)))
 
 
-def test_junit_is_xml_whatever_the_text(stored) -> None:
-    suite = ET.fromstring(junit(report_of(stored()))).find("testsuite")  # noqa: S314  # our own
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_junit_is_xml_whatever_the_text(stored, *, is_explained: bool) -> None:
+    suite = ET.fromstring(junit(report_of(stored(is_explained=is_explained)))).find("testsuite")  # noqa: S314  # our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "0")
 
@@ -117,14 +126,16 @@ def test_a_rung_says_whose_it_is_where_there_were_several_processes(stored) -> N
     ]
 
 
-def test_the_document_keeps_to_its_schema(stored) -> None:
-    jsonschema.validate(json.loads(json.dumps(document(report_of(stored())))), schema())
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_the_document_keeps_to_its_schema(stored, *, is_explained: bool) -> None:
+    jsonschema.validate(json.loads(json.dumps(document(report_of(stored(is_explained=is_explained))))), schema())
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json", "junit"])
-def test_no_planted_secret_gets_out_in_any_format(stored, form: str) -> None:
+@pytest.mark.parametrize("is_explained", [False, True])
+def test_no_planted_secret_gets_out_in_any_format(stored, form: str, *, is_explained: bool) -> None:
     redact = redactor(users=(SECRETS["user"],), homes=(f"/home/{SECRETS['user']}",), hosts=(SECRETS["host"],))
-    clean = redacted(report_of(stored(text=LEAKS)), redact)
+    clean = redacted(report_of(stored(text=LEAKS, is_explained=is_explained)), redact)
     text = {"md": markdown, "html": page, "json": lambda one: json.dumps(document(one)), "junit": junit}[form](clean)
     assert [name for name, secret in SECRETS.items() if secret in text] == []
 
