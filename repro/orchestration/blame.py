@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from repro.answer import BlameAnswer, GuiltyPackage
-from repro.core.search.reduction import Culprits, Outcome, Packages, Reduction, Step, StepKind
+from repro.core.search.reduction import BlameStep, Culprits, Outcome, Packages, Reduction, StepKind
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Trial, Verdict
 from repro.orchestration.hunt import Found, Hunt
-from repro.orchestration.mixture import PYTHON, Change, Mixer
+from repro.orchestration.mixture import PYTHON, Mixer, PackageChange
 from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
 from repro.world.environments.releases import Release
 
@@ -49,7 +49,7 @@ class Blaming:
     jobs: int = 1
     cancel: Callable[[], object] = lambda: None
     build_ahead: Callable[[Cell], object] = lambda _: None
-    on_step: Callable[[Step], None] = lambda _: None
+    on_step: Callable[[BlameStep], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
     reason_of: Callable[[Trial], str] = told
     _trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
@@ -100,7 +100,7 @@ class Blaming:
 
     def _look_at_the_bad_end(self) -> None:
         """One trial, for its stacks to say which packages are likely; the reduction takes it for its first."""
-        self.on_step(Step(StepKind.BAD_END))
+        self.on_step(BlameStep(StepKind.BAD_END))
         cell = self._cell_of(frozenset(self.mixer.changes))
         if cell is not None:
             self._trial(cell, 0)
@@ -180,7 +180,7 @@ class Blaming:
             has_releases=found is not None,
         )
 
-    def _candidates(self, change: Change, culprits: Packages) -> list[Candidate]:
+    def _candidates(self, change: PackageChange, culprits: Packages) -> list[Candidate]:
         """From the good side's release to the one that hangs; empty where there is no way from one to the other."""
         bad = self._cell_of(culprits)
         if change.package == PYTHON or change.good is None or change.bad is None or bad is None:
@@ -201,7 +201,7 @@ class Blaming:
         ]
 
     def _hunt(self, name: str, candidates: Sequence[Candidate], left: int) -> Found:
-        self.on_step(Step(StepKind.RELEASES, (name,), tuple(candidate.name for candidate in candidates)))
+        self.on_step(BlameStep(StepKind.RELEASES, (name,), tuple(candidate.name for candidate in candidates)))
         known = [trial for candidate in candidates for trial in self._trials[candidate.cell.id]]
         seen = {id(trial) for trial in known}
 

@@ -34,7 +34,7 @@ ID_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change(VersionChange):
+class PackageChange(VersionChange):
     """A package that differs, and how it is asked for on either side."""
 
     def taken(self) -> tuple[str | None, str | None]:
@@ -66,16 +66,16 @@ class Mixer:
     newest: date | None = None
 
     @cached_property
-    def changes(self) -> Mapping[str, Change]:
+    def changes(self) -> Mapping[str, PackageChange]:
         """What differs, by package; ``python`` is the interpreter."""
         names = sorted({*self.good.versions, *self.bad.versions} - {*self.fixed})
         changes = {
-            name: Change(package=name, good=self.good.versions.get(name), bad=self.bad.versions.get(name))
+            name: PackageChange(package=name, good=self.good.versions.get(name), bad=self.bad.versions.get(name))
             for name in names
             if self.good.versions.get(name) != self.bad.versions.get(name)
         }
         if self.good.python != self.bad.python:
-            changes[PYTHON] = Change(package=PYTHON, good=self.good.python, bad=self.bad.python)
+            changes[PYTHON] = PackageChange(package=PYTHON, good=self.good.python, bad=self.bad.python)
         return changes
 
     def mixed(self, packages: Packages) -> Cell:

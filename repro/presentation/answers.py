@@ -22,7 +22,7 @@ from repro.answer import (
 from repro.core.experiment.catalogue import AS_OF
 from repro.core.intervals import interval
 from repro.core.scrubbing.terminal import for_terminal
-from repro.core.search.reduction import Step, StepKind
+from repro.core.search.reduction import BlameStep, StepKind
 from repro.model import CellResult, Trial, Verdict
 from repro.orchestration.probes import Probe
 from repro.presentation.explanation import reason_of
@@ -256,7 +256,7 @@ def belief_text(release: str | None, probability: float) -> str:
     return f"likeliest: {release or 'no change'}, {probability:.0%}"
 
 
-def step_text(step: Step) -> str:
+def step_text(step: BlameStep) -> str:
     """What a blame looks at next."""
     names = ", ".join(step.packages)
     match step.kind:

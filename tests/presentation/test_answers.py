@@ -18,7 +18,7 @@ from repro.answer import (
     ReleaseTrials,
     VersionChange,
 )
-from repro.core.search.reduction import Step, StepKind
+from repro.core.search.reduction import BlameStep, StepKind
 from repro.presentation.answers import belief_text, sentence_of, step_text
 
 OLD = ReleaseTrials(name="1.0", released=date(2024, 1, 1), trials=3)
@@ -109,13 +109,13 @@ def test_a_blame_without_a_guilty_package_says_why() -> None:
 
 def test_steps_and_beliefs_are_said_while_it_goes_on() -> None:
     steps = {
-        Step(StepKind.BAD_END): "the bad end",
-        Step(StepKind.GOOD_END): "the good end",
-        Step(StepKind.NECESSITY, ("a",)): "a: is it so?",
-        Step(StepKind.NECESSITY, ("a", "b")): "a, b: is each of them needed?",
-        Step(StepKind.OTHERS, ("a", "b")): "without a, b: is there another?",
-        Step(StepKind.CURE): "the smallest cure",
-        Step(StepKind.RELEASES, ("a",), ("1.0", "1.1", "1.2")): "a 1.0 to 1.2: 3 releases",
+        BlameStep(StepKind.BAD_END): "the bad end",
+        BlameStep(StepKind.GOOD_END): "the good end",
+        BlameStep(StepKind.NECESSITY, ("a",)): "a: is it so?",
+        BlameStep(StepKind.NECESSITY, ("a", "b")): "a, b: is each of them needed?",
+        BlameStep(StepKind.OTHERS, ("a", "b")): "without a, b: is there another?",
+        BlameStep(StepKind.CURE): "the smallest cure",
+        BlameStep(StepKind.RELEASES, ("a",), ("1.0", "1.1", "1.2")): "a 1.0 to 1.2: 3 releases",
     }
     assert {step: step_text(step) for step in steps} == steps
     assert (belief_text("1.2", 0.5), belief_text(None, 0.25)) == ("likeliest: 1.2, 50%", "likeliest: no change, 25%")

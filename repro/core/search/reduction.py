@@ -54,7 +54,7 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
+class BlameStep:
     """A step of a blame, and the packages that it is about; ``releases`` are those of the one that is hunted through."""
 
     kind: StepKind
@@ -110,7 +110,7 @@ class Reduction:
     trial: Callable[[Packages], Outcome]
     confidence: float = CONFIDENCE
     most_trials: int = 200
-    on_step: Callable[[Step], None] = lambda _: None
+    on_step: Callable[[BlameStep], None] = lambda _: None
     _seen: dict[Packages, list[Outcome]] = field(default_factory=dict)
 
     def run(self) -> Blame:
@@ -127,10 +127,10 @@ class Reduction:
         """What is wrong with the ends, None when the bad one hangs and the good one is clean."""
         doubt = 1 - self.confidence
         whole = frozenset(self.changed)
-        self.on_step(Step(StepKind.BAD_END))
+        self.on_step(BlameStep(StepKind.BAD_END))
         if self._outcome(whole, doubt=doubt) is not Outcome.HANG:
             return self._failed(BlameKind.BAD_IS_CLEAN, whole)
-        self.on_step(Step(StepKind.GOOD_END))
+        self.on_step(BlameStep(StepKind.GOOD_END))
         if self._outcome(frozenset(), doubt=doubt) is not Outcome.CLEAN:
             return self._failed(BlameKind.GOOD_HANGS, frozenset())
         return None
@@ -142,7 +142,7 @@ class Reduction:
             found = self._smallest_that_hangs(left)
             culprits.append(found)
             left = tuple(name for name in left if name not in found.packages)
-            self.on_step(Step(StepKind.OTHERS, found.packages))
+            self.on_step(BlameStep(StepKind.OTHERS, found.packages))
         cure, sure = self._smallest_cure([one.packages for one in culprits])
         return Blame(kind=BlameKind.FOUND, culprits=tuple(culprits), cure=cure, cure_confidence=sure)
 
@@ -172,7 +172,7 @@ class Reduction:
             below = {name: frozenset(found) - {name} for name in found}
             facts = {frozenset(), *below.values()}
             doubt = 1 - self.confidence ** (1 / len(facts))
-            self.on_step(Step(StepKind.NECESSITY, found))
+            self.on_step(BlameStep(StepKind.NECESSITY, found))
             outcomes = {names: self._outcome(names, doubt=doubt) for names in facts}
             if outcomes[frozenset()] is Outcome.HANG:
                 raise _GoodEndHangsError
@@ -205,7 +205,7 @@ class Reduction:
         def cures(names: Packages) -> bool:
             return self._outcome(whole - names) is Outcome.CLEAN
 
-        self.on_step(Step(StepKind.CURE))
+        self.on_step(BlameStep(StepKind.CURE))
         while self._outcome(frozenset()) is not Outcome.HANG:
             hitting = [frozenset(names) for names in islice(product(*culprits), MOST_CURES_TRIED)]
             known = frozenset(name for one in culprits for name in one)
