@@ -77,11 +77,30 @@ class Place:
     code: str = ""
 
 
+class WaitKind(StrEnum):
+    """What somebody waits for, as the agent tells it; ``READY`` is about to run, ``HUB`` is an event loop's own greenlet."""
+
+    SOCKET = "socket"
+    TIMER = "timer"
+    LOCK = "lock"
+    SEMAPHORE = "semaphore"
+    EVENT = "event"
+    QUEUE = "queue"
+    GREENLET = "greenlet"
+    NOTHING = "nothing"
+    THREAD = "thread"
+    PROCESS = "process"
+    RUNNING = "running"
+    READY = "ready"
+    HUB = "hub"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What somebody waits for, in the agent's words (see ``parking.py``); ``lock`` is how the program calls the lock."""
+    """What somebody waits for; ``lock`` is how the program calls the lock."""
 
-    kind: str
+    kind: WaitKind
     type: str = ""
     is_native: bool = False
     fd: int = -1

@@ -15,6 +15,7 @@ from repro.findings import (
     StackOf,
     StuckGroup,
     Swallowed,
+    WaitKind,
     Whom,
 )
 
@@ -71,7 +72,7 @@ def awaited_text(wait: Awaited | None) -> str:
     """``socket 8 to 127.0.0.1:5000, to read``; the name of a lock is another's to say."""
     if wait is None:
         return "unknown"
-    if wait.kind == "socket":
+    if wait.kind is WaitKind.SOCKET:
         peer = f" to {wait.peer}" if wait.peer else ""
         return f"socket {wait.fd}{peer}, to {wait.direction}"
     native = "native " if wait.is_native else ""

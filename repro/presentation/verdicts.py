@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting
+from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
 from repro.presentation.stacks import awaited_text, gil_owner_text, held_by, largest_text, spot_text, swallowed_text
 
 MAX_NAMES = 3
@@ -132,7 +132,7 @@ def _deadlocked(found: Findings) -> list[str]:
 def _lock(waiting: Waiting) -> str:
     if waiting.wait is None:
         return "something unknown"
-    if waiting.wait.kind == "nothing":
+    if waiting.wait.kind is WaitKind.NOTHING:
         return "nothing that could wake it"
     return f"{_detail(waiting)}, {held_by(waiting.holder) if waiting.holder else 'holder unknown'}"
 

@@ -28,6 +28,7 @@ from repro.findings import (
     StackOf,
     StuckGroup,
     Unseen,
+    WaitKind,
     Whom,
 )
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
@@ -135,9 +136,9 @@ def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
 
 
 def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> None:
-    mutex = Parked(on=ParkedOn.LOCK, wait=Awaited("lock", lock="pool.mutex"), holder=Holder(Whom.USER, 3))
+    mutex = Parked(on=ParkedOn.LOCK, wait=Awaited(WaitKind.LOCK, lock="pool.mutex"), holder=Holder(Whom.USER, 3))
     nothing = Parked(on=ParkedOn.NOTHING)
-    event = Parked(on=ParkedOn.EVENT, wait=Awaited("event", name="done"))
+    event = Parked(on=ParkedOn.EVENT, wait=Awaited(WaitKind.EVENT, name="done"))
     users = [stuck(1, event), stuck(2, mutex), stuck(3, mutex), stuck(4, mutex), stuck(5, nothing), stuck(6, nothing)]
     said = explain(decision(RowName.LOCKED, *users, facts=Facts(locked=6)))
     assert said == (
@@ -175,7 +176,9 @@ def test_the_backends_own_log_tells_where_the_answer_was_lost(requests: int | No
 
 def test_who_waits_outside_of_any_operation_is_said_to() -> None:
     waiting = stuck(
-        1, Parked(on=ParkedOn.SOCKET, wait=Awaited("socket", fd=9, peer="127.0.0.1:80", direction="read")), busy=False
+        1,
+        Parked(on=ParkedOn.SOCKET, wait=Awaited(WaitKind.SOCKET, fd=9, peer="127.0.0.1:80", direction="read")),
+        busy=False,
     )
     assert explain(decision(RowName.NO_ANSWER, waiting)) == (
         "1 of 10 users is waiting outside of any operation since second 10.0 of the load, 1 on socket 9 to 127.0.0.1:80, "
@@ -227,7 +230,7 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
         "drops. Exception ignored in <finalize object; dead>: gevent.exceptions.GreenletExit, through "
         "urllib3/connectionpool.py:_close_pool_connections (3 times in the output)."
     )
-    largest = StuckGroup(1, Place("mine.py", 9, "on_stop"), wait=Awaited("timer"))
+    largest = StuckGroup(1, Place("mine.py", 9, "on_stop"), wait=Awaited(WaitKind.TIMER))
     placed = explain(decision(name, stuck(1, began=105), facts=facts), users={"largest": largest})
     assert placed.endswith(
         "13.5 s after the stop: it survived its GreenletExit; 1 in mine.py:on_stop, line 9, waiting for timer."
@@ -378,7 +381,7 @@ def test_the_stacks_of_a_trial_begin_with_what_python_dropped_most() -> None:
         of=StackOf.GROUP,
         frames=(Place("mine.py", 3, "task", "get()"),),
         is_cut=True,
-        group=StuckGroup(2, None, Awaited("lock")),
+        group=StuckGroup(2, None, Awaited(WaitKind.LOCK)),
     )
     dropped, waiting = stacks_of(hung(replace(findings, stacks=(group,))))
     assert dropped == (

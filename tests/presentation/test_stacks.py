@@ -16,6 +16,7 @@ from repro.findings import (
     StackOf,
     StuckGroup,
     Swallowed,
+    WaitKind,
     Who,
     Whom,
 )
@@ -34,7 +35,7 @@ from repro.presentation.stacks import (
 
 POOL = Place("urllib3/connectionpool.py", 9, "HTTPConnectionPool._get_conn", "self.pool.get()")
 TASK = Place("locustfile.py", 3, "task")
-MUTEX = Awaited("lock", is_native=True, lock="HTTPConnectionPool.pool.mutex")
+MUTEX = Awaited(WaitKind.LOCK, is_native=True, lock="HTTPConnectionPool.pool.mutex")
 HELD = Holder(Whom.USER, 2, how=HeldBy.BLOCK, code="with self.mutex", is_certain=False)
 
 
@@ -51,10 +52,10 @@ def test_a_stack_is_a_frame_a_line_and_says_where_it_is_cut() -> None:
 
 
 def test_a_wait_is_said_in_words() -> None:
-    assert awaited_text(Awaited("socket", fd=8, peer="127.0.0.1:5000", direction="read")) == (
+    assert awaited_text(Awaited(WaitKind.SOCKET, fd=8, peer="127.0.0.1:5000", direction="read")) == (
         "socket 8 to 127.0.0.1:5000, to read"
     )
-    native = Awaited("lock", type="LockType", is_native=True, name="self._mutex")
+    native = Awaited(WaitKind.LOCK, type="LockType", is_native=True, name="self._mutex")
     assert awaited_text(native) == "native lock LockType self._mutex"
     assert awaited_text(None) == "unknown"
 
@@ -113,10 +114,10 @@ def test_where_a_thread_stands_says_line_code_lock_and_user() -> None:
 @pytest.mark.parametrize(
     ("spot", "words"),
     [
-        (Spot(SpotKind.GREENLET, TASK, wait=Awaited("event")), "locustfile.py:task, line 3, waiting for event"),
+        (Spot(SpotKind.GREENLET, TASK, wait=Awaited(WaitKind.EVENT)), "locustfile.py:task, line 3, waiting for event"),
         (Spot(SpotKind.THREAD, TASK, who=Who(Whom.THREAD, 7)), "thread 7 in locustfile.py:task, line 3"),
         (
-            Spot(SpotKind.GEVENT_THREAD, Place("gevent/hub.py", 7, "switch"), wait=Awaited("timer")),
+            Spot(SpotKind.GEVENT_THREAD, Place("gevent/hub.py", 7, "switch"), wait=Awaited(WaitKind.TIMER)),
             "a thread that gevent runs, gevent/hub.py:switch, line 7, waiting for timer",
         ),
     ],
@@ -126,7 +127,7 @@ def test_where_a_program_without_users_stands(spot: Spot, words: str) -> None:
 
 
 def test_the_largest_group_is_told_by_its_place() -> None:
-    waiting = StuckGroup(2, TASK, Awaited("timer"))
+    waiting = StuckGroup(2, TASK, Awaited(WaitKind.TIMER))
     assert largest_text(waiting) == "2 in locustfile.py:task, line 3, waiting for timer"
     assert largest_text(StuckGroup(1, TASK, is_running=True)) == "1 in locustfile.py:task, line 3, running"
 
@@ -140,10 +141,10 @@ def test_a_stack_says_whose_it_is() -> None:
     )
     held = stack_text(Stack(of=StackOf.HOLDER, frames=(TASK,), lock="pool.mutex", holder=HELD))
     assert held == "pool.mutex is held by probably user 2 (it stands in `with self.mutex`)\nlocustfile.py:3 task"
-    waiting = Awaited("socket", fd=3, direction="read")
+    waiting = Awaited(WaitKind.SOCKET, fd=3, direction="read")
     others = stack_text(Stack(of=StackOf.GROUP, frames=(TASK,), group=StuckGroup(2, TASK, waiting)))
     assert others == "2 users parked on socket 3, to read\nlocustfile.py:3 task"
-    one = stack_text(Stack(of=StackOf.GROUP, frames=(TASK,), group=StuckGroup(1, TASK, Awaited("lock"))))
+    one = stack_text(Stack(of=StackOf.GROUP, frames=(TASK,), group=StuckGroup(1, TASK, Awaited(WaitKind.LOCK))))
     assert one == "1 user parked on lock\nlocustfile.py:3 task"
     runs = stack_text(Stack(of=StackOf.GROUP, frames=(), group=StuckGroup(1, None, is_running=True)))
     assert runs == "1 user running\n"

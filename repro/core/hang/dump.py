@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repro.core.hang.frames import Frame, folded
-from repro.findings import Awaited, HeldBy, Holder, Who, Whom
+from repro.findings import Awaited, HeldBy, Holder, WaitKind, Who, Whom
 
 SCHEMA = "repro-greenlets/1"
 
 
 @dataclass(frozen=True, slots=True)
 class ParkedAt:
-    """What a greenlet or a thread waits for, in the agent's words; ``kind`` is one of those that ``parked.py`` of the agent names.
+    """What a greenlet or a thread waits for.
 
-    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without. ``left_s``
-    are the seconds until a timer or a time-out ends it.
+    ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without.
+    ``left_s`` are the seconds until a timer or a timeout ends it.
     """
 
-    kind: str
+    kind: WaitKind
     type: str = ""
     lock: int = 0
     is_native: bool = False
@@ -151,7 +151,7 @@ def caller(greenlet: Greenlet) -> Who:
 def awaited(wait: ParkedAt | None, lock: str = "") -> Awaited:
     """What somebody waits for, as it is kept; ``lock`` is the name of the lock that it is."""
     if wait is None:
-        return Awaited("unknown", lock=lock)
+        return Awaited(WaitKind.UNKNOWN, lock=lock)
     type_name = wait.type if wait.type.lower() != wait.kind else ""
     return Awaited(
         wait.kind,
@@ -224,7 +224,7 @@ def _wait(row: Mapping[str, Any] | None) -> ParkedAt | None:
     if row is None:
         return None
     return ParkedAt(
-        kind=row["kind"],
+        kind=WaitKind(row["kind"]),
         type=row.get("type", ""),
         lock=row.get("id", 0),
         is_native=row.get("native", False),

@@ -22,7 +22,7 @@ from repro.core.hang.groups import (
 from repro.core.hang.swallowed import last_error, last_words, swallowed
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
-from repro.core.judge.samples import Raised, Slot
+from repro.core.judge.samples import ParkedOn, Raised, Slot
 from repro.findings import (
     Awaited,
     BackendFindings,
@@ -41,6 +41,7 @@ from repro.findings import (
     StuckUsers,
     Swallowed,
     Waiting,
+    WaitKind,
 )
 from repro.model import Bound, HangClass
 
@@ -175,10 +176,16 @@ def _waits(stuck: Sequence[Stuck]) -> tuple[Waiting, ...]:
     return tuple(Waiting(count=n, wait=wait, holder=holder) for (wait, holder), n in counted.most_common(MOST_KEPT))
 
 
+_KINDS = {on: WaitKind(on.value) for on in ParkedOn if on is not ParkedOn.ELSEWHERE} | {
+    ParkedOn.ELSEWHERE: WaitKind.THREAD
+}
+"""What is said of a wait of which only this much is known."""
+
+
 def _wait_of(user: Stuck) -> tuple[Awaited | None, Holder | None]:
     if user.parked is None:
         return None, None
-    return user.parked.wait or Awaited(user.parked.on.value), user.parked.holder
+    return user.parked.wait or Awaited(_KINDS[user.parked.on]), user.parked.holder
 
 
 def _program(decision: Decision, around: Circumstances) -> Program:

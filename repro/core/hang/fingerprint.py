@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from repro.core.hang.frames import Frame
 from repro.core.hang.groups import View, blocked_main, grouped, innermost, outermost, turning
+from repro.findings import WaitKind
 from repro.model import HangClass
 
 DIGITS = 10
@@ -65,11 +66,11 @@ def _of_main(hang_class: HangClass, views: Sequence[View], main_stack: Sequence[
     if hang_class is HangClass.SPINNING:
         user = turning(views)
         stack = blocked[1].stack if blocked else user.stack if user else main_stack
-        return Telltale(hang_class, "running", outermost(stack))
+        return Telltale(hang_class, WaitKind.RUNNING, outermost(stack))
     if blocked is None:
-        return Telltale(hang_class, "unknown", innermost(main_stack))
+        return Telltale(hang_class, WaitKind.UNKNOWN, innermost(main_stack))
     _, thread = blocked
-    kind = thread.wait.kind if thread.wait is not None else "running"
+    kind = thread.wait.kind if thread.wait is not None else WaitKind.RUNNING
     last = (thread.stack[-1].normalised,) if thread.stack else ()
     frames = last if thread.wait is not None else innermost(thread.stack)
     return Telltale(hang_class, kind, frames)

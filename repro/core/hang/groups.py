@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited, caller
 from repro.core.hang.frames import Frame, has_own_frame, shortened, telling
-from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, Who, Whom
+from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, WaitKind, Who, Whom
 from repro.model import HangClass
 
 INNERMOST = 4
 """Telling frames by which stacks are one: enough to tell two waits apart, few enough that two callers of one meet."""
 
 MOST_GROUPS = 3
-RUNNING = frozenset({"running", "ready"})
+RUNNING = frozenset({WaitKind.RUNNING, WaitKind.READY})
 THREAD_RUN = "Thread._bootstrap"
 CONNECTING = ("connect", "do_handshake")
 
@@ -39,12 +39,12 @@ class Group:
     """Users that wait for the same kind of thing at the same place: how many, one of their stacks, what and where."""
 
     count: int
-    kind: str
+    kind: WaitKind
     frames: tuple[str, ...]
     example: Greenlet
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...]]:
+    def key(self) -> tuple[WaitKind, tuple[str, ...]]:
         """What makes it a group."""
         return self.kind, self.frames
 
@@ -52,7 +52,7 @@ class Group:
 def grouped(views: Sequence[View]) -> tuple[Group, ...]:
     """The groups of all stuck users, the largest first; of equal ones the first by name."""
     stuck = [item for view in views for item in view.stuck]
-    keys = [(item.wait.kind if item.wait else "unknown", innermost(item.stack)) for item in stuck]
+    keys = [(item.wait.kind if item.wait else WaitKind.UNKNOWN, innermost(item.stack)) for item in stuck]
     examples = dict(zip(reversed(keys), reversed(stuck), strict=True))
     counts = Counter(keys)
     order = sorted(counts, key=lambda key: (-counts[key], key))
@@ -127,11 +127,11 @@ def _waiting_greenlet(views: Sequence[View]) -> Spot | None:
         item
         for view in views
         for item in view.dump.greenlets
-        if item.wait is not None and item.wait.kind not in {*RUNNING, "hub"} and has_own_frame(item.stack)
+        if item.wait is not None and item.wait.kind not in {*RUNNING, WaitKind.HUB} and has_own_frame(item.stack)
     ]
     if not waiting:
         return None
-    first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind == "timer")
+    first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind is WaitKind.TIMER)
     return Spot(SpotKind.GREENLET, telling(first.stack)[-1].place, wait=awaited(first.wait))
 
 
@@ -192,8 +192,8 @@ def peers_elsewhere(views: Sequence[View], backend_url: str) -> tuple[str, ...]:
     Addresses (``host:port``) are told apart by their ports: a name may stand for several hosts, and a backend on loopback has
     a port of its own.
     """
-    waits = [item.wait for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "socket"]
-    peers = Counter(wait.peer for wait in waits)
+    waits = [item.wait for view in views for item in view.stuck if item.wait is not None]
+    peers = Counter(wait.peer for wait in waits if wait.kind is WaitKind.SOCKET)
     url = urlsplit(backend_url)
     port = url.port or (443 if url.scheme == "https" else 80)
     if not backend_url or any(not peer or peer.rpartition(":")[2] == str(port) for peer in peers):
@@ -213,7 +213,9 @@ def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ())
     is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost. So the files under ``repro/known/`` write it.
     """
     found = {name for frames in dropped for name in frames}
-    lost = [item for view in views for item in view.stuck if item.wait is not None and item.wait.kind == "nothing"]
+    lost = [
+        item for view in views for item in view.stuck if item.wait is not None and item.wait.kind is WaitKind.NOTHING
+    ]
     found |= {f"nothing wakes {item.stack[-1].normalised}" for item in lost if item.stack}
     stacks = [item.stack for view in views for item in view.stuck]
     main = blocked_main(views)

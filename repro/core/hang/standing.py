@@ -13,6 +13,7 @@ from enum import StrEnum
 from repro.core.hang.dump import Dump, Thread
 from repro.core.hang.frames import has_own_frame
 from repro.core.judge.samples import Standing
+from repro.findings import WaitKind
 
 
 class KernelWait(StrEnum):
@@ -47,8 +48,26 @@ MEANT_TO_WAIT = frozenset(
 )
 """Innermost frames of an endless wait that is no lock's: it stands in one by design."""
 
-_MAY_WAKE = frozenset({"socket", "timer", "thread", "process", "running", "ready"})
-_WAITS_FOR_OTHERS = frozenset({"lock", "semaphore", "event", "queue", "greenlet", "nothing"})
+_MAY_WAKE = frozenset(
+    {
+        WaitKind.SOCKET,
+        WaitKind.TIMER,
+        WaitKind.THREAD,
+        WaitKind.PROCESS,
+        WaitKind.RUNNING,
+        WaitKind.READY,
+    }
+)
+_WAITS_FOR_OTHERS = frozenset(
+    {
+        WaitKind.LOCK,
+        WaitKind.SEMAPHORE,
+        WaitKind.EVENT,
+        WaitKind.QUEUE,
+        WaitKind.GREENLET,
+        WaitKind.NOTHING,
+    }
+)
 
 
 def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:

@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, awaited
 from repro.core.hang.frames import has_own_frame
 from repro.core.judge.samples import Parked, ParkedOn
-from repro.findings import HeldBy
+from repro.findings import HeldBy, WaitKind
 
 _ON = {
-    "socket": ParkedOn.SOCKET,
-    "timer": ParkedOn.TIMER,
-    "lock": ParkedOn.LOCK,
-    "semaphore": ParkedOn.LOCK,
-    "event": ParkedOn.EVENT,
-    "queue": ParkedOn.EVENT,
-    "greenlet": ParkedOn.EVENT,
-    "nothing": ParkedOn.NOTHING,
-    "thread": ParkedOn.ELSEWHERE,
-    "process": ParkedOn.ELSEWHERE,
-    "running": ParkedOn.RUNNING,
-    "ready": ParkedOn.RUNNING,
+    WaitKind.SOCKET: ParkedOn.SOCKET,
+    WaitKind.TIMER: ParkedOn.TIMER,
+    WaitKind.LOCK: ParkedOn.LOCK,
+    WaitKind.SEMAPHORE: ParkedOn.LOCK,
+    WaitKind.EVENT: ParkedOn.EVENT,
+    WaitKind.QUEUE: ParkedOn.EVENT,
+    WaitKind.GREENLET: ParkedOn.EVENT,
+    WaitKind.NOTHING: ParkedOn.NOTHING,
+    WaitKind.THREAD: ParkedOn.ELSEWHERE,
+    WaitKind.PROCESS: ParkedOn.ELSEWHERE,
+    WaitKind.RUNNING: ParkedOn.RUNNING,
+    WaitKind.READY: ParkedOn.RUNNING,
 }
 
 
@@ -37,7 +37,7 @@ def is_stirring(dump: Dump, *, within_s: float) -> bool:
     """Whether a user, or another greenlet of the program, wakes up within so many seconds: it might wake others."""
     return any(
         item.wait is not None
-        and item.wait.kind == "timer"
+        and item.wait.kind is WaitKind.TIMER
         and item.wait.left_s <= within_s
         and (item.user is not None or has_own_frame(item.stack))
         for item in dump.greenlets
@@ -45,18 +45,18 @@ def is_stirring(dump: Dump, *, within_s: float) -> bool:
 
 
 def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Parked:
-    wait = greenlet.wait or ParkedAt("unknown")
+    wait = greenlet.wait or ParkedAt(WaitKind.UNKNOWN)
     lock = dump.locks.get(wait.lock)
     name = lock.name if lock else ""
     root = _root(greenlet, dump)
-    root_wait = (root.wait if root else None) or ParkedAt("unknown")
+    root_wait = (root.wait if root else None) or ParkedAt(WaitKind.UNKNOWN)
     inside = dump.by_id(lock.holder_greenlet) if lock and lock.how is HeldBy.BLOCK else None
     return Parked(
         on=_ON.get(wait.kind, ParkedOn.UNKNOWN),
         wait=awaited(wait, name),
         lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
         holder=dump.holder(lock) if lock else None,
-        unread=unread(wait.fd) if wait.kind == "socket" and "read" in wait.direction else 0,
+        unread=unread(wait.fd) if wait.kind is WaitKind.SOCKET and "read" in wait.direction else 0,
         has_timeout=wait.has_timeout,
         left_s=wait.left_s,
         root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,
@@ -81,6 +81,10 @@ def _root(greenlet: Greenlet, dump: Dump) -> Greenlet | None:
             return None
         met.add(last.id)
         is_certain = is_certain and lock.is_certain
-    if last is greenlet or last is None or (not is_certain and last.wait is not None and last.wait.kind != "timer"):
+    if (
+        last is greenlet
+        or last is None
+        or (not is_certain and last.wait is not None and last.wait.kind is not WaitKind.TIMER)
+    ):
         return None
     return last

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from repro.core.hang.dump import SCHEMA, Greenlet, Lock, ParkedAt, awaited, caller, read_dump
-from repro.findings import Awaited, HeldBy, Holder, Who, Whom
+from repro.findings import Awaited, HeldBy, Holder, WaitKind, Who, Whom
 
 
 def test_the_most_telling_name_of_a_lock_is_shown():
@@ -13,14 +13,14 @@ def test_the_most_telling_name_of_a_lock_is_shown():
 
 
 def test_what_is_waited_for_is_kept_without_what_says_nothing():
-    socket = ParkedAt("socket", fd=8, local="127.0.0.1:9", peer="127.0.0.1:5000", direction="read", left_s=3.0)
-    assert awaited(socket) == Awaited("socket", fd=8, peer="127.0.0.1:5000", direction="read")
-    native = ParkedAt("lock", type="LockType", lock=77, is_native=True, name="self._mutex")
+    socket = ParkedAt(WaitKind.SOCKET, fd=8, local="127.0.0.1:9", peer="127.0.0.1:5000", direction="read", left_s=3.0)
+    assert awaited(socket) == Awaited(WaitKind.SOCKET, fd=8, peer="127.0.0.1:5000", direction="read")
+    native = ParkedAt(WaitKind.LOCK, type="LockType", lock=77, is_native=True, name="self._mutex")
     assert awaited(native, "pool.mutex") == Awaited(
-        "lock", type="LockType", is_native=True, name="self._mutex", lock="pool.mutex"
+        WaitKind.LOCK, type="LockType", is_native=True, name="self._mutex", lock="pool.mutex"
     )
-    assert awaited(ParkedAt("event", type="Event")) == Awaited("event")
-    assert awaited(None) == Awaited("unknown")
+    assert awaited(ParkedAt(WaitKind.EVENT, type="Event")) == Awaited(WaitKind.EVENT)
+    assert awaited(None) == Awaited(WaitKind.UNKNOWN)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from repro.findings import (
     StuckGroup,
     Swallowed,
     Waiting,
+    WaitKind,
     Who,
     Whom,
 )
@@ -75,9 +76,13 @@ def frozen() -> View:
     lock = Lock(77, "_thread.lock", ("task_queue._mutex",), 1, holder_greenlet=1002, how=HeldBy.BLOCK, code="with m:")
     greenlets = tuple(
         Greenlet(1000 + user, "Greenlet", "task", "parked", user, False, (TASK,), wait)
-        for user, wait in ((7, None), (2, ParkedAt("ready")), (3, ParkedAt("socket", fd=3, direction="read")))
+        for user, wait in (
+            (7, None),
+            (2, ParkedAt(WaitKind.READY)),
+            (3, ParkedAt(WaitKind.SOCKET, fd=3, direction="read")),
+        )
     )
-    main = Thread(1, "MainThread", True, False, 1007, (TASK, PUT), ParkedAt("lock", lock=77, is_native=True))
+    main = Thread(1, "MainThread", True, False, 1007, (TASK, PUT), ParkedAt(WaitKind.LOCK, lock=77, is_native=True))
     return View(Dump(1, "thread", 0.0, "3.11", "", "", (), greenlets, (main,), {77: lock}), {2, 3, 7})
 
 
@@ -92,9 +97,9 @@ def test_the_decision_is_kept_with_its_times_and_counts() -> None:
 
 
 def test_the_stuck_are_counted_by_operation_and_by_what_they_wait_for() -> None:
-    mutex = Parked(on=ParkedOn.LOCK, wait=Awaited("lock", lock="pool.mutex"), holder=Holder(Whom.USER, 3))
+    mutex = Parked(on=ParkedOn.LOCK, wait=Awaited(WaitKind.LOCK, lock="pool.mutex"), holder=Holder(Whom.USER, 3))
     users = [
-        stuck(1, Parked(on=ParkedOn.EVENT, wait=Awaited("event"))),
+        stuck(1, Parked(on=ParkedOn.EVENT, wait=Awaited(WaitKind.EVENT))),
         *(stuck(number, mutex) for number in (2, 3)),
         *(stuck(number, Parked(on=ParkedOn.NOTHING), busy=False) for number in (4, 5, 6)),
         stuck(7, operation="SendMessage", began=122),
@@ -103,15 +108,15 @@ def test_the_stuck_are_counted_by_operation_and_by_what_they_wait_for() -> None:
     assert (found.count, found.busy, found.sending) == (7, 4, 1)
     assert found.operations == (("ReceiveMessage", 3), ("SendMessage", 1))
     assert found.waits == (
-        Waiting(count=3, wait=Awaited("nothing")),
-        Waiting(count=2, wait=Awaited("lock", lock="pool.mutex"), holder=Holder(Whom.USER, 3)),
-        Waiting(count=1, wait=Awaited("event")),
+        Waiting(count=3, wait=Awaited(WaitKind.NOTHING)),
+        Waiting(count=2, wait=Awaited(WaitKind.LOCK, lock="pool.mutex"), holder=Holder(Whom.USER, 3)),
+        Waiting(count=1, wait=Awaited(WaitKind.EVENT)),
         Waiting(count=1, wait=None),
     )
 
 
 def test_of_a_crowd_only_the_most_frequent_waits_are_kept() -> None:
-    waits = [Parked(on=ParkedOn.SOCKET, wait=Awaited("socket", fd=number)) for number in range(50)]
+    waits = [Parked(on=ParkedOn.SOCKET, wait=Awaited(WaitKind.SOCKET, fd=number)) for number in range(50)]
     users = [stuck(number, wait) for number, wait in enumerate(waits)]
     assert len(findings_of(decision(RowName.NO_ANSWER, *users), AROUND).stuck.waits) == MOST_KEPT
 
@@ -119,7 +124,7 @@ def test_of_a_crowd_only_the_most_frequent_waits_are_kept() -> None:
 def test_where_the_main_thread_stands_and_who_holds_its_lock_come_from_the_stacks() -> None:
     made = decision(RowName.LOOP_STANDS, stuck(2), facts=Facts(users=3, native_silent=True, loop_silent=True))
     found = findings_of(made, replace(AROUND, views=[frozen()], is_stopped=True))
-    lock = Awaited("lock", is_native=True, lock="task_queue._mutex")
+    lock = Awaited(WaitKind.LOCK, is_native=True, lock="task_queue._mutex")
     at = Spot(SpotKind.CALL, PUT.place, wait=lock, who=Who(Whom.USER, 7, "task"))
     assert (found.program.at, found.program.loop) == (at, at)
     assert found.program.holder == Holder(Whom.USER, 2, "task", HeldBy.BLOCK, "with m:", is_certain=False)
@@ -136,7 +141,7 @@ def test_who_holds_the_gil_is_told_where_it_keeps_the_agent_from_running() -> No
 
 
 def test_without_a_blocked_main_thread_the_loop_is_the_users_that_run() -> None:
-    running = Greenlet(1, "Greenlet", "", "", 1, False, (TASK,), ParkedAt("ready"))
+    running = Greenlet(1, "Greenlet", "", "", 1, False, (TASK,), ParkedAt(WaitKind.READY))
     view = View(Dump(1, "loop", 0.0, "", "", "", (), (running,)), {1})
     made = decision(RowName.TURNING, stuck(), facts=Facts(users=1, turning=1, cores=0.9))
     found = findings_of(made, replace(AROUND, views=[view], main_stack=[PUT]))
@@ -147,11 +152,11 @@ def test_without_a_blocked_main_thread_the_loop_is_the_users_that_run() -> None:
 
 
 def test_a_program_without_users_stands_where_its_own_code_waits() -> None:
-    waiting = Greenlet(1, "Greenlet", "", "", None, False, (TASK,), ParkedAt("event"))
+    waiting = Greenlet(1, "Greenlet", "", "", None, False, (TASK,), ParkedAt(WaitKind.EVENT))
     view = View(Dump(1, "loop", 0.0, "", "", "", (), (waiting,)), set())
     around = replace(AROUND, views=[view], main_stack=[PUT])
     found = findings_of(decision(RowName.SILENT_UNEXPLAINED, facts=Facts(is_script=True)), around)
-    assert found.program.at == Spot(SpotKind.GREENLET, TASK.place, wait=Awaited("event"))
+    assert found.program.at == Spot(SpotKind.GREENLET, TASK.place, wait=Awaited(WaitKind.EVENT))
     assert not found.program.has_users
 
 

@@ -9,7 +9,7 @@ from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame
 from repro.core.hang.groups import View, grouped, seen_frames, telling_stacks
-from repro.findings import HeldBy, Place, Who, Whom
+from repro.findings import HeldBy, Place, WaitKind, Who, Whom
 from repro.model import HangClass
 
 SITE = "/home/one/.venv/lib/python3.11/site-packages/"
@@ -36,7 +36,9 @@ WAITING = (("urllib3/connectionpool.py", "_get_conn"), ("urllib3/util/queue.py",
 
 
 def user(number: int, kind: str, frames: Sequence[Frame], *, lock: int = 0) -> Greenlet:
-    return Greenlet(number + 1000, "Greenlet", "", "parked", number, False, tuple(frames), ParkedAt(kind, lock=lock))
+    return Greenlet(
+        number + 1000, "Greenlet", "", "parked", number, False, tuple(frames), ParkedAt(WaitKind(kind), lock=lock)
+    )
 
 
 def view(
@@ -84,7 +86,7 @@ def test_users_that_outlive_their_end_are_known_by_where_their_death_was_dropped
 
 
 def frozen(caller: str) -> View:
-    waits = ParkedAt("lock", lock=7, is_native=True, name="self._mutex")
+    waits = ParkedAt(WaitKind.LOCK, lock=7, is_native=True, name="self._mutex")
     put = Frame(f"{SITE}gevent/_threading.py", 188, "Queue.put", "with self._mutex:")
     main = Thread(1, "", True, False, 1002, (*stack(SITE, caller), put), waits)
     holding = (*stack(SITE, "send"), put, Frame(f"{SITE}urllib3/connectionpool.py", 9, "_close_pool_connections"))

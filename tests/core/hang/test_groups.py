@@ -21,7 +21,7 @@ from repro.core.hang.groups import (
     turning,
     waiting_place,
 )
-from repro.findings import Awaited, HeldBy, Holder, Spot, SpotKind, Stack, StackOf, StuckGroup, Who, Whom
+from repro.findings import Awaited, HeldBy, Holder, Spot, SpotKind, Stack, StackOf, StuckGroup, WaitKind, Who, Whom
 from repro.model import HangClass
 
 SITE = "/e/lib/python3.11/site-packages/"
@@ -46,7 +46,7 @@ def greenlet(user: int | None, stack: Sequence[Frame], wait: ParkedAt | None = N
 
 
 def main_thread(stack: Sequence[Frame], *, greenlet: int = 0, lock: int = 0, is_dumping: bool = False) -> Thread:
-    wait = ParkedAt("lock", lock=lock, is_native=True) if lock else None
+    wait = ParkedAt(WaitKind.LOCK, lock=lock, is_native=True) if lock else None
     return Thread(1, "MainThread", True, is_dumping, greenlet, tuple(stack), wait)
 
 
@@ -59,7 +59,10 @@ def view(made: Dump, *users: int) -> View:
 
 
 def test_groups_are_by_what_is_waited_for_and_where() -> None:
-    lock, socket = ParkedAt("lock", lock=77), ParkedAt("socket", fd=8, peer="127.0.0.1:1", direction="read")
+    lock, socket = (
+        ParkedAt(WaitKind.LOCK, lock=77),
+        ParkedAt(WaitKind.SOCKET, fd=8, peer="127.0.0.1:1", direction="read"),
+    )
     made = dump(
         greenlet(1, [TASK, READ, HUB], socket),
         greenlet(2, [TASK, POOL, HUB], lock),
@@ -112,7 +115,7 @@ def test_a_main_thread_blocks_only_when_another_thread_had_to_write_its_stacks()
 def test_where_a_thread_stands_says_line_code_lock_and_user() -> None:
     user, hub = greenlet(7, [TASK]), Greenlet(5, "Hub", "", "", None, True, (), None)
     made = dump(user, hub, locks=[MUTEX])
-    lock = Awaited("lock", is_native=True, lock="HTTPConnectionPool.pool.mutex")
+    lock = Awaited(WaitKind.LOCK, is_native=True, lock="HTTPConnectionPool.pool.mutex")
     held = native_call(made, main_thread([POOL], greenlet=1007, lock=77))
     assert held == Spot(SpotKind.CALL, POOL.place, wait=lock, who=Who(Whom.USER, 7))
     assert native_call(made, main_thread([POOL], greenlet=5)) == Spot(
@@ -133,31 +136,32 @@ def test_who_holds_a_native_lock_is_said_where_it_is_known() -> None:
 def test_of_a_freeze_the_main_thread_comes_first_then_who_holds_then_one_group_of_the_others() -> None:
     made = dump(
         greenlet(1, [TASK, POOL]),
-        greenlet(2, [TASK, READ, HUB], ParkedAt("socket", fd=3, direction="read")),
-        greenlet(3, [TASK, READ, HUB], ParkedAt("socket", fd=4, direction="read")),
+        greenlet(2, [TASK, READ, HUB], ParkedAt(WaitKind.SOCKET, fd=3, direction="read")),
+        greenlet(3, [TASK, READ, HUB], ParkedAt(WaitKind.SOCKET, fd=4, direction="read")),
         threads=[main_thread([TASK, POOL], greenlet=1001, lock=77)],
         locks=[MUTEX],
         mode="thread",
     )
     main, holder, others = telling_stacks([view(made)], HangClass.FROZEN)
-    lock = Awaited("lock", is_native=True, lock="HTTPConnectionPool.pool.mutex")
+    lock = Awaited(WaitKind.LOCK, is_native=True, lock="HTTPConnectionPool.pool.mutex")
     at = Spot(SpotKind.CALL, POOL.place, wait=lock, who=Who(Whom.USER, 1))
     assert main == Stack(of=StackOf.MAIN_THREAD, frames=(TASK.place, POOL.place), spot=at)
     held = Holder(Whom.USER, 2, how=HeldBy.BLOCK, code="with self.mutex:", is_certain=False)
     assert (holder.of, holder.lock, holder.holder) == (StackOf.HOLDER, "HTTPConnectionPool.pool.mutex", held)
-    waiting = StuckGroup(2, READ.place, Awaited("socket", fd=3, direction="read"))
+    waiting = StuckGroup(2, READ.place, Awaited(WaitKind.SOCKET, fd=3, direction="read"))
     assert others == Stack(of=StackOf.GROUP, frames=(TASK.place, READ.place, HUB.place), group=waiting)
 
 
 def test_of_a_deadlock_who_holds_comes_before_who_waits_and_not_too_many_are_shown() -> None:
     places = [Frame("/me/locustfile.py", number, f"task_{number}") for number in range(9)]
     made = dump(
-        *(greenlet(number, [place], ParkedAt("lock", lock=77)) for number, place in enumerate(places)), locks=[MUTEX]
+        *(greenlet(number, [place], ParkedAt(WaitKind.LOCK, lock=77)) for number, place in enumerate(places)),
+        locks=[MUTEX],
     )
     first, *waiting = telling_stacks([view(made)], HangClass.DEADLOCKED)
     assert (first.of, first.frames) == (StackOf.HOLDER, (places[2].place,))
     assert len(waiting) == MOST_GROUPS
-    group = StuckGroup(1, places[0].place, Awaited("lock"))
+    group = StuckGroup(1, places[0].place, Awaited(WaitKind.LOCK))
     assert waiting[0] == Stack(of=StackOf.GROUP, frames=(places[0].place,), group=group)
 
 
@@ -181,8 +185,8 @@ def test_all_frames_that_matter_are_seen_and_others_are_not() -> None:
 
 
 def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_program() -> None:
-    polling = greenlet(1, [LOCUST, TASK, HUB], ParkedAt("ready"))
-    waiting = greenlet(2, [LOCUST, TASK, READ], ParkedAt("socket"))
+    polling = greenlet(1, [LOCUST, TASK, HUB], ParkedAt(WaitKind.READY))
+    waiting = greenlet(2, [LOCUST, TASK, READ], ParkedAt(WaitKind.SOCKET))
     assert turning([view(dump(waiting), 2)]) is None
     assert turning([view(dump(waiting, polling), 1, 2)]) == polling
     assert loop_of(polling.stack) == TASK.place
@@ -190,20 +194,20 @@ def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_pro
 
 
 def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_can_be() -> None:
-    asleep = greenlet(None, [TASK, HUB], ParkedAt("timer"))
-    waiting = greenlet(None, [TASK, HUB], ParkedAt("event"))
-    machinery = greenlet(None, [LOCUST, HUB], ParkedAt("event"))
+    asleep = greenlet(None, [TASK, HUB], ParkedAt(WaitKind.TIMER))
+    waiting = greenlet(None, [TASK, HUB], ParkedAt(WaitKind.EVENT))
+    machinery = greenlet(None, [LOCUST, HUB], ParkedAt(WaitKind.EVENT))
     worker = Thread(7, "", False, False, 0, (TASK,), None)
-    joined = greenlet(None, [HUB], ParkedAt("timer"), run="Thread._bootstrap")
+    joined = greenlet(None, [HUB], ParkedAt(WaitKind.TIMER), run="Thread._bootstrap")
     in_hub = main_thread([HUB])
-    of_thread = Spot(SpotKind.GEVENT_THREAD, HUB.place, wait=Awaited("timer"))
+    of_thread = Spot(SpotKind.GEVENT_THREAD, HUB.place, wait=Awaited(WaitKind.TIMER))
     for made, expected in (
         (dump(waiting, threads=[main_thread([TASK])], mode="thread"), Spot(SpotKind.CALL, TASK.place)),
         (
             dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"),
-            Spot(SpotKind.GREENLET, TASK.place, wait=Awaited("event")),
+            Spot(SpotKind.GREENLET, TASK.place, wait=Awaited(WaitKind.EVENT)),
         ),
-        (dump(machinery, asleep), Spot(SpotKind.GREENLET, TASK.place, wait=Awaited("timer"))),
+        (dump(machinery, asleep), Spot(SpotKind.GREENLET, TASK.place, wait=Awaited(WaitKind.TIMER))),
         (dump(machinery, threads=[in_hub, worker]), Spot(SpotKind.THREAD, TASK.place, who=Who(Whom.THREAD, 7))),
         (dump(joined, threads=[in_hub]), of_thread),
         (dump(machinery, threads=[in_hub], mode="thread"), Spot(SpotKind.CALL, HUB.place)),
@@ -213,9 +217,9 @@ def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_c
 
 
 def test_the_largest_group_is_known_by_the_place_of_most_of_its_users() -> None:
-    asleep = [greenlet(number, [LOCUST, TASK, HUB], ParkedAt("timer")) for number in (1, 2)]
-    turns = greenlet(3, [LOCUST, TASK], ParkedAt("ready"))
-    assert largest([view(dump(*asleep, turns))]) == StuckGroup(2, TASK.place, Awaited("timer"))
+    asleep = [greenlet(number, [LOCUST, TASK, HUB], ParkedAt(WaitKind.TIMER)) for number in (1, 2)]
+    turns = greenlet(3, [LOCUST, TASK], ParkedAt(WaitKind.READY))
+    assert largest([view(dump(*asleep, turns))]) == StuckGroup(2, TASK.place, Awaited(WaitKind.TIMER))
     assert largest([view(dump(turns))]) == StuckGroup(1, TASK.place, is_running=True)
     assert largest([view(dump())]) is None
 
@@ -223,7 +227,11 @@ def test_the_largest_group_is_known_by_the_place_of_most_of_its_users() -> None:
 def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_the_sockets() -> None:
     def waiting(*peers: str) -> list[View]:
         users = enumerate(peers, 1)
-        return [view(dump(*(greenlet(number, [TASK, READ], ParkedAt("socket", peer=peer)) for number, peer in users)))]
+        return [
+            view(
+                dump(*(greenlet(number, [TASK, READ], ParkedAt(WaitKind.SOCKET, peer=peer)) for number, peer in users))
+            )
+        ]
 
     backend = "http://127.0.0.1:5000"
     assert peers_elsewhere(waiting("127.0.0.1:80", "127.0.0.1:80"), backend) == ("127.0.0.1:80",)
@@ -231,11 +239,11 @@ def test_who_waits_for_another_server_than_the_backend_is_told_by_the_peers_of_t
     assert peers_elsewhere(waiting("127.0.0.1:80", ""), backend) == ()
     assert peers_elsewhere(waiting("10.0.0.1:443"), "https://sqs.eu-west-1.amazonaws.com") == ()
     assert peers_elsewhere(waiting("127.0.0.1:80"), "") == ()
-    assert peers_elsewhere([view(dump(greenlet(1, [TASK], ParkedAt("event"))))], backend) == ()
+    assert peers_elsewhere([view(dump(greenlet(1, [TASK], ParkedAt(WaitKind.EVENT))))], backend) == ()
 
 
 def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:
-    waiting, lost = ParkedAt("lock", lock=77), ParkedAt("nothing")
+    waiting, lost = ParkedAt(WaitKind.LOCK, lock=77), ParkedAt(WaitKind.NOTHING)
     made = dump(greenlet(1, [TASK, POOL], lost), greenlet(2, [TASK, HUB], waiting), locks=[MUTEX])
     assert {name for name in seen_frames([view(made)]) if name.startswith("nothing")} == {
         "nothing wakes urllib3/connectionpool.py:_get_conn"

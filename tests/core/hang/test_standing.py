@@ -8,7 +8,7 @@ from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.core.hang.standing import KernelThread, KernelWait, standing_of
 from repro.core.judge.samples import Standing
-from repro.findings import HeldBy
+from repro.findings import HeldBy, WaitKind
 
 OWN = Frame("/me/job.py", 3, "work", "lock.acquire()")
 FORK = Frame("/usr/lib/python3.11/subprocess.py", 9, "_fork_exec", "pid = fork()")
@@ -16,7 +16,7 @@ EVENT = Frame("/usr/lib/python3.11/threading.py", 5, "Condition.wait", "waiter.a
 JOIN = Frame("/usr/lib/python3.11/threading.py", 7, "Thread._wait_for_tstate_lock")
 HUB = Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 7, "Hub.run")
 LIBRARY = Frame("/e/lib/python3.11/site-packages/locust/stats.py", 7, "stats_printer")
-NATIVE = ParkedAt("lock", lock=7, is_native=True)
+NATIVE = ParkedAt(WaitKind.LOCK, lock=7, is_native=True)
 
 
 def thread(*stack: Frame, is_main: bool = True, wait: ParkedAt | None = None) -> Thread:
@@ -69,12 +69,12 @@ def test_a_lock_that_its_own_thread_holds_is_freed_by_nobody_whatever_else_runs(
 @pytest.mark.parametrize(
     ("waits", "standing"),
     [
-        ([ParkedAt("event"), ParkedAt("event")], Standing.PARKED),
-        ([ParkedAt("queue"), ParkedAt("nothing")], Standing.PARKED),
-        ([ParkedAt("event"), ParkedAt("socket", fd=3)], Standing.WAITING),  # a message may come
-        ([ParkedAt("event"), ParkedAt("timer", left_s=60)], Standing.WAITING),
-        ([ParkedAt("event", has_timeout=True)], Standing.WAITING),
-        ([ParkedAt("event"), ParkedAt("thread")], Standing.WAITING),
+        ([ParkedAt(WaitKind.EVENT), ParkedAt(WaitKind.EVENT)], Standing.PARKED),
+        ([ParkedAt(WaitKind.QUEUE), ParkedAt(WaitKind.NOTHING)], Standing.PARKED),
+        ([ParkedAt(WaitKind.EVENT), ParkedAt(WaitKind.SOCKET, fd=3)], Standing.WAITING),  # a message may come
+        ([ParkedAt(WaitKind.EVENT), ParkedAt(WaitKind.TIMER, left_s=60)], Standing.WAITING),
+        ([ParkedAt(WaitKind.EVENT, has_timeout=True)], Standing.WAITING),
+        ([ParkedAt(WaitKind.EVENT), ParkedAt(WaitKind.THREAD)], Standing.WAITING),
         ([], Standing.WAITING),
     ],
 )
@@ -83,7 +83,7 @@ def test_greenlets_are_parked_only_where_each_waits_for_another_one(waits: list[
 
 
 def test_a_librarys_greenlets_are_not_the_programs_own() -> None:
-    assert standing_of(dump(thread(OWN, HUB), waits=[ParkedAt("event")], frame=LIBRARY), ()) is Standing.WAITING
+    assert standing_of(dump(thread(OWN, HUB), waits=[ParkedAt(WaitKind.EVENT)], frame=LIBRARY), ()) is Standing.WAITING
 
 
 def test_without_stacks_nothing_is_known() -> None:

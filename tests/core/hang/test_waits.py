@@ -8,14 +8,18 @@ from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt
 from repro.core.hang.frames import Frame
 from repro.core.hang.waits import is_stirring, parked
 from repro.core.judge.samples import Parked, ParkedOn
-from repro.findings import HeldBy
+from repro.findings import HeldBy, WaitKind
 
 
 def chain(kind: str, *, certain: bool = True, circle: bool = False) -> dict[int, Parked]:
     """User 1 waits for a lock of user 2, which waits for one of user 3, which waits for ``kind``."""
-    waits = {1: ParkedAt("lock", lock=11), 2: ParkedAt("lock", lock=12), 3: ParkedAt(kind, left_s=7.0)}
+    waits = {
+        1: ParkedAt(WaitKind.LOCK, lock=11),
+        2: ParkedAt(WaitKind.LOCK, lock=12),
+        3: ParkedAt(WaitKind(kind), left_s=7.0),
+    }
     if circle:
-        waits[3] = ParkedAt("lock", lock=13)
+        waits[3] = ParkedAt(WaitKind.LOCK, lock=13)
     greenlets = tuple(Greenlet(n, "Greenlet", "", "parked", n, is_hub=False, stack=(), wait=waits[n]) for n in waits)
     locks = {
         10 + n: Lock(10 + n, "Semaphore", (), 1, holder_greenlet=n % 3 + 1, how=HeldBy.BLOCK, is_certain=certain)
@@ -52,6 +56,6 @@ def test_somebody_of_the_programs_own_who_wakes_up_soon_may_wake_others(
 ) -> None:
     stack = (Frame(file, 3, "f"), Frame("/e/lib/python3.11/site-packages/gevent/hub.py", 1, "sleep"))
     sleeper = Greenlet(
-        1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=ParkedAt("timer", left_s=left_s)
+        1, "Greenlet", "f", "parked", user, is_hub=False, stack=stack, wait=ParkedAt(WaitKind.TIMER, left_s=left_s)
     )
     assert is_stirring(Dump(1, "loop", 0.0, "", "", "", greenlets=(sleeper,)), within_s=30.0) is expected

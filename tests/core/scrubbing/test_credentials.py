@@ -16,6 +16,7 @@ from repro.findings import (
     Stack,
     StackOf,
     Swallowed,
+    WaitKind,
 )
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
 from repro.world.runs import scrub
@@ -50,7 +51,7 @@ def test_the_records_that_explain_a_trial_are_looked_through_as_deep_as_they_go(
     place = Place("a.py", 1, "f", "get('AKIAPLANTED0001')")
     findings = Findings(
         row=RowName.DIED, said=Said(last_words="E: se/cret+with=signs", dropped=(Swallowed("<x>", "AKIAPLANTED0001", ()), 2)),
-        program=Program(at=Spot(SpotKind.CALL, place, wait=Awaited("lock", name="AKIAPLANTED0001"))),
+        program=Program(at=Spot(SpotKind.CALL, place, wait=Awaited(WaitKind.LOCK, name="AKIAPLANTED0001"))),
         cause=CauseMatch(id="i", title="t", cure="c", shown_by="s", lines=("AKIAPLANTED0001",)),
         stacks=(Stack(of=StackOf.GROUP, frames=(place,)),),
     )  # fmt: skip

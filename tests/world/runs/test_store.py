@@ -61,6 +61,7 @@ from repro.findings import (
     Swallowed,
     Unseen,
     Waiting,
+    WaitKind,
     Who,
     Whom,
 )
@@ -121,7 +122,7 @@ HANG = Hang(
     fingerprint="f00", cause="known", modules=("a", "b"),
 )  # fmt: skip
 AT = Place("a.py", 1, "f", "lock.acquire()")
-LOCK = Awaited("lock", is_native=True, lock="pool.mutex")
+LOCK = Awaited(WaitKind.LOCK, is_native=True, lock="pool.mutex")
 HOLDER = Holder(Whom.USER, 2, "task", HeldBy.BLOCK, "with lock", "b.py", 7, "g", is_certain=False)
 SPOT = Spot(SpotKind.CALL, AT, wait=LOCK, who=Who(Whom.USER, 3))
 GROUP = StuckGroup(3, AT, LOCK)
