@@ -36,7 +36,7 @@ class ParkedAt:
 
 @dataclass(frozen=True, slots=True)
 class Greenlet:
-    """One living greenlet; ``user`` is its user's number, None for those that are none. The innermost frame comes last."""
+    """One living greenlet; ``user`` is its user's number, None for those that are none. The innermost frame is last."""
 
     id: int
     type: str
@@ -260,7 +260,7 @@ def _lock(row: Mapping[str, Any]) -> Lock:
 
 
 def _how(said: str) -> tuple[HeldBy | None, str]:
-    """How a lock is held, and the code that took it, from the agent's ``owner``, ``with NAME`` or ``NAME.acquire()``."""
+    """How a lock is held, and the code that took it, from ``owner``, ``with NAME`` or ``NAME.acquire()``."""
     if not said:
         return None, ""
     if said == HeldBy.OWNER:

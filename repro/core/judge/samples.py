@@ -71,7 +71,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that ended a greenlet or a task: its text, and the place that tells most, the program's own where it has one."""
+    """An exception that ended a greenlet or a task: its text, and the place that tells most, the own code.s if any."""
 
     error: str
     file: str
@@ -92,9 +92,9 @@ class Deaths:
 class Reading:
     """One process's flight record at one moment. ``slots`` are the living users; the totals count the gone ones too.
 
-    ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception; ``raised``
-    is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told it to.
-    ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none;
+    ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception;
+    ``raised`` is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told
+    it to. ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none;
     ``dumped_s`` are the seconds that it has spent on that so far.
     """
 
@@ -133,11 +133,12 @@ class Parked:
     """What one greenlet is parked on, from its stack.
 
     ``lock`` identifies the lock; ``holder`` is who holds it, None where that cannot be known; ``unread`` is how many
-    bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer or time-out fires, infinite where
-    it has none or that is not known. ``root`` is what the last one in the chain of holders waits for, who alone could
-    begin to free the others, ``root_user`` the number of that user and ``root_left_s`` the seconds until its timer fires;
-    None where the chain leads nowhere: in a circle, to one that has ended, or to nobody known. ``inside`` is the number of
-    the user that stands in the ``with`` block of the lock, and so will leave it if it gets on.
+    bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer
+    or time-out fires, infinite where it has none or that is not known. ``root`` is what the last one in the chain of
+    holders waits for, who alone could begin to free the others, ``root_user`` the number of that user and
+    ``root_left_s`` the seconds until its timer fires; None where the chain leads nowhere: in a circle, to one that has
+    ended, or to nobody known. ``inside`` is the number of the user that stands in the ``with`` block of the lock, and
+    so will leave it if it gets on.
     """
 
     on: ParkedOn
@@ -156,9 +157,9 @@ class Parked:
 class Standing(StrEnum):
     """What a program without users that does nothing was found in.
 
-    ``LOCKED``: its threads stand in native locks that none of them can free. ``PARKED``: its greenlets wait for each other alone.
-    ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may wake it.
-    ``RUNNING``: it computes. The first in this order tells most where there are several processes.
+    ``LOCKED``: its threads stand in native locks that none of them can free. ``PARKED``: its greenlets wait for each
+    other alone. ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may
+    wake it. ``RUNNING``: it computes. The first in this order tells most where there are several processes.
     """
 
     LOCKED = "locked"
@@ -173,10 +174,10 @@ class Standing(StrEnum):
 class Examination:
     """A look at the greenlets' stacks: what each user is parked on, by process and number of the user.
 
-    ``stirring`` are the processes in which a user, or another greenlet of the program's own, sleeps for a while: it might do what
-    others wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks, which on a busy machine is so much
-    earlier that a user may have moved since. ``beats`` is how often each process's event loop had turned by then. ``standing`` says
-    of the processes that have no users what they were found in.
+    ``stirring`` are the processes in which a user, or another greenlet of the program's own, sleeps for a while: it
+    might do what others wait for. ``at`` is when the look ended; ``read_at`` is when each process read its stacks,
+    which on a busy machine is so much earlier that a user may have moved since. ``beats`` is how often each process's
+    event loop had turned by then. ``standing`` says of the processes that have no users what they were found in.
     """
 
     at: float
@@ -201,7 +202,8 @@ class Examination:
 class BackendHealth:
     """The backend by its own connection: alive, answering, and why it does not.
 
-    ``overflows`` counts the connections that this machine's kernel has dropped because a server's queue of new ones was full.
+    ``overflows`` counts the connections that this machine's kernel has dropped because a server's queue of new ones was
+    full.
     """
 
     is_alive: bool = True

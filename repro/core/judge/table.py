@@ -28,10 +28,11 @@ FAILED_FOR_S = 2.0
 class Facts:
     """What the judge has made of the samples; seconds, users, operations. ``cores`` is processor time a second.
 
-    ``loop_turns`` is true when one has turned lately, ``loop_silent`` when one has not for longer than its limit, ``native_silent`` when the
-    agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and ``turning`` (running without
-    an end, others get on) count users that are stuck for certain, by what they are parked on. ``no_end`` is true when nobody has ended an operation for longer than any in
-    flight may take. ``grace_over`` is true when the time for stopping has passed and no user has gone lately.
+    ``loop_turns`` is true when one has turned lately, ``loop_silent`` when one has not for longer than its limit,
+    ``native_silent`` when the agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and
+    ``turning`` (running without an end, others get on) count users that are stuck for certain, by what they are parked
+    on. ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is
+    true when the time for stopping has passed and no user has gone lately.
     """
 
     phase: Phase = Phase.LOAD

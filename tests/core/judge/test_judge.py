@@ -63,8 +63,9 @@ class Cell:
         ends = min(now, self.nothing_ends_from)
         slots = slots[:-1] + tuple(replace(slot, ended=int(ends * 100)) for slot in slots[-1:])  # it did them all
         reading = Reading(
-            pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now, loop_beats=int(now * self.beats_a_second),
-            loop_at=min(now, self.loop_stands_from), load_at=0.5, stop_at=self.asked or 0.0,
+            pid=PID, parent=1, phase=2, role=Role.LOCAL, started=0.1, native_at=now,
+            loop_beats=int(now * self.beats_a_second), loop_at=min(now, self.loop_stands_from), load_at=0.5,
+            stop_at=self.asked or 0.0,
             begun=int(ends * 100) + 3, ended=int(ends * 100), failed=0, budget_refusals=0, error="", slots=slots,
         )  # fmt: skip
         exit_code = self.exits_with if self.exits_with is not None and now > 2 else 0 if has_ended else None
@@ -523,7 +524,7 @@ def test_a_loop_has_turned_when_a_user_has_ended_an_operation_though_its_own_bea
 
 @dataclass
 class Script(Cell):
-    """A program without Locust: no users, no loop, ``ended`` operations up to ``works_until``; it never ends by itself."""
+    """A program without Locust, users or loop: its operations end up to ``works_until``, itself at ``ends_at``."""
 
     users: int = 0
     works_until: float = 1.0

@@ -1,4 +1,4 @@
-"""What the looks at a lock make of it: since when nobody got it, when it may yet be freed, when a wait was begun again."""
+"""What looks make of a lock: since when nobody got it, when it may yet be freed, when a wait was begun again."""
 
 from dataclasses import replace
 

@@ -7,7 +7,9 @@ from repro.model import Wait
 BORN = 100.0
 
 
-def slot(number: int = 1, *, busy: bool, began: float, last_end: float = 0.0, born: float = BORN, ceiling_s: float = 0.0) -> Slot:  # fmt: skip
+def slot(
+    number: int = 1, *, busy: bool, began: float, last_end: float = 0.0, born: float = BORN, ceiling_s: float = 0.0
+) -> Slot:
     return Slot(
         number=number,
         is_user=True,
@@ -72,7 +74,13 @@ def test_the_next_operation_or_the_end_of_the_user_or_of_its_process_ends_it_too
 def test_the_longest_of_all_users_and_processes_counts_even_when_another_waits_now() -> None:
     wait = seen(
         (110.0, (reading(slot(1, busy=True, began=101.0)), reading(slot(2, busy=True, began=108.0), pid=8))),
-        (111.0, (reading(slot(1, busy=False, began=101.0, last_end=110.5)), reading(slot(2, busy=True, began=108.0), pid=8))),
+        (
+            111.0,
+            (
+                reading(slot(1, busy=False, began=101.0, last_end=110.5)),
+                reading(slot(2, busy=True, began=108.0), pid=8),
+            ),
+        ),
     )  # fmt: skip
     assert wait is not None
     assert (wait.operation, wait.seconds, wait.has_ended) == ("operation 1", 9.5, True)
