@@ -341,7 +341,7 @@ class Unseen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CauseMatch:
-    """A known cause that fits, and by what: frames in the stacks, lines of the output, versions that it concerns.
+    """A known cause that fits, and by what: frames in the stacks, frames that nothing wakes, lines of the output, versions.
 
     ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread to read.
     """
@@ -352,6 +352,7 @@ class CauseMatch:
     shown_by: str
     upstream: str = ""
     frames: tuple[str, ...] = ()
+    unwoken: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     versions: tuple[tuple[str, str, str], ...] = ()
 

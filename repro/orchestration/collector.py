@@ -13,7 +13,7 @@ from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
-from repro.core.hang.groups import View, seen_frames, telling_stacks
+from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.hang.known_causes import Cause, Sighting, match
 from repro.core.hang.standing import standing_of
 from repro.core.hang.swallowed import swallowed
@@ -143,7 +143,11 @@ class Investigator:
         main = _main_stack(inquiry, sight.rungs)
         frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
         seen = Sighting(
-            kind=hang_class.value, versions=inquiry.environment.versions, frames=frames, output=sight.output
+            kind=hang_class.value,
+            versions=inquiry.environment.versions,
+            frames=frames,
+            unwoken=unwoken_frames(views),
+            output=sight.output,
         )
         findings = findings_of(
             decision,

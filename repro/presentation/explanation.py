@@ -90,6 +90,7 @@ def cause_text(cause: CauseMatch) -> str:
     """``This is gevent 1957: …. Cured by … (`repro run …` shows it). It matches because …``."""
     reasons = [
         *(f"`{frame}` is in the stacks" for frame in cause.frames),
+        *(f"`nothing wakes {frame}` is in the stacks" for frame in cause.unwoken),
         *(f"the output says `{line}`" for line in cause.lines),
         *(f"{name} {version} is {concerned or 'there'}" for name, version, concerned in cause.versions),
     ]

@@ -318,6 +318,8 @@ def test_a_known_cause_says_why_it_matches_and_what_cures_it() -> None:
         "`a.py:f` is in the stacks, `b.py:g` is in the stacks, the output says `Oops: 1`, Some_Thing 1.9 is <2 and other 1 is "
         "there. See https://example.org/1."
     )
+    lost = replace(cause, frames=(), unwoken=("gevent/hub.py:sleep",), lines=(), versions=())
+    assert "It matches because `nothing wakes gevent/hub.py:sleep` is in the stacks." in cause_text(lost)
     alone = replace(cause, frames=("a.py:f",), lines=(), versions=(), upstream="")
     assert cause_text(alone).endswith("It matches because `a.py:f` is in the stacks.")
 

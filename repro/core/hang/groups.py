@@ -206,17 +206,18 @@ def _step(greenlet: Greenlet) -> str:
     return next((name for name in names if name in CONNECTING), "")
 
 
+def unwoken_frames(views: Sequence[View]) -> frozenset[str]:
+    """The normalised frames in which one is parked on nothing that could wake it: a wake-up was lost."""
+    stuck = [item for view in views for item in view.stuck if item.wait is not None and item.stack]
+    return frozenset(item.stack[-1].normalised for item in stuck if item.wait and item.wait.kind is WaitKind.NOTHING)
+
+
 def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
     """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
 
-    ``dropped`` are the frames of exceptions that Python dropped. A frame in which one is parked on nothing that could wake it
-    is there as ``nothing wakes gevent/hub.py:sleep`` too: a wake-up was lost. So the files under ``repro/known/`` write it.
+    ``dropped`` are the frames of exceptions that Python dropped.
     """
     found = {name for frames in dropped for name in frames}
-    lost = [
-        item for view in views for item in view.stuck if item.wait is not None and item.wait.kind is WaitKind.NOTHING
-    ]
-    found |= {f"nothing wakes {item.stack[-1].normalised}" for item in lost if item.stack}
     stacks = [item.stack for view in views for item in view.stuck]
     main = blocked_main(views)
     if main is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -18,9 +18,13 @@ from repro.findings import CauseMatch
 
 @dataclass(frozen=True, kw_only=True)
 class CausePattern:
-    """What must be seen together: normalised frames (``urllib3/connectionpool.py:_close_pool_connections``) and patterns of the output."""
+    """What must be seen together: normalised frames (``urllib3/connectionpool.py:_close_pool_connections``) and patterns of the output.
+
+    ``unwoken`` are frames in which somebody is parked on nothing that could wake it: a wake-up was lost.
+    """
 
     frames: tuple[str, ...] = ()
+    unwoken: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
 
 
@@ -49,13 +53,16 @@ class Sighting:
     kind: str
     versions: Mapping[str, str]
     frames: Collection[str]
+    unwoken: Collection[str] = ()
     output: str = ""
 
 
 def match(causes: Sequence[Cause], seen: Sighting) -> CauseMatch | None:
     """The cause that fits what was seen, the one with most reasons when there are several; None when it is new."""
     found = [hit for cause in causes if (hit := _match(cause, seen)) is not None]
-    return max(found, key=lambda hit: len(hit.frames) + len(hit.lines) + len(hit.versions), default=None)
+    return max(
+        found, key=lambda hit: len(hit.frames) + len(hit.unwoken) + len(hit.lines) + len(hit.versions), default=None
+    )
 
 
 def _match(cause: Cause, seen: Sighting) -> CauseMatch | None:
@@ -65,15 +72,16 @@ def _match(cause: Cause, seen: Sighting) -> CauseMatch | None:
     pieces = [found for piece in cause.evidence if (found := _found(piece, seen)) is not None]
     if concerned is None or not pieces:
         return None
-    frames, lines = max(pieces, key=lambda found: len(found[0]) + len(found[1]))
+    most = max(pieces, key=lambda found: len(found.frames) + len(found.unwoken) + len(found.output))
     return CauseMatch(
         id=cause.id,
         title=cause.title,
         cure=cause.cure,
         shown_by=cause.shown_by,
         upstream=cause.upstream[0] if cause.upstream else "",
-        frames=frames,
-        lines=lines,
+        frames=most.frames,
+        unwoken=most.unwoken,
+        lines=most.output,
         versions=concerned,
     )
 
@@ -90,9 +98,10 @@ def _concerned(cause: Cause, seen: Sighting) -> tuple[tuple[str, str, str], ...]
     return tuple(found)
 
 
-def _found(piece: CausePattern, seen: Sighting) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The frames and the lines of output that make this piece of evidence, or None when something of it is missing."""
+def _found(piece: CausePattern, seen: Sighting) -> CausePattern | None:
+    """This piece of evidence with the lines of output that its patterns match, or None when something of it is missing."""
     lines = [re.search(pattern, seen.output, re.MULTILINE) for pattern in piece.output]
-    if not all(frame in seen.frames for frame in piece.frames) or not all(lines):
+    has_frames = set(piece.frames) <= set(seen.frames) and set(piece.unwoken) <= set(seen.unwoken)
+    if not has_frames or not all(lines):
         return None
-    return piece.frames, tuple(line[0] for line in lines if line)
+    return replace(piece, output=tuple(line[0] for line in lines if line))

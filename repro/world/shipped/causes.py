@@ -2,7 +2,7 @@
 
 id, title, classes, cure, shown_by, upstream
 [packages]      a distribution and the versions concerned, as specifiers
-[[evidence]]    frames and output that must be seen together; one such piece is enough
+[[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is enough
 """
 
 from __future__ import annotations
@@ -58,8 +58,12 @@ def _cause(data: Mapping[str, Any]) -> Cause:
 
 
 def _evidence(piece: Mapping[str, Any]) -> CausePattern:
-    if not piece or set(piece) - {"frames", "output"}:
-        raise ValueError("a piece of evidence has the keys `frames` and `output`, or one of them")
+    if not piece or set(piece) - {"frames", "unwoken", "output"}:
+        raise ValueError("a piece of evidence has the keys `frames`, `unwoken` and `output`, or one of them")
     for pattern in piece.get("output", ()):
         re.compile(pattern)
-    return CausePattern(frames=tuple(piece.get("frames", ())), output=tuple(piece.get("output", ())))
+    return CausePattern(
+        frames=tuple(piece.get("frames", ())),
+        unwoken=tuple(piece.get("unwoken", ())),
+        output=tuple(piece.get("output", ())),
+    )

@@ -84,7 +84,7 @@ def test_of_several_the_one_with_most_reasons_is_named():
         (Sighting(kind="frozen", versions=HANGING, frames={CLOSE, "gevent/_threading.py:put"}), "gevent-1957-frozen"),
         (Sighting(kind="frozen", versions=HANGING, frames={"gevent/_threading.py:put"}), None),
         (
-            Sighting(kind="deadlocked", versions=HANGING, frames={"nothing wakes gevent/hub.py:sleep"}),
+            Sighting(kind="deadlocked", versions=HANGING, frames=(), unwoken={"gevent/hub.py:sleep"}),
             "gevent-1957-lost-wake-up",
         ),
         (
