@@ -329,7 +329,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One condition on a factor, or on several in lockstep: the levels that satisfy it, in their order where they have one.
+    """One condition on a factor, or on several in lockstep: the levels that satisfy it, in their order.
 
     ``neighbour`` is the level beyond a threshold, where some cell with it was clean.
     """
@@ -377,8 +377,8 @@ class CleanMeans:
 class Conclusion:
     """What a run's cells showed: when they hang, when they come to something else, and what a clean one means.
 
-    ``cells`` are those that were tried. ``outcomes`` are those other than clean, a hang first. ``bounded`` cells that hang
-    do so no longer than ``bounded_s``. ``causes`` maps the id of each known cause to the trials that show it.
+    ``cells`` are those that were tried. ``outcomes`` are those other than clean, a hang first. ``bounded`` cells that
+    hang do so no longer than ``bounded_s``. ``causes`` maps the id of each known cause to the trials that show it.
     """
 
     cells: int

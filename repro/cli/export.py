@@ -97,7 +97,7 @@ def command(
 
 
 def _check_output(folder: Path) -> None:
-    """Refuse at once what is there; the folder itself is made once it is clear that there is something to put into it."""
+    """Refuse at once what is there; the folder is made once there is something to put into it."""
     try:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"-o {folder}: it is not a folder; choose another")

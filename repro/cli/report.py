@@ -77,7 +77,7 @@ def command(
 
 
 def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[Report, ExitCode]:
-    """A run's report, and the exit code by what is to fail: the run itself is let go, as a large one fills the memory."""
+    """A run's report, and the exit code by what is to fail; the run is let go, as a large one fills the memory."""
     from repro.presentation.report import redacted_report, report_of
     from repro.world.runs.store import read_run
     from repro.world.runs.this_machine import of_this_machine
@@ -112,8 +112,8 @@ def _page(report: Report, folder: Path, path: Path) -> str:
     links = links_to(evidence_files(folder), run=folder, page=path)
     if links is None:
         click.echo(
-            "The page names the evidence without links: they work from the run's folder, where it goes without -o, and from"
-            " the folders above it.",
+            "The page names the evidence without links: they work from the run's folder, where it goes without -o, and"
+            " from the folders above it.",
             err=True,
         )
     return page(report, links=links)

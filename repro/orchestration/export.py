@@ -110,8 +110,8 @@ def recipe_of(
 ) -> Recipe:
     """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
 
-    ``title`` says what hangs; ``load`` is the locustfile of the ``run``, None for the report's pattern, which the file has by
-    itself.
+    ``title`` says what hangs; ``load`` is the locustfile of the ``run``, None for the report's pattern, which the
+    file has by itself.
 
     Raises:
         UsageError: it does not fit into one file.
@@ -148,7 +148,8 @@ def _check_fits(cell: Cell, settings: Mapping[str, Level], catalogue: Catalogue,
     ]
     if beyond:
         raise UsageError(
-            f"{cell.label}: a cell with {' and '.join(beyond)} does not fit into one file; send `{_report_of(run)}` instead"
+            f"{cell.label}: a cell with {' and '.join(beyond)} does not fit into one file; "
+            f"send `{_report_of(run)}` instead"
         )
 
 

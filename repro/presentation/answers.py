@@ -1,7 +1,7 @@
 """What a hunt came to, for people: its sentence, its text to paste, and the lines that it prints while it goes on.
 
-All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what programs
-read of it is made in ``answer_document.py``.
+All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what
+programs read of it is made in ``answer_document.py``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _bisection_sentence(answer: BisectionAnswer, *, probes: int) -> str:
     if not answer.is_exhausted:
         tested = ", ".join(sorted(one.name for one in answer.releases if one.trials)) or "none"
         return (
-            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see below why, and "
+            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see "
+            "below why, and "
             "widen the range"
         )
     return (
@@ -109,7 +110,8 @@ def _blame_sentence(answer: BlameAnswer) -> str:
     parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
     count = len(answer.changed)
     text = (
-        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} that changed, "
+        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} "
+        "that changed, "
         f"at {answer.confidence:.1%} confidence"
     )
     if answer.outcome is not BlameKind.FOUND:

@@ -1,4 +1,4 @@
-"""A bisection as a picture's rows: every release that was tried with its hang rate, and the answer between two of them."""
+"""A bisection as a picture's rows: every release that was tried with its hang rate, and the answer marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = {AnswerKind.FIRST_BAD: "first that hangs", AnswerKind.FIRST_FIXED: "firs
 
 @dataclass(frozen=True)
 class ReleaseRow:
-    """A release: its share of hung trials with the interval in percent; ``skipped`` were not tried since the row before.
+    """A release: its share of hung trials in percent; ``skipped`` were not tried since the row before.
 
     ``mark`` says in words what the answer makes of it. A row without a text only counts the skipped at the end.
     """

@@ -22,7 +22,7 @@ VERBS = {
 
 
 def sentences_of(run: StoredRun) -> tuple[str, ...]:
-    """What the run came to, the answer first: a hunt's answer, else the conclusion; empty as long as there is neither."""
+    """What the run came to: a hunt's answer, else the conclusion, the answer first; empty while there is neither."""
     if run.hunt is not None:
         return (sentence_of(run.hunt),) if run.hunt.answer else ()
     if run.conclusion is None:
@@ -54,8 +54,8 @@ def hangs_when(conclusion: Conclusion) -> str:
         return f"{noun}: nothing among them is clean, so the cells do not show what it depends on"
     if not hang.explanations:
         return (
-            f"hangs in {hang.cells} of {hang.of} cells, and no condition on up to {MOST_CONDITIONS} factors separates them"
-            " from the clean ones: the cells do not settle it, try more trials"
+            f"hangs in {hang.cells} of {hang.of} cells, and no condition on up to {MOST_CONDITIONS} factors separates"
+            " them from the clean ones: the cells do not settle it, try more trials"
         )
     texts = [explanation_text(one) for one in hang.explanations[:MOST_EXPLANATIONS]]
     if len(texts) == 1:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live grid on a terminal, plain lines elsewhere, and the table and the sentence at its end."""
+"""What a person sees of a run: a live grid on a terminal, plain lines elsewhere, and at its end what it came to."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def _rate(result: CellResult) -> str:
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
-    """The reasons of what is neither clean nor a hang; those that differ in numbers alone are one, told by the first."""
+    """The reasons of what is neither clean nor a hang; those that differ in numbers alone are one, the first."""
     found: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         for trial in result.trials:

@@ -1,7 +1,7 @@
-"""A run as one JSON document, the contract for other programs; `repro/presentation/schemas/run.schema.json` describes it.
+"""A run as one JSON document, the contract for other programs, which ``schemas/run.schema.json`` describes.
 
-The keys are stable within a ``schema``; new ones may be added. Times are seconds, moments ISO 8601 in UTC, a value that is
-not known is null.
+The keys are stable within a ``schema``; new ones may be added. Times are seconds, moments ISO 8601 in UTC, a value
+that is not known is null.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OTHER_OUTCOMES = {
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The document of a run, ready for ``json.dumps``; a bisection's or a blame's ``answer`` and ``probes`` stand beside."""
+    """The document of a run, ready for ``json.dumps``; a hunt's ``answer`` and ``probes`` stand beside."""
     return {
         "schema": SCHEMA,
         "experiment": report.experiment,
@@ -66,7 +66,7 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """The document as JSON text: a key a line, and of its lists an item a line, so that a large one is soon written and read."""
+    """The document as JSON text: a key a line, and of its lists an item a line, so that a large one is soon read."""
     return "{\n" + ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in document.items()) + "\n}\n"
 
 

@@ -1,7 +1,7 @@
 """Why a trial came to its verdict, in words: what is stuck, on what, for whom, since when, how we know.
 
-The only place where the sentences about one trial come from: they are made of its ``findings``. A trial that an older version
-stored has none, and shows the sentences that were stored with it.
+The only place where the sentences about one trial come from: they are made of its ``findings``. A trial that an
+older version stored has none, and shows the sentences that were stored with it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from repro.presentation.report import Report, ReportedCell
 _FORBIDDEN = re.compile(
     "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"
 )
-"""What XML cannot hold; and what it could, but no terminal should get: the controls from 7f to 9f, and turns of direction."""
+"""What XML cannot hold, and what no terminal should get: the controls from 7f to 9f, and turns of direction."""
 FAILURES = (CellVerdict.HANG, CellVerdict.CRASH, CellVerdict.FAILING)
 OTHER_TAGS = {CellVerdict.UNTESTABLE: "skipped", CellVerdict.INCONCLUSIVE: "error"}
 MOST_STACKS = 20_000

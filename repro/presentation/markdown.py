@@ -25,7 +25,7 @@ SHOWN_PACKAGES = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of a run there is room for: rows of the table, kinds of hang, characters of a stack, sets of versions."""
+    """How much there is room for: rows of the table, kinds of hang, characters of a stack, sets of versions."""
 
     rows: int
     kinds: int

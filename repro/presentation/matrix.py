@@ -1,7 +1,7 @@
 """The cells of a run arranged as a picture: which factors go down, which go across, and who stands where.
 
-Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows and columns the factor
-comes first whose levels differ most in how often they hang, so that what hangs stands together.
+Of all ways to part the factors the one is taken that leaves the fewest holes and fits a screen; within the rows and
+columns the factor comes first whose levels differ most in how often they hang, so that what hangs stands together.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Line:
 class Matrix:
     """The picture. ``across`` and ``down`` are names of factors, those that change together joined.
 
-    ``tops`` holds a row of headings for each of ``across``, ``columns`` the levels of each column in the order of ``across``.
+    ``tops`` holds a row of headings for each of ``across``, ``columns`` the levels of each column in the order of
+    ``across``.
     """
 
     across: tuple[str, ...]
@@ -147,7 +148,7 @@ def _across(cells: Sequence[Placed], groups: Sequence[Group]) -> tuple[Group, ..
 
 
 def _spread(cells: Sequence[Placed], group: Group) -> float:
-    """How much the levels of a factor differ in the share of their cells that hang; one of few cells counts for little."""
+    """How much the levels of a factor differ in the share of their cells that hang; few cells count for little."""
     hung: dict[str, list[bool]] = {}
     for cell in cells:
         hung.setdefault(_level(cell, group), []).append(cell.verdict is CellVerdict.HANG)

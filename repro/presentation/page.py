@@ -3,8 +3,8 @@
     report ─▶ matrix, bisection (HTML, made here with autoescaping) ─▶ page.html.jinja
            └▶ trials, stacks (one JSON block, put into the page by page.js as text alone)
 
-The page's policy names its one script and its one style by their hashes and forbids all else: were a text of a cell ever
-taken for markup, it could still neither run nor fetch anything.
+The page's policy names its one script and its one style by their hashes and forbids all else: were a text of a cell
+ever taken for markup, it could still neither run nor fetch anything.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ShownKind:
 
 @dataclass(frozen=True)
 class Versions:
-    """What was installed: ``counts`` cells had each of the sets; ``differing`` maps a package to its version in each set.
+    """What was installed: ``counts`` cells had each set; ``differing`` maps a package to its version in each set.
 
     ``first`` are those of the differing ones that are shown first; ``same`` are the same in all sets.
     """
@@ -112,8 +112,8 @@ def page(report: Report, *, links: Links | None = None) -> str:
 def links_to(files: Mapping[str, Sequence[str]], *, run: Path, page: Path) -> Links | None:
     """The links from ``page`` to the files of the evidence folders of ``run``.
 
-    None where the way would lead up and through other folders: their names are nobody's business, and the page would have
-    to stay where it is.
+    None where the way would lead up and through other folders: their names are nobody's business, and the page
+    would have to stay where it is.
     """
     way = Path(os.path.relpath(run.resolve(), page.resolve().parent))
     if ".." in way.parts:

@@ -89,7 +89,7 @@ class ReportedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedCell:
-    """A cell; ``hang_class`` is that of most of its hung trials, ``versions`` those of its first trial that had some."""
+    """A cell; ``hang_class`` is that of most of its hung trials, ``versions`` are those of its first trial."""
 
     id: str
     label: str
@@ -130,8 +130,8 @@ class ReportedConclusion:
 class Report:
     """A run. ``sentences`` are what it came to, the answer first; ``waits`` what its timeouts are worth, as a table.
 
-    ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a bisection as a
-    picture.
+    ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a
+    bisection as a picture.
     """
 
     experiment: str

@@ -40,7 +40,7 @@ def worth_sentences(worth: TimeoutWorth) -> list[str]:
 
 
 def worth_lines(worth: TimeoutWorth) -> tuple[WaitLine, ...]:
-    """The table: a line for each fault and what tells its cells apart, then the polls, then what short timeouts cost."""
+    """The table: a line for each fault and what tells its cells apart, then polls, then what short timeouts cost."""
     return (
         *(line for fault in worth.faults for line in _lines(shown(fault.fault), fault.waits)),
         *(line for poll in worth.polls for line in _lines(_beyond(poll), poll.waits)),

@@ -27,9 +27,25 @@ def hung(name: str, hang_class: HangClass | None, *overrides: str) -> tuple[Cell
     """The first cell of an experiment as if a trial of it had come to this, its locustfile, its run."""
     prepared = prepare(RunRequest(experiment=name, overrides=overrides, python=Path(sys.executable)))
     (cell, *_) = prepared.plan.cells
-    hang = hang_class and Hang(hang_class=hang_class, users_stuck=3, users=10, stuck_since_s=1, bound=Bound(at_most_s=None, why=""), explanation="")  # fmt: skip
+    hang = hang_class and Hang(
+        hang_class=hang_class,
+        users_stuck=3,
+        users=10,
+        stuck_since_s=1,
+        bound=Bound(at_most_s=None, why=""),
+        explanation="",
+    )
     verdict = Verdict.HANG if hang else Verdict.CLEAN
-    trial = Trial(cell_id=cell.id, number=1, verdict=verdict, reason="why", started=datetime.now(UTC), seconds=1, hang=hang or None, python="3.11.7")  # fmt: skip
+    trial = Trial(
+        cell_id=cell.id,
+        number=1,
+        verdict=verdict,
+        reason="why",
+        started=datetime.now(UTC),
+        seconds=1,
+        hang=hang or None,
+        python="3.11.7",
+    )
     result = CellResult(cell=cell, trials=(trial,), verdict=CellVerdict(verdict.value), rate=rate_of([verdict]))
     stored = StoredRun(
         folder=Path("my runs/one"),
@@ -58,7 +74,12 @@ def run(name: str, hang_class: HangClass | None, folder: Path) -> door.Completed
 
 
 def test_the_planted_truths_are_seen_by_the_file_itself(tmp_path: Path) -> None:
-    cases = [("known/deadlocked", HangClass.DEADLOCKED), ("known/frozen", HangClass.FROZEN), ("known/unstoppable", HangClass.UNSTOPPABLE), ("known/clean", HangClass.DEADLOCKED)]  # fmt: skip
+    cases = [
+        ("known/deadlocked", HangClass.DEADLOCKED),
+        ("known/frozen", HangClass.FROZEN),
+        ("known/unstoppable", HangClass.UNSTOPPABLE),
+        ("known/clean", HangClass.DEADLOCKED),
+    ]
     with ThreadPoolExecutor(len(cases)) as pool:
         done = list(pool.map(lambda case: run(*case, tmp_path / case[0].replace("/", "-")), cases))
     deadlocked, frozen, unstoppable, clean = done

@@ -167,13 +167,18 @@ def made_run(
     *,
     is_explained: bool = False,
 ) -> StoredRun:
-    """A run of an older version, whose sentences are stored; ``is_explained``: one of today, whose are made of its records."""
+    """A run of an older version, whose sentences are stored; ``is_explained``: of today, with records in their place."""
     made = []
     for index in range(cells):
         cell = Cell(
-            id=f"{index:012x}", label=f"n={index} {text}", scenario="s", factors={"n": f"{index // 2} {text}", "launch": ("cli", "library")[index % 2], "tls": False}, settings={},
-            environ={}, environment=EnvironmentSpec(),
-        )  # fmt: skip
+            id=f"{index:012x}",
+            label=f"n={index} {text}",
+            scenario="s",
+            factors={"n": f"{index // 2} {text}", "launch": ("cli", "library")[index % 2], "tls": False},
+            settings={},
+            environ={},
+            environment=EnvironmentSpec(),
+        )
         mine = tuple(
             trial(cell, number, text, is_hung=index == 0, is_explained=is_explained) for number in range(1, trials + 1)
         )
@@ -189,9 +194,19 @@ def made_run(
     )
     began = datetime(2026, 1, 1, tzinfo=UTC)
     return StoredRun(
-        folder=Path("run"), run_id="run", plan=plan, command=text, started=began, ended=began, seed=0, machine={"system": text},
-        tool_versions={"repro": "0"}, cells=tuple(made), conclusion=concluded(text), hunt=hunt,
-    )  # fmt: skip
+        folder=Path("run"),
+        run_id="run",
+        plan=plan,
+        command=text,
+        started=began,
+        ended=began,
+        seed=0,
+        machine={"system": text},
+        tool_versions={"repro": "0"},
+        cells=tuple(made),
+        conclusion=concluded(text),
+        hunt=hunt,
+    )
 
 
 def concluded(text: str) -> Conclusion:
@@ -225,7 +240,13 @@ def explained(text: str) -> Findings:
         said=Said(error=text, traceback=text, last_words=text, raised=RaisedAt(text, place), dropped=dropped),
         backend=BackendFindings(reason=text),
         cause=CauseMatch(
-            id="known", title=text, cure=text, shown_by=text, upstream=text, frames=(text,), lines=(text,),
+            id="known",
+            title=text,
+            cure=text,
+            shown_by=text,
+            upstream=text,
+            frames=(text,),
+            lines=(text,),
             versions=((text, text, text),),
         ),
         stacks=(
@@ -233,20 +254,36 @@ def explained(text: str) -> Findings:
             Stack(of=StackOf.HOLDER, frames=(place,), lock=text, holder=holder),
             Stack(of=StackOf.GROUP, frames=(place,), group=group),
         ),
-    )  # fmt: skip
+    )
 
 
 def trial(cell: Cell, number: int, text: str, *, is_hung: bool, is_explained: bool = False) -> Trial:
     hang = Hang(
-        hang_class=HangClass.FROZEN, users_stuck=2, users=3, stuck_since_s=1.0, bound=Bound(at_most_s=None, why=text),
-        explanation=text, fingerprint="f", cause_text=text, stacks=(text, f"{text}{number}"),
-    )  # fmt: skip
+        hang_class=HangClass.FROZEN,
+        users_stuck=2,
+        users=3,
+        stuck_since_s=1.0,
+        bound=Bound(at_most_s=None, why=text),
+        explanation=text,
+        fingerprint="f",
+        cause_text=text,
+        stacks=(text, f"{text}{number}"),
+    )
     return Trial(
-        cell_id=cell.id, number=number, verdict=Verdict.HANG if is_hung else Verdict.CLEAN, reason=text,
-        started=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.5, hang=hang if is_hung else None,
-        timeline=tuple(Moment(second=s, ended=s, stuck=2 * is_hung * (s > 4), alive=3) for s in range(10)), python="3.11.7",
-        versions={"gevent": "24.2.1"}, evidence="evidence/x", command=text, findings=explained(text) if is_explained else None,
-    )  # fmt: skip
+        cell_id=cell.id,
+        number=number,
+        verdict=Verdict.HANG if is_hung else Verdict.CLEAN,
+        reason=text,
+        started=datetime(2026, 1, 1, tzinfo=UTC),
+        seconds=1.5,
+        hang=hang if is_hung else None,
+        timeline=tuple(Moment(second=s, ended=s, stuck=2 * is_hung * (s > 4), alive=3) for s in range(10)),
+        python="3.11.7",
+        versions={"gevent": "24.2.1"},
+        evidence="evidence/x",
+        command=text,
+        findings=explained(text) if is_explained else None,
+    )
 
 
 made_run.hostile = HOSTILE

@@ -32,7 +32,10 @@ def test_every_cell_is_there_once_under_its_own_levels(seed: int) -> None:
     dice = random.Random(seed)
     names = [f"f{number}" for number in range(dice.randint(1, 5))]
     every = list(product(*(range(dice.randint(1, 4)) for _ in names)))
-    cells = [cell(dice.choice(("hang", "clean")), **dict(zip(names, levels, strict=True))) for levels in dice.sample(every, dice.randint(1, len(every)))]  # fmt: skip
+    cells = [
+        cell(dice.choice(("hang", "clean")), **dict(zip(names, levels, strict=True)))
+        for levels in dice.sample(every, dice.randint(1, len(every)))
+    ]
     varied = varied_of(cells, names)
     matrix = arrange(cells, varied)
     assert placed(matrix) == list(range(len(cells)))
@@ -64,7 +67,10 @@ def test_a_heading_spans_the_rows_it_stands_over() -> None:
 
 
 def test_the_factor_that_tells_most_comes_first() -> None:
-    cells = [cell("hang" if client == "new" else "clean", users=users, client=client, order=order) for users, order, client in product("123456789", "ab", ("old", "new"))]  # fmt: skip
+    cells = [
+        cell("hang" if client == "new" else "clean", users=users, client=client, order=order)
+        for users, order, client in product("123456789", "ab", ("old", "new"))
+    ]
     matrix = arrange(cells, ["users", "order", "client"])
     assert "client" in {matrix.across[0], *matrix.down[:1]}
     hung = [any(cells[index].verdict is CellVerdict.HANG for index in place) for place in matrix.lines[0].places]

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: it renders, filters, is used by keyboard, says nothing on its console and asks for nothing."""
+"""The page in a real Chromium: it renders, filters, obeys the keyboard, logs nothing and asks for nothing."""
 
 from __future__ import annotations
 
@@ -167,7 +167,8 @@ def test_nothing_that_a_cell_printed_runs(opened) -> None:
 def test_even_markup_that_got_in_could_not_run(opened) -> None:
     shown = opened(text="t")
     shown.run(
-        "document.body.insertAdjacentHTML('beforeend', '<img src=\"https://127.0.0.1:9/x\" onerror=\"window.ran = 1\">')"
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"https://127.0.0.1:9/x\" "
+        'onerror="window.ran = 1">\')'
     )
     shown.run(
         "const one = document.createElement('script'); one.textContent = 'window.ran = 2'; document.body.append(one)"

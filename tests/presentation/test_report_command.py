@@ -23,7 +23,7 @@ from repro.world.runs.store import create_run
 
 @pytest.fixture
 def kept(stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """``kept("name", untestable=…)`` is a run in ``repro-runs`` of the current folder, one that hangs unless said otherwise."""
+    """``kept("name", *verdicts)`` is a run in ``repro-runs`` of the current folder; it hangs unless said otherwise."""
     monkeypatch.chdir(tmp_path)
 
     def make(name: str, *verdicts: Verdict) -> Path:

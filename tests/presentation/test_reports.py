@@ -74,7 +74,16 @@ def test_the_page_allows_nothing_but_its_own_script_and_style(stored) -> None:
 
 def test_a_page_of_many_trials_with_large_stacks_stays_small(stored) -> None:
     run = stored(trials=4, cells=50, text="</script>" * 2_000)
-    every = [replace(cell, trials=tuple(replace(one, hang=run.cells[0].trials[0].hang, verdict=Verdict.HANG, timeline=one.timeline * 360) for one in cell.trials)) for cell in run.cells]  # fmt: skip
+    every = [
+        replace(
+            cell,
+            trials=tuple(
+                replace(one, hang=run.cells[0].trials[0].hang, verdict=Verdict.HANG, timeline=one.timeline * 360)
+                for one in cell.trials
+            ),
+        )
+        for cell in run.cells
+    ]
     assert len(page(report_of(replace(run, cells=tuple(every)))).encode()) < 3_000_000
 
 

@@ -1,4 +1,4 @@
-"""The reproducer's file: it is Python whatever goes into it, its SQS speaks both protocols, and what is stuck is seen."""
+"""The reproducer's file: it is Python whatever goes into it, its SQS speaks both protocols, it sees what is stuck."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ def recipe(**given) -> Recipe:
     return Recipe(**{"title": "it hangs", "python": "3.11", "pins": {"gevent": "24.2.1"}, **given})
 
 
-@pytest.mark.parametrize(("launch", "client", "order"), [*product(("cli", "library", "process", "spawn"), ("shared", "per-user", "per-iteration"), ("locust-first", "boto3-first"))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("launch", "client", "order"),
+    [
+        *product(
+            ("cli", "library", "process", "spawn"),
+            ("shared", "per-user", "per-iteration"),
+            ("locust-first", "boto3-first"),
+        )
+    ],
+)
 def test_it_is_python_for_every_setting(launch: str, client: str, order: str) -> None:
     settings = {"launch": launch, "client": client, "import_order": order, "read_timeout": 3, "max_attempts": 2}
     text = reproducer(recipe(settings=settings, variables={"A": "'"}))
@@ -40,7 +49,11 @@ def test_no_title_breaks_out_of_its_docstring(title: str) -> None:
 @pytest.mark.parametrize("module", ["x = '''a'''", 'x = "\\n"', "x = 'y'", "# ends with \\", "x = {{ 7 }}"])
 def test_modules_of_its_own_arrive_as_they_were(module: str) -> None:
     text = reproducer(recipe(source="import mine\n", modules={"mine": module}))
-    (assigned,) = [node.value.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assign) and "MODULES['mine']" in ast.unparse(node.targets[0])]  # fmt: skip
+    (assigned,) = [
+        node.value.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and "MODULES['mine']" in ast.unparse(node.targets[0])
+    ]
     assert assigned.strip("\n") == module
 
 
@@ -67,7 +80,14 @@ def served():
 
 
 def test_its_sqs_gives_back_what_was_sent(served: str) -> None:
-    client = boto3.client("sqs", endpoint_url=served, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}))  # fmt: skip
+    client = boto3.client(
+        "sqs",
+        endpoint_url=served,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
     url = client.create_queue(QueueName="q")["QueueUrl"]
     for body in ("a", "b & <c>"):
         client.send_message(QueueUrl=url, MessageBody=body)
@@ -89,7 +109,14 @@ def test_its_sqs_speaks_the_older_protocol_too(served: str) -> None:
     assert call(Action="ReceiveMessage", MaxNumberOfMessages="1").findtext(".//Body") == "a & <b>"
 
 
-SECRETS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "987654321098", "hunter2hunter2", "card 4111-1111", "somebody-real")  # fmt: skip
+SECRETS = (
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "987654321098",
+    "hunter2hunter2",
+    "card 4111-1111",
+    "somebody-real",
+)
 SOURCE = '''
 """Mine, by somebody-real."""
 import boto3  # asks 987654321098
@@ -123,7 +150,10 @@ def test_a_dummy_beside_a_secrets_name_stays() -> None:
 
 BODIES = [
     "q.send_message(MessageBody='card 4111')",
-    "q.send_message(MessageBody='card 4111', MessageAttributes={'a': {'DataType': 'String', 'StringValue': 'card 4111'}})",
+    (
+        "q.send_message(MessageBody='card 4111', "
+        "MessageAttributes={'a': {'DataType': 'String', 'StringValue': 'card 4111'}})"
+    ),
     "q.send_message(MessageAttributes={'a': {'DataType': 'Binary', 'BinaryValue': b'card 4111'}})",
     "q.send_message(MessageAttributes={'a': {'StringListValues': ['card 4111']}})",
     "entries = [{'Id': '1', 'MessageBody': json.dumps({'pin': 4111, 'text': 'card 4111'})}]",

@@ -53,7 +53,13 @@ def test_no_output_has_its_example(shape: Shape, stored: Callable[..., StoredRun
     """The text stands in labels, levels, reasons, stacks, commands and the machine of the run."""
     report = report_of(replace(stored(text=f"{shape.example} "), folder=Path("run")))
     made = redacted_report(report, of_this_machine(run=Path("run")))
-    texts = {"page": page(made, links={}), "md": markdown(made, reproducer=""), "json": text_of(document(made)), "junit": junit(made), "--json": json.dumps(document(made), indent=1)}  # fmt: skip
+    texts = {
+        "page": page(made, links={}),
+        "md": markdown(made, reproducer=""),
+        "json": text_of(document(made)),
+        "junit": junit(made),
+        "--json": json.dumps(document(made), indent=1),
+    }
     assert [name for name, text in texts.items() if re.search(rf"(?<![\w/]){re.escape(shape.secret)}", text)] == []
 
 

@@ -29,7 +29,15 @@ SILENT = "no_answer:share=0.02"
 SECONDS = 4
 
 
-def cell(verdict: Verdict = Verdict.CLEAN, *, wait: float = 0.2, ended: int = 400, failed: int = 0, most: float | None = None, **levels: Level) -> CellResult:  # fmt: skip
+def cell(
+    verdict: Verdict = Verdict.CLEAN,
+    *,
+    wait: float = 0.2,
+    ended: int = 400,
+    failed: int = 0,
+    most: float | None = None,
+    **levels: Level,
+) -> CellResult:
     """A cell with one trial: ``most`` is what bounds its hang, when it is one."""
     factors = {"connect_timeout": 60, "read_timeout": 60, "fault": "", "seconds": SECONDS, **levels}
     is_hang = verdict is Verdict.HANG
@@ -80,8 +88,10 @@ def test_under_each_fault_the_waits_stand_beside_what_they_were_waited_with() ->
         short(Verdict.FAILING, fault="timeout:0", wait=24.2, ended=40, failed=20),
     ]
     assert said(results, "fault") == (
-        "under fault=no_answer:share=0.02 the longest wait was 60.3 s with time-outs of 60 s, 3.5 s with time-outs of 3 s; "
-        "under fault=timeout:0 the longest wait was 64.1 s and no end yet (it gives up after at most 616 s) with time-outs of 60 s, "
+        "under fault=no_answer:share=0.02 the longest wait was 60.3 s with time-outs of 60 s, 3.5 s with "
+        "time-outs of 3 s; "
+        "under fault=timeout:0 the longest wait was 64.1 s and no end yet (it gives up after at most 616 "
+        "s) with time-outs of 60 s, "
         "24.2 s and then a failure (20 of 40 operations) with time-outs of 3 s"
     )
 
@@ -100,7 +110,8 @@ def test_a_factor_that_makes_no_difference_is_named_once_and_one_that_does_stays
         short(fault="timeout:0", wait=3.0, retry_mode="legacy", max_attempts=1),
     ]
     assert said(results, "retry_mode", "max_attempts", "fault") == (
-        "under fault=no_answer:share=0.02 the longest wait was 60.0 s with time-outs of 60 s, 3.1 to 3.9 s with time-outs of 3 s, "
+        "under fault=no_answer:share=0.02 the longest wait was 60.0 s with time-outs of 60 s, 3.1 to 3.9 "
+        "s with time-outs of 3 s, "
         "whatever the retry_mode (tried with time-outs of 3 s); "
         "under fault=timeout:0 the longest wait was 24.0 s with max_attempts=5, 3.0 s with max_attempts=1"
     )
@@ -121,7 +132,8 @@ def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
     assert said(results, "wait_time_seconds", "max_attempts") == (
         "wait_time_seconds=5 beyond read_timeout=3 is a fault of its own: without any other the longest wait was "
         "22.0 s and then a failure (20 of 40 operations) with max_attempts=5, "
-        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1, but with read_timeout=60 it is 5.1 s and nothing fails"
+        "3.0 s and then a failure (40 of 60 operations) with max_attempts=1, but with read_timeout=60 it "
+        "is 5.1 s and nothing fails"
     )
 
 
@@ -133,7 +145,8 @@ def test_polls_that_are_answered_in_time_do_no_harm() -> None:
 
 def test_a_short_time_out_without_a_fault_costs_nothing_or_what_it_costs() -> None:
     assert said([cell(ended=80, wait=0.4), short(ended=80, wait=0.5)]) == (
-        "without a fault time-outs of 3 s cost nothing that shows: 1.00 times the operations a second (95 % interval 0.91 to 1.10), "
+        "without a fault time-outs of 3 s cost nothing that shows: 1.00 times the operations a second (95 "
+        "% interval 0.91 to 1.10), "
         "longest wait 0.5 s against 0.4 s with time-outs of 60 s"
     )
     assert "time-outs of 3 s cost throughput: 0.50 times the operations a second (95 % interval 0.4" in said(
@@ -162,7 +175,8 @@ def test_the_conclusion_carries_both() -> None:
     worth = worth_sentences(timeout_worth(results, BOTH))
     text = "; ".join(conclusion_sentences(conclude(results, BOTH), worth))
     assert text.startswith(
-        "hangs when connect_timeout=60 and read_timeout=60; that hang is bounded: it gives up after at most 300 s; under fault=timeout:0 "
+        "hangs when connect_timeout=60 and read_timeout=60; that hang is bounded: it gives up after at "
+        "most 300 s; under fault=timeout:0 "
     )
 
 

@@ -11,9 +11,10 @@ NEAR = 0.9
 
 
 def at_capacity(results: Sequence[CellResult], capacities: Mapping[str, float], *, jobs: int) -> list[str]:
-    """A sentence for each backend that was loaded to its capacity, measured in operations a second with nothing else on.
+    """A sentence for each backend that was loaded to its capacity, in operations a second with nothing else on.
 
-    Trials side by side share a backend, so a trial's own throughput counts ``jobs`` times: rather too early than too late.
+    Trials side by side share a backend, so a trial's own throughput counts ``jobs`` times: rather too early than
+    too late.
     """
     found = []
     for name, carries in capacities.items():
@@ -26,7 +27,8 @@ def at_capacity(results: Sequence[CellResult], capacities: Mapping[str, float], 
         full = [rate for rate in rates if rate >= NEAR * carries]
         if full:
             found.append(
-                f"{len(full)} of {len(rates)} trials loaded {name} to its capacity (up to {max(full):.0f} of about {carries:.0f} "
-                "operations a second): users may have waited for it; give fewer users or a think_time, or use --jobs 1"
+                f"{len(full)} of {len(rates)} trials loaded {name} to its capacity (up to {max(full):.0f} of about "
+                f"{carries:.0f} operations a second): users may have waited for it; give fewer users or a think_time, or "
+                "use --jobs 1"
             )
     return found

@@ -29,7 +29,7 @@ def cell_verdict(verdicts: Sequence[Verdict]) -> CellVerdict:
 
 
 def is_settled(verdicts: Sequence[Verdict], *, trials: int) -> bool:
-    """Whether more trials would not change the cell's verdict: one hang, one untestable, two crashes alike, or all made."""
+    """Whether more trials would not change the verdict: one hang, one untestable, two crashes alike, or all made."""
     if len(verdicts) >= trials or Verdict.HANG in verdicts or Verdict.UNTESTABLE in verdicts:
         return True
     same = [verdicts.count(kind) for kind in (Verdict.CRASH, Verdict.FAILING)]
@@ -49,7 +49,7 @@ USUALLY_FAILING = (CellVerdict.HANG, CellVerdict.UNTESTABLE, CellVerdict.INCONCL
 def exit_code(
     cells: Collection[CellVerdict], trials: Collection[Verdict], *, fail_on: Sequence[CellVerdict] = USUALLY_FAILING
 ) -> ExitCode:
-    """What a run comes to for a program that called this one: a run that is not whole, a hang, a fault of ours, the rest.
+    """What a run comes to for the program that called this one.
 
     Where every cell crashed or failed nobody has looked for a hang: that is inconclusive, not "no hang".
     """

@@ -1,9 +1,11 @@
 """What a matrix showed, computed from its cells: the smallest conditions that separate hung from clean.
 
-    hangs when client=per-iteration and urllib3>=1.26.16 (1.26.15 clean); import_order makes no difference under launch=cli
+    hangs when client=per-iteration and urllib3>=1.26.16 (1.26.15 clean); import_order makes no difference under
+    launch=cli
 
-is how `repro.presentation.conclusion` says it. A condition says nothing of levels that were not tried. Where two explanations
-are equally small, the cells do not settle which one is true, and both are kept. Factors that vary in lockstep are one.
+is how `repro.presentation.conclusion` says it. A condition says nothing of levels that were not tried. Where two
+explanations are equally small, the cells do not settle which one is true, and both are kept. Factors that vary in
+lockstep are one.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ BESIDE_A_HANG = (CellVerdict.CRASH, CellVerdict.FAILING, CellVerdict.UNTESTABLE,
 
 @dataclass(frozen=True)
 class Choice:
-    """A condition that may separate: the levels of a factor that satisfy it, and the clean level beyond its threshold."""
+    """A condition that may separate: the levels that satisfy it, and the clean level beyond its threshold."""
 
     names: Names
     levels: tuple[Levels, ...]
@@ -67,7 +69,7 @@ class JudgedCell:
 
 
 def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion:
-    """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the experiment's order."""
+    """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the plan's order."""
     tried = [result for result in results if result.trials]
     groups = lockstep([_levels(result, varied) for result in tried], varied)
     rows = [_judged(result, varied, groups) for result in tried]
@@ -200,7 +202,7 @@ def _mask(condition: Choice, rows: Sequence[JudgedCell]) -> int:
 def _choices(
     names: Names, rows: Sequence[JudgedCell], hung: Sequence[JudgedCell], clean: Sequence[JudgedCell]
 ) -> Iterator[Choice]:
-    """The conditions on one factor: the levels that hung, each level alone, and thresholds where levels have an order."""
+    """The conditions on one factor: the levels that hung, each level alone, thresholds where there is an order."""
     levels, is_ordered = _ordered(names, {row.levels[names] for row in rows})
     hanging = {row.levels[names] for row in hung}
     candidates = [frozenset(hanging)] if len(hanging) < len(levels) else []
@@ -263,7 +265,7 @@ def _is_version(level: Level) -> bool:
 def _without_effect(
     rows: Sequence[JudgedCell], factors: Sequence[Names], separating: Sequence[Disjunction]
 ) -> Iterator[NoEffect]:
-    """The factors that make no difference: cells that differ in them alone came to the same, where anything hung at all."""
+    """The factors without effect: cells that differ in them alone came to the same, where anything hung at all."""
     used = {choice.names for parts in separating for part in parts for choice in part}
     for names in factors:
         pairs = [] if names in used else _pairs(rows, names, factors)
@@ -284,7 +286,7 @@ def _pairs(rows: Sequence[JudgedCell], names: Names, factors: Sequence[Names]) -
 def _under(
     pairs: Sequence[tuple[JudgedCell, ...]], names: Names, factors: Sequence[Names], rows: Sequence[JudgedCell]
 ) -> tuple[Condition, ...] | None:
-    """Where it makes no difference: everywhere (no condition), under some levels of another factor, or nowhere (None)."""
+    """Where it makes no difference: everywhere (no condition), under levels of another factor, or nowhere (None)."""
     if all(_agree(pair) for pair in pairs):
         return tuple(_scope(pairs, names, factors, rows))
     for other in factors:
@@ -317,7 +319,7 @@ def _agree(pair: Sequence[JudgedCell]) -> bool:
 
 
 def _others(rows: Sequence[JudgedCell], factors: Sequence[Names]) -> Iterator[CellOutcome]:
-    """When cells crash, fail or cannot be tested, in the same terms; without clean neighbours, which are about hangs."""
+    """When cells crash, fail or cannot be tested; without clean neighbours, which are about hangs."""
     for verdict in BESIDE_A_HANG:
         inside = [row for row in rows if row.verdict is verdict]
         outside = [row for row in rows if row.verdict is not verdict]

@@ -32,7 +32,7 @@ class Schedule:
                 self._verdicts[trial.cell_id].append(trial.verdict)
 
     def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
-        """The next cell to try and the number of its trial, among those whose environment is ready; None when there is none.
+        """The next cell to try, with the number of its trial, among those whose environment is ready; None without any.
 
         Cells with the fewest trials come first. The same cell runs twice at a time only when nothing else is left.
         """

@@ -39,9 +39,9 @@ MOST_FAULTS = 12
 class LongestWait:
     """The longest waits of cells that are told as one: between ``least_s`` and ``most_s``.
 
-    ``told_by`` are the levels that tell these cells from the others, each of a factor or of several in lockstep. The rest is
-    of the cell that waited longest: ``goes_on`` when the wait had no end yet at the verdict of a hang, of ``hang_class``, which
-    ends after ``at_most_s`` if ever; of its ``ended`` operations ``failed`` failed.
+    ``told_by`` are the levels that tell these cells from the others, each of a factor or of several in lockstep.
+    The rest is of the cell that waited longest: ``goes_on`` when the wait had no end yet at the verdict of a hang,
+    of ``hang_class``, which ends after ``at_most_s`` if ever; of its ``ended`` operations ``failed`` failed.
     """
 
     told_by: tuple[Mapping[str, Level], ...]
@@ -67,7 +67,8 @@ class FaultWaits:
 class PollWaits:
     """The waits without a fault where the long poll may take longer than the read timeout allows; none: it did no harm.
 
-    With the shortest read timeout that allows the poll, ``calm_timeout``, the longest wait is ``calm_s``, and nothing fails.
+    With the shortest read timeout that allows the poll, ``calm_timeout``, the longest wait is ``calm_s``, and
+    nothing fails.
     """
 
     poll: Level
@@ -81,8 +82,8 @@ class PollWaits:
 class TimeoutPrice:
     """What a shorter timeout costs where nothing is wrong: two cells that differ in it alone.
 
-    ``ratio`` is how many times the operations a second of the longer one there were, between ``low`` and ``high``; None where
-    it cost ``failed`` of ``ended`` operations.
+    ``ratio`` is how many times the operations a second of the longer one there were, between ``low`` and ``high``;
+    None where it cost ``failed`` of ``ended`` operations.
     """
 
     shorter: Mapping[str, Level]
@@ -108,7 +109,7 @@ class TimeoutWorth:
 
 @dataclass(frozen=True)
 class WaitingCell:
-    """A cell by its waits: its levels of what varies, all its levels, its longest wait, its operations in each second."""
+    """A cell by its waits; ``rates`` are its operations in each second, ``telling`` the trial that waited longest."""
 
     levels: Mapping[Names, Levels]
     factors: Mapping[str, Level]

@@ -1,8 +1,8 @@
 """Keys and tokens by their issuers, with an example of each and a look-alike that must stay.
 
-The prefixes and lengths are what their issuers document. detect-secrets 1.5.0, which collects them too, was tried: it has no
-Google key and no test key of Stripe, takes ``urllib3 1.26.18.1`` for an address, and some of its patterns grow with the square
-of a line.
+The prefixes and lengths are what their issuers document. detect-secrets 1.5.0, which collects them too, was tried:
+it has no Google key and no test key of Stripe, takes ``urllib3 1.26.18.1`` for an address, and some of its patterns
+grow with the square of a line.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A literal by its place (line, column in bytes), and the word for it. One that is an f-string keeps its expressions."""
+    """A literal by its place (line, column in bytes), and the word for it; an f-string keeps its expressions."""
 
     begin: Place
     end: Place
@@ -66,8 +66,13 @@ def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield from ((_text(node.left), other) for other in node.comparators)
     elif isinstance(node, ast.arguments):
         positional = [*node.posonlyargs, *node.args]
-        yield from ((argument.arg, value) for argument, value in zip(reversed(positional), reversed(node.defaults), strict=False))  # fmt: skip
-        yield from ((argument.arg, value) for argument, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value)  # fmt: skip
+        yield from (
+            (argument.arg, value)
+            for argument, value in zip(reversed(positional), reversed(node.defaults), strict=False)
+        )
+        yield from (
+            (argument.arg, value) for argument, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value
+        )
 
 
 def _neighbours(some: list[ast.expr]) -> Iterator[tuple[str, ast.expr]]:

@@ -1,4 +1,4 @@
-"""Names that say what stands beside them: a secret, a body, a variable or host that everybody knows. Patterns of `re`."""
+"""Patterns of names that say what stands beside them: a secret, a body, what everybody knows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BODY_KEYS = (
     r"|RawMessage|Metadata|Value|Html"
     r"|body|payload|input|data|json|output|cause)"
 )
-"""What the services of AWS and HTTP's clients call what is sent: queues, topics, tables, objects, streams, events, mail."""
+"""What is sent, as services of AWS and clients of HTTP call it."""
 
 KEPT_VARIABLES = r"(?:REPRO_|PYTHON|GEVENT_|GREENLET_|LOCUST_SKIP_|LC_|LANG\b)"
 """Variables that change what a cell does and hold nothing of anybody."""
@@ -28,6 +28,7 @@ KEPT_HOSTS = (
     r"|states|email|sts|s3|monitoring)"
     r"(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com|(?:[\w-]+\.)*(?:aws\.amazon\.com"
     r"|github\.com|githubusercontent\.com"
-    r"|python\.org|pypi\.org|pythonhosted\.org|readthedocs\.io|locust\.io|gevent\.org|w3\.org|example\.(?:com|org|net)))"
+    r"|python\.org|pypi\.org|pythonhosted\.org|readthedocs\.io|locust\.io|gevent\.org|w3\.org"
+    r"|example\.(?:com|org|net)))"
 )
 """Hosts that everybody knows."""

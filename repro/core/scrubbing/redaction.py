@@ -24,21 +24,24 @@ SHORTEST_VALUE = 8
 SHORTEST_LEVEL = 4
 _OURS = frozenset(
     # Users and hosts of images and services
-    "root user localhost repro runner test tests locust python admin home app ubuntu debian docker vagrant ci build worker main"
+    "root user localhost repro runner test tests locust python admin home app ubuntu debian docker vagrant ci build"
+    " worker main"
     # Words of reports, stacks and commands
-    " run runs report hang hangs clean fail fails crash crashed frozen spinning deadlocked starved unstoppable unanswered untestable"
-    " inconclusive cell cells trial trials seed set env json html junit md client server queue host name users stack stacks task"
-    " tasks version release file line thread greenlet gevent urllib3 boto3 botocore requests moto aws sqs pip uv linux shared cli"
-    " library process spawn work default http https true false none null self send get put time wait stop start"
+    " run runs report hang hangs clean fail fails crash crashed frozen spinning deadlocked starved"
+    " unstoppable unanswered untestable inconclusive cell cells trial trials seed set env json html junit"
+    " md client server queue host name users stack stacks task tasks version release file line thread"
+    " greenlet gevent urllib3 boto3 botocore requests moto aws sqs pip uv linux shared cli library"
+    " process spawn work default http https true false none null self send get put time wait stop start"
     # Words of two letters
-    " am an as at be by do go he if in is it me my no of on or so to up us we vs id io ip os py pc db js ms mb kb gb se de fd ok".split()
+    " am an as at be by do go he if in is it me my no of on or so to up us we vs id io ip os py pc db js ms mb kb gb se"
+    " de fd ok".split()
 )
 """Ordinary words: a user or host of such a name is redacted only where it can be nothing else, as in ``name@host``."""
 
 _IDENTIFIERS = frozenset(
     {"id", "fingerprint", "schema", "cell", "cells", "evidence", "file", "verdict", "hang_class", "kind", "cause"}
 )
-"""Fields of a report, and keys of a hunt's answer, whose values this program made: hashes, which may look like anything."""
+"""Fields of a report, and keys of a hunt's answer, with values of this program's making: hashes look like anything."""
 
 _ESCAPED = re.compile(r"(?<!\\)\\+(?:x|u00)(3\d|[46][1-9A-Fa-f]|[57][0-9Aa])")
 
@@ -95,7 +98,7 @@ def _unescaped(text: str) -> str:
 
 
 def _whole(name: str) -> re.Pattern[str]:
-    """Where a name stands as a word; an ordinary word, or a letter, only beside an ``@`` or as what ``user=`` or ``host=`` says."""
+    """Where a name stands as a word; an ordinary word or a letter only beside an ``@``, ``user=`` or ``host=``."""
     word = re.escape(name)
     if len(name) >= SHORTEST_NAME and name.lower() not in _OURS:
         before = r"(?<![\w-])" if len(name) > SHORTEST_NAME else r"(?<![\w.-])"

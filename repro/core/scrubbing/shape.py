@@ -15,8 +15,8 @@ Replace = Callable[[str], str]
 class Shape:
     """A kind of text that must not leave the machine.
 
-    One of ``hints``, in small letters, is in every text that has it: looking for them first is what makes a large report
-    quick. ``secret`` is the part of ``example`` that must go; ``stays`` looks like one and is none.
+    One of ``hints``, in small letters, is in every text that has it: looking for them first is what makes a large
+    report quick. ``secret`` is the part of ``example`` that must go; ``stays`` looks like one and is none.
     """
 
     name: str
@@ -32,7 +32,10 @@ class Shape:
 
 
 def sub(pattern: str, word: str | Callable[[re.Match[str]], str]) -> Replace:
-    """A replacement by a regular expression. Its repetitions at the beginning are bounded: a cell may print a megabyte without a blank."""
+    """A replacement by a regular expression.
+
+    Its repetitions at the beginning are bounded: a cell may print a megabyte without a blank.
+    """
     compiled = re.compile(pattern)
     return lambda text: compiled.sub(word, text)
 

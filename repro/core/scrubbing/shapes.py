@@ -1,4 +1,4 @@
-"""What must not leave the machine and that nobody named: a table of shapes, each with an example and a look-alike that stays."""
+"""A table of shapes of what must not leave the machine, each with an example and a look-alike that stays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BARE_SEPARATOR = r"(?:\\*['\"]?[ \t]{0,20}(?:[:=]|%3[AaDd])\s{0,20}|\\*['\"],\s
 
 
 def _without_literals(found: re.Match[str]) -> str:
-    """A line of somebody's own file without its string literals: a body may be given as one, and nothing else tells it."""
+    """A line of somebody's own file without its string literals: a body may be one, and nothing else tells it."""
     return _LITERAL.sub(f"'{Marker.TEXT}'", found[0])
 
 

@@ -134,7 +134,7 @@ def _redacted(text: str, word: str, redact: Redact) -> str:
 
 
 def _as_a_whole(literal: str, made: str, redact: Redact) -> str:
-    """What was made of a literal, if that is one and shows nothing: a secret may be written with escapes, or go over lines."""
+    """What was made of a literal, if that is one and shows nothing: a secret may have escapes, or go over lines."""
     if _is_python(made) and not _is_telling(_decoded(ast.literal_eval(made)), redact):
         return made
     value = ast.literal_eval(literal)

@@ -1,4 +1,4 @@
-"""Where the value ends that stands beside a name: in Python's repr, JSON in JSON, a form's body, or cut off in the middle."""
+"""Where the value beside a name ends: in Python's repr, JSON in JSON, a form's body, or cut off in the middle."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ MARKER = re.compile(r"<[a-z-]+>")
 def replaced(text: str, names: re.Pattern[str], word: str, *, is_bare_too: bool) -> str:
     """The text with ``word`` in the place of every value that follows a match of ``names``.
 
-    A value is a literal, whatever brackets hold, or, where ``is_bare_too``, all up to the next blank or sign that ends it.
-    One that was cut off ends with the text. Each character is looked at once: what was replaced is not searched again.
+    A value is a literal, whatever brackets hold, or, where ``is_bare_too``, all up to the next blank or sign that
+    ends it. One that was cut off ends with the text. Each character is looked at once: what was replaced is not
+    searched again.
     """
     parts: list[str] = []
     done = 0

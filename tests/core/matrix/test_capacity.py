@@ -37,7 +37,8 @@ def test_only_the_backend_that_was_full_is_named() -> None:
     cells = [cell("moto", 100, 460), cell("moto", 480), cell("ministack", 480)]
     (said,) = at_capacity(cells, {"moto": 500.0, "ministack": 900.0}, jobs=1)
     assert said == (
-        "2 of 3 trials loaded moto to its capacity (up to 480 of about 500 operations a second): users may have waited for it; "
+        "2 of 3 trials loaded moto to its capacity (up to 480 of about 500 operations a second): users "
+        "may have waited for it; "
         "give fewer users or a think_time, or use --jobs 1"
     )
 

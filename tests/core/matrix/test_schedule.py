@@ -143,7 +143,7 @@ def test_finished_trials_count_and_those_of_other_cells_do_not() -> None:
 
 
 def test_an_interrupted_trial_is_made_anew_under_its_own_number() -> None:
-    """Two at a time, the second of three was interrupted: were it made as the fourth, the second would stay interrupted."""
+    """Two at a time, the second of three interrupted: were it made as the fourth, the second would stay so."""
     finished = [trial("a", 1), trial("a", 3)]
     assert run(new([cell("a")], finished=finished)) == [("a", 2)]
 

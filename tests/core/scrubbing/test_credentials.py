@@ -38,8 +38,25 @@ def test_bytes_keep_their_length() -> None:
 
 
 def test_every_text_of_a_record_is_looked_through() -> None:
-    hang = Hang(hang_class=HangClass.FROZEN, users_stuck=1, users=2, stuck_since_s=0.0, bound=Bound(at_most_s=None, why="w"), explanation="signed by AKIAPLANTED0001", stacks=("a", "se/cret+with=signs"))  # fmt: skip
-    trial = Trial(cell_id="c", number=1, verdict=Verdict.HANG, reason="AKIAPLANTED0001!", started=datetime.now(UTC), seconds=1.5, hang=hang, versions={"boto3": "1"})  # fmt: skip
+    hang = Hang(
+        hang_class=HangClass.FROZEN,
+        users_stuck=1,
+        users=2,
+        stuck_since_s=0.0,
+        bound=Bound(at_most_s=None, why="w"),
+        explanation="signed by AKIAPLANTED0001",
+        stacks=("a", "se/cret+with=signs"),
+    )
+    trial = Trial(
+        cell_id="c",
+        number=1,
+        verdict=Verdict.HANG,
+        reason="AKIAPLANTED0001!",
+        started=datetime.now(UTC),
+        seconds=1.5,
+        hang=hang,
+        versions={"boto3": "1"},
+    )
     found = conceal(trial, SECRETS)
     assert (found.reason, found.verdict, found.started) == ("<secret>!", Verdict.HANG, trial.started)
     assert found.hang is not None
@@ -50,7 +67,8 @@ def test_every_text_of_a_record_is_looked_through() -> None:
 def test_the_records_that_explain_a_trial_are_looked_through_as_deep_as_they_go() -> None:
     place = Place("a.py", 1, "f", "get('AKIAPLANTED0001')")
     findings = Findings(
-        row=RowName.DIED, said=Said(last_words="E: se/cret+with=signs", dropped=(Swallowed("<x>", "AKIAPLANTED0001", ()), 2)),
+        row=RowName.DIED,
+            said=Said(last_words="E: se/cret+with=signs", dropped=(Swallowed("<x>", "AKIAPLANTED0001", ()), 2)),
         program=Program(at=Spot(SpotKind.CALL, place, wait=Awaited(WaitKind.LOCK, name="AKIAPLANTED0001"))),
         cause=CauseMatch(id="i", title="t", cure="c", shown_by="s", lines=("AKIAPLANTED0001",)),
         stacks=(Stack(of=StackOf.GROUP, frames=(place,)),),

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from repro.core.scrubbing.redaction import Redact, redacted, redactor
 
-REDACT = redactor(users=("somebody-real",), homes=("/srv/people/somebody",), hosts=("build-host-77",), secrets=("opaque-value-1",), places={"/work/run": "<run>"})  # fmt: skip
+REDACT = redactor(
+    users=("somebody-real",),
+    homes=("/srv/people/somebody",),
+    hosts=("build-host-77",),
+    secrets=("opaque-value-1",),
+    places={"/work/run": "<run>"},
+)
 
 ENOUGH_TO_MEASURE_S = 0.02
 LEAKS = [
@@ -81,7 +87,10 @@ READABLE = [
     "hangs when gevent<=24.2.1 (25.9.1 clean) and urllib3>=1.26.16 (1.26.15 clean); locust makes no difference",
     "See https://github.com/gevent/gevent/issues/1957.",
     "5 users parked on socket 8 to 127.0.0.1:45643, to read",
-    "Exception ignored in <finalize object; dead>: greenlet.GreenletExit, through urllib3/connectionpool.py → queue.py:get",
+    (
+        "Exception ignored in <finalize object; dead>: greenlet.GreenletExit, through "
+        "urllib3/connectionpool.py → queue.py:get"
+    ),
     "http/client.py:986 HTTPConnection.send  self.connect()",
     "http://localhost:5000 and http://127.0.0.1:5000/000/q",
     "locust 10.2.3 and 24.10.2.1; 1.2.123456789012",
@@ -113,7 +122,12 @@ def test_an_environment_variable_that_is_a_factor_stays_unless_it_is_a_secret() 
 
 
 def test_what_identifies_and_what_counts_is_left() -> None:
-    document = {"id": "123456789012", "evidence": "evidence/123456789012-1", "timeline": [[0, 1, 2, 3]], "reason": "123456789012"}  # fmt: skip
+    document = {
+        "id": "123456789012",
+        "evidence": "evidence/123456789012-1",
+        "timeline": [[0, 1, 2, 3]],
+        "reason": "123456789012",
+    }
     assert redacted(document, redactor()) == {**document, "reason": "<account>"}
 
 
@@ -190,9 +204,17 @@ def test_no_odd_way_to_write_one_gets_it_out(text: str) -> None:
     assert not any(part in REDACT(text) for part in ("ODNN7", "T0ROTjc", "QUtJQUlP"))
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("al", "by al, on it"), ("zx", "zx refused; zx:80; zx.prod.company.net"), ("al", "al@zx"), ("run", "run@db-host"), ("test", "test@10.0.0.8"), ("a", "user=a"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("al", "by al, on it"),
+        ("zx", "zx refused; zx:80; zx.prod.company.net"),
+        ("al", "al@zx"),
+        ("run", "run@db-host"),
+        ("test", "test@10.0.0.8"),
+        ("a", "user=a"),
+    ],
+)
 def test_a_name_goes_however_short_it_is(name: str, text: str) -> None:
     for redact in (redactor(users=(name,)), redactor(hosts=(name,))):
         assert re.search(rf"(?<!\w){name}(?!\w)", redact(text)) is None
