@@ -18,7 +18,7 @@ from repro.core.experiment.file import parse
 from repro.core.experiment.plan import make_plan
 from repro.core.search.shrinking import Recipe, reduced
 from repro.errors import ExperimentError, UsageError
-from repro.model import Cell, CellResult, CellVerdict, Limits, Trial, TrialOptions, Verdict
+from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, TrialOptions, Verdict
 from repro.orchestration.export import recipe_of
 from repro.presentation.reproducer import reproducer
 from repro.world.processes.variables import Surroundings, variables
@@ -49,23 +49,34 @@ CATALOGUE = COMMON.extended([PROXY_TRIES, MOOD])
 SCENARIO = ScenarioInfo(name="s", catalogue=CATALOGUE)
 
 
-def cells(text: str, *sets: str) -> tuple[Cell, ...]:
+def planned(text: str, *sets: str) -> Plan:
     experiment = parse(f'scenario = "s"\n{text}', SCENARIO, source="my.toml", name="my")
-    return make_plan(override(experiment, sets, SCENARIO), SCENARIO).plan.cells
+    return make_plan(override(experiment, sets, SCENARIO), SCENARIO).plan
 
 
-def recipe(cell: Cell, load: Locustfile | None = None) -> Recipe:
-    trial = Trial(
-        cell_id=cell.id,
-        number=1,
-        verdict=Verdict.HANG,
-        reason="",
-        started=datetime.now(UTC),
-        seconds=1,
-        python="3.11.7",
-    )
+def cells(text: str, *sets: str) -> tuple[Cell, ...]:
+    return planned(text, *sets).cells
+
+
+def recipe(text: str, *sets: str, load: Locustfile | None = None) -> Recipe:
+    """The recipe of the one cell of an experiment, as if a trial of it had hung."""
+    plan, now = planned(text, *sets), datetime.now(UTC)
+    (cell,) = plan.cells
+    trial = Trial(cell_id=cell.id, number=1, verdict=Verdict.HANG, reason="", started=now, seconds=1, python="3.11.7")
     result = CellResult(cell=cell, trials=(trial,), verdict=CellVerdict.HANG, rate=None)
-    return recipe_of(result, trial, load=load, limits=Limits(), catalogue=CATALOGUE)
+    run = StoredRun(
+        folder=Path("run"),
+        run_id="run",
+        plan=plan,
+        command="",
+        started=now,
+        ended=None,
+        seed=0,
+        machine={},
+        tool_versions={},
+        cells=(result,),
+    )
+    return recipe_of(result, trial, title="it hangs", load=load, run=run, catalogue=CATALOGUE)
 
 
 def test_the_file_and_the_command_line_know_it() -> None:
@@ -115,19 +126,18 @@ def test_it_counts_where_waits_are_compared() -> None:
 
 
 def test_an_exported_file_holds_it() -> None:
-    (cell,) = cells("[settings]\nproxy_tries = 9\nmood = 'grim'")
-    assert recipe(cell).settings == {"proxy_tries": 9}
-    assert "CONFIG = Config(proxies_config={'tries': 9})" in reproducer(recipe(cell))
+    text = "[settings]\nproxy_tries = 9\nmood = 'grim'"
+    assert recipe(text).settings == {"proxy_tries": 9}
+    assert "CONFIG = Config(proxies_config={'tries': 9})" in reproducer(recipe(text))
     own = Locustfile(source="pass", modules={})
-    assert recipe(cell, own).variables == {"REPRO_QUEUE": "reproduce", "REPRO_PROXY_TRIES": "9"}
-    (odd,) = cells("", "mood=odd")
+    assert recipe(text, load=own).variables == {"REPRO_QUEUE": "reproduce", "REPRO_PROXY_TRIES": "9"}
     with pytest.raises(UsageError, match="a cell with mood=odd does not fit into one file"):
-        recipe(odd)
+        recipe(text, "mood=odd")
 
 
 def test_a_reduction_tries_to_do_without_it() -> None:
-    (cell,) = cells("[settings]\nproxy_tries = 9\nclient = 'shared'")
+    whole = recipe("[settings]\nproxy_tries = 9\nclient = 'shared'")
     tried: list[str] = []
-    small = reduced(recipe(cell), explicit=(), hangs=lambda _: True, hangs_surely=lambda _: True, say=tried.append)
+    small = reduced(whole, explicit=(), hangs=lambda _: True, hangs_surely=lambda _: True, say=tried.append)
     assert small.settings == {"client": "shared", "mood": "merry"}
     assert tried == ["without proxy_tries", "with mood=merry"]
