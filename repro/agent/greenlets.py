@@ -16,7 +16,7 @@ import time
 
 from repro_agent import parked, sources
 
-SCHEMA = "repro-greenlets/1"
+SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50
 OUTER_FRAMES = 10
 MOST_FRAMES = 2000

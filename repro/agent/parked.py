@@ -289,9 +289,15 @@ class Lot:
                     continue
                 known = found.get(id(lock))
                 if known is None or (is_certain and not known["is_certain"]):
-                    how = "with %s" if is_certain else "%s.acquire()"
-                    place = "%s:%d in %s" % (code.co_filename, line, code.co_name)
-                    found[id(lock)] = dict(who, how=how % expression, where=place, is_certain=is_certain)
+                    found[id(lock)] = dict(
+                        who,
+                        how="block" if is_certain else "acquire",
+                        code=("with %s" if is_certain else "%s.acquire()") % expression,
+                        file=code.co_filename,
+                        line=line,
+                        function=code.co_name,
+                        is_certain=is_certain,
+                    )
             frame = frame.f_back
             depth += 1
 

@@ -10,7 +10,7 @@ from typing import Any
 from repro.core.hang.frames import Frame, folded
 from repro.findings import Awaited, HeldBy, Holder, WaitKind, Who, Whom
 
-SCHEMA = "repro-greenlets/1"
+SCHEMA = "repro-greenlets/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +240,6 @@ def _wait(row: Mapping[str, Any] | None) -> ParkedAt | None:
 
 def _lock(row: Mapping[str, Any]) -> Lock:
     holder = row["holder"] or {}
-    how, code = _how(holder.get("how", ""))
-    place, _, function = holder.get("where", "").rpartition(" in ")
-    file, _, line = place.rpartition(":")
     return Lock(
         id=row["id"],
         type=row["type"],
@@ -250,19 +247,10 @@ def _lock(row: Mapping[str, Any]) -> Lock:
         waiters=row["waiters"],
         holder_greenlet=holder.get("greenlet", 0),
         holder_thread=holder.get("thread", 0),
-        how=how,
-        code=code,
-        file=file,
-        line=int(line or 0),
-        function=function,
+        how=HeldBy(holder["how"]) if holder else None,
+        code=holder.get("code", ""),
+        file=holder.get("file", ""),
+        line=holder.get("line", 0),
+        function=holder.get("function", ""),
         is_certain=holder.get("is_certain", False),
     )
-
-
-def _how(said: str) -> tuple[HeldBy | None, str]:
-    """How a lock is held, and the code that took it, from ``owner``, ``with NAME`` or ``NAME.acquire()``."""
-    if not said:
-        return None, ""
-    if said == HeldBy.OWNER:
-        return HeldBy.OWNER, ""
-    return HeldBy.BLOCK if said.startswith("with ") else HeldBy.ACQUIRE, said

@@ -45,7 +45,15 @@ def test_another_document_is_refused():
     ("said", "holder"),
     [
         (
-            {"greenlet": 5, "how": "with self.mutex", "where": "/l/python3.11/queue.py:9 in put", "is_certain": True},
+            {
+                "greenlet": 5,
+                "how": "block",
+                "code": "with self.mutex",
+                "file": "/l/python3.11/queue.py",
+                "line": 9,
+                "function": "put",
+                "is_certain": True,
+            },
             Holder(
                 Whom.USER,
                 2,
@@ -59,7 +67,15 @@ def test_another_document_is_refused():
             ),
         ),
         (
-            {"thread": 8, "how": "gate.acquire()", "where": "/in here/a in b.py:7 in take", "is_certain": False},
+            {
+                "thread": 8,
+                "how": "acquire",
+                "code": "gate.acquire()",
+                "file": "/in here/a in b.py",
+                "line": 7,
+                "function": "take",
+                "is_certain": False,
+            },
             Holder(Whom.THREAD, 8, "", HeldBy.ACQUIRE, "gate.acquire()", "a in b.py", 7, "take", is_certain=False),
         ),
         (
