@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from repro.core.judge.locks import Looks
 from repro.core.judge.now import Load, Now
 from repro.core.judge.samples import Examination, Key, Sample
-from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, Progress, StopOrder
+from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, ProgressMade, StopOrder
 from repro.model import Limits
 
 
@@ -21,7 +21,7 @@ class Memory:
         self._asked_stop: float | None = None
         self._starters_died_at: float | None = None
         self._last_call: Mapping[Key, float] | None = None
-        self._progress = Progress()
+        self._progress = ProgressMade()
         self._crowd = Crowd()
         self._stop_order = StopOrder()
         self._loops = Loops()

@@ -18,7 +18,7 @@ from repro.core.judge.tracks import (
     Helpers,
     Loops,
     Processor,
-    Progress,
+    ProgressMade,
     StopOrder,
 )
 from repro.findings import Phase
@@ -81,7 +81,7 @@ class Now:
     starters_died_at: float | None
     overflows: int
     last_call: Mapping[Key, float] | None
-    progress: Progress
+    progress: ProgressMade
     crowd: Crowd
     stop_order: StopOrder
     loops: Loops

@@ -1,6 +1,6 @@
 """What is followed from sample to sample, one record for one thing: each is made anew by ``after`` a sample.
 
-``Progress``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has reached.
+``ProgressMade``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has reached.
 ``Loops``: which event loop stands. ``Helpers``: what greenlets do that are not users. ``Processor``: what burns.
 """
 
@@ -24,7 +24,7 @@ LONGEST_DUMP_S = 15.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProgressMade:
     """How many operations have ended, when the last one did (``at``), and at which pace.
 
     ``dumped_s`` are the seconds for which a loop has written stacks for us, ``dumped_before_s`` those up to ``at``.
@@ -36,7 +36,7 @@ class Progress:
     dumped_s: float = 0.0
     dumped_before_s: float = 0.0
 
-    def after(self, sample: Sample) -> Progress:
+    def after(self, sample: Sample) -> ProgressMade:
         """Operations that ended, by the totals and by the slots, and the load's own begin are progress."""
         ended = sum(reading.ended for reading in sample.readings)
         counted_at = sample.now if not self.paces or ended != self.ended else self.at
@@ -44,7 +44,7 @@ class Progress:
         at = max(counted_at, last_end, sample.load_at or 0.0)
         dumped_s = max((_dumped_s(reading, sample.now) for reading in sample.readings), default=0.0)
         has_moved = at > counted_at or at == sample.now
-        return Progress(
+        return ProgressMade(
             ended=ended,
             at=at,
             paces=(*(pace for pace in self.paces if pace[0] > sample.now - PACE_S), (sample.now, ended)),

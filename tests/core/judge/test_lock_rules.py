@@ -10,7 +10,7 @@ from repro.core.judge.lock_rules import LOCK_TABLE, WaitingUser, is_lock_stuck
 from repro.core.judge.locks import LockBook, LockWatch, Looks
 from repro.core.judge.now import Load, Now, Stuck
 from repro.core.judge.samples import Examination, Parked, ParkedOn, Reading, Role, Sample, Slot
-from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, Progress, StopOrder
+from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, ProgressMade, StopOrder
 from repro.model import Limits
 
 AT = 100.0
@@ -34,13 +34,13 @@ def now(**changed: object) -> Now:
     made = Now(
         sample=Sample(now=AT, readings=(READING,), cpu_s={7: 1.0}), limits=LIMITS, load=Load(seconds=1000, users=1),
         began=0.0, asked_stop=None, starters_died_at=None, overflows=0, last_call=None,
-        progress=Progress(at=AT, paces=((AT, 1),)), crowd=Crowd(((7, IDLE),), has_users=True), stop_order=StopOrder(),
+        progress=ProgressMade(at=AT, paces=((AT, 1),)), crowd=Crowd(((7, IDLE),), has_users=True), stop_order=StopOrder(),
         loops=Loops(), helpers=Helpers(), processor=Processor(((AT, {7: 1.0}),)), looks=looks,
     )  # fmt: skip
     return replace(made, **changed)  # type: ignore[arg-type]  # names of its fields
 
 
-QUIET = {"progress": Progress(at=50.0, paces=((50.0, 1), (AT, 1)))}
+QUIET = {"progress": ProgressMade(at=50.0, paces=((50.0, 1), (AT, 1)))}
 OVER = {"load": Load(seconds=50, users=1)}
 RENEWED = Looks((Examination(at=AT - 1, parked={}),), LockBook().after(
     Examination(at=60.0, parked={(7, 1): replace(LOCK, left_s=10.0)}), {}))  # fmt: skip
