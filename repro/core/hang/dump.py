@@ -80,6 +80,8 @@ class Lock:
     line: int = 0
     function: str = ""
     is_certain: bool = False
+    is_free: bool = False
+    """Whether its own counter says that nobody holds it, although somebody waits for it."""
 
     @property
     def name(self) -> str:

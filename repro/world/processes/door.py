@@ -62,6 +62,14 @@ class Completed:
     stderr: str
 
 
+@dataclass(frozen=True)
+class User:
+    """Whose rights a helper gets: the ids of a user and its group, no further groups."""
+
+    uid: int
+    gid: int
+
+
 class Child:
     """A process that this program started, together with all that it started in its turn."""
 
@@ -194,8 +202,11 @@ def run(
     cwd: Path | None = None,
     limit_s: float,
     mark: str = "helper",
+    user: User | None = None,
 ) -> Completed:
     """Run a short helper to its end; ``env`` left out is this program's own (an installer needs the user's settings).
+
+    With ``user`` it runs with that user's rights, which takes root.
 
     Raises:
         ProcessError: it cannot be started, or takes longer than ``limit_s`` seconds (its tree is ended first).
@@ -204,7 +215,12 @@ def run(
         whole_env = os.environ if env is None else env
         try:
             child = _launch(
-                argv, env=whole_env, cwd=cwd, streams=(None, stdout, stderr), mark=f"{mark}-{secrets.token_hex(4)}"
+                argv,
+                env=whole_env,
+                cwd=cwd,
+                streams=(None, stdout, stderr),
+                mark=f"{mark}-{secrets.token_hex(4)}",
+                user=user,
             )
         except OSError as error:
             raise _unstartable(argv, error) from error
@@ -282,6 +298,7 @@ def _launch(
     streams: tuple[int | None, IO[bytes], IO[bytes]],
     mark: str,
     places: Sequence[Path] = (),
+    user: User | None = None,
 ) -> Child:
     whole_mark = f"{_PROGRAM}/{mark}"
     stdin, stdout, stderr = streams
@@ -295,6 +312,9 @@ def _launch(
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            user=user.uid if user else None,
+            group=user.gid if user else None,
+            extra_groups=() if user else None,
         )
         orphans.note_own(popen.pid)
     child = Child(popen, mark=whole_mark, places=places)

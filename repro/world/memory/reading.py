@@ -1,0 +1,238 @@
+"""Everything that can be read of a process's Python code without running anything in it, as a dump like the agent's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
+from repro.core.hang.frames import Frame
+from repro.errors import ProcessError, UsageError
+from repro.world.memory.code import Codes
+from repro.world.memory.frames import Frames
+from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
+from repro.world.memory.images import Image, images
+from repro.world.memory.layout import Layout, learn
+from repro.world.memory.objects import Objects
+from repro.world.memory.pages import Memory, TornError
+from repro.world.memory.target import Target, target_of
+from repro.world.memory.threads import ForeignThread, Threads
+from repro.world.memory.waits import WaitReader
+
+READ_LIMIT_S = 10.0
+MODE = "memory"
+"""How a dump says who wrote it."""
+ATTEMPTS = 3
+LIVING = frozenset({State.RUNNING, State.PARKED, State.MOVING})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What of a process's images tells where things lie: the runtime's and greenlet's addresses, None where it has no greenlet."""
+
+    runtime: int
+    greenlet: Image | None
+    greenlet_type: int
+    folders: tuple[str, ...]
+
+
+class Reading:
+    """A process whose layout is known: each ``dump`` is a new look at it. ``main_id`` is its main thread's id in its own eyes.
+
+    ``packages`` is the folder of its packages as this program finds it, "" where it has no greenlet; ``seconds`` is how long the
+    last look took.
+    """
+
+    def __init__(self, memory: Memory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._loaded = loaded
+        self._main_id = main_id
+        self.packages = str(loaded.greenlet.file.parent.parent) if loaded.greenlet else ""
+        self.seconds = 0.0
+
+    def dump(self, *, limit_s: float = READ_LIMIT_S) -> Dump:
+        """The stacks of all threads and of all greenlets, and what the parked ones wait for."""
+        began = time.monotonic()
+        self._memory.renew()
+        found = _Reader(self._memory, self._layout, self._loaded, main_id=self._main_id).dump(limit_s)
+        self.seconds = time.monotonic() - began
+        return found
+
+    def close(self) -> None:
+        """Let go of the process."""
+        self._memory.close()
+
+
+def reading_of(target: Target) -> Reading:
+    """Everything is made ready to read a process; its interpreter is run once more, to learn its layout.
+
+    Raises:
+        UsageError: it runs no CPython that can be read.
+        ForbiddenError: its memory belongs to somebody else.
+        ProcessError: it ended, or its layout cannot be learned; what to do.
+    """
+    memory = Memory(target.pid)
+    try:
+        loaded = _loaded(memory, target)
+        extension = loaded.greenlet.path if loaded.greenlet else ""
+        packages = str(Path(extension).parent.parent) if extension else ""
+        layout = learn(target, extension, packages, libraries=loaded.folders)
+        _check(layout, target)
+    except BaseException:
+        memory.close()
+        raise
+    return Reading(memory, layout, loaded, main_id=target.inner_pid)
+
+
+def _check(layout: Layout, target: Target) -> None:
+    if layout.is_free_threaded:
+        raise UsageError(f"process {target.pid} runs a free-threaded Python, which cannot be read yet")
+
+
+def read(pid: int) -> Dump:
+    """One look at a process, as ``reading_of`` and ``Reading.dump``."""
+    reading = reading_of(target_of(pid))
+    try:
+        return reading.dump()
+    finally:
+        reading.close()
+
+
+def _loaded(memory: Memory, target: Target) -> Loaded:
+    image, runtime = _runtime(memory, target)
+    folders = (str(Path(image.path).parent),) if _is_library(image.name) else ()
+    for extension in images(memory, _is_greenlet):
+        kind = extension.address_of("PyGreenlet_Type")
+        if kind is not None:
+            if extension.is_replaced:
+                raise ProcessError(f"{extension.path}: greenlet was replaced since process {memory.pid} began")
+            return Loaded(runtime, extension, kind, folders)
+    return Loaded(runtime, None, 0, folders)
+
+
+def _runtime(memory: Memory, target: Target) -> tuple[Image, int]:
+    """Where CPython's state lies: in its library, in the executable, or in a program that has CPython inside."""
+    own = Path(target.executable).name
+    for is_wanted in (_is_library, lambda name: name == own, lambda name: ".so" not in name):
+        for image in images(memory, is_wanted):
+            runtime = image.address_of("_PyRuntime")
+            if runtime is not None:
+                return image, runtime
+    raise UsageError(f"process {memory.pid} runs {own}, not Python; give the id of the process that runs the test")
+
+
+def _is_library(name: str) -> bool:
+    return name.startswith("libpython3")
+
+
+def _is_greenlet(name: str) -> bool:
+    return name.startswith(("_greenlet", "greenlet")) and name.endswith(".so")
+
+
+class _Reader:
+    """One reading of one process."""
+
+    def __init__(self, memory: Memory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._loaded = loaded
+        self._main_id = main_id
+        self._objects = Objects(memory, layout, loaded.runtime)
+        self._codes = Codes(self._objects)
+        self._frames = Frames(self._objects, self._codes)
+
+    def dump(self, limit_s: float) -> Dump:
+        """The whole."""
+        threads = self._threads()
+        greenlets, notes = self._greenlets(limit_s)
+        running = self._running(greenlets, threads)
+        parked = [one.id for one in greenlets if one.state is State.PARKED]
+        waits = WaitReader(self._objects, parked).read(limit_s=limit_s)
+        return Dump(
+            pid=self._memory.pid,
+            mode=MODE,
+            at=time.time(),
+            python=".".join(map(str, self._layout.python)),
+            gevent=self._layout.gevent,
+            greenlet=self._layout.greenlet,
+            notes=notes,
+            greenlets=tuple(
+                _greenlet(one, waits.by_greenlet.get(one.id), running.get(one.id))
+                for one in greenlets
+                if one.state in LIVING
+            ),
+            threads=tuple(_thread(one, running, is_main=one.native_id == self._main_id) for one in threads),
+            locks=waits.locks,
+        )
+
+    def _running(
+        self, greenlets: Sequence[ForeignGreenlet], threads: Sequence[ForeignThread]
+    ) -> Mapping[int, ForeignThread]:
+        """By greenlet the thread that runs it at this moment: the one on whose C stack the greenlet's begins.
+
+        The main greenlet of a thread begins nowhere; it is in the thread that is left over.
+        """
+        by_stack = {self._stack_of(one): one for one in threads}
+        found = {}
+        for one in sorted((one for one in greenlets if one.state is State.RUNNING), key=lambda one: one.is_main):
+            region = self._memory.region(one.stop - 8) if not one.is_main else None
+            place = region.start if region else next(iter(by_stack), None)
+            if place in by_stack:
+                found[one.id] = by_stack.pop(place)
+        return found
+
+    def _stack_of(self, thread: ForeignThread) -> int:
+        """Where the region begins that holds a thread's C stack: a thread's identity lies at the top of it."""
+        if thread.native_id == self._main_id:
+            return next((region.start for region in self._memory.regions if region.path == "[stack]"), 0)
+        region = self._memory.region(thread.ident)
+        return region.start if region else 0
+
+    def _threads(self) -> tuple[ForeignThread, ...]:
+        reader = Threads(self._objects, self._frames, self._loaded.runtime)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return reader.read()
+            except TornError:
+                self._memory.forget()
+        return reader.read()
+
+    def _greenlets(self, limit_s: float) -> tuple[list[ForeignGreenlet], tuple[str, ...]]:
+        if self._loaded.greenlet is None:
+            return [], ()
+        reader = Greenlets(self._objects, self._frames, self._loaded.greenlet_type)
+        search = reader.find(limit_s=limit_s)
+        left_out = search.left_out_bytes
+        notes = (f"{left_out / 1e6:,.0f} MB of memory were not searched within {limit_s:g} s",) if left_out else ()
+        return [reader.describe(address) for address in search.addresses], notes
+
+
+def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread | None) -> Greenlet:
+    stack = thread.stack if thread else one.stack
+    if wait is None and one.is_main:
+        wait = ParkedAt("hub")  # it goes on when the hub ends
+    return Greenlet(
+        id=one.id,
+        type=one.type,
+        run=_run(stack),
+        state=one.state.value,
+        user=None,
+        is_hub=one.type.rpartition(".")[2] == "Hub",
+        stack=stack,
+        wait=ParkedAt("running") if thread else wait,
+    )
+
+
+def _run(stack: Sequence[Frame]) -> str:
+    """The first function of the program's own in which a greenlet runs."""
+    return stack[0].function if stack else ""
+
+
+def _thread(one: ForeignThread, running: Mapping[int, ForeignThread], *, is_main: bool) -> Thread:
+    greenlet = next((greenlet for greenlet, thread in running.items() if thread is one), 0)
+    return Thread(
+        ident=one.ident, name="", is_main=is_main, is_dumping=False, greenlet=greenlet, stack=one.stack, wait=None
+    )

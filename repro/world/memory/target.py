@@ -1,0 +1,101 @@
+"""The process that is to be read, seen from outside: whose it is, where its files lie, and how its interpreter is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.errors import ProcessError, UsageError
+from repro.world.processes import door
+
+YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+PYPY = "pypy"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A process: its id, its user, its executable as it calls it, and whether it lives in a container of its own."""
+
+    pid: int
+    user: door.User
+    executable: str
+    is_contained: bool
+
+    @property
+    def inner_pid(self) -> int:
+        """The process's id as it knows it itself: in a container that is another one."""
+        for line in Path(f"/proc/{self.pid}/status").read_text("utf-8", "replace").splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+        return self.pid
+
+    @property
+    def root(self) -> Path:
+        """The root of its files, as this program sees them."""
+        return Path(f"/proc/{self.pid}/root")
+
+    def command(self, *words: str) -> tuple[list[str], door.User | None]:
+        """The command that runs its interpreter as it runs itself, and the user whose rights that takes from root.
+
+        It runs somebody else's files: never with more rights than their own process has.
+        """
+        own = (door.User(os.geteuid(), os.getegid()), os.geteuid() == 0)
+        if not self.is_contained:
+            path = self.executable if Path(self.executable).exists() else f"/proc/{self.pid}/exe"
+            return [path, *words], self.user if own[1] and self.user != own[0] else None
+        if not own[1] or shutil.which("nsenter") is None:
+            raise ProcessError(
+                f"process {self.pid} lives in a container: run repro inside of it, or as root beside it (with nsenter)"
+            )
+        ids = ["--setuid", str(self.user.uid), "--setgid", str(self.user.gid)]
+        return ["nsenter", "--target", str(self.pid), "--mount", "--pid", *ids, "--", self.executable, *words], None
+
+
+def target_of(pid: int) -> Target:
+    """The process of this id.
+
+    Raises:
+        UsageError: there is no such process, or it runs no CPython.
+        ProcessError: it belongs to somebody else.
+    """
+    home = Path(f"/proc/{pid}")
+    try:
+        owner = home.stat()
+        executable = str((home / "exe").readlink())
+        is_contained = any(_namespace(home, name) != _namespace(Path("/proc/self"), name) for name in ("mnt", "pid"))
+    except FileNotFoundError:
+        if home.exists():
+            raise UsageError(
+                f"process {pid} has no program of its own: it is a thread of the kernel, or has ended"
+            ) from None
+        raise UsageError(f"there is no process {pid}; `ps -ef` shows those that run") from None
+    except PermissionError:
+        raise ProcessError(f"process {pid} may not be read; {how_to_be_let()}") from None
+    if PYPY in Path(executable).name:
+        raise UsageError(f"process {pid} runs PyPy; only CPython can be read")
+    return Target(pid, door.User(owner.st_uid, owner.st_gid), executable.removesuffix(" (deleted)"), is_contained)
+
+
+def how_to_be_let() -> str:
+    """What gives the right to read another process's memory on this machine."""
+    try:
+        scope = YAMA.read_text("ascii").strip()
+    except OSError:
+        scope = "0"
+    if scope in {"1", "2"} and os.geteuid() != 0:
+        return (
+            f"Yama's ptrace_scope is {scope}: run repro as root, or `sudo sysctl kernel.yama.ptrace_scope=0` for as long as you "
+            "look"
+        )
+    if os.geteuid() == 0:
+        return (
+            "give the container the capability (`docker run --cap-add SYS_PTRACE`, in Kubernetes `kubectl debug "
+            "--profile=sysadmin`)"
+        )
+    return "run repro as the user of that process, or as root"
+
+
+def _namespace(home: Path, name: str) -> str:
+    return str((home / "ns" / name).readlink())

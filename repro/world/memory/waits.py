@@ -1,0 +1,228 @@
+"""What the parked greenlets of another process wait for, as gevent's own objects tell it.
+
+    lock, event or joined greenlet ─ list of those to wake ─┐
+    socket's or timer's watcher ───────────── its callback ─┴▶ bound method ─▶ (waiter ─▶) greenlet
+
+A lock tells its counter too, and a lock of gevent that may be taken twice tells its owner. A counter above 0 with somebody
+in the list is a lock that is free and was given to nobody.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from repro.core.hang.dump import Lock, ParkedAt
+from repro.findings import HeldBy
+from repro.world.memory.greenlets import MOST_REFERENCES, scan
+from repro.world.memory.objects import Objects
+from repro.world.memory.pages import TornError
+
+MOST_WAITERS = 100_000
+DOUBLE = struct.Struct("<d").unpack_from
+READS, WRITES = 1, 2
+"""libev's bits."""
+
+
+class Family(StrEnum):
+    """What an object of gevent's is, by its type's name, and by those that it derives from."""
+
+    SOCKET = "libev.corecext.io"
+    TIMER = "libev.corecext.timer"
+    WAITER = "Waiter"
+    SEMAPHORE = "Semaphore"
+    LINKABLE = "AbstractLinkable"
+    JOINED = "Greenlet"
+    OWNED = "RLock"
+
+
+KINDS = {Family.SEMAPHORE: "semaphore", Family.LINKABLE: "event", Family.JOINED: "greenlet"}
+"""By what somebody waits for: how a dump names it."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """By a greenlet's address what it waits for, and by a lock's address the lock."""
+
+    by_greenlet: Mapping[int, ParkedAt] = field(default_factory=dict)
+    locks: Mapping[int, Lock] = field(default_factory=dict)
+
+
+class WaitReader:
+    """Finds them, for the greenlets that are parked."""
+
+    def __init__(self, objects: Objects, greenlets: Collection[int]) -> None:
+        self._objects = objects
+        self._memory = objects.memory
+        self._layout = objects.layout
+        self._greenlets = frozenset(greenlets)
+        self._waiter_types: frozenset[int] = frozenset()
+
+    def read(self, *, limit_s: float) -> Waits:
+        """What memory tells within so many seconds; nothing where gevent's layout could not be learned."""
+        if not self._greenlets or not self._layout.has("watcher_callback"):
+            return Waits()
+        deadline = time.monotonic() + limit_s
+        families = self._families(deadline)
+        self._waiter_types = frozenset(families[Family.WAITER])
+        instances = self._instances(families, deadline)
+        watched = self._watched(instances)
+        linked, locks = self._linked(instances)
+        return Waits(
+            {one: _together(linked.get(one), watched.get(one, ())) for one in linked.keys() | watched.keys()},
+            locks,
+        )
+
+    # Types and their objects
+
+    def _families(self, deadline: float) -> Mapping[Family, list[int]]:
+        """The addresses of the types of each family: all types of the process are looked at by their names."""
+        hits, _ = scan(self._memory, [self._objects.types["type"]], deadline=deadline)
+        found: dict[Family, list[int]] = defaultdict(list)
+        for hit in hits:
+            kind = hit - self._layout["ob_type"]
+            family = self._family(kind)
+            if family is not None:
+                found[family].append(kind)
+        return found
+
+    def _family(self, kind: int) -> Family | None:
+        try:
+            names = list(self._names(kind))
+        except (TornError, UnicodeDecodeError):
+            return None
+        if not any(name.startswith("gevent.") for name in names) and names[:1] != [Family.OWNED.value]:
+            return None
+        return next((one for one in Family if any(_ends_in(name, one.value) for name in names)), None)
+
+    def _names(self, kind: int) -> Iterator[str]:
+        """The type's name and those of its bases."""
+        for _ in range(8):
+            if not kind or self._memory.region(kind) is None:
+                return
+            yield self._objects.type_name(kind)
+            kind = self._memory.word(kind + self._layout["tp_base"])
+
+    def _instances(self, families: Mapping[Family, Sequence[int]], deadline: float) -> Mapping[Family, list[int]]:
+        of_type = {kind: family for family, kinds in families.items() for kind in kinds if family is not Family.WAITER}
+        hits, _ = scan(self._memory, list(of_type), deadline=deadline)
+        found: dict[Family, list[int]] = defaultdict(list)
+        for hit in hits:
+            address = hit - self._layout["ob_type"]
+            try:
+                is_living = address % 16 == 0 and 0 < self._memory.word(address) < MOST_REFERENCES
+                kind = self._memory.word(hit)
+            except TornError:
+                continue
+            if is_living and kind in of_type:
+                found[of_type[kind]].append(address)
+        return found
+
+    # Who is woken by what
+
+    def _woken_by(self, callback: int) -> int | None:
+        """The greenlet that this callback switches to, directly or through a waiter."""
+        kind = self._objects.type_of(callback)
+        if kind == self._objects.types["builtin"]:
+            bound = self._memory.word(callback + self._layout["method_self"])
+        elif kind == self._objects.types["method"]:
+            bound = self._memory.word(callback + self._layout["bound_self"])
+        else:
+            bound = callback
+        if bound and self._memory.region(bound) and self._objects.type_of(bound) in self._waiter_types:
+            bound = self._memory.word(bound + self._layout["waiter_greenlet"])
+        return bound if bound in self._greenlets else None
+
+    def _watched(self, instances: Mapping[Family, Sequence[int]]) -> Mapping[int, list[ParkedAt]]:
+        """By greenlet the sockets and timers that would wake it."""
+        found: dict[int, list[ParkedAt]] = defaultdict(list)
+        for family, read in ((Family.SOCKET, self._socket), (Family.TIMER, self._timer)):
+            for address in instances[family]:
+                try:
+                    callback = self._memory.word(address + self._layout["watcher_callback"])
+                    greenlet = self._woken_by(callback) if callback else None
+                    if greenlet is not None:
+                        found[greenlet].append(read(address))
+                except TornError:
+                    continue
+        return found
+
+    def _socket(self, watcher: int) -> ParkedAt:
+        events = self._memory.integer(watcher + self._layout["watcher_events"])
+        ways = [name for bit, name in ((READS, "read"), (WRITES, "write")) if events & bit]
+        fd = self._memory.integer(watcher + self._layout["watcher_fd"])
+        return ParkedAt("socket", fd=fd, direction=" or ".join(ways))
+
+    def _timer(self, watcher: int) -> ParkedAt:
+        due = float(DOUBLE(self._memory.read(watcher + self._layout["timer_due"], 8))[0])
+        return ParkedAt("timer", left_s=round(max(0.0, due - time.monotonic()), 1))
+
+    def _linked(self, instances: Mapping[Family, Sequence[int]]) -> tuple[Mapping[int, ParkedAt], Mapping[int, Lock]]:
+        """By greenlet the lock, the event or the greenlet that would wake it; and those locks."""
+        waits: dict[int, ParkedAt] = {}
+        locks: dict[int, Lock] = {}
+        owners = self._owners(instances[Family.OWNED])
+        for family, kind in KINDS.items():
+            for address in instances[family]:
+                waiters = self._waiters(address, family)
+                if not waiters:
+                    continue
+                name = self._objects.type_name(self._objects.type_of(address)).rpartition(".")[2]
+                waits |= {one: ParkedAt(kind, type=name, lock=address) for one in waiters}
+                is_free = family is Family.SEMAPHORE and self._counter(address) > 0
+                lock = Lock(id=address, type=name, names=(), waiters=len(waiters), is_free=is_free)
+                locks[address] = self._owned(lock, owners.get(address, 0))
+        return waits, locks
+
+    def _waiters(self, address: int, family: Family) -> list[int]:
+        """The greenlets in the list of those to wake."""
+        try:
+            links = self._memory.word(
+                address + self._layout["greenlet_links" if family is Family.JOINED else "lock_links"]
+            )
+            if not links or self._objects.type_of(links) != self._objects.types["list"]:
+                return []
+            callbacks = self._objects.items(links, most=MOST_WAITERS)
+            return [one for callback in callbacks if (one := self._woken_by(callback)) is not None]
+        except TornError:
+            return []
+
+    def _owners(self, locks: Iterable[int]) -> Mapping[int, int]:
+        """By the lock inside: the greenlet that owns a lock that may be taken twice."""
+        found = {}
+        for address in locks:
+            try:
+                inside = self._memory.word(address + self._layout["rlock_block"])
+                found[inside] = self._memory.word(address + self._layout["rlock_owner"])
+            except TornError:
+                continue
+        return found
+
+    def _counter(self, semaphore: int) -> int:
+        """How many could take it at once; 0 while it is held."""
+        return self._memory.integer(semaphore + self._layout["lock_counter"])
+
+    def _owned(self, lock: Lock, owner: int) -> Lock:
+        """The lock with its owner, where that is a greenlet."""
+        if owner not in self._greenlets:
+            return lock
+        return replace(lock, holder_greenlet=owner, how=HeldBy.OWNER, is_certain=True)
+
+
+def _ends_in(name: str, ending: str) -> bool:
+    return (
+        name == ending or name.endswith((f".{ending}", f"_{ending}")) or (ending == "Semaphore" and "emaphore" in name)
+    )
+
+
+def _together(linked: ParkedAt | None, watched: Sequence[ParkedAt]) -> ParkedAt:
+    """What a greenlet waits for above all: a lock or a socket, with the time that ends it; else the time alone."""
+    left_s = min((one.left_s for one in watched if one.kind == "timer"), default=float("inf"))
+    first = linked or next((one for one in watched if one.kind == "socket"), None)
+    if first is None:
+        return ParkedAt("timer", left_s=left_s)
+    return replace(first, has_timeout=left_s != float("inf"), left_s=left_s)
