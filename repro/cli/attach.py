@@ -1,0 +1,87 @@
+"""``repro attach``: what a process that hangs now is stuck on, without stopping or changing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from repro.cli.options import Command, Finite, end_tidily_on_signals
+from repro.errors import ExitCode
+from repro.model import Verdict
+
+if TYPE_CHECKING:
+    from repro.orchestration.attachment import Attached
+
+DEFAULT_S = 5.5
+EPILOG = """\b
+Examples:
+  repro attach 4711
+  repro attach 4711 --for 60 --json
+  repro attach "$(pgrep -f 'locust -f' | head -1)"
+
+\b
+The memory of the process is read; it is not stopped, nothing runs in it, and it goes on as before.
+Reading takes the same user and the right to trace it (or root)."""
+CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
+
+
+@click.command("attach", cls=Command, epilog=EPILOG)
+@click.argument("pid", type=click.IntRange(1))
+@click.option(
+    "--for",
+    "seconds",
+    type=Finite(0.5, 3600),
+    default=DEFAULT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time between two looks; what moves in it is no hang.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/attach-… when left out."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
+@click.pass_context
+def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, as_json: bool, no_redact: bool) -> None:
+    """Say what process PID is stuck on: its threads, all of its parked greenlets, and what they wait for.
+
+    Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or is stopped.
+    """
+    from repro.cli.options import new_folder
+    from repro.orchestration.attachment import attach, keep
+
+    end_tidily_on_signals()
+    attached = attach(pid, seconds=seconds, on_look=lambda text: click.echo(text, err=True))
+    folder = new_folder(out, f"attach-{pid}")
+    keep(attached, folder)
+    if as_json:
+        _echo_json(attached, folder, no_redact=no_redact)
+    else:
+        _echo(attached, folder)
+    ctx.exit(CODES.get(attached.diagnosis.verdict, ExitCode.INCONCLUSIVE))
+
+
+def _echo_json(attached: Attached, folder: Path, *, no_redact: bool) -> None:
+    from repro.core.scrubbing.redaction import redacted
+    from repro.presentation.diagnosis import document
+    from repro.world.runs.this_machine import of_this_machine
+
+    whole = document(attached, str(folder))
+    click.echo(json.dumps(whole if no_redact else redacted(whole, of_this_machine()), indent=1))
+
+
+def _echo(attached: Attached, folder: Path) -> None:
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.presentation.diagnosis import explanation, headline, next_step, stacks
+    from repro.presentation.explanation import cause_text
+
+    lines = [headline(attached), "", explanation(attached)]
+    if attached.diagnosis.hang_class is not None:
+        lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
+    for stack in stacks(attached):
+        lines += ["", *(f"  {line}" for line in stack.splitlines())]
+    lines += ["", *filter(None, [next_step(attached)]), f"Evidence: {folder}"]
+    click.echo(for_terminal("\n".join(lines)))

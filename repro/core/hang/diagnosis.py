@@ -1,0 +1,266 @@
+"""What a process is stuck on now, from two looks at it some seconds apart: only what did not move between them can be stuck.
+
+    main thread away from its loop ─▶ frozen or spinning, where the loop ought to turn; else undecided
+    greenlets that stay parked     ─▶ deadlocked, where nothing can wake them: a free lock, a circle, an answer left unread
+
+Whatever might still be ended by time, by an answer or by somebody who moves is no hang, and is told as what it waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
+from repro.core.hang.frames import has_own_frame
+from repro.core.hang.standing import HUB, MEANT_TO_WAIT, KernelThread, KernelWait
+from repro.model import HangClass, Verdict
+
+BURNING_CORES = 0.5
+SILENT_S = 5.0
+"""Seconds that an event loop may be away before that is a hang, as in a trial."""
+WAITS_FOR_OTHERS = frozenset({"lock", "semaphore", "event", "queue", "greenlet"})
+
+
+class Finding(StrEnum):
+    """What two looks came to."""
+
+    STOPPED = "stopped"
+    IN_LOCK = "in a lock"
+    BURNS = "burns"
+    AWAY = "away from the loop"
+    FREE_LOCK = "free lock"
+    CIRCLE = "circle"
+    UNREAD = "unread"
+    ALL_WAIT = "all wait for each other"
+    HOLDER_UNKNOWN = "holder unknown"
+    SCRIPT_WAITS = "a program without greenlets waits"
+    UNREADABLE = "unreadable"
+    GOES_ON = "goes on"
+
+
+CLASSES: Mapping[Finding, HangClass] = {
+    Finding.STOPPED: HangClass.FROZEN,
+    Finding.IN_LOCK: HangClass.FROZEN,
+    Finding.AWAY: HangClass.FROZEN,
+    Finding.BURNS: HangClass.SPINNING,
+    Finding.FREE_LOCK: HangClass.DEADLOCKED,
+    Finding.CIRCLE: HangClass.DEADLOCKED,
+    Finding.UNREAD: HangClass.DEADLOCKED,
+    Finding.ALL_WAIT: HangClass.DEADLOCKED,
+}
+"""The findings that are hangs."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a process: when, its stacks (None where its memory could not be read), what the kernel says of its threads.
+
+    ``at`` is in seconds of any clock, ``cpu_s`` the processor time that it has used so far, ``unread`` the bytes that lie unread
+    in its sockets, by descriptor.
+    """
+
+    at: float
+    dump: Dump | None
+    threads: tuple[KernelThread, ...] = ()
+    cpu_s: float = 0.0
+    unread: Mapping[int, int] = field(default_factory=dict)
+    is_stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a process is stuck on.
+
+    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the main one, where it is
+    what stands; ``lock`` is the one that matters; ``cores`` is how much of a core it used over the ``seconds`` between the looks.
+    """
+
+    finding: Finding
+    seconds: float
+    cores: float
+    own: tuple[Greenlet, ...] = ()
+    stuck: tuple[Greenlet, ...] = ()
+    moved: int = 0
+    thread: Thread | None = None
+    lock: Lock | None = None
+
+    @property
+    def hang_class(self) -> HangClass | None:
+        """How it hangs, None where it does not or nobody can tell."""
+        return CLASSES.get(self.finding)
+
+    @property
+    def verdict(self) -> Verdict:
+        """``hang``, ``clean`` or ``inconclusive``."""
+        if self.hang_class is not None:
+            return Verdict.HANG
+        return Verdict.CLEAN if self.finding is Finding.GOES_ON else Verdict.INCONCLUSIVE
+
+
+def diagnose(first: Look, last: Look) -> Diagnosis:
+    """What two looks at one process have in common."""
+    seconds = last.at - first.at
+    cores = (last.cpu_s - first.cpu_s) / seconds if seconds > 0 else 0.0
+    if first.dump is None or last.dump is None:
+        finding = Finding.STOPPED if first.is_stopped and last.is_stopped else Finding.UNREADABLE
+        return Diagnosis(finding, seconds, cores)
+    pair = _Pair(first, last, first.dump, last.dump, seconds, cores)
+    return pair.of_main_thread() or pair.of_greenlets()
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two looks with stacks."""
+
+    first: Look
+    last: Look
+    before: Dump
+    now: Dump
+    seconds: float
+    cores: float
+
+    @property
+    def own(self) -> tuple[Greenlet, ...]:
+        return tuple(one for one in self.now.greenlets if not one.is_hub and has_own_frame(one.stack))
+
+    @property
+    def unmoved(self) -> tuple[Greenlet, ...]:
+        """Those that stand where they stood."""
+        before = {one.id: one for one in self.before.greenlets}
+        return tuple(one for one in self.own if _is_where_it_was(one, before.get(one.id)))
+
+    def of_main_thread(self) -> Diagnosis | None:
+        """What holds the main thread, where that is not the loop, and where it is the same as before; else None."""
+        thread = self.now.main
+        if self.first.is_stopped and self.last.is_stopped:
+            return self._found(Finding.STOPPED, stuck=self.own, thread=thread)
+        if thread is None or not thread.stack or not self._stays(thread):
+            return None
+        has_loop = any(one.is_hub for one in self.now.greenlets)
+        finding = self._finding_of_main(thread, has_loop=has_loop)
+        stuck = self.own if finding in CLASSES else ()
+        return self._found(finding, stuck=stuck, thread=thread)
+
+    def _stays(self, thread: Thread) -> bool:
+        """Whether the main thread was away from the loop both times, and went nowhere meanwhile: nobody else ran in it either."""
+        before = self.before.main
+        if before is None or before.greenlet != thread.greenlet:
+            return False
+        if HUB in {_innermost(before), _innermost(thread)}:
+            return False
+        is_same = before.stack == thread.stack
+        return is_same or (self._burns and len(self.unmoved) >= len(self.own) - 1)
+
+    def _finding_of_main(self, thread: Thread, *, has_loop: bool) -> Finding:
+        is_in_lock = _main_wait(self.first) is _main_wait(self.last) is KernelWait.LOCK
+        if not has_loop:
+            all_in_locks = is_in_lock and all(one.wait is KernelWait.LOCK for one in self.last.threads)
+            is_meant = _innermost(thread) in MEANT_TO_WAIT
+            return Finding.IN_LOCK if all_in_locks and not is_meant else Finding.SCRIPT_WAITS
+        if is_in_lock:
+            return Finding.IN_LOCK
+        if self.seconds < SILENT_S:
+            return Finding.SCRIPT_WAITS
+        return Finding.BURNS if self._burns else Finding.AWAY
+
+    @property
+    def _burns(self) -> bool:
+        """Whether it computes; on a busy machine it may get little of a core, and is about to run whenever one looks."""
+        is_runnable = _main_wait(self.first) is _main_wait(self.last) is KernelWait.RUNNING
+        return self.cores >= BURNING_CORES or is_runnable
+
+    def of_greenlets(self) -> Diagnosis:
+        """What the greenlets wait for that stay where they are, while the loop could wake them."""
+        for finding, stuck_of in _RULES:
+            stuck = stuck_of(self)
+            if stuck:
+                lock = self.now.locks.get(stuck[0].wait.lock) if stuck[0].wait else None
+                return self._found(finding, stuck=stuck, lock=lock)
+        has_threads_only = not self.own and not any(one.is_hub for one in self.now.greenlets)
+        return self._found(Finding.SCRIPT_WAITS if has_threads_only and self.cores < 0.01 else Finding.GOES_ON)
+
+    def with_free_lock(self) -> tuple[Greenlet, ...]:
+        """Those that wait for a lock that was free both times: whoever was to wake them has not."""
+        free = {lock.id for lock in self.now.locks.values() if lock.is_free}
+        free &= {lock.id for lock in self.before.locks.values() if lock.is_free}
+        return tuple(one for one in self.unmoved if one.wait is not None and one.wait.lock in free)
+
+    def in_circle(self) -> tuple[Greenlet, ...]:
+        """Those that wait, through owners who wait themselves, for themselves."""
+        return tuple(one for one in self.unmoved if _leads_to_itself(one, self.now))
+
+    def unread(self) -> tuple[Greenlet, ...]:
+        """Those that wait to read what has come already, and lay there both times."""
+        return tuple(
+            one
+            for one in self.unmoved
+            if one.wait is not None
+            and "read" in one.wait.direction
+            and 0 < self.first.unread.get(one.wait.fd, 0) == self.last.unread.get(one.wait.fd, 0)
+        )
+
+    def all_waiting(self) -> tuple[Greenlet, ...]:
+        """All of the program's greenlets, where each waits for another one without a limit."""
+        own = tuple(one for one in self.own if one.wait is None or one.wait.kind != "hub")
+        waits = [one.wait for one in own if one.wait is not None]
+        is_whole = len(waits) == len(own) and len(self.unmoved) == len(self.own)
+        is_endless = all(wait.kind in WAITS_FOR_OTHERS and not wait.has_timeout for wait in waits)
+        return own if is_whole and is_endless and waits else ()
+
+    def of_unknown_holder(self) -> tuple[Greenlet, ...]:
+        """Those that wait for a lock without a limit while others move, and nothing tells who holds it."""
+        return tuple(
+            one
+            for one in self.unmoved
+            if one.wait is not None and one.wait.kind in {"lock", "semaphore"} and not one.wait.has_timeout
+        )
+
+    def _found(
+        self,
+        finding: Finding,
+        *,
+        stuck: tuple[Greenlet, ...] = (),
+        thread: Thread | None = None,
+        lock: Lock | None = None,
+    ) -> Diagnosis:
+        moved = len(self.own) - len(self.unmoved)
+        return Diagnosis(finding, self.seconds, self.cores, self.own, stuck, moved, thread, lock)
+
+
+_RULES: Sequence[tuple[Finding, Callable[[_Pair], tuple[Greenlet, ...]]]] = (
+    (Finding.FREE_LOCK, _Pair.with_free_lock),
+    (Finding.CIRCLE, _Pair.in_circle),
+    (Finding.UNREAD, _Pair.unread),
+    (Finding.ALL_WAIT, _Pair.all_waiting),
+    (Finding.HOLDER_UNKNOWN, _Pair.of_unknown_holder),
+)
+"""What is asked of the greenlets that did not move, the most certain first; the first that finds somebody decides."""
+
+
+def _is_where_it_was(now: Greenlet, before: Greenlet | None) -> bool:
+    """Whether a greenlet stands at the same line and waits for the same thing."""
+    if before is None or now.stack != before.stack:
+        return False
+    if now.wait is None or before.wait is None:
+        return now.wait is before.wait
+    return (now.wait.kind, now.wait.lock, now.wait.fd) == (before.wait.kind, before.wait.lock, before.wait.fd)
+
+
+def _innermost(thread: Thread) -> str:
+    return thread.stack[-1].normalised if thread.stack else ""
+
+
+def _main_wait(look: Look) -> KernelWait:
+    return next((thread.wait for thread in look.threads if thread.is_main), KernelWait.OTHER)
+
+
+def _leads_to_itself(one: Greenlet, dump: Dump) -> bool:
+    met: set[int] = set()
+    at: Greenlet | None = one
+    while at is not None and at.id not in met:
+        met.add(at.id)
+        lock = dump.locks.get(at.wait.lock) if at.wait is not None and not at.wait.has_timeout else None
+        at = dump.by_id(lock.holder_greenlet) if lock is not None and lock.is_certain else None
+    return at is not None and at.id == one.id

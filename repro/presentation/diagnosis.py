@@ -1,0 +1,190 @@
+"""What a process is stuck on, for people and for programs: the answer, how it is known, what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from repro.core.hang.diagnosis import Diagnosis, Finding
+from repro.core.hang.dump import Greenlet, Thread, awaited
+from repro.core.hang.frames import Frame, shortened
+from repro.core.hang.groups import innermost
+from repro.findings import Stack, StackOf
+from repro.model import Verdict
+from repro.orchestration.attachment import Attached
+from repro.presentation.explanation import cause_text
+from repro.presentation.stacks import awaited_text, frames_text, place_text
+
+SCHEMA = "repro.attach/1"
+MOST_STACKS = 6
+
+
+def headline(attached: Attached) -> str:
+    """The answer in one line: ``HANG (deadlocked): 164 of 200 greenlets of process 4711 cannot go on``."""
+    found = attached.diagnosis
+    if found.verdict is Verdict.HANG and found.hang_class is not None:
+        stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else "the main thread"
+        return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot go on"
+    if found.verdict is Verdict.CLEAN:
+        return f"No hang: process {attached.pid} goes on, or waits for something that can still come"
+    return f"Inconclusive: nobody can tell from outside whether process {attached.pid} hangs"
+
+
+def explanation(attached: Attached) -> str:
+    """What happened and how it is known, in a few sentences."""
+    found = attached.diagnosis
+    watched = f"It was looked at twice, {found.seconds:.1f} s apart"
+    said = _SENTENCES[found.finding](found)
+    return f"{said} {watched}; it used {found.cores:.2f} of a core, and {found.moved} of its greenlets moved."
+
+
+def next_step(attached: Attached) -> str:
+    """What to do now."""
+    found = attached.diagnosis
+    if attached.refusal:
+        return attached.refusal
+    if found.finding is Finding.STOPPED:
+        return f"`kill -CONT {attached.pid}` lets it go on."
+    if found.verdict is Verdict.INCONCLUSIVE:
+        return f"Watch it for longer: `repro attach {attached.pid} --for 60`."
+    return ""
+
+
+def document(attached: Attached, evidence: str) -> dict[str, Any]:
+    """The JSON document; ``evidence`` is the folder of the bundle, "" when none was kept."""
+    found = attached.diagnosis
+    return {
+        "schema": SCHEMA,
+        "pid": attached.pid,
+        "command": attached.command,
+        "python": attached.python,
+        "packages": dict(attached.packages),
+        "verdict": found.verdict.value,
+        "hang_class": found.hang_class.value if found.hang_class else None,
+        "users": len(found.own),
+        "users_stuck": len(found.stuck),
+        "seconds": round(found.seconds, 1),
+        "explanation": explanation(attached),
+        "cause": attached.cause.id if attached.cause else None,
+        "cause_text": cause_text(attached.cause) if attached.cause else None,
+        "stacks": stacks(attached),
+        "notes": list(_notes(attached)),
+        "next_step": next_step(attached),
+        "evidence": evidence,
+    }
+
+
+def stacks(attached: Attached) -> list[str]:
+    """The stacks that matter: the main thread's where that stands, then the greenlets' by what they wait for and where."""
+    found = attached.diagnosis
+    main = [f"main thread\n{_frames(found.thread.stack)}"] if found.thread is not None else []
+    return main + [text for _, text in _groups(found.stuck or found.own)][:MOST_STACKS]
+
+
+def _groups(greenlets: Sequence[Greenlet]) -> list[tuple[int, str]]:
+    """How many wait alike, and a text for them; the largest first."""
+    keys = [(one.wait.kind if one.wait else "", innermost(one.stack)) for one in greenlets]
+    examples = dict(zip(reversed(keys), reversed(greenlets), strict=True))
+    return [(count, _group(count, examples[key])) for key, count in Counter(keys).most_common()]
+
+
+def _group(count: int, example: Greenlet) -> str:
+    wait = f"wait for {awaited_text(awaited(example.wait))}" if example.wait is not None else "are parked"
+    return f"{count} × {wait}\n{_frames(example.stack)}"
+
+
+def _frames(stack: Sequence[Frame]) -> str:
+    shown = shortened(stack)
+    return frames_text(
+        Stack(of=StackOf.GROUP, frames=tuple(frame.place for frame in shown), is_cut=len(shown) < len(stack))
+    )
+
+
+def _notes(attached: Attached) -> Sequence[str]:
+    last = attached.looks[1].dump
+    return (*(last.notes if last is not None else ()), *((attached.refusal,) if attached.refusal else ()))
+
+
+def _place(thread: Thread | None) -> str:
+    return place_text(thread.stack[-1].place) if thread is not None and thread.stack else "code that could not be read"
+
+
+def _in_lock(found: Diagnosis) -> str:
+    rest = f" Until it gets the lock, none of the {len(found.own)} greenlets can run." if found.own else ""
+    return f"The main thread waits for a native lock without a time limit: {_place(found.thread)}.{rest}"
+
+
+def _away(found: Diagnosis) -> str:
+    rest = f" Until it returns, none of the {len(found.own)} greenlets can run."
+    return (
+        f"The event loop does not turn: the main thread stands in {_place(found.thread)}, without using a core.{rest}"
+    )
+
+
+def _burns(found: Diagnosis) -> str:
+    rest = f" None of the {len(found.own)} greenlets can run meanwhile."
+    return f"The event loop does not turn: the main thread computes in {_place(found.thread)}.{rest}"
+
+
+def _free_lock(found: Diagnosis) -> str:
+    kind = found.lock.type if found.lock else "lock"
+    return (
+        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a {kind} that nobody holds: its wake-up was lost."
+    )
+
+
+def _circle(found: Diagnosis) -> str:
+    return f"{len(found.stuck)} greenlets wait for locks whose owners wait for each other."
+
+
+def _unread(found: Diagnosis) -> str:
+    return f"{len(found.stuck)} greenlets wait to read from sockets in which data lies unread: nobody hands it to them."
+
+
+def _all_wait(found: Diagnosis) -> str:
+    return (
+        f"All {len(found.own)} greenlets of the program wait for each other, without a time limit, and no socket or timer can wake "
+        "any of them."
+    )
+
+
+def _holder_unknown(found: Diagnosis) -> str:
+    return (
+        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a time limit. Who holds it cannot be read: it may "
+        "be one of the others, which sleep, wait for an answer or move."
+    )
+
+
+def _goes_on(found: Diagnosis) -> str:
+    kinds = Counter(_WAITS.get(one.wait.kind if one.wait else "", "wait for something else") for one in found.own)
+    told = ", ".join(f"{count} {words}" for words, count in kinds.most_common())
+    return f"Nothing is wrong that can be seen: of {len(found.own)} greenlets {told}." if told else "Its threads go on."
+
+
+_WAITS = {
+    "socket": "wait for an answer or a connection",
+    "timer": "sleep",
+    "running": "run",
+    "event": "wait for an event",
+    "semaphore": "wait for a lock",
+    "lock": "wait for a lock",
+    "greenlet": "wait for another greenlet to end",
+}
+
+_SENTENCES = {
+    Finding.STOPPED: lambda _: "A signal or a debugger has stopped the process: none of its threads can run.",
+    Finding.IN_LOCK: _in_lock,
+    Finding.AWAY: _away,
+    Finding.BURNS: _burns,
+    Finding.FREE_LOCK: _free_lock,
+    Finding.CIRCLE: _circle,
+    Finding.UNREAD: _unread,
+    Finding.ALL_WAIT: _all_wait,
+    Finding.HOLDER_UNKNOWN: _holder_unknown,
+    Finding.SCRIPT_WAITS: lambda found: (
+        f"The main thread stands in {_place(found.thread)}. It may be woken by another thread, a message or a signal."
+    ),
+    Finding.UNREADABLE: lambda _: "Its stacks could not be read.",
+    Finding.GOES_ON: _goes_on,
+}

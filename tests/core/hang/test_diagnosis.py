@@ -1,0 +1,194 @@
+"""What two looks at a process come to: only what neither moves nor can still be ended is a hang."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from repro.core.hang.diagnosis import Finding, Look, diagnose
+from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
+from repro.core.hang.frames import Frame
+from repro.core.hang.standing import KernelThread, KernelWait
+from repro.findings import HeldBy
+from repro.model import HangClass, Verdict
+
+MINE = Frame("/home/me/mine.py", 10, "work")
+LOOP = Frame("/x/site-packages/gevent/hub.py", 100, "run")
+ELSEWHERE = Frame("/x/site-packages/gevent/_threading.py", 188, "put")
+HUB = Greenlet(id=1, type="gevent.hub.Hub", run="", state="running", user=None, is_hub=True, stack=(LOOP,), wait=None)
+SEMAPHORE, EVENT, SLEEP, READ = (
+    ParkedAt("semaphore", lock=77),
+    ParkedAt("event", lock=78),
+    ParkedAt("timer", left_s=3.0),
+    ParkedAt("socket", fd=9, direction="read"),
+)
+LOCK = Lock(id=77, type="Semaphore", names=(), waiters=1)
+
+
+def greenlet(number: int, wait: ParkedAt | None, *, line: int = 10) -> Greenlet:
+    stack = (replace(MINE, line=line),)
+    return Greenlet(
+        id=number, type="gevent.Greenlet", run="work", state="parked", user=None, is_hub=False, stack=stack, wait=wait
+    )
+
+
+def look(
+    at: float,
+    *greenlets: Greenlet,
+    locks: tuple[Lock, ...] = (LOCK,),
+    main: Frame = LOOP,
+    wait: KernelWait = KernelWait.OTHER,
+    cpu_s: float = 0.0,
+    unread: int = 0,
+    has_hub: bool = True,
+    is_stopped: bool = False,
+) -> Look:
+    thread = Thread(ident=5, name="", is_main=True, is_dumping=False, greenlet=1, stack=(MINE, main), wait=None)
+    dump = Dump(
+        pid=4711,
+        mode="memory",
+        at=at,
+        python="3.11.7",
+        gevent="24.2.1",
+        greenlet="3.0.3",
+        greenlets=(*([HUB] if has_hub else []), *greenlets),
+        threads=(thread,),
+        locks={lock.id: lock for lock in locks},
+    )
+    kernel = (KernelThread(tid=4711, is_main=True, wait=wait),)
+    return Look(at=at, dump=dump, threads=kernel, cpu_s=cpu_s, unread={9: unread}, is_stopped=is_stopped)
+
+
+def owned(number: int, owner: int) -> Lock:
+    return Lock(id=number, type="RLock", names=(), waiters=1, holder_greenlet=owner, how=HeldBy.OWNER, is_certain=True)
+
+
+def test_sleepers_and_readers_are_no_hang_however_long_they_wait() -> None:
+    several = (greenlet(2, SLEEP), greenlet(3, READ), greenlet(4, EVENT))
+    found = diagnose(look(0, *several), look(60, *several))
+    assert (found.finding, found.verdict, found.stuck) == (Finding.GOES_ON, Verdict.CLEAN, ())
+    assert len(found.own) == 3
+
+
+def test_a_lock_that_is_free_both_times_has_lost_its_wake_up() -> None:
+    free = (replace(LOCK, is_free=True),)
+    several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
+    found = diagnose(look(0, *several, locks=free), look(6, *several, locks=free))
+    assert (found.finding, found.hang_class) == (Finding.FREE_LOCK, HangClass.DEADLOCKED)
+    assert [one.id for one in found.stuck] == [2]
+    assert found.lock is not None
+    assert found.lock.id == LOCK.id
+
+
+@pytest.mark.parametrize("is_free", [(True, False), (False, True)])
+def test_a_lock_that_is_free_once_is_just_being_handed_over(is_free: tuple[bool, bool]) -> None:
+    several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
+    looks = [look(at, *several, locks=(replace(LOCK, is_free=free),)) for at, free in zip((0, 6), is_free, strict=True)]
+    assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_waiter_that_has_moved_is_not_stuck() -> None:
+    free = (replace(LOCK, is_free=True),)
+    before, after = greenlet(2, SEMAPHORE), greenlet(2, SEMAPHORE, line=11)
+    found = diagnose(look(0, before, greenlet(3, SLEEP), locks=free), look(6, after, greenlet(3, SLEEP), locks=free))
+    assert found.verdict is Verdict.CLEAN
+    assert found.moved == 1
+
+
+def test_owners_that_wait_for_each_other_are_a_circle_and_a_chain_that_ends_is_none() -> None:
+    one, other = greenlet(2, ParkedAt("semaphore", lock=81)), greenlet(3, ParkedAt("semaphore", lock=80))
+    locks = (owned(80, owner=2), owned(81, owner=3))
+    asleep = greenlet(4, SLEEP)
+    found = diagnose(look(0, one, other, asleep, locks=locks), look(6, one, other, asleep, locks=locks))
+    assert (found.finding, {item.id for item in found.stuck}) == (Finding.CIRCLE, {2, 3})
+    locks = (owned(80, owner=2), owned(81, owner=4))
+    found = diagnose(look(0, one, other, asleep, locks=locks), look(6, one, other, asleep, locks=locks))
+    assert found.hang_class is None
+
+
+def test_a_circle_with_a_time_limit_ends_by_itself() -> None:
+    one = greenlet(2, ParkedAt("semaphore", lock=81, has_timeout=True, left_s=5.0))
+    other = greenlet(3, ParkedAt("semaphore", lock=80))
+    locks = (owned(80, owner=2), owned(81, owner=3))
+    assert diagnose(look(0, one, other, locks=locks), look(6, one, other, locks=locks)).hang_class is None
+
+
+def test_what_lies_unread_both_times_reaches_nobody() -> None:
+    several = (greenlet(2, READ), greenlet(3, SLEEP))
+    found = diagnose(look(0, *several, unread=500), look(6, *several, unread=500))
+    assert (found.finding, [one.id for one in found.stuck]) == (Finding.UNREAD, [2])
+    assert diagnose(look(0, *several, unread=500), look(6, *several, unread=900)).verdict is Verdict.CLEAN
+    assert diagnose(look(0, *several), look(6, *several)).verdict is Verdict.CLEAN
+
+
+def test_all_that_wait_for_each_other_without_a_limit_are_deadlocked_and_one_sleeper_may_wake_them() -> None:
+    several = (greenlet(2, EVENT), greenlet(3, SEMAPHORE))
+    found = diagnose(look(0, *several), look(6, *several))
+    assert (found.finding, len(found.stuck)) == (Finding.ALL_WAIT, 2)
+    several = (greenlet(2, EVENT), greenlet(3, SLEEP))
+    assert diagnose(look(0, *several), look(6, *several)).verdict is Verdict.CLEAN
+    several = (greenlet(2, EVENT), greenlet(3, None))  # it is not known what that one waits for
+    assert diagnose(look(0, *several), look(6, *several)).hang_class is None
+
+
+def test_a_lock_of_an_unknown_holder_is_neither_a_hang_nor_clean() -> None:
+    several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
+    found = diagnose(look(0, *several), look(6, *several))
+    assert (found.finding, found.verdict) == (Finding.HOLDER_UNKNOWN, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("wait", "cpu_s", "hang_class"),
+    [
+        (KernelWait.LOCK, 0.0, HangClass.FROZEN),
+        (KernelWait.OTHER, 0.0, HangClass.FROZEN),
+        (KernelWait.RUNNING, 0.1, HangClass.SPINNING),  # a starved machine gives it little
+        (KernelWait.OTHER, 5.0, HangClass.SPINNING),
+    ],
+)
+def test_a_main_thread_that_does_not_come_back_to_its_loop(
+    wait: KernelWait, cpu_s: float, hang_class: HangClass
+) -> None:
+    several = (greenlet(2, SLEEP), greenlet(3, READ))
+    looks = [look(at, *several, main=ELSEWHERE, wait=wait, cpu_s=used) for at, used in ((0, 0.0), (6, cpu_s))]
+    found = diagnose(*looks)
+    assert (found.hang_class, len(found.stuck)) == (hang_class, 2)
+    assert found.thread is not None
+    assert found.thread.stack[-1] == ELSEWHERE
+
+
+def test_away_from_the_loop_for_a_moment_is_undecided_and_a_native_lock_is_not() -> None:
+    several = (greenlet(2, SLEEP),)
+    looks = [look(at, *several, main=ELSEWHERE) for at in (0, 2)]
+    assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
+    looks = [look(at, *several, main=ELSEWHERE, wait=KernelWait.LOCK) for at in (0, 2)]
+    assert diagnose(*looks).hang_class is HangClass.FROZEN
+
+
+def test_a_main_thread_that_moves_is_at_work() -> None:
+    other = Frame("/x/site-packages/boto3/session.py", 5, "client")
+    found = diagnose(look(0, greenlet(2, SLEEP), main=ELSEWHERE), look(6, greenlet(2, SLEEP, line=12), main=other))
+    assert found.verdict is Verdict.CLEAN
+
+
+def test_a_program_without_greenlets_that_waits_may_be_woken() -> None:
+    looks = [look(at, main=ELSEWHERE, has_hub=False) for at in (0, 60)]
+    assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
+    looks = [look(at, main=ELSEWHERE, has_hub=False, wait=KernelWait.LOCK) for at in (0, 60)]
+    assert diagnose(*looks).hang_class is HangClass.FROZEN
+    waits = Frame("/usr/lib/python3.11/threading.py", 320, "wait")
+    looks = [look(at, main=waits, has_hub=False, wait=KernelWait.LOCK) for at in (0, 60)]
+    assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_stopped_process_is_frozen_whether_it_can_be_read_or_not() -> None:
+    looks = [look(at, greenlet(2, SLEEP), is_stopped=True) for at in (0, 6)]
+    assert diagnose(*looks).finding is Finding.STOPPED
+    looks = [replace(one, dump=None) for one in looks]
+    assert diagnose(*looks).hang_class is HangClass.FROZEN
+
+
+def test_what_cannot_be_read_is_never_clean() -> None:
+    looks = [Look(at=at, dump=None) for at in (0, 6)]
+    assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
