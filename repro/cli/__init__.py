@@ -19,6 +19,7 @@ _COMMANDS = {
     "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
     "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
     "attach": ("repro.cli.attach", "Say what a process that hangs now is stuck on."),
+    "doctor": ("repro.cli.doctor", "Say which known causes these packages can have."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),

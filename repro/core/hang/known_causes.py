@@ -33,7 +33,8 @@ class Cause:
     """A known cause; ``classes`` are hang classes, or ``crash`` and ``failing`` for verdicts that are no hang.
 
     ``packages`` maps distributions to the versions concerned. ``cure`` is one that ``shown_by`` shows when it is run:
-    an experiment of this program. ``upstream`` are the threads where it is discussed.
+    an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside these
+    versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of which suffices.
     """
 
     id: str
@@ -44,6 +45,9 @@ class Cause:
     cure: str
     shown_by: str
     upstream: tuple[str, ...] = ()
+    needs: str = ""
+    shows: str = ""
+    cures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Reads the known causes, ``repro/known/*.toml``.
 
 id, title, classes, cure, shown_by, upstream
+needs, shows, cures   what else it takes, how it shows, requirements (or steps) one of which cures it
 [packages]      a distribution and the versions concerned, as specifiers
 [[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is enough
 """
@@ -20,7 +21,7 @@ from repro.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "known"
 
-_KEYS = {"id", "title", "classes", "packages", "evidence", "cure", "shown_by", "upstream"}
+_KEYS = {"id", "title", "classes", "packages", "evidence", "cure", "cures", "needs", "shows", "shown_by", "upstream"}
 
 
 def known_causes(folder: Path = FOLDER) -> tuple[Cause, ...]:
@@ -54,6 +55,9 @@ def _cause(data: Mapping[str, Any]) -> Cause:
         cure=data["cure"],
         shown_by=data["shown_by"],
         upstream=tuple(data.get("upstream", ())),
+        needs=data.get("needs", ""),
+        shows=data.get("shows", ""),
+        cures=tuple(data.get("cures", ())),
     )
 
 

@@ -1,0 +1,70 @@
+"""``repro doctor``: which known causes a set of packages can have, at once and without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from repro.cli.options import Command
+from repro.errors import ExitCode, UsageError
+
+EPILOG = """\b
+Examples:
+  repro doctor                                 the python that the shell finds
+  repro doctor .venv/bin/python
+  repro doctor uv.lock --format json
+  repro doctor requirements.txt --format github
+
+\b
+Exit codes: 0 no known cause of these versions, 1 one is certain by the versions alone, 3 some are
+possible: each says what else it takes. What every version can have is told, and counts for nothing.
+Possible does not mean present: `repro run` shows whether it is."""
+
+
+@click.command("doctor", cls=Command, epilog=EPILOG)
+@click.argument("source", metavar="[PYTHON|LOCKFILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--python", default="", metavar="VERSION", help="The Python that requirements and markers are read for.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How to say it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.pass_context
+def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
+    """Say which known causes of hangs these packages can have: an interpreter's, or those of a requirements or lock file."""
+    from repro.core.hang.prognosis import possible_causes
+    from repro.presentation import prognosis
+    from repro.world.environments.lists import read_pins
+    from repro.world.shipped.causes import known_causes
+
+    path = source or _own_python()
+    pins = read_pins(path, python=python)
+    causes = known_causes()
+    found = possible_causes(causes, pins.versions)
+    if as_json or form == "json":
+        click.echo(json.dumps(prognosis.document(str(path), pins.python, pins.versions, found), indent=1))
+    elif form == "github":
+        click.echo(prognosis.github_lines(found))
+    else:
+        click.echo(prognosis.text(str(path), pins.versions, found, known=len(causes)))
+    if any(one.is_certain for one in found):
+        ctx.exit(ExitCode.HANG)
+    is_of_versions = any(not one.is_of_any_version for one in found)
+    ctx.exit(ExitCode.INCONCLUSIVE if is_of_versions else ExitCode.NO_HANG)
+
+
+def _own_python() -> Path:
+    """The interpreter that the shell would run: that of the active environment, else the first on the path."""
+    active = os.environ.get("VIRTUAL_ENV")
+    found = shutil.which("python", path=f"{active}/bin" if active else None) or shutil.which("python3")
+    if found is None:
+        raise UsageError("there is no python on the path; give an interpreter, a requirements file or a lock file")
+    return Path(found)

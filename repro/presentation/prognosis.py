@@ -1,0 +1,86 @@
+"""Which known causes packages can have, for people, for programs and as annotations of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from repro.core.hang.prognosis import Possible
+
+SCHEMA = "repro.doctor/1"
+
+
+def text(source: str, packages: Mapping[str, str], found: Sequence[Possible], *, known: int) -> str:
+    """The answer first, then a block for each cause."""
+    of_versions = sum(not one.is_of_any_version for one in found)
+    count = (
+        f"{of_versions} of {known} known causes are possible"
+        if of_versions
+        else f"none of the {known} known causes is possible"
+    )
+    head = f"{source}: {len(packages)} packages; by their versions {count}."
+    return "\n".join([head, *(block for one in found for block in ("", _block(one)))])
+
+
+def _block(one: Possible) -> str:
+    cause = one.cause
+    versions = ", ".join(f"{name} {version}" for name, version in one.concerned.items())
+    rows = [
+        f"{_word(one)}  {cause.id}",
+        f"  versions   {versions}",
+        *([f"  takes      {cause.needs}"] if cause.needs else []),
+        *([f"  shows      {cause.shows}"] if cause.shows else []),
+        f"  cure       {' or '.join(cause.cures) or cause.cure}",
+        f"  see it     repro run {cause.shown_by}",
+        *([f"  upstream   {cause.upstream[0]}"] if cause.upstream else []),
+    ]
+    return "\n".join(rows)
+
+
+def _word(one: Possible) -> str:
+    if one.is_of_any_version:
+        return "WHATEVER THE VERSIONS"
+    return "CERTAIN " if one.is_certain else "POSSIBLE"
+
+
+def document(source: str, python: str, packages: Mapping[str, str], found: Sequence[Possible]) -> dict[str, Any]:
+    """The JSON document."""
+    return {
+        "schema": SCHEMA,
+        "source": source,
+        "python": python,
+        "packages": dict(packages),
+        "causes": [
+            {
+                "id": one.cause.id,
+                "title": one.cause.title,
+                "certain": one.is_certain,
+                "any_version": one.is_of_any_version,
+                "needs": one.cause.needs or None,
+                "shows": one.cause.shows or None,
+                "classes": list(one.cause.classes),
+                "versions": dict(one.concerned),
+                "cures": list(one.cause.cures) or [one.cause.cure],
+                "shown_by": f"repro run {one.cause.shown_by}",
+                "upstream": list(one.cause.upstream),
+            }
+            for one in found
+        ],
+    }
+
+
+def github_lines(found: Sequence[Possible]) -> str:
+    """A line for each cause, as GitHub's workflow commands want it."""
+    return "\n".join(_annotation(one) for one in found)
+
+
+def _annotation(one: Possible) -> str:
+    level = "error" if one.is_certain else "notice" if one.is_of_any_version else "warning"
+    versions = ", ".join(f"{name} {version}" for name, version in one.concerned.items())
+    cures = " or ".join(one.cause.cures) or one.cause.cure
+    said = f"{versions}: {one.cause.shows or one.cause.title}. Possible with {one.cause.needs}. Cure: {cures}"
+    return f"::{level} title={_escaped(one.cause.id)}::{_escaped(said)}"
+
+
+def _escaped(text_: str) -> str:
+    return text_.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
