@@ -14,7 +14,6 @@ import psutil
 
 from repro.core.hang.diagnosis import Diagnosis, Look, diagnose
 from repro.core.hang.dump import Dump
-from repro.core.hang.groups import innermost
 from repro.core.hang.known_causes import Sighting, match
 from repro.errors import UsageError
 from repro.findings import CauseMatch
@@ -147,5 +146,7 @@ def _cause(found: Diagnosis, packages: Mapping[str, str]) -> CauseMatch | None:
         return None
     stacks = [found.thread.stack] if found.thread is not None else [one.stack for one in found.stuck]
     frames = {frame.normalised for stack in stacks for frame in stack}
-    frames |= {f"nothing wakes {innermost(one.stack)[-1]}" for one in found.stuck if one.stack and one.wait is None}
-    return match(known_causes(), Sighting(kind=found.hang_class.value, versions=packages, frames=frames))
+    unwoken = {one.stack[-1].normalised for one in found.stuck if one.stack and one.wait is None}
+    return match(
+        known_causes(), Sighting(kind=found.hang_class.value, versions=packages, frames=frames, unwoken=unwoken)
+    )

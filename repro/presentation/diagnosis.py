@@ -10,7 +10,7 @@ from repro.core.hang.diagnosis import Diagnosis, Finding
 from repro.core.hang.dump import Greenlet, Thread, awaited
 from repro.core.hang.frames import Frame, shortened
 from repro.core.hang.groups import innermost
-from repro.findings import Stack, StackOf
+from repro.findings import Stack, StackOf, WaitKind
 from repro.model import Verdict
 from repro.orchestration.attachment import Attached
 from repro.presentation.explanation import cause_text
@@ -84,7 +84,7 @@ def stacks(attached: Attached) -> list[str]:
 
 def _groups(greenlets: Sequence[Greenlet]) -> list[tuple[int, str]]:
     """How many wait alike, and a text for them; the largest first."""
-    keys = [(one.wait.kind if one.wait else "", innermost(one.stack)) for one in greenlets]
+    keys = [(one.wait.kind if one.wait else WaitKind.UNKNOWN, innermost(one.stack)) for one in greenlets]
     examples = dict(zip(reversed(keys), reversed(greenlets), strict=True))
     return [(count, _group(count, examples[key])) for key, count in Counter(keys).most_common()]
 
@@ -134,6 +134,12 @@ def _free_lock(found: Diagnosis) -> str:
     )
 
 
+def _no_timer(found: Diagnosis) -> str:
+    return (
+        f"{len(found.stuck)} of {len(found.own)} greenlets sleep and no timer will wake them: their wake-up was lost."
+    )
+
+
 def _circle(found: Diagnosis) -> str:
     return f"{len(found.stuck)} greenlets wait for locks whose owners wait for each other."
 
@@ -157,19 +163,21 @@ def _holder_unknown(found: Diagnosis) -> str:
 
 
 def _goes_on(found: Diagnosis) -> str:
-    kinds = Counter(_WAITS.get(one.wait.kind if one.wait else "", "wait for something else") for one in found.own)
+    kinds = Counter(
+        _WAITS.get(one.wait.kind if one.wait else WaitKind.UNKNOWN, "wait for something else") for one in found.own
+    )
     told = ", ".join(f"{count} {words}" for words, count in kinds.most_common())
     return f"Nothing is wrong that can be seen: of {len(found.own)} greenlets {told}." if told else "Its threads go on."
 
 
 _WAITS = {
-    "socket": "wait for an answer or a connection",
-    "timer": "sleep",
-    "running": "run",
-    "event": "wait for an event",
-    "semaphore": "wait for a lock",
-    "lock": "wait for a lock",
-    "greenlet": "wait for another greenlet to end",
+    WaitKind.SOCKET: "wait for an answer or a connection",
+    WaitKind.TIMER: "sleep",
+    WaitKind.RUNNING: "run",
+    WaitKind.EVENT: "wait for an event",
+    WaitKind.SEMAPHORE: "wait for a lock",
+    WaitKind.LOCK: "wait for a lock",
+    WaitKind.GREENLET: "wait for another greenlet to end",
 }
 
 _SENTENCES = {
@@ -178,6 +186,7 @@ _SENTENCES = {
     Finding.AWAY: _away,
     Finding.BURNS: _burns,
     Finding.FREE_LOCK: _free_lock,
+    Finding.NO_TIMER: _no_timer,
     Finding.CIRCLE: _circle,
     Finding.UNREAD: _unread,
     Finding.ALL_WAIT: _all_wait,

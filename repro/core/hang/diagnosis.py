@@ -15,12 +15,15 @@ from enum import StrEnum
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
 from repro.core.hang.frames import has_own_frame
 from repro.core.hang.standing import HUB, MEANT_TO_WAIT, KernelThread, KernelWait
+from repro.findings import WaitKind
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
 SILENT_S = 5.0
 """Seconds that an event loop may be away before that is a hang, as in a trial."""
-WAITS_FOR_OTHERS = frozenset({"lock", "semaphore", "event", "queue", "greenlet"})
+WAITS_FOR_OTHERS = frozenset({WaitKind.LOCK, WaitKind.SEMAPHORE, WaitKind.EVENT, WaitKind.QUEUE, WaitKind.GREENLET})
+SLEEP = "gevent/hub.py:sleep"
+"""Who is parked here waits for a timer; where none is running, its wake-up was lost."""
 
 
 class Finding(StrEnum):
@@ -31,6 +34,7 @@ class Finding(StrEnum):
     BURNS = "burns"
     AWAY = "away from the loop"
     FREE_LOCK = "free lock"
+    NO_TIMER = "asleep without a timer"
     CIRCLE = "circle"
     UNREAD = "unread"
     ALL_WAIT = "all wait for each other"
@@ -46,6 +50,7 @@ CLASSES: Mapping[Finding, HangClass] = {
     Finding.AWAY: HangClass.FROZEN,
     Finding.BURNS: HangClass.SPINNING,
     Finding.FREE_LOCK: HangClass.DEADLOCKED,
+    Finding.NO_TIMER: HangClass.DEADLOCKED,
     Finding.CIRCLE: HangClass.DEADLOCKED,
     Finding.UNREAD: HangClass.DEADLOCKED,
     Finding.ALL_WAIT: HangClass.DEADLOCKED,
@@ -187,6 +192,12 @@ class _Pair:
         free &= {lock.id for lock in self.before.locks.values() if lock.is_free}
         return tuple(one for one in self.unmoved if one.wait is not None and one.wait.lock in free)
 
+    def asleep_without_timer(self) -> tuple[Greenlet, ...]:
+        """Those that sleep, and no timer will wake them; of nobody where it could not be read what greenlets wait for."""
+        if not any(one.wait is not None and one.wait.kind is not WaitKind.HUB for one in self.now.greenlets):
+            return ()
+        return tuple(one for one in self.unmoved if one.wait is None and one.stack[-1].normalised == SLEEP)
+
     def in_circle(self) -> tuple[Greenlet, ...]:
         """Those that wait, through owners who wait themselves, for themselves."""
         return tuple(one for one in self.unmoved if _leads_to_itself(one, self.now))
@@ -203,7 +214,7 @@ class _Pair:
 
     def all_waiting(self) -> tuple[Greenlet, ...]:
         """All of the program's greenlets, where each waits for another one without a limit."""
-        own = tuple(one for one in self.own if one.wait is None or one.wait.kind != "hub")
+        own = tuple(one for one in self.own if one.wait is None or one.wait.kind is not WaitKind.HUB)
         waits = [one.wait for one in own if one.wait is not None]
         is_whole = len(waits) == len(own) and len(self.unmoved) == len(self.own)
         is_endless = all(wait.kind in WAITS_FOR_OTHERS and not wait.has_timeout for wait in waits)
@@ -214,7 +225,9 @@ class _Pair:
         return tuple(
             one
             for one in self.unmoved
-            if one.wait is not None and one.wait.kind in {"lock", "semaphore"} and not one.wait.has_timeout
+            if one.wait is not None
+            and one.wait.kind in {WaitKind.LOCK, WaitKind.SEMAPHORE}
+            and not one.wait.has_timeout
         )
 
     def _found(
@@ -231,6 +244,7 @@ class _Pair:
 
 _RULES: Sequence[tuple[Finding, Callable[[_Pair], tuple[Greenlet, ...]]]] = (
     (Finding.FREE_LOCK, _Pair.with_free_lock),
+    (Finding.NO_TIMER, _Pair.asleep_without_timer),
     (Finding.CIRCLE, _Pair.in_circle),
     (Finding.UNREAD, _Pair.unread),
     (Finding.ALL_WAIT, _Pair.all_waiting),

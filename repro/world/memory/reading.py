@@ -10,6 +10,7 @@ from pathlib import Path
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.errors import ProcessError, UsageError
+from repro.findings import WaitKind
 from repro.world.memory.code import Codes
 from repro.world.memory.frames import Frames
 from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
@@ -205,15 +206,18 @@ class _Reader:
             return [], ()
         reader = Greenlets(self._objects, self._frames, self._loaded.greenlet_type)
         search = reader.find(limit_s=limit_s)
-        left_out = search.left_out_bytes
-        notes = (f"{left_out / 1e6:,.0f} MB of memory were not searched within {limit_s:g} s",) if left_out else ()
-        return [reader.describe(address) for address in search.addresses], notes
+        notes: list[str] = []
+        if search.left_out_bytes:
+            notes.append(f"{search.left_out_bytes / 1e6:,.0f} MB of memory were not searched within {limit_s:g} s")
+        if self._layout.problem:
+            notes.append(f"what greenlets wait for could not be read: {self._layout.problem}")
+        return [reader.describe(address) for address in search.addresses], tuple(notes)
 
 
 def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread | None) -> Greenlet:
     stack = thread.stack if thread else one.stack
     if wait is None and one.is_main:
-        wait = ParkedAt("hub")  # it goes on when the hub ends
+        wait = ParkedAt(WaitKind.HUB)  # it goes on when the hub ends
     return Greenlet(
         id=one.id,
         type=one.type,
@@ -222,7 +226,7 @@ def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread
         user=None,
         is_hub=one.type.rpartition(".")[2] == "Hub",
         stack=stack,
-        wait=ParkedAt("running") if thread else wait,
+        wait=ParkedAt(WaitKind.RUNNING) if thread else wait,
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from repro.core.hang.dump import Lock, ParkedAt
-from repro.findings import HeldBy
+from repro.findings import HeldBy, WaitKind
 from repro.world.memory.greenlets import MOST_REFERENCES, scan
 from repro.world.memory.objects import Objects
 from repro.world.memory.pages import TornError
@@ -40,7 +40,7 @@ class Family(StrEnum):
     OWNED = "RLock"
 
 
-KINDS = {Family.SEMAPHORE: "semaphore", Family.LINKABLE: "event", Family.JOINED: "greenlet"}
+KINDS = {Family.SEMAPHORE: WaitKind.SEMAPHORE, Family.LINKABLE: WaitKind.EVENT, Family.JOINED: WaitKind.GREENLET}
 """By what somebody waits for: how a dump names it."""
 
 
@@ -155,11 +155,11 @@ class WaitReader:
         events = self._memory.integer(watcher + self._layout["watcher_events"])
         ways = [name for bit, name in ((READS, "read"), (WRITES, "write")) if events & bit]
         fd = self._memory.integer(watcher + self._layout["watcher_fd"])
-        return ParkedAt("socket", fd=fd, direction=" or ".join(ways))
+        return ParkedAt(WaitKind.SOCKET, fd=fd, direction=" or ".join(ways))
 
     def _timer(self, watcher: int) -> ParkedAt:
         due = float(DOUBLE(self._memory.read(watcher + self._layout["timer_due"], 8))[0])
-        return ParkedAt("timer", left_s=round(max(0.0, due - time.monotonic()), 1))
+        return ParkedAt(WaitKind.TIMER, left_s=round(max(0.0, due - time.monotonic()), 1))
 
     def _linked(self, instances: Mapping[Family, Sequence[int]]) -> tuple[Mapping[int, ParkedAt], Mapping[int, Lock]]:
         """By greenlet the lock, the event or the greenlet that would wake it; and those locks."""
@@ -221,8 +221,8 @@ def _ends_in(name: str, ending: str) -> bool:
 
 def _together(linked: ParkedAt | None, watched: Sequence[ParkedAt]) -> ParkedAt:
     """What a greenlet waits for above all: a lock or a socket, with the time that ends it; else the time alone."""
-    left_s = min((one.left_s for one in watched if one.kind == "timer"), default=float("inf"))
-    first = linked or next((one for one in watched if one.kind == "socket"), None)
+    left_s = min((one.left_s for one in watched if one.kind is WaitKind.TIMER), default=float("inf"))
+    first = linked or next((one for one in watched if one.kind is WaitKind.SOCKET), None)
     if first is None:
-        return ParkedAt("timer", left_s=left_s)
+        return ParkedAt(WaitKind.TIMER, left_s=left_s)
     return replace(first, has_timeout=left_s != float("inf"), left_s=left_s)

@@ -10,7 +10,7 @@ from repro.core.hang.diagnosis import Finding, Look, diagnose
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.core.hang.standing import KernelThread, KernelWait
-from repro.findings import HeldBy
+from repro.findings import HeldBy, WaitKind
 from repro.model import HangClass, Verdict
 
 MINE = Frame("/home/me/mine.py", 10, "work")
@@ -18,10 +18,10 @@ LOOP = Frame("/x/site-packages/gevent/hub.py", 100, "run")
 ELSEWHERE = Frame("/x/site-packages/gevent/_threading.py", 188, "put")
 HUB = Greenlet(id=1, type="gevent.hub.Hub", run="", state="running", user=None, is_hub=True, stack=(LOOP,), wait=None)
 SEMAPHORE, EVENT, SLEEP, READ = (
-    ParkedAt("semaphore", lock=77),
-    ParkedAt("event", lock=78),
-    ParkedAt("timer", left_s=3.0),
-    ParkedAt("socket", fd=9, direction="read"),
+    ParkedAt(WaitKind.SEMAPHORE, lock=77),
+    ParkedAt(WaitKind.EVENT, lock=78),
+    ParkedAt(WaitKind.TIMER, left_s=3.0),
+    ParkedAt(WaitKind.SOCKET, fd=9, direction="read"),
 )
 LOCK = Lock(id=77, type="Semaphore", names=(), waiters=1)
 
@@ -97,7 +97,7 @@ def test_a_waiter_that_has_moved_is_not_stuck() -> None:
 
 
 def test_owners_that_wait_for_each_other_are_a_circle_and_a_chain_that_ends_is_none() -> None:
-    one, other = greenlet(2, ParkedAt("semaphore", lock=81)), greenlet(3, ParkedAt("semaphore", lock=80))
+    one, other = greenlet(2, ParkedAt(WaitKind.SEMAPHORE, lock=81)), greenlet(3, ParkedAt(WaitKind.SEMAPHORE, lock=80))
     locks = (owned(80, owner=2), owned(81, owner=3))
     asleep = greenlet(4, SLEEP)
     found = diagnose(look(0, one, other, asleep, locks=locks), look(6, one, other, asleep, locks=locks))
@@ -108,8 +108,8 @@ def test_owners_that_wait_for_each_other_are_a_circle_and_a_chain_that_ends_is_n
 
 
 def test_a_circle_with_a_time_limit_ends_by_itself() -> None:
-    one = greenlet(2, ParkedAt("semaphore", lock=81, has_timeout=True, left_s=5.0))
-    other = greenlet(3, ParkedAt("semaphore", lock=80))
+    one = greenlet(2, ParkedAt(WaitKind.SEMAPHORE, lock=81, has_timeout=True, left_s=5.0))
+    other = greenlet(3, ParkedAt(WaitKind.SEMAPHORE, lock=80))
     locks = (owned(80, owner=2), owned(81, owner=3))
     assert diagnose(look(0, one, other, locks=locks), look(6, one, other, locks=locks)).hang_class is None
 
@@ -187,6 +187,17 @@ def test_a_stopped_process_is_frozen_whether_it_can_be_read_or_not() -> None:
     assert diagnose(*looks).finding is Finding.STOPPED
     looks = [replace(one, dump=None) for one in looks]
     assert diagnose(*looks).hang_class is HangClass.FROZEN
+
+
+def test_who_sleeps_without_a_timer_has_lost_its_wake_up() -> None:
+    asleep = Frame("/x/site-packages/gevent/hub.py", 166, "sleep")
+    lost = replace(greenlet(2, None), stack=(MINE, asleep))
+    found = diagnose(look(0, lost, greenlet(3, READ)), look(6, lost, greenlet(3, READ)))
+    assert (found.finding, [one.id for one in found.stuck]) == (Finding.NO_TIMER, [2])
+    alone = diagnose(look(0, lost), look(6, lost))  # perhaps it cannot be read what anybody waits for
+    assert alone.hang_class is None
+    woken = replace(greenlet(2, SLEEP), stack=(MINE, asleep))
+    assert diagnose(look(0, woken, greenlet(3, READ)), look(6, woken, greenlet(3, READ))).verdict is Verdict.CLEAN
 
 
 def test_what_cannot_be_read_is_never_clean() -> None:

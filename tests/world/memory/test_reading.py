@@ -18,6 +18,7 @@ import pytest
 
 from repro.core.hang.dump import Dump
 from repro.errors import ProcessError, UsageError
+from repro.findings import WaitKind
 from repro.world.memory.pages import Memory
 from repro.world.memory.reading import read, reading_of
 from repro.world.memory.target import target_of
@@ -96,7 +97,7 @@ def test_who_waits_for_what_and_who_owns_it(tmp_path: Path) -> None:
     with parked(sys.executable, "lock", tmp_path / "truth") as child:
         dump = read(child.pid)
     waits = {one.stack[-1].function: one.wait for one in dump.greenlets if one.stack and one.wait is not None}
-    reading = next(wait for wait in waits.values() if wait.kind == "socket")
+    reading = next(wait for wait in waits.values() if wait.kind is WaitKind.SOCKET)
     assert reading.fd > 2
     assert reading.direction == "read"
     owner = next(lock for lock in dump.locks.values() if lock.holder_greenlet)
