@@ -10,8 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from repro.model import CellVerdict, CleanMeans, Conclusion, Condition, Interval, Wait
@@ -25,7 +23,6 @@ from repro.presentation.report import (
 )
 
 SCHEMA = "repro.run/1"
-SCHEMAS = Path(__file__).parent / "schemas"
 OTHER_OUTCOMES = {
     CellVerdict.CRASH: "crashes_when",
     CellVerdict.FAILING: "fails_when",
@@ -74,13 +71,6 @@ def _lines(value: object) -> str:
     if not isinstance(value, list) or not value:
         return json.dumps(value)
     return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
-
-
-@cache
-def schema(name: str = "run") -> Mapping[str, Any]:
-    """The JSON Schema of a run's document, or of a ``comparison``."""
-    loaded: dict[str, Any] = json.loads((SCHEMAS / f"{name}.schema.json").read_text("utf-8"))
-    return loaded
 
 
 def _cell(cell: ReportedCell) -> dict[str, Any]:

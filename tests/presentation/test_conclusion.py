@@ -1,12 +1,18 @@
 """The conclusion in words: when cells hang, what makes no difference, what is not settled, what clean means."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+import jsonschema
 import pytest
 
 from repro.core.matrix.conclusion import conclude
-from repro.model import CellResult, CellVerdict, Level
+from repro.model import CellResult, CellVerdict, Level, StoredRun
 from repro.presentation.conclusion import conclusion_sentences
+from repro.presentation.document import document
+from repro.presentation.report import report_of
 
 CLEAN, HANG, CRASH = CellVerdict.CLEAN, CellVerdict.HANG, CellVerdict.CRASH
 Rule = Callable[[Mapping[str, Level]], CellVerdict | None]
@@ -124,3 +130,37 @@ def test_nothing_hung_says_what_could_have_been_missed(text: Callable[..., str])
 
 def test_all_hung_explains_nothing(text: Callable[..., str]) -> None:
     assert "do not show what it depends on" in text(CROSSED, lambda _: HANG)
+
+
+def test_the_json_document_has_the_hangs_condition_alone_and_all_parts_beside_it(
+    stored: Callable[..., StoredRun],
+    schema: Callable[..., Mapping[str, Any]],
+    judged_cells: Callable[..., list[CellResult]],
+) -> None:
+    factors = {"client": ["shared", "per-iteration"], "order": ["a", "b"], "launch": ["cli", "library"]}
+
+    def rule(levels: Mapping[str, Level]) -> CellVerdict:
+        if levels["launch"] == "library" and levels["order"] == "b":
+            return CRASH
+        return HANG if levels["client"] == "per-iteration" else CLEAN
+
+    found = replace(conclude(judged_cells(factors, rule, ended=50), list(factors)), causes={"gevent-1957": 2})
+    whole = document(report_of(replace(stored(text="t"), conclusion=found)))
+    jsonschema.validate(json.loads(json.dumps(whole)), schema())
+    assert whole["hangs_when"] == "hangs when client=per-iteration"
+    parts = whole["conclusion"]
+    assert parts["hangs_when"] == "hangs when client=per-iteration"
+    assert parts["crashes_when"] == "crashes when order=b and launch=library"
+    assert parts["fails_when"] is None
+    assert parts["explanations"] == [
+        [[{"kind": "equal", "levels": [{"client": "per-iteration"}], "clean_neighbour": None}]]
+    ]
+    assert parts["cells"] == {"tried": 8, "clean": 3, "hang": 3, "crash": 2}
+    assert [one["text"] for one in parts["no_effect"]] == [
+        "order makes no difference under launch=cli",
+        "launch makes no difference under order=a",
+    ]
+    assert parts["no_effect"][0]["factors"] == ["order"]
+    assert parts["clean_means"] == {"trials": 3, "operations": 50, "could_have_missed": 0.6316}
+    assert parts["causes"] == [{"id": "gevent-1957", "trials": 2}]
+    assert parts["sentences"][0] == whole["hangs_when"]

@@ -16,7 +16,7 @@ from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, KeptProbe
 from repro.cli.report import command
 from repro.model import Trial, Verdict
 from repro.presentation.bisected import bisected_of, picture
-from repro.presentation.document import document, schema, text_of
+from repro.presentation.document import document, text_of
 from repro.presentation.report import report_of
 from repro.world.runs.store import create_run
 
@@ -114,7 +114,7 @@ HUNT = BisectionRecord(
 )
 
 
-def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored) -> None:
+def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored, schema) -> None:
     for run in (stored(), stored(hunt=HUNT), stored(cells=1)):
         whole = document(report_of(run))
         assert json.loads(text_of(whole)) == json.loads(json.dumps(whole))
@@ -123,7 +123,7 @@ def test_the_text_of_the_document_is_json_that_keeps_to_the_schema(stored) -> No
         )
 
 
-def test_the_schema_refuses_what_is_missing_or_of_another_kind(stored) -> None:
+def test_the_schema_refuses_what_is_missing_or_of_another_kind(stored, schema) -> None:
     for change in ({"schema": "repro.run/2"}, {"cells": [{}]}, {"seed": "0"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**json.loads(text_of(document(report_of(stored())))), **change}, schema())

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from repro.core.scrubbing.redaction import redacted, redactor
 from repro.model import CellVerdict, Rung, RungKind, Verdict
 from repro.presentation.comparison import compare, comparison_document, comparison_markdown
-from repro.presentation.document import document, schema
+from repro.presentation.document import document
 from repro.presentation.junit import junit
 from repro.presentation.markdown import MOST_CHARACTERS, markdown
 from repro.presentation.page import page
@@ -136,7 +136,7 @@ def test_a_rung_says_whose_it_is_where_there_were_several_processes(stored) -> N
 
 
 @pytest.mark.parametrize("is_explained", [False, True])
-def test_the_document_keeps_to_its_schema(stored, *, is_explained: bool) -> None:
+def test_the_document_keeps_to_its_schema(stored, schema, *, is_explained: bool) -> None:
     jsonschema.validate(json.loads(json.dumps(document(report_of(stored(is_explained=is_explained))))), schema())
 
 
@@ -168,7 +168,7 @@ def test_a_large_run_still_fits_into_an_issue(stored) -> None:
     assert "left out" in text
 
 
-def test_two_runs_are_compared_cell_by_cell(stored) -> None:
+def test_two_runs_are_compared_cell_by_cell(stored, schema) -> None:
     one = report_of(stored(text="t"))
     clean = replace(one.cells[0], verdict=CellVerdict.CLEAN, hang_class=None)
     found = compare(one, replace(one, cells=(clean, *one.cells[1:])))
