@@ -55,7 +55,7 @@ class KeptProbe:
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierWords:
-    """The answer's sentence and its text to paste, by a repro that kept these in the place of what they are made from."""
+    """The answer's sentence and its text to paste, by a repro that kept these and not what they are made from."""
 
     sentence: str
     block: str
@@ -88,7 +88,7 @@ class BisectionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class HuntedRange:
-    """What is hunted: the factor, its levels from the oldest on with their dates where known, and where to begin among them."""
+    """What is hunted: the factor, its levels from the oldest on with their dates where known, and where to begin."""
 
     asked: BisectionRequest
     factor: str
@@ -117,8 +117,8 @@ class BisectionAnswer:
 
     ``release`` is the first bad (or first fixed) one and ``previous`` the testable one before it, both None unless the
     kind names a release; ``untestable`` are those between the two. ``candidates`` are those that the trials leave,
-    likeliest first. ``always`` tells the two kinds of "no change" apart. ``is_exhausted``: it stopped because it had made
-    as many trials as it may. ``changed`` is what is installed differently at the two.
+    likeliest first. ``always`` tells the two kinds of "no change" apart. ``is_exhausted``: it stopped because it had
+    made as many trials as it may. ``changed`` is what is installed differently at the two.
     """
 
     kind: AnswerKind
@@ -169,7 +169,8 @@ class GuiltyPackage:
     """A package that is needed for the hang, and since which release it does it.
 
     ``together_with`` are those without which it does not hang. ``is_tied``: the others cannot be installed without it.
-    ``has_releases`` is false for an interpreter and a package that one side lacks: its two sides are all there is to say.
+    ``has_releases`` is false for an interpreter and a package that one side lacks: its two sides are all there is to
+    say.
     """
 
     change: VersionChange
@@ -191,9 +192,9 @@ class GuiltyPackage:
 class BlameAnswer:
     """What a blame came to: each guilty package, ``culprits`` as the sets that hang, and the packages to take back.
 
-    ``hangs`` of ``trials`` are those of the end that is not as it should be; ``trials`` alone, with the outcome UNKNOWN,
-    those after which it stopped; ``untestable_end`` is the side that cannot be tested. ``unresolvable`` environments
-    could not be installed.
+    ``hangs`` of ``trials`` are those of the end that is not as it should be; ``trials`` alone, with the outcome
+    UNKNOWN, those after which it stopped; ``untestable_end`` is the side that cannot be tested. ``unresolvable``
+    environments could not be installed.
     """
 
     outcome: BlameKind

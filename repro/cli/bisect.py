@@ -72,8 +72,19 @@ class BisectOptions(HuntOptions):
 @shared_options
 @click.option("--good", metavar="VERSION", help="A release that does not hang.")
 @click.option("--bad", metavar="VERSION", help="A release that hangs.")
-@click.option("--find", type=click.Choice(["bad", "fixed"]), default="bad", show_default=True, help="The first release that hangs, or the first that no longer does.")  # fmt: skip
-@click.option("--date", "days", metavar="GOOD..BAD", help="Hunt for the day on which the freshly resolved environment began to hang.")  # fmt: skip
+@click.option(
+    "--find",
+    type=click.Choice(["bad", "fixed"]),
+    default="bad",
+    show_default=True,
+    help="The first release that hangs, or the first that no longer does.",
+)
+@click.option(
+    "--date",
+    "days",
+    metavar="GOOD..BAD",
+    help="Hunt for the day on which the freshly resolved environment began to hang.",
+)
 @click.option("--pre", is_flag=True, help="Pre-releases too.")
 @click.option("--yanked", is_flag=True, help="Withdrawn releases too.")
 @hunting_options(most_trials=200)

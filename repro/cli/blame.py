@@ -68,16 +68,18 @@ class BlameOptions(HuntOptions):
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
 @click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")
-@click.option("--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang.")  # fmt: skip
+@click.option(
+    "--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang."
+)
 @click.option("--bad-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that hangs.")
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Find which of the packages that changed make it hang, alone or together, and since which release of each.
 
-    Both ends are proved first. Sets of packages from the bad side are put into the good one until the smallest that hangs
-    is found; then the releases of each are gone through; then the smallest set that cures the bad side is looked for.
-    EXPERIMENT must leave one cell; without it, it is locust-2637/single, a client made in every iteration.
+    Both ends are proved first. Sets of packages from the bad side are put into the good one until the smallest that
+    hangs is found; then the releases of each are gone through; then the smallest set that cures the bad side is looked
+    for. EXPERIMENT must leave one cell; without it, it is locust-2637/single, a client made in every iteration.
     """
     options = BlameOptions(**given)
     end_tidily_on_signals()

@@ -1,4 +1,4 @@
-"""What ``bisect`` and ``blame`` share: their options, the run's folder, dropped probes, their end and their untimely end."""
+"""What ``bisect`` and ``blame`` share: options, the run's folder, dropped probes, their end and their untimely end."""
 
 from __future__ import annotations
 
@@ -62,13 +62,30 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
     """The options of a hunt, ``most_trials`` being where it gives up unless told otherwise."""
     options = (
         click.option("--confidence", type=Finite(0.5, 0.9999), default=0.95, show_default=True),
-        click.option("--max-trials", type=click.IntRange(2), default=most_trials, show_default=True, help="Give up after so many."),
-        click.option("--jobs", type=click.IntRange(1, 64), help="Probes at once, where more than one tells something; half the cores when left out."),
+        click.option(
+            "--max-trials",
+            type=click.IntRange(2),
+            default=most_trials,
+            show_default=True,
+            help="Give up after so many.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 64),
+            help="Probes at once, where more than one tells something; half the cores when left out.",
+        ),
         click.option("--resume", is_flag=True, help="Go on with the hunt in --out, or with the latest one."),
         click.option("--undo", count=True, help="With --resume: forget the last probe first; twice for the last two."),
-        click.option("--drop", "dropped", multiple=True, metavar="RELEASE[/N]", help="With --resume: forget the trials of a release (or of a cell, by its id), or the Nth alone. Repeatable."),
+        click.option(
+            "--drop",
+            "dropped",
+            multiple=True,
+            metavar="RELEASE[/N]",
+            help="With --resume: forget the trials of a release (or of a cell, by its id), or the Nth alone. "
+            "Repeatable.",
+        ),
         click.option("--log", "show_log", is_flag=True, help="Print the probes as commands at the end."),
-    )  # fmt: skip
+    )
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -116,8 +133,8 @@ def hunt_store(
 ) -> RunStore:
     """The run of a new hunt, or of the one that goes on, without the probes that are to be forgotten.
 
-    A new one knows its cells as a bisection's are planned; those of a blame are added as they are made. ``release_of`` is
-    what a cell is hunted as.
+    A new one knows its cells as a bisection's are planned; those of a blame are added as they are made. ``release_of``
+    is what a cell is hunted as.
 
     Raises:
         UsageError: ``is_same`` says that it is another hunt, or its load has changed, or there is no such probe.

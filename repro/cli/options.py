@@ -36,9 +36,9 @@ class Command(click.Command):
             for param in self.params:
                 value = given.get(param.name or "")
                 if "" in (value if isinstance(value, list | tuple) else [value]):
-                    raise UsageError(
-                        f"{param.opts[-1] if param.param_type_name == 'option' else param.make_metavar(ctx)} is empty; give a value, or leave it out"
-                    )
+                    is_option = param.param_type_name == "option"
+                    name = param.opts[-1] if is_option else param.make_metavar(ctx)
+                    raise UsageError(f"{name} is empty; give a value, or leave it out")
         return super().parse_args(ctx, args)
 
 
@@ -55,20 +55,47 @@ class Finite(click.FloatRange):
 
 _EXPERIMENT = click.argument("experiment", required=False, shell_complete=lambda *args: _complete(args[2]))
 _SHARED = (
-    click.option("--set", "overrides", multiple=True, metavar="NAME=LEVEL[,LEVEL…]", help="Set a factor's levels; `repro list factors` shows all. Repeatable."),
-    click.option("--locustfile", type=click.Path(path_type=Path), help="Your own locustfile in the place of the scenario."),
-    click.option("--python", type=click.Path(path_type=Path), help="Run this interpreter's environment as it is, instead of making any."),
-    click.option("--backend", metavar="NAME[,NAME…]", help="moto (default), ministack, endpoint or aws; several make the backend a factor."),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="NAME=LEVEL[,LEVEL…]",
+        help="Set a factor's levels; `repro list factors` shows all. Repeatable.",
+    ),
+    click.option(
+        "--locustfile", type=click.Path(path_type=Path), help="Your own locustfile in the place of the scenario."
+    ),
+    click.option(
+        "--python",
+        type=click.Path(path_type=Path),
+        help="Run this interpreter's environment as it is, instead of making any.",
+    ),
+    click.option(
+        "--backend",
+        metavar="NAME[,NAME…]",
+        help="moto (default), ministack, endpoint or aws; several make the backend a factor.",
+    ),
     click.option("--endpoint-url", metavar="URL", help="The SQS of --backend endpoint."),
     click.option("--region", help="The region of --backend aws."),
     click.option("--profile", help="The credentials' profile of --backend aws."),
     click.option("--yes", is_flag=True, help="Do not ask before queues are made in a real account."),
-    click.option("--max-requests", type=click.IntRange(1), metavar="N", help="The most requests that a run against a real account may make; 1,000,000 when left out."),
-    click.option("--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."),
+    click.option(
+        "--max-requests",
+        type=click.IntRange(1),
+        metavar="N",
+        help="The most requests that a run against a real account may make; 1,000,000 when left out.",
+    ),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."
+    ),
     click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."),
-    click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the JSON document."),
-)  # fmt: skip
+    click.option(
+        "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."
+    ),
+    click.option(
+        "--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the JSON document."
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +131,10 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def end_tidily_on_signals() -> None:
-    """SIGTERM and a closed terminal end the program as Ctrl-C does, which does so too where a shell's ``&`` had it ignored.
+    """SIGTERM and a closed terminal end the program as Ctrl-C does.
 
-    ``nohup`` has SIGHUP ignored, which is what it is typed for.
+    Ctrl-C does so too where a shell's ``&`` had it ignored. ``nohup`` has SIGHUP ignored, which is what it is
+    typed for.
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signum is not signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:

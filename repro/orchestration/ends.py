@@ -39,8 +39,8 @@ def one_cell(run: RunRequest) -> Prepared:
     prepared = prepare(run)
     if prepared.plan.varied:
         raise UsageError(
-            f"blame varies packages alone, and the experiment varies {', '.join(prepared.plan.varied)} too; fix each by "
-            "--set NAME=LEVEL"
+            f"blame varies packages alone, and the experiment varies {', '.join(prepared.plan.varied)} too; fix each "
+            "by --set NAME=LEVEL"
         )
     return prepared
 

@@ -2,7 +2,8 @@
 
     backend ─▶ fresh queue ─▶ proxy, where the cell asks for a fault or for TLS ─▶ Gateway
 
-The queue is deleted and the proxy ended when the trial is over; the backend's log of the queue's requests stays as evidence.
+The queue is deleted and the proxy ended when the trial is over; the backend's log of the queue's requests stays as
+evidence.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Gateway:
     """The way from a cell to its queue: the queue's name and the variables that lead there.
 
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
-    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the backend
-    has received, by its own log, and not answered; None where it keeps no log.
+    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the
+    backend has received, by its own log, and not answered; None where it keeps no log.
     """
 
     queue: str

@@ -2,9 +2,9 @@
 
     candidates ─▶ next probes ─▶ trials, each kept at once ─▶ what they say ─▶ … ─▶ Found
 
-The search itself is ``core.bisection``; here its probes become trials, and only the *same* hang counts: that of the first
-that was seen. Whatever else a trial came to is shown apart. Where nobody has said where the range begins or ends, the hunt
-starts with a small one and goes outward:
+The search itself is ``core.bisection``; here its probes become trials, and only the *same* hang counts: that of the
+first that was seen. Whatever else a trial came to is shown apart. Where nobody has said where the range begins or
+ends, the hunt starts with a small one and goes outward:
 
     ················[good? ── bad]      the good end hangs too: twice as far back
     ········[good? ────────── bad]
@@ -37,7 +37,7 @@ class Belief:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a hunt came to: the answer, all probes, the range, and whether it stopped because it had made so many trials."""
+    """What a hunt came to: the answer, all probes, the range, and whether it stopped at the most trials it may make."""
 
     answer: Answer
     probes: tuple[Probe, ...]
@@ -90,11 +90,12 @@ def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Versi
 
 @dataclass
 class Hunt:
-    """A hunt under way. ``probe`` makes a trial of a cell and is called in threads of its own, ``jobs`` of them at once.
+    """A hunt under way. ``probe`` makes a trial of a cell, is called in threads of its own, ``jobs`` of them at once.
 
-    ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel`` that
-    the trials under way must end. ``most_trials`` are those of environments that could be made. ``window`` is where to
-    begin among the candidates, first and last; beyond it the hunt goes outward. ``reason_of`` words what a trial came to.
+    ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel``
+    that the trials under way must end. ``most_trials`` are those of environments that could be made. ``window`` is
+    where to begin among the candidates, first and last; beyond it the hunt goes outward. ``reason_of`` words what a
+    trial came to.
     """
 
     candidates: Sequence[Candidate]

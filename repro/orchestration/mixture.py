@@ -7,8 +7,8 @@
     only on the good side        ==GOOD                    GOOD, if another needs it
     the interpreter              the good side's           the bad side's
 
-A package that is taken as far as the others let it is tried nearly always; pinned to the bad side's very release it mostly
-could not be installed with the others' older releases.
+A package that is taken as far as the others let it is tried nearly always; pinned to the bad side's very release it
+mostly could not be installed with the others' older releases.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Mixer:
         return changes
 
     def mixed(self, packages: Packages) -> Cell:
-        """The cell with ``packages`` from the bad side, its environment pinned; sets that come to the same share a cell.
+        """The cell with ``packages`` from the bad side, its environment pinned; sets that come to the same share one.
 
         Raises:
             UntestableError: they cannot be installed together; the resolver's own words.
@@ -113,8 +113,16 @@ class Mixer:
         )
 
     def _asked(self, packages: Packages, at: Mapping[str, str]) -> EnvironmentSpec:
-        moved = [change.taken() if name in packages else change.left() for name, change in self.changes.items() if name != PYTHON and name not in at]  # fmt: skip
-        same = [f"{name}=={version}" for name, version in self.good.versions.items() if name not in self.changes and name not in self.fixed]  # fmt: skip
+        moved = [
+            change.taken() if name in packages else change.left()
+            for name, change in self.changes.items()
+            if name != PYTHON and name not in at
+        ]
+        same = [
+            f"{name}=={version}"
+            for name, version in self.good.versions.items()
+            if name not in self.changes and name not in self.fixed
+        ]
         return EnvironmentSpec(
             python=self.bad.python if PYTHON in packages else self.good.python,
             pins={**self.fixed, **at},

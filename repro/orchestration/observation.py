@@ -1,4 +1,4 @@
-"""Watches one trial from outside until it is decided: samples it, asks for stacks when the judge needs them, stops it."""
+"""Watches one trial from outside until it is decided: samples it, asks for stacks when the judge needs, stops it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class TrialProgress:
 
 @dataclass
 class Watcher:
-    """One trial under watch. ``examine`` asks what users are parked on, ``health`` is the backend's, ``cancelled`` ends the watch."""
+    """One trial under watch; ``cancelled`` ends it.
+
+    ``examine`` asks what users are parked on, ``health`` is the backend's.
+    """
 
     child: Child
     fleet: Fleet
@@ -113,7 +116,7 @@ class Watcher:
         return sample
 
     def until_recovered(self, decision: Decision, *, limit_s: float) -> float | None:
-        """Go on past the verdict: seconds after it until none that was stuck is so any more, None when some still are."""
+        """Go on past the verdict: seconds after it until none that was stuck still is, None when some still are."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             sample = self.sample()

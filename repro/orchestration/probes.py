@@ -1,4 +1,4 @@
-"""What a hunt is made of: candidates, probes of them, which hang is hunted, and when trials that come to nothing end it."""
+"""What a hunt is made of: candidates, their probes, which hang is hunted, and when it is given up as in vain."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def told(trial: Trial) -> str:
 
 @dataclass(frozen=True)
 class Probe:
-    """A trial of a candidate, and whether it counts: True a hang of the kind that is hunted, False clean, None neither."""
+    """A trial of a candidate, and whether it counts: True a hang of the hunted kind, False clean, None neither."""
 
     candidate: Candidate
     trial: Trial
@@ -79,6 +79,6 @@ class Patience:
         self.in_a_row = self.in_a_row + 1 if trial.verdict in IN_VAIN else 0
         if self.in_a_row >= MOST_IN_VAIN:
             raise BackendError(
-                f"{self.in_a_row} trials in a row came to nothing, the last: {reason_of(trial)}; see to that, then go on "
-                "with --resume"
+                f"{self.in_a_row} trials in a row came to nothing, the last: {reason_of(trial)}; see to that, then go "
+                "on with --resume"
             )

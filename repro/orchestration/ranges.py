@@ -53,8 +53,8 @@ def prepared_for(hunted: HuntedRange, run: RunRequest) -> Prepared:
     prepared = prepare(replace(run, overrides=(*run.overrides, levels)))
     if others := [name for name in prepared.plan.varied if name != hunted.factor]:
         raise UsageError(
-            f"a hunt varies {hunted.factor} alone, and the experiment varies {', '.join(others)} too; fix each by --set "
-            "NAME=LEVEL"
+            f"a hunt varies {hunted.factor} alone, and the experiment varies {', '.join(others)} too; fix each by "
+            "--set NAME=LEVEL"
         )
     if len(prepared.plan.cells) != len(hunted.levels):
         raise UsageError(
@@ -150,8 +150,8 @@ def _known(name: str, asked: BisectionRequest, *, python: str) -> _Known:
     fitting = frozenset(str(release) for release in known if takes(python, release))
     if len(fitting) < 2:
         raise UsageError(
-            f"{asked.package} has {len(fitting) or 'no'} release{'' if fitting else 's'} for Python {python}, and a hunt "
-            "needs two; --pre and --yanked allow more, --set python=VERSION takes another interpreter"
+            f"{asked.package} has {len(fitting) or 'no'} release{'' if fitting else 's'} for Python {python}, and a "
+            "hunt needs two; --pre and --yanked allow more, --set python=VERSION takes another interpreter"
         )
     return _Known(package=str(asked.package), releases=known, fitting=fitting)
 

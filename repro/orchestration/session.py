@@ -1,4 +1,4 @@
-"""Everything that must stand for trials to run: backends, their health, environments, scratch; and its end, whatever happens.
+"""Everything that must stand for trials to run: backends, health, environments, scratch; and its end, always.
 
 with Session(plan, options) as session:
     session.run(store, observer)          a run over all cells

@@ -91,7 +91,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Investigation:
-    """What an inquiry brought to light: what explains the verdict, and of a hang the ladder's rungs and what tells it from others."""
+    """What an inquiry brought to light: what explains the verdict, the rungs, and what tells a hang from others."""
 
     findings: Findings
     rungs: tuple[Rung, ...] = ()
@@ -112,7 +112,7 @@ class TrialInProgress:
 
 
 def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, services: TrialServices) -> Trial:
-    """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: what goes wrong is a verdict too."""
+    """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: a failure is a verdict too."""
     under_way = TrialInProgress(cell, environment, number, folder)
     try:
         # A program that was killed has left this trial's earlier attempt there: its flight record, still full of users,

@@ -57,9 +57,8 @@ def _bisection_sentence(answer: BisectionAnswer, *, probes: int) -> str:
     if not answer.is_exhausted:
         tested = ", ".join(sorted(one.name for one in answer.releases if one.trials)) or "none"
         return (
-            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see "
-            "below why, and "
-            "widen the range"
+            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see below why, "
+            "and widen the range"
         )
     return (
         f"not settled after {probes} trials (--resume with a larger --max-trials goes on); "
@@ -110,9 +109,8 @@ def _blame_sentence(answer: BlameAnswer) -> str:
     parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
     count = len(answer.changed)
     text = (
-        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} "
-        "that changed, "
-        f"at {answer.confidence:.1%} confidence"
+        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} that "
+        f"changed, at {answer.confidence:.1%} confidence"
     )
     if answer.outcome is not BlameKind.FOUND:
         return f"{text}; {why} before all was looked at (--max-trials allows more)"

@@ -1,4 +1,4 @@
-"""``repro bisect`` as it is typed: a package of our own, in a folder that is the only index, makes a real Locust test hang."""
+"""``repro bisect`` as it is typed: a package of our own, in the only index, makes a real Locust test hang."""
 
 from __future__ import annotations
 
@@ -161,7 +161,10 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 is no release that can be hunted"),
         (("planted", "mine.toml", "--good", "1.32"), "there is no release beyond 1.32"),
         (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each by --set"),
-        (("planted", "mine.toml", "--set", "absent=1.0"), "no release of planted can be installed with what else was set"),
+        (
+            ("planted", "mine.toml", "--set", "absent=1.0"),
+            "no release of planted can be installed with what else was set",
+        ),
         (("planted", "mine.toml", "--undo"), "add --resume"),
         (("planted", "mine.toml", "--out", "none", "--resume"), "none is not a run"),
         (("planted", "mine.toml", "--python", sys.executable), "--set python=VERSION"),
@@ -184,8 +187,9 @@ def test_bad_input_is_one_sentence(
 
 
 def test_the_command_of_a_probe_sets_the_release_as_it_must_be_typed() -> None:
-    given = dict.fromkeys(BisectOptions.__dataclass_fields__)
-    options = BisectOptions(**{**given, "experiment": "mine.toml", "overrides": ("tls=true",)})  # type: ignore[arg-type]  # fmt: skip
+    given: dict[str, object] = dict.fromkeys(BisectOptions.__dataclass_fields__)
+    given |= {"experiment": "mine.toml", "overrides": ("tls=true",)}
+    options = BisectOptions(**given)  # type: ignore[arg-type]
     cell = Cell(
         id="c",
         label="user=1.18",

@@ -1,4 +1,4 @@
-"""``repro blame`` as it is typed: a package of our own makes a real Locust test hang, and it is named; bad input is one sentence."""
+"""``repro blame`` as it is typed: a package of our own makes a real Locust test hang, and it is named."""
 
 from __future__ import annotations
 

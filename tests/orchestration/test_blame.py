@@ -1,4 +1,4 @@
-"""Blames over planted packages: a real index, real environments, real processes that block or end as the packages say."""
+"""Blames over planted packages: a real index, environments and processes that block or end as the packages say."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CELL = Cell(id="0" * 12, label="one", scenario="s", factors={}, settings={}, env
 
 
 class Trials:
-    """Makes trials: the cell's environment is built, and its interpreter runs ``load``, which says "blocked" and blocks, or ends."""
+    """Makes trials in the cell's environment: it runs ``load``, which says "blocked" and blocks, or ends."""
 
     def __init__(self, folder: Path, load: str) -> None:
         self.cache, self.load = EnvironmentCache(folder), load
@@ -99,7 +99,8 @@ def mixer(good: Mapping[str, str] = GOOD, bad: Mapping[str, str] = BAD, *, pytho
 
 def blamed(folder: Path, load: str, mixer: Mixer, **options: object) -> tuple[Accusation, Trials]:
     trials = Trials(folder, load)
-    return Blaming(mixer=mixer, probe=trials, releases_of=releases, **options).run(), trials  # type: ignore[arg-type]  # its own options
+    blaming = Blaming(mixer=mixer, probe=trials, releases_of=releases, **options)  # type: ignore[arg-type]  # its own
+    return blaming.run(), trials
 
 
 def record(accusation: Accusation) -> BlameRecord:

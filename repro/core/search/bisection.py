@@ -5,15 +5,16 @@
         for index in state.next_probes(jobs):
             state = state.observe(index, hang=…)      # or state.set_aside(index), when it cannot be tested
 
-A state never changes; each observation makes a new one. Releases are numbered from 0, the oldest. The search goes through
+A state never changes; each observation makes a new one. Releases are numbered from 0, the oldest. The search
+goes through
 
     the bad end hangs? ──▶ is the good end clean? ──▶ the most informative trial, again and again
                                                          │ one release is as certain as was asked
                                                          ▼
              answer ◀── the release, the one before it and the good end are tried again, until each is sure
 
-and back to the search when the trials made last bring doubt. One model covers it all (`change_point`): releases before the
-change never hang, those from it on hang at one unknown rate; "no change" is a hypothesis beside the others.
+and back to the search when the trials made last bring doubt. One model covers it all (`change_point`): releases before
+the change never hang, those from it on hang at one unknown rate; "no change" is a hypothesis beside the others.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ if TYPE_CHECKING:  # numpy would cost the start of every command a tenth of a se
     from repro.core.search.change_point import Counts, Floats, Prior
 
 OPENING_DOUBT = 0.25
-"""The search begins when the good end's clean trials would be this unlikely if it hung; the rest of the proof comes before
-the answer, when the hang rate is known better and fewer trials will do."""
+"""The search begins when the good end's clean trials would be this unlikely if it hung; the rest of the proof comes
+before the answer, when the hang rate is known better and fewer trials will do."""
 TRIALS_TO_CONFIRM = 2
 LEAST_GAIN = 0.02
 """In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
@@ -51,11 +52,12 @@ class Observation:
 class Answer:
     """What the trials say so far.
 
-    ``index`` is the first bad (or first fixed) release and ``previous`` the testable one before it, both None unless the
-    kind names a release; ``untestable`` are the releases between the two: the change may have come with any of them.
-    ``always`` tells the two kinds of "no change" apart: every release hangs, or none does. ``confidence`` is the
-    probability of this answer, of the likeliest one while the kind is unknown. ``candidates`` are the releases that the
-    trials leave, likeliest first: the change came with one of them, or there is none, with the confidence asked for.
+    ``index`` is the first bad (or first fixed) release and ``previous`` the testable one before it, both None unless
+    the kind names a release; ``untestable`` are the releases between the two: the change may have come with any of
+    them. ``always`` tells the two kinds of "no change" apart: every release hangs, or none does. ``confidence`` is the
+    probability of this answer, of the likeliest one while the kind is unknown. ``candidates`` are the releases that
+    the trials leave, likeliest first: the change came with one of them, or there is none, with the confidence asked
+    for.
     """
 
     kind: AnswerKind
@@ -122,7 +124,7 @@ class Bisection:
 
     @property
     def ends(self) -> tuple[int, int] | None:
-        """The testable releases that should not hang and should, farthest apart; None when fewer than two can be tested."""
+        """The testable releases that should not hang and should, farthest apart; None when there are fewer than two."""
         releases = self._tally.releases
         return (releases[0], releases[-1]) if len(releases) > 1 else None
 
@@ -166,9 +168,9 @@ class Bisection:
     def next_probes(self, k: int = 1, *, under_way: Sequence[int] = ()) -> tuple[int, ...]:
         """Up to ``k`` releases to try next, at once; a release may stand there twice, for two trials of it.
 
-        ``under_way`` are those whose trials have begun: the new ones are chosen to tell most together with these. At least
-        one is given while nothing is under way, none when fewer than two releases can be tested; a trial beside others is
-        left out when it would tell next to nothing.
+        ``under_way`` are those whose trials have begun: the new ones are chosen to tell most together with these. At
+        least one is given while nothing is under way, none when fewer than two releases can be tested; a trial beside
+        others is left out when it would tell next to nothing.
         """
         tally = self._tally
         if len(tally.releases) < 2:
@@ -182,7 +184,7 @@ class Bisection:
     # The rules
 
     def _wanted(self) -> Iterator[int]:
-        """The positions that the proof of the ends and of the answer asks for before anything else, one for each trial."""
+        """The positions that the proof of the ends and of the answer asks for before all else, one for each trial."""
         tally = self._tally
         good, bad = 0, len(tally.releases) - 1
         best = int(self._belief.argmax())
@@ -200,7 +202,8 @@ class Bisection:
         tally = self._tally
         last = len(tally.releases)
         if best == last:
-            # Nothing hung: only trials of the bad end, which every hypothesis of a change concerns, can have shown that.
+            # Nothing hung: only trials of the bad end, which every hypothesis of a change concerns, can have shown
+            # that.
             return
         if best == 0:
             if not tally.hangs[0]:
@@ -214,7 +217,7 @@ class Bisection:
         yield from self._proof_of_good_end(1 - self.confidence)
 
     def _proof_of_good_end(self, doubt: float) -> Iterator[int]:
-        """The good end's position, for each trial that leaves no more than ``doubt`` that it hangs, if all are clean."""
+        """The good end's position for each trial that, all being clean, leaves no more than ``doubt`` that it hangs."""
         more = 0
         while self._doubt_of_good_end(more) > doubt:
             yield 0
@@ -280,10 +283,10 @@ class Bisection:
 def _most_informative(
     prior: Prior, tally: _Tally, k: int, *, begun: Sequence[int], wanted: Sequence[int]
 ) -> tuple[int, ...]:
-    """The positions of up to ``k`` trials that are expected to tell most beside those begun, those that are wanted first.
+    """The positions of up to ``k`` trials that are expected to tell most beside those begun, the wanted ones first.
 
-    Each is chosen over the futures that those chosen before it may have; the less likely futures are dropped when there are
-    too many.
+    Each is chosen over the futures that those chosen before it may have; the less likely futures are dropped when
+    there are too many.
     """
     futures = [_Future(1.0, tally.hangs, tally.cleans)]
     chosen = [*begun, *wanted[:k]]
@@ -320,7 +323,7 @@ def _gains(prior: Prior, futures: Sequence[_Future]) -> Floats:
 
 
 def _after_trial(prior: Prior, futures: Sequence[_Future], position: int) -> list[_Future]:
-    """Each future twice, once for either outcome of a trial of ``position``; the likeliest ones when there are too many."""
+    """Each future twice, once for either outcome of a trial of ``position``; the likeliest where they are too many."""
     import numpy as np
 
     from repro.core.search.change_point import chance_to_hang

@@ -1,9 +1,10 @@
 """What trials say of the one release at which a hang begins, its rate being unknown: the arithmetic of `bisection`.
 
 Releases are counted from the end that does not hang. ``n`` of them have ``n + 1`` hypotheses: *the hang begins at
-release c*, for c from 0 (it always hung) to n (it never hangs). Under a hypothesis releases before c never hang, all from
-c on hang at one rate, which nobody knows: it is integrated out. So only two numbers matter to a hypothesis: how many hangs
-were seen (all of them at c or later, else it is impossible), and how many clean trials were made at c or later.
+release c*, for c from 0 (it always hung) to n (it never hangs). Under a hypothesis releases before c never hang, all
+from c on hang at one rate, which nobody knows: it is integrated out. So only two numbers matter to a hypothesis: how
+many hangs were seen (all of them at c or later, else it is impossible), and how many clean trials were made at c or
+later.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ HIGHEST_FLAKY_RATE = 0.97
 class Prior:
     """What is believed before the first trial.
 
-    ``never`` and ``always``: the weights of "no release hangs" and "every release hangs"; the rest is shared alike by the
-    releases. ``certain``: the weight of a hang that comes in every trial. Other rates lie between ``least_rate`` and
-    nearly 1 with density ``rate ** -steepness``: rare hangs are not less likely than frequent ones. A hang rarer than
-    ``least_rate`` may well be called "no change".
+    ``never`` and ``always``: the weights of "no release hangs" and "every release hangs"; the rest is shared alike by
+    the releases. ``certain``: the weight of a hang that comes in every trial. Other rates lie between ``least_rate``
+    and nearly 1 with density ``rate ** -steepness``: rare hangs are not less likely than frequent ones. A hang rarer
+    than ``least_rate`` may well be called "no change".
 
     The numbers were chosen by simulation so that the confidence is right at each rate, not only on average over rates:
     see ``docs/explanation/bisection.md``.
@@ -60,8 +61,8 @@ def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     clean = same * np.exp(_evidence(prior, total, after + 1) - _evidence(prior, total, after))
     scale = same.sum()
     same, hung, clean = same / scale, hung / scale, clean / scale
-    # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their weight
-    # when it is clean.
+    # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their
+    # weight when it is clean.
     hung_sum, hung_log = np.cumsum(hung)[:-1], np.cumsum(_x_log_x(hung))[:-1]
     clean_sum = np.cumsum(clean)[:-1] + _after(same)
     clean_log = np.cumsum(_x_log_x(clean))[:-1] + _after(_x_log_x(same))
@@ -77,7 +78,7 @@ def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
 
 
 def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> float:
-    """The probability that so many more trials are all clean at the rate at which ``hangs`` and ``cleans`` were seen."""
+    """The probability that so many more trials are all clean at the rate that ``hangs`` and ``cleans`` speak of."""
     row = _row(prior, hangs, _room(cleans + trials))
     return float(np.exp(row[cleans + trials] - row[cleans]))
 
@@ -116,7 +117,7 @@ def _room(cleans: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _row(prior: Prior, hangs: int, length: int) -> Floats:
-    """The log of the mean of rate**hangs · (1 − rate)**cleans over the prior of the rate, for cleans from 0 to length − 1."""
+    """The log of the mean of rate**hangs · (1 − rate)**cleans over the rate's prior, for each of cleans < length."""
     rates, weights = _rates(prior)
     logs = np.log(weights) + hangs * np.log(rates)
     terms = logs[:, None] + np.arange(length)[None, :] * np.log1p(-rates)[:, None]

@@ -1,20 +1,20 @@
 """Which of the changed packages make the good environment hang, by delta debugging over hangs that come only sometimes.
 
-A *set* is the packages that are taken from the bad side, all others staying as on the good side: the empty set is the good
-end, the whole one the bad end.
+A *set* is the packages that are taken from the bad side, all others staying as on the good side: the empty set is the
+good end, the whole one the bad end.
 
     the bad end hangs? ─▶ is the good end clean? ─▶ smallest set that hangs ─▶ is there another beside it? ─▶ …
                                                                                    │ no
                                                                                    ▼
                                              smallest set that, taken back to the good side, cures the bad end
 
-One hang shows that a set hangs. That one is clean is never certain: it is believed when its clean trials would be unlikely
-if it hung as often as the sets that do, with the rate unknown (uniform before the first trial). The search believes soon;
-what the answer rests on is tried again until all of it together is as sure as was asked, and when that brings a hang to
-light, the search goes on from there.
+One hang shows that a set hangs. That one is clean is never certain: it is believed when its clean trials would be
+unlikely if it hung as often as the sets that do, with the rate unknown (uniform before the first trial). The search
+believes soon; what the answer rests on is tried again until all of it together is as sure as was asked, and when that
+brings a hang to light, the search goes on from there.
 
-The minimising is ddmin: A. Zeller, R. Hildebrandt, *Simplifying and isolating failure-inducing input*, IEEE Transactions on
-Software Engineering 28 (2002), with "unresolvable" as its third outcome.
+The minimising is ddmin: A. Zeller, R. Hildebrandt, *Simplifying and isolating failure-inducing input*, IEEE
+Transactions on Software Engineering 28 (2002), with "unresolvable" as its third outcome.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True)
 class BlameStep:
-    """A step of a blame, and the packages that it is about; ``releases`` are those of the one that is hunted through."""
+    """A step of a blame, and the packages that it is about; ``releases`` are those that are hunted through."""
 
     kind: StepKind
     packages: tuple[str, ...] = ()
@@ -78,8 +78,8 @@ class Culprits:
 class Blame:
     """The answer: ``culprits``, each enough alone; ``cure``, the packages to take back.
 
-    When it is not FOUND: ``hangs`` of ``trials`` are those of the end that is not as it should be, ``untestable_end`` the
-    side (``good``, ``bad``) that cannot be tested; without either, it stopped after ``trials``.
+    When it is not FOUND: ``hangs`` of ``trials`` are those of the end that is not as it should be, ``untestable_end``
+    the side (``good``, ``bad``) that cannot be tested; without either, it stopped after ``trials``.
     """
 
     kind: BlameKind
@@ -187,7 +187,7 @@ class Reduction:
         return self._outcome(packages) is Outcome.HANG
 
     def _without_pairs(self, found: tuple[str, ...]) -> tuple[str, ...]:
-        """The set without those pairs that can only go together: neither can be left out alone, and it hangs without both."""
+        """The set without the pairs that only go together: neither can be left out alone, and it hangs without both."""
         whole = frozenset(found)
         tied = [name for name in found if self._outcome(whole - {name}) is Outcome.UNRESOLVABLE]
         for pair in combinations(tied, 2):
@@ -199,7 +199,7 @@ class Reduction:
     # What cures
 
     def _smallest_cure(self, culprits: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], float]:
-        """A minimal set without which the bad end is clean, and how sure that is: tried first, one of each culprit set."""
+        """A minimal set without which the bad end is clean, and how sure: one of each culprit set is tried first."""
         whole = frozenset(self.changed)
 
         def cures(names: Packages) -> bool:
@@ -255,7 +255,8 @@ def chance_of_missing(n: int, *, hangs: int, cleans: int) -> float:
 def smallest(names: Sequence[str], holds: Callable[[Packages], bool]) -> tuple[str, ...]:
     """A set of ``names`` for which ``holds`` does, and does no longer when any one name is left out.
 
-    ``holds`` must be true of all of them, and of none false; it is asked again for the same set, so that it should remember.
+    ``holds`` must be true of all of them, and of none false; it is asked again for the same set, so that it should
+    remember.
     """
     current, parts = tuple(names), 2
     while len(current) > 1:

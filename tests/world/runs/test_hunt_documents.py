@@ -83,7 +83,8 @@ def test_a_bisection_is_read_with_its_range_and_says_its_own_words() -> None:
 def test_a_blame_is_read_with_its_ends() -> None:
     end = {"name": "good.txt", "python": "3.11", "versions": {"alpha": "1.0"}}
     package = {
-        "kind": "first-bad", "package": "alpha", "release": "1.5", "previous": "1.4", "released": None, "confidence": 0.95,
+        "kind": "first-bad", "package": "alpha", "release": "1.5", "previous": "1.4", "released": None,
+        "confidence": 0.95,
         "good": "1.0", "bad": "1.8", "together_with": ["beta"], "is_tied": False,
     }  # fmt: skip
     answer = {
