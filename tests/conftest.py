@@ -29,6 +29,26 @@ from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, Level, O
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
 
+LONGEST_FIRST = (
+    "scenarios/test_planted_truths.py",
+    "cli/test_blame.py",
+    "cli/test_bisect.py",
+    "orchestration/test_false_alarms.py",
+    "world/collecting/test_ladder.py",
+    "orchestration/test_launch_modes.py",
+    "cli/test_bad_days.py",
+    "core/search/test_bisection.py",
+    "world/environments/test_cache.py",
+)
+"""Files that take longest, by `benchmarks/time_of_tests.py`: begun last, they would be waited for while the other workers idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, and everything else as it is."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    root = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(root).as_posix(), len(places)))
+
 
 @contextmanager
 def alone(name: str, factory: pytest.TempPathFactory) -> Iterator[Path]:
