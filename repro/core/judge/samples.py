@@ -71,7 +71,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that ended a greenlet or a task: its text, and the place that tells most, in the program if known."""
+    """An exception that ended a greenlet or a task: its text, and the place that tells most, in the program if any."""
 
     error: str
     file: str
