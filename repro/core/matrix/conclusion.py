@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from repro.core.experiment.catalogue import STACK
-from repro.core.experiment.levels import Levels, Names, apart, lockstep, merged
 from repro.core.intervals import could_have_missed
+from repro.core.matrix.lockstep import Levels, Names, apart, lockstep, merged
 from repro.model import (
     CellOutcome,
     CellResult,
