@@ -22,10 +22,9 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from repro.answer import BisectionRecord, BlameRecord, HuntRecord
 from repro.core.matrix.cells import cell_verdict, rate_of
@@ -33,12 +32,13 @@ from repro.core.matrix.conclusion import conclude
 from repro.errors import MissingRunError, StoreError
 from repro.model import Cell, CellResult, Conclusion, Plan, StoredRun, Trial, Verdict
 from repro.world.runs import older
+from repro.world.runs.documents import adapter, encodable, to_json
 from repro.world.runs.hunt_documents import hunt_of
+from repro.world.runs.trouble import FILE, said
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    pass
 
-FILE = "run.sqlite"
 MAKING = "run.sqlite.making"
 LOCK = "run.lock"
 EVIDENCE = "evidence"
@@ -48,9 +48,6 @@ and ``hunt_documents.py``."""
 APPLICATION_ID = 0x72657072
 """``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
 BUSY_S = 10.0
-LEAST_BYTES = 256 * 1024
-"""Free bytes below which a disk counts as full: a WAL and its index need as many."""
-_MAYBE_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -97,8 +94,8 @@ class RunStore:
             StoreError: the disk is full, or the file cannot be written.
         """
         evidence = _relative(trial.evidence, self.folder)
-        document = _to_json(dataclasses.replace(trial, evidence=evidence))
-        with _said(self.folder), self._connection:
+        document = to_json(dataclasses.replace(trial, evidence=evidence))
+        with said(self.folder), self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
                 (trial.cell_id, trial.number, trial.verdict.value, document),
@@ -106,7 +103,7 @@ class RunStore:
 
     def drop_trial(self, cell_id: str, number: int) -> None:
         """Forget a trial and its evidence."""
-        with _said(self.folder), self._connection:
+        with said(self.folder), self._connection:
             self._connection.execute("DELETE FROM trials WHERE cell_id = ? AND number = ?", (cell_id, number))
         shutil.rmtree(self.evidence_folder(cell_id, number), ignore_errors=True)
 
@@ -120,26 +117,26 @@ class RunStore:
 
     def add_cell(self, cell: Cell) -> None:
         """Add a cell that the plan did not foresee; one that is there is left."""
-        with _said(self.folder):
-            plan: Plan = _adapter(Plan).validate_json(_facts(self._connection)["plan"])
+        with said(self.folder):
+            plan: Plan = adapter(Plan).validate_json(_facts(self._connection)["plan"])
         if cell.id not in {known.id for known in plan.cells}:
-            self._set("plan", _to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
+            self._set("plan", to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
 
     def set_conclusion(self, conclusion: Conclusion) -> None:
         """Keep what the cells showed."""
-        self._set("conclusion", _to_json(conclusion))
+        self._set("conclusion", to_json(conclusion))
 
     def set_hunt(self, hunt: HuntRecord) -> None:
         """Keep what a bisection or a blame was asked for, and what it came to."""
-        self._set("blame" if isinstance(hunt, BlameRecord) else "bisection", _to_json(hunt))
+        self._set("blame" if isinstance(hunt, BlameRecord) else "bisection", to_json(hunt))
 
     def keep_inputs(self, digests: Mapping[str, str]) -> None:
         """Keep the digests of the files that the run is made of, by what each is called."""
-        self._set("inputs", _to_json(digests))
+        self._set("inputs", to_json(digests))
 
     def inputs(self) -> dict[str, str] | None:
         """Those digests; None for a run of a repro that did not keep any."""
-        with _said(self.folder):
+        with said(self.folder):
             text = _facts(self._connection).get("inputs")
             return None if text is None else dict(json.loads(text))
 
@@ -149,7 +146,7 @@ class RunStore:
 
     def read(self) -> StoredRun:
         """All that was stored so far."""
-        with _said(self.folder):
+        with said(self.folder):
             return _read(self._connection, self.folder)
 
     def close(self) -> None:
@@ -161,11 +158,11 @@ class RunStore:
         self._lock.close()
 
     def _trials(self) -> tuple[Trial, ...]:
-        with _said(self.folder):
+        with said(self.folder):
             return _read_trials(self._connection)
 
     def _set(self, name: str, value: str) -> None:
-        with _said(self.folder), self._connection:
+        with said(self.folder), self._connection:
             _set_fact(self._connection, name, value)
 
 
@@ -185,14 +182,14 @@ def create_run(
     """
     facts = {
         "run_id": folder.resolve().name,
-        "plan": _to_json(plan),
+        "plan": to_json(plan),
         "command": command,
         "started": datetime.now(UTC).isoformat(),
         "seed": str(seed),
         "machine": json.dumps(dict(machine)),
         "tool_versions": json.dumps(dict(tool_versions)),
     }
-    with _said(folder):
+    with said(folder):
         (folder / EVIDENCE).mkdir(parents=True, exist_ok=True)
         lock = _locked(folder)
         if (folder / FILE).exists():
@@ -219,7 +216,7 @@ def open_run(folder: Path) -> RunStore:
     Raises:
         StoreError: it is not a run, cannot be read, or another program is writing it.
     """
-    with _said(folder):
+    with said(folder):
         with _reading(folder):
             pass  # somebody else's file is left as it is: not even its journal is changed
         lock = _locked(folder)
@@ -240,7 +237,7 @@ def read_run(folder: Path) -> StoredRun:
     Raises:
         StoreError: it is not a run, or cannot be read.
     """
-    with _said(folder), _reading(folder) as connection:
+    with said(folder), _reading(folder) as connection:
         return _read(connection, folder)
 
 
@@ -252,7 +249,7 @@ def list_runs(root: Path) -> tuple[RunSummary, ...]:
 
 def _summary_of(folder: Path) -> RunSummary:
     try:
-        with _said(folder), _reading(folder) as connection:
+        with said(folder), _reading(folder) as connection:
             return _summary(connection, folder)
     except StoreError as error:
         written = (folder / FILE).lstat().st_mtime
@@ -357,42 +354,9 @@ def _locked(folder: Path) -> IO[str]:
     return lock
 
 
-@contextlib.contextmanager
-def _said(folder: Path) -> Iterator[None]:
-    """What goes wrong with a run's folder, said in one sentence with the next step."""
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        is_full = _is_full(error, folder)
-        move = "free some space, then go on with --resume" if is_full else "see that the folder can be read and written"
-        raise StoreError(f"the run in {folder} cannot be read or written ({error}); {move}") from error
-    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise StoreError(
-            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but make the run anew"
-        ) from error
-
-
-def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
-    """Whether it is the space that lacks, by the error's number and never by its text, which holds the user's paths."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # above it stands which call it was
-    return kind == sqlite3.SQLITE_FULL or (kind in _MAYBE_FULL and _has_no_space(folder))
-
-
-def _has_no_space(folder: Path) -> bool:
-    """Whether nothing can be written beside the run: SQLite calls it an I/O error if the WAL's index finds no room."""
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < LEAST_BYTES or (disk.f_files > 0 and disk.f_favail == 0)
-
-
 def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
     facts = _facts(connection)
-    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    plan: Plan = adapter(Plan).validate_json(facts["plan"])
     trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
     for trial in _read_trials(connection):
         trials.setdefault(trial.cell_id, []).append(trial)
@@ -421,7 +385,7 @@ def _result(cell: Cell, trials: list[Trial]) -> CellResult:
 def _conclusion(facts: Mapping[str, str], plan: Plan, cells: tuple[CellResult, ...]) -> Conclusion | None:
     """The conclusion as it is kept; a run that has it in words alone is concluded from again."""
     if "conclusion" in facts:
-        found: Conclusion = _adapter(Conclusion).validate_json(facts["conclusion"])
+        found: Conclusion = adapter(Conclusion).validate_json(facts["conclusion"])
         return found
     is_in_words = bool(facts.get("hangs_when")) and "hunt" not in facts
     return conclude(cells, plan.varied) if is_in_words else None
@@ -431,14 +395,14 @@ def _hunt(facts: Mapping[str, str]) -> HuntRecord | None:
     """What the run's hunt was, None where it is none."""
     for name, record in (("bisection", BisectionRecord), ("blame", BlameRecord)):
         if name in facts:
-            found: HuntRecord = _adapter(record).validate_json(facts[name])
+            found: HuntRecord = adapter(record).validate_json(facts[name])
             return found
     return hunt_of(json.loads(facts["hunt"])) if "hunt" in facts else None
 
 
 def _summary(connection: sqlite3.Connection, folder: Path) -> RunSummary:
     facts = _facts(connection)
-    plan: Plan = _adapter(Plan).validate_json(facts["plan"])
+    plan: Plan = adapter(Plan).validate_json(facts["plan"])
     counted = dict(connection.execute("SELECT verdict, count(*) FROM trials GROUP BY verdict").fetchall())
     return RunSummary(
         folder=folder,
@@ -458,11 +422,11 @@ def _read_trials(connection: sqlite3.Connection) -> tuple[Trial, ...]:
 
 def _trial(document: str) -> Trial:
     """A stored trial; a run that an older repro began and this one went on with holds trials of both."""
-    adapter = _adapter(Trial)
+    reader = adapter(Trial)
     try:
-        trial: Trial = adapter.validate_json(document)
+        trial: Trial = reader.validate_json(document)
     except ValueError:
-        trial = adapter.validate_python(older.of_today(json.loads(document)), strict=False)
+        trial = reader.validate_python(older.of_today(json.loads(document)), strict=False)
     return trial
 
 
@@ -471,7 +435,7 @@ def _facts(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _set_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
-    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, _encodable(value)))
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, encodable(value)))
 
 
 def _relative(evidence: str, folder: Path) -> str:
@@ -485,29 +449,3 @@ def _relative(evidence: str, folder: Path) -> str:
     with contextlib.suppress(ValueError):
         return path.resolve().relative_to(folder.resolve()).as_posix()
     return evidence
-
-
-@cache
-def _adapter(record: type) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(record)
-
-
-def _to_json(record: object) -> str:
-    return _encodable(json.dumps(record, default=_plain, ensure_ascii=False))
-
-
-def _encodable(text: str) -> str:
-    """The text with what no UTF-8 can hold replaced: a cell's output may hold half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return str(value)
