@@ -49,6 +49,7 @@ class RowName(StrEnum):
     NO_ANSWER_BACKEND_SILENT = "no-answer-backend-silent"
     NO_ANSWER_BACKEND_OVERRUN = "no-answer-backend-overrun"
     NO_ANSWER = "no-answer"
+    AT_CAPACITY = "at-capacity"
     TURNING = "turning"
     USERS_OUTLIVE_THE_STOP = "users-outlive-the-stop"
     PROCESS_OUTLIVES_THE_STOP = "process-outlives-the-stop"

@@ -30,10 +30,12 @@ class Gateway:
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
     the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the
     backend has received, by its own log, and not answered; None where it keeps no log.
+    ``pids`` are the processes of ours that stand between the client and the backend.
     """
 
     queue: str
     variables: Mapping[str, str]
+    pids: tuple[int, ...] = ()
     secrets: tuple[str, ...] = ()
     begin_load: Callable[[], None] = lambda: None
     open_requests: Callable[[], int | None] = lambda: None
@@ -45,6 +47,7 @@ class _Endpoint:
 
     variables: Mapping[str, str]
     begin_load: Callable[[], None] = lambda: None
+    pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,7 @@ class Gateways:
                 yield Gateway(
                     queue=queue,
                     variables=endpoint.variables,
+                    pids=endpoint.pids,
                     secrets=backend.secrets,
                     begin_load=endpoint.begin_load,
                     open_requests=lambda: _open_requests(backend.requests_since(since), queue),
@@ -96,7 +100,7 @@ class Gateways:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
-            yield _Endpoint(variables=variables, begin_load=proxy.mark_load_started)
+            yield _Endpoint(variables=variables, begin_load=proxy.mark_load_started, pids=(proxy.pid,))
 
 
 def _open_requests(requests: tuple[LoggedRequest, ...], queue: str) -> int | None:

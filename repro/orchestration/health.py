@@ -37,6 +37,9 @@ class Probed(Protocol):
     def is_alive(self) -> bool:
         """Whether its process lives, as far as we have one."""
 
+    def pids(self) -> tuple[int, ...]:
+        """Its processes, as far as they are ours."""
+
 
 class HealthWatch:
     """Probes a backend from a thread; ``latest`` never waits. Two failures in a row mean that it does not answer."""
@@ -72,4 +75,5 @@ class HealthWatch:
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             self._failures = 0 if result.ok else self._failures + 1
             is_answering = self._failures < FAILURES_TO_MEAN_IT
-            self._latest = BackendHealth(is_answering=is_answering, reason="" if is_answering else result.reason)
+            reason = "" if is_answering else result.reason
+            self._latest = BackendHealth(is_answering=is_answering, reason=reason, pids=self._backend.pids())

@@ -13,7 +13,7 @@ from repro.core.judge.longest_wait import LongestWait
 from repro.core.judge.samples import BackendHealth, Examination, Reading, Role, Sample
 from repro.world.collecting.flight import Fleet, refused
 from repro.world.processes.door import Child
-from repro.world.processes.meter import Meter
+from repro.world.processes.meter import Meter, QueueMeter
 from repro.world.processes.output import CappedOutput
 
 PERIOD_S = 0.1
@@ -58,7 +58,8 @@ class TrialProgress:
 class Watcher:
     """One trial under watch; ``cancelled`` ends it.
 
-    ``examine`` asks what users are parked on, ``health`` is the backend's.
+    ``examine`` asks what users are parked on, ``health`` is the backend's. ``between`` are the processes of ours
+    between the cell and the backend.
     """
 
     child: Child
@@ -69,8 +70,10 @@ class Watcher:
     examine: Callable[[Fleet], Examination]
     on_load: Callable[[], None]
     cancelled: threading.Event
+    between: tuple[int, ...] = ()
     progress: TrialProgress = field(default_factory=TrialProgress)
     meter: Meter = field(default_factory=Meter)
+    queue_meter: QueueMeter = field(default_factory=QueueMeter)
     last: Sample | None = None
 
     def until_decided(self) -> Decision:
@@ -104,12 +107,17 @@ class Watcher:
         if exit_code == NO_RECORD and not readings:
             raise refused(self.fleet.folder, 0)
         pids = {reading.pid for reading in readings} | ({self.child.pid} if exit_code is None else set())
+        backend = self.health()
+        beside = {*backend.pids, *self.between}
+        denied_s = self.queue_meter.denied_seconds(pids | beside)
         sample = Sample(
             now=time.monotonic(),
             readings=readings,
             cpu_s=self.meter.cpu_seconds(pids),
             exit_code=exit_code,
-            backend=self.health(),
+            backend=backend,
+            denied_s={pid: seconds for pid, seconds in denied_s.items() if pid not in beside},
+            denied_beside_s={pid: seconds for pid, seconds in denied_s.items() if pid in beside},
         )
         self.progress.add(sample)
         self.last = sample

@@ -209,6 +209,7 @@ def _watcher(
         health=lambda: services.health(backend),
         examine=lambda fleet: services.examine(fleet, services.limits.silent_s, load.users),
         on_load=gateway.begin_load,
+        between=gateway.pids,
         cancelled=services.cancelled,
     )
 

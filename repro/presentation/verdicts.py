@@ -261,6 +261,14 @@ def _backend_overrun(found: Findings) -> str:
     )
 
 
+def _at_capacity(found: Findings) -> str:
+    pace = found.ended / found.load_s if found.load_s else 0.0
+    return (
+        f"{found.stuck.count} of {found.users} users still wait for an answer after {found.silent_s:.0f} s, and others "
+        f"had waited as long when they were answered: {pace:.1f} operations ended a second, too few for so many users"
+    )
+
+
 _HANGS: Mapping[RowName, Callable[[Findings], list[str]]] = {
     RowName.LOOP_STANDS_BURNING: _burning,
     RowName.LOOP_STANDS: _loop_stands,
@@ -296,4 +304,5 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.SILENT_UNEXPLAINED: _silent,
     RowName.NO_ANSWER_BACKEND_SILENT: _backend_silent,
     RowName.NO_ANSWER_BACKEND_OVERRUN: _backend_overrun,
+    RowName.AT_CAPACITY: _at_capacity,
 }

@@ -103,6 +103,8 @@ class Hearing:
             locked=kinds[StuckOn.LOCKED],
             unread=kinds[StuckOn.UNREAD],
             unanswered=kinds[StuckOn.UNANSWERED],
+            queued=len(self._suspects.queued),
+            waited_out=self._stop.is_waited_out,
             turning=kinds[StuckOn.TURNING],
             no_end=now.is_quiet_in(now.standing) if now.standing else now.is_all_quiet,
             grace_over=self._stop.is_grace_over,
@@ -148,7 +150,7 @@ class Hearing:
     @property
     def _is_native_silent(self) -> bool:
         natives = [reading.native_at for reading in self._now.attached if reading.native_at]
-        return any(self._now.at - native_at > self._now.limits.beat_s for native_at in natives)
+        return any(self._now.own_cell_s(native_at) > self._now.limits.beat_s for native_at in natives)
 
     def _cores(self, *, is_turning: bool) -> float:
         """What burns since nothing ends any more: of the processes that stand, where some do."""
@@ -160,7 +162,7 @@ class Hearing:
     @property
     def _have_starters_died(self) -> bool:
         died_at = self._now.starters_died_at
-        return self._now.phase is Phase.START and died_at is not None and self._now.at - died_at > DIED_FOR_S
+        return self._now.phase is Phase.START and died_at is not None and self._now.own_cell_s(died_at) > DIED_FOR_S
 
     @property
     def _have_users_died(self) -> bool:
@@ -168,7 +170,7 @@ class Hearing:
         if now.phase is not Phase.LOAD or now.crowd.users or now.asked_stop is not None:
             return False
         since = max(now.crowd.fell_at, now.load_at or 0.0)  # all may have gone before the first look at them
-        return now.at - since > DIED_FOR_S and any(reading.deaths.users for reading in now.sample.readings)
+        return now.own_cell_s(since) > DIED_FOR_S and any(reading.deaths.users for reading in now.sample.readings)
 
     # The decision
 
@@ -179,6 +181,8 @@ class Hearing:
         if self.facts.stuck_for_certain and not standing:
             stuck = tuple(user for user, _ in self._suspects.certain)
             return (*stuck, *self._behind(stuck))
+        if self.facts.is_at_capacity:
+            return self._suspects.queued
         return tuple(user for user in self._now.users if user.pid in standing or not standing)
 
     def _behind(self, stuck: Sequence[Stuck]) -> list[Stuck]:

@@ -34,7 +34,7 @@ class WaitingUser:
     @property
     def may_wait_for_newcomers(self) -> bool:
         """Whether users were added lately, without whom a rendezvous is not complete."""
-        return not self.user.slot.busy and self.now.at - self.now.crowd.grew_at < self._stall_s
+        return not self.user.slot.busy and self.now.own_s(self.now.crowd.grew_at) < self._stall_s
 
     @property
     def has_begun_again(self) -> bool:
@@ -77,17 +77,18 @@ class WaitingUser:
         last, watch = self.now.looks.last, self.watch
         if last is None or watch is None or watch.beats < MOVE_BEATS:
             return False
-        return last.at - watch.since - self.now.crowd_s >= self._stall_s * stalls
+        unseen_s = self.now.at - last.at
+        return self.now.own_s(watch.since) - unseen_s - self.now.crowd_s >= self._stall_s * stalls
 
     @property
     def _gets_on_inside(self) -> bool:
         """Whether the user that stands in the lock's block has done something lately: then it will leave it one day."""
         since = self.now.crowd.quiet_since.get((self.user.pid, self.parked.inside or 0))
-        return since is not None and self.now.at - since <= self._stall_s
+        return since is not None and self.now.own_s(since) <= self._stall_s
 
     @property
     def _waited_s(self) -> float:
-        return self.now.at - self.user.since
+        return self.now.own_s(self.user.since)
 
     @property
     def _stall_s(self) -> float:

@@ -116,11 +116,15 @@ class Unread:
 
 @dataclass(frozen=True)
 class Looks:
-    """The last two looks at the stacks, and what all of them have shown of locks and unread bytes."""
+    """The last two looks at the stacks, and what all of them have shown of locks and unread bytes.
+
+    ``in_line_at`` is when each user was last seen to stand in line for something else than an answer.
+    """
 
     latest: tuple[Examination, ...] = ()
     locks: LockBook = field(default_factory=LockBook)
     unread: Mapping[Key, Unread] = field(default_factory=dict)
+    in_line_at: Mapping[Key, float] = field(default_factory=dict)
 
     @property
     def last(self) -> Examination | None:
@@ -136,6 +140,10 @@ class Looks:
                 key: self._unread(key, parked.unread, look, moved_at.get(key, 0.0))
                 for key, parked in look.parked.items()
                 if parked.unread
+            },
+            in_line_at={
+                key: look.seen_at(key[0]) if parked.on in _IN_LINE else self.in_line_at.get(key, 0.0)
+                for key, parked in look.parked.items()
             },
         )
 
@@ -159,6 +167,10 @@ class Looks:
         if before is not None and before.size == size and before.seen_at > moved_at:
             return before
         return Unread(size, look.beats.get(key[0], 0), look.seen_at(key[0]))
+
+
+_IN_LINE = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.ELSEWHERE})
+"""A crowd stands in line before it sends: for a connection of the pool, for a thread that resolves a name."""
 
 
 def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mapping[Key, float]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from repro.core.judge.locks import Looks
 from repro.core.judge.now import Load, Now
 from repro.core.judge.samples import Examination, Key, Sample
-from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, ProgressMade, StopOrder
+from repro.core.judge.tracks import Crowd, Helpers, Loops, Processor, ProgressMade, Starvation, StopOrder, Turns
 from repro.model import Limits
 
 
@@ -27,6 +27,9 @@ class Memory:
         self._loops = Loops()
         self._helpers = Helpers()
         self._processor = Processor()
+        self._cell_starvation = Starvation()
+        self._starvation = Starvation()
+        self._turns = Turns()
         self._looks = Looks()
 
     def at(self, sample: Sample) -> Now:
@@ -36,7 +39,10 @@ class Memory:
         self._crowd = self._crowd.after(sample)
         self._loops = self._loops.after(sample)
         self._helpers = self._helpers.after(sample, self._crowd)
+        self._turns = self._turns.after(sample, self._crowd)
         self._processor = self._processor.after(sample)
+        self._cell_starvation = self._cell_starvation.after(sample.now, sample.denied_s)
+        self._starvation = self._starvation.after(sample.now, {**sample.denied_s, **sample.denied_beside_s})
         is_stopping = sample.quit_at is not None or self._asked_stop is not None
         self._stop_order = self._stop_order.after(sample, self._crowd, is_stopping=is_stopping)
         self._note_deaths(sample)
@@ -79,5 +85,8 @@ class Memory:
             loops=self._loops,
             helpers=self._helpers,
             processor=self._processor,
+            cell_starvation=self._cell_starvation,
+            starvation=self._starvation,
+            turns=self._turns,
             looks=self._looks,
         )

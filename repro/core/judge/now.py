@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from repro.core.judge.locks import Looks
@@ -19,7 +19,9 @@ from repro.core.judge.tracks import (
     Loops,
     Processor,
     ProgressMade,
+    Starvation,
     StopOrder,
+    Turns,
 )
 from repro.findings import Phase
 from repro.model import Limits
@@ -27,6 +29,8 @@ from repro.model import Limits
 BURNS_FOR_S = 2.0
 CROWD_TURNS = 4.0
 MOST_CROWD_S = 60.0
+QUEUE_TURNS = 2.0
+"""Whoever has waited so many times as long as those who were answered lately is not in their queue."""
 ROUND_A_USER_S = 0.005
 """Seconds of a core that one user may need each time the event loop comes round to it, on a busy machine."""
 SEEN_STANDING_S = 1.2
@@ -88,6 +92,9 @@ class Now:
     helpers: Helpers
     processor: Processor
     looks: Looks
+    cell_starvation: Starvation = field(default_factory=Starvation)
+    starvation: Starvation = field(default_factory=Starvation)
+    turns: Turns = field(default_factory=Turns)
 
     # The moment
 
@@ -95,6 +102,14 @@ class Now:
     def at(self) -> float:
         """The moment of the sample."""
         return self.sample.now
+
+    def own_s(self, since: float) -> float:
+        """Seconds since then that count against who waits: not those in which cell or backend was denied a processor."""
+        return self.starvation.own_s(since, self.at)
+
+    def own_cell_s(self, since: float) -> float:
+        """The same for what a process of the cell has to do by itself: begin, turn its loop, end."""
+        return self.cell_starvation.own_s(since, self.at)
 
     @cached_property
     def load_at(self) -> float | None:
@@ -159,18 +174,23 @@ class Now:
         """Seconds for which a user may be quiet, its own long poll left out."""
         return self.limits.stall_after_s + self.crowd_s
 
+    def is_in_queue(self, user: Stuck) -> bool:
+        """Whether others were answered lately who had waited about as long: then its turn may yet come."""
+        poll_s = self.crowd.longest_poll_s
+        return not self.is_all_quiet and self.at - user.since - poll_s < QUEUE_TURNS * (self.turns.mean_s - poll_s)
+
     # Whether anybody makes progress
 
     @cached_property
     def is_all_quiet(self) -> bool:
         """Whether nobody has ended an operation for longer than any one in flight may be silent by its long poll."""
         explained_s = self.limits.stall_after_s + self.crowd.longest_poll_s + self.progress.held_up_s + self.round_s
-        return self.at - self.progress.at > explained_s
+        return self.own_s(self.progress.at) > explained_s
 
     def is_quiet_in(self, readings: Sequence[Reading]) -> bool:
         """Whether nobody in these processes has ended an operation for longer than a stall takes."""
         last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
-        return self.at - last_end > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
+        return self.own_s(last_end) > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
 
     def is_given_up(self, since: float) -> bool:
         """Whether the load is over for long, and neither who has been quiet since then nor a helper made progress."""
@@ -178,7 +198,7 @@ class Now:
             return False
         stall_s = self.limits.stall_after_s
         nearly_over_at = self.load_at + self.load.seconds - stall_s  # a stall's time past the end there has to be
-        return self.at - max(since, self.helpers.at, nearly_over_at) > GIVEN_UP_STALLS * stall_s
+        return self.own_s(max(since, self.helpers.at, nearly_over_at)) > GIVEN_UP_STALLS * stall_s
 
     # The event loops
 
@@ -197,16 +217,16 @@ class Now:
             return False
         turned_at = max(self.loops.turned_at[reading.pid], self.load_at or 0.0)  # before the first user nothing counts
         poll_s = max((slot.poll_s for slot in reading.slots if slot.busy), default=0.0)
-        return self.at - turned_at > self.limits.silent_s + poll_s + self.round_s
+        return self.own_cell_s(turned_at) > self.limits.silent_s + poll_s + self.round_s
 
     def _is_dumping(self, reading: Reading) -> bool:
         """Whether the loop writes stacks for us, and has not done so for too long."""
-        return 0 < self.at - (reading.dumping_at or self.at) < LONGEST_DUMP_S
+        return 0 < self.own_cell_s(reading.dumping_at or self.at) < LONGEST_DUMP_S
 
     @cached_property
     def is_loop_turning(self) -> bool:
         """Whether an event loop has turned lately."""
-        return any(self.at - turned_at <= self.limits.silent_s for turned_at in self.loops.turned_at.values())
+        return any(self.own_cell_s(turned_at) <= self.limits.silent_s for turned_at in self.loops.turned_at.values())
 
     @property
     def is_loop_silent(self) -> bool:
@@ -244,3 +264,12 @@ class Now:
     def burns(self) -> bool:
         """Whether as much of a core burned lately as one user that never waits needs, on a busy machine too."""
         return self.cores(self.at - BURNS_FOR_S) >= STANDING_CORES
+
+    @cached_property
+    def is_at_work(self) -> bool:
+        """Whether the cell has burned that much, or has stood in the queue for a core, with whichever of its threads.
+
+        A main thread that has ended counts too: nobody is told of it until the last thread has had a core to end on.
+        """
+        denied_s = BURNS_FOR_S - self.own_cell_s(self.at - BURNS_FOR_S)
+        return self.burns or denied_s >= STANDING_CORES * BURNS_FOR_S or not self.sample.cpu_s

@@ -204,12 +204,14 @@ class BackendHealth:
 
     ``overflows`` counts the connections that this machine's kernel has dropped because a server's queue of new ones was
     full.
+    ``pids`` are its processes, as far as they are ours.
     """
 
     is_alive: bool = True
     is_answering: bool = True
     reason: str = ""
     overflows: int = 0
+    pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,9 @@ class Sample:
     """All that is known of a trial at one moment.
 
     ``cpu_s`` maps a living process to the processor time that it has used; a process that is not there is gone.
-    ``exit_code`` is the leader's, None while it lives.
+    ``exit_code`` is the leader's, None while it lives. ``denied_s`` are the seconds for which the cell's processes have
+    waited for a processor, ``denied_beside_s`` those of the backend and of the proxy before it: both empty where the
+    kernel does not say.
     """
 
     now: float
@@ -225,6 +229,8 @@ class Sample:
     cpu_s: Mapping[int, float]
     exit_code: int | None = None
     backend: BackendHealth = field(default_factory=BackendHealth)
+    denied_s: Mapping[int, float] = field(default_factory=dict)
+    denied_beside_s: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def living(self) -> tuple[Reading, ...]:

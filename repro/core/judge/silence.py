@@ -36,7 +36,7 @@ class Silence:
             return looks_from if now.at > looks_from else None
         if not now.is_script or now.crowd.users or now.load_s < now.load.seconds:
             return None
-        is_quiet = now.at - now.progress.at > self._quiet_from_s
+        is_quiet = now.own_s(now.progress.at) > self._quiet_from_s
         return now.progress.at if is_quiet else None
 
     @cached_property
@@ -49,7 +49,7 @@ class Silence:
         if self.now.load_at is None and not self._has_had_its_start:
             return None
         found = self.now.looks.standing_since(self.since)
-        waited_s = self.now.at - self.since - self._quiet_from_s
+        waited_s = self.now.own_s(self.since) - self._quiet_from_s
         return Standing.UNKNOWN if found is None and waited_s > LONGEST_LOOK_S else found
 
     @property
@@ -59,7 +59,7 @@ class Silence:
 
     @property
     def _has_had_its_start(self) -> bool:
-        return self.now.at - self.now.began > self.now.limits.start_s
+        return self.now.own_cell_s(self.now.began) > self.now.limits.start_s
 
     @property
     def _quiet_from_s(self) -> float:
@@ -69,4 +69,7 @@ class Silence:
     @property
     def _is_agent_silent(self) -> bool:
         natives = [reading.native_at for reading in self.now.sample.living if reading.native_at]
-        return bool(natives) and all(self.now.at - native_at > self.now.limits.silent_s for native_at in natives)
+        return bool(natives) and all(self._has_stood(native_at) for native_at in natives)
+
+    def _has_stood(self, since: float) -> bool:
+        return self.now.own_cell_s(since) > self.now.limits.silent_s

@@ -29,7 +29,13 @@ class Stop:
         if not now.is_load_over or now.asked_stop is not None:
             return False
         must_wait = is_somebody_waited_for or self._may_come_back or self._is_script_quiet
-        return not must_wait or now.load_s - now.load.seconds > LONGEST_EXTENSION_S
+        return not must_wait or self.is_waited_out
+
+    @property
+    def is_waited_out(self) -> bool:
+        """Whether the load has been extended for as long as anybody is waited for."""
+        now = self.now
+        return now.load_at is not None and now.own_s(now.load_at + now.load.seconds) > LONGEST_EXTENSION_S
 
     @property
     def is_cut_short(self) -> bool:
@@ -54,7 +60,7 @@ class Stop:
         if self.now.phase is not Phase.STOPPING:
             return False
         grace = next(grace for grace in GRACE_TABLE if grace.applies(self))
-        return self.now.at - grace.since(self) > grace.longest_s(self)
+        return self.now.own_cell_s(grace.since(self)) > grace.longest_s(self)
 
     # What the rows ask
 
@@ -66,7 +72,7 @@ class Stop:
     @property
     def has_reached_all(self) -> bool:
         """Whether every user was told, and the loops turned often enough since one ended to end the next."""
-        none_goes = self.now.at - self.now.crowd.fell_at > DECLINE_S and self.now.has_settled
+        none_goes = self.now.own_cell_s(self.now.crowd.fell_at) > DECLINE_S and self.now.has_settled
         return none_goes and self.now.is_told
 
     @property
@@ -122,7 +128,7 @@ class Grace:
 GRACE_TABLE = (
     # All users have ended: the process has a time of its own, and more of it while it works.
     Grace(
-        lambda s: not s.has_users and s.now.burns,
+        lambda s: not s.has_users and s.now.is_at_work,
         lambda s: s.left_alone_at,
         lambda s: GRACES * s.grace_s + s.crowd_s,
     ),
@@ -130,7 +136,7 @@ GRACE_TABLE = (
     # Users end one by one, so as long as one of them just did, the others have not outlived the stop. Here none did.
     Grace(lambda s: s.has_reached_all, lambda s: s.told_at, lambda s: s.grace_s),
     # The stop may still be on its way: on a busy machine it takes seconds until GreenletExit is raised in each user.
-    Grace(lambda s: s.now.burns, lambda s: s.told_at, lambda s: max(GRACES * s.grace_s, s.starved_s)),
+    Grace(lambda s: s.now.is_at_work, lambda s: s.told_at, lambda s: max(GRACES * s.grace_s, s.starved_s)),
     # The process is idle, so no GreenletExit is on its way.
     Grace(lambda _: True, lambda s: s.told_at, lambda s: GRACES * s.grace_s),
 )

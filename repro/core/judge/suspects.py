@@ -26,11 +26,15 @@ STOPPED_WITHIN_S = 4.0
 
 
 class StuckOn(Enum):
-    """What an overdue user is for certain; ``TURNING`` runs without an end while others make progress."""
+    """What an overdue user is for certain; ``TURNING`` runs without an end while others make progress.
+
+    ``QUEUED`` has waited for an answer as long as others had who were answered lately.
+    """
 
     LOCKED = "locked"
     UNREAD = "unread"
     UNANSWERED = "unanswered"
+    QUEUED = "queued"
     TURNING = "turning"
     UNDECIDED = "undecided"
 
@@ -60,8 +64,16 @@ class Suspects:
     @cached_property
     def certain(self) -> tuple[tuple[Stuck, StuckOn], ...]:
         """Who is stuck for certain, and what each is."""
-        kinds = ((user, self._kind(user)) for user in self.overdue if not self._is_stopping(user))
-        return tuple((user, kind) for user, kind in kinds if kind is not StuckOn.UNDECIDED)
+        return tuple((user, kind) for user, kind in self._kinds if kind not in _MAY_MOVE)
+
+    @cached_property
+    def queued(self) -> tuple[Stuck, ...]:
+        """Who has waited for an answer for longer than its limits, as others who were answered had."""
+        return tuple(user for user, kind in self._kinds if kind is StuckOn.QUEUED)
+
+    @cached_property
+    def _kinds(self) -> tuple[tuple[Stuck, StuckOn], ...]:
+        return tuple((user, self._kind(user)) for user in self.overdue if not self._is_stopping(user))
 
     @cached_property
     def waited_for(self) -> tuple[Stuck, ...]:
@@ -78,7 +90,7 @@ class Suspects:
         return self.now.user(pid, slot, _since(slot))
 
     def _is_overdue(self, user: Stuck) -> bool:
-        return self.now.at - user.since > _poll_s(user.slot) + self.now.quiet_s
+        return self.now.own_s(user.since) > _poll_s(user.slot) + self.now.quiet_s
 
     def _is_stopping(self, user: Stuck) -> bool:
         """Whether it made progress until it was told to stop: if it hangs, it is unstoppable."""
@@ -113,7 +125,7 @@ class Suspects:
             # A client that is being made, while the program is still importing, asks nobody.
             is_loading = self.now.load_at is None and self.now.burns
             is_undecided = is_loading or self.now.is_loop_silent
-            return StuckOn.UNANSWERED if self._is_over(user) and not is_undecided else StuckOn.UNDECIDED
+            return self._in_vain(user) if self._is_over(user) and not is_undecided else StuckOn.UNDECIDED
         is_elsewhere = user.parked is not None and user.parked.on is ParkedOn.ELSEWHERE
         return StuckOn.LOCKED if is_elsewhere and self.now.is_given_up(user.since) else StuckOn.UNDECIDED
 
@@ -123,11 +135,16 @@ class Suspects:
             is_lost = len(fresh) > 1 and self.now.looks.beats_unread(user.key) >= ENOUGH_BEATS
             return StuckOn.UNREAD if is_lost else StuckOn.UNDECIDED
         if user.slot.busy:
-            is_unanswered = self._is_over(user)
+            # Before its request left it may have stood in line for long, for a connection or a name to be resolved.
+            is_unanswered = self._is_past(user, max(user.since, self.now.looks.in_line_at.get(user.key, 0.0)))
         else:  # who waits outside of any operation has no bound of its own, and may only listen
             has_ever_called = user.slot.begun > 0
             is_unanswered = self.now.is_all_quiet or (has_ever_called and self.now.is_given_up(user.since))
-        return StuckOn.UNANSWERED if is_unanswered else StuckOn.UNDECIDED
+        return self._in_vain(user) if is_unanswered else StuckOn.UNDECIDED
+
+    def _in_vain(self, user: Stuck) -> StuckOn:
+        """What one is that has waited for an answer for longer than its limits: the others may have to wait as long."""
+        return StuckOn.QUEUED if user.slot.busy and self.now.is_in_queue(user) else StuckOn.UNANSWERED
 
     def _on_lock(self, user: Stuck, parked: Parked, fresh: list[Examination]) -> StuckOn:
         """Locked when nobody has got the lock for long enough and none can be due; else what its holder is."""
@@ -150,10 +167,13 @@ class Suspects:
 
     def _is_over(self, user: Stuck) -> bool:
         """Whether an operation in flight is past what it may take by its own limits."""
+        return self._is_past(user, user.since)
+
+    def _is_past(self, user: Stuck, since: float) -> bool:
         slot = user.slot
         finite = [limit for limit in (slot.poll_s, slot.attempt_s) if limit != ENDLESS]
         all_s = min(slot.ceiling_s, CEILING_WAITED_FOR_S) if finite[1:] else 0.0
-        return self.now.at - user.since > self.now.quiet_s + max(*finite, all_s, 0.0)
+        return self.now.own_s(since) > self.now.quiet_s + max(*finite, all_s, 0.0)
 
     def _is_excused(self, user: Stuck) -> bool:
         """Whether it waits for time alone, or for others that work, by a look since it last moved."""
@@ -171,6 +191,7 @@ class Suspects:
         return any(self.now.at - reading.loop_at > LATE_S for reading in self.now.attached)
 
 
+_MAY_MOVE = frozenset({StuckOn.UNDECIDED, StuckOn.QUEUED})
 _UNSEEN = frozenset({ParkedOn.UNKNOWN, ParkedOn.ELSEWHERE})
 _LOCKS = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.NOTHING})
 

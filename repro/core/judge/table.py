@@ -30,9 +30,11 @@ class Facts:
 
     ``loop_turns`` is true when one has turned lately, ``loop_silent`` when one has not for longer than its limit,
     ``native_silent`` when the agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and
-    ``turning`` (running without an end, others get on) count users that are stuck for certain, by what they are parked
-    on. ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is
-    true when the time for stopping has passed and no user has gone lately.
+    ``turning`` (running without an end while others make progress) count users that are stuck for certain, by what they
+    are parked on; ``queued`` those that have waited for an answer past their limits, but no longer than others who were
+    answered lately. ``waited_out`` is true when the load is not extended any more for those who are waited for.
+    ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
+    when the time for stopping has passed and no user has gone lately.
     """
 
     phase: Phase = Phase.LOAD
@@ -48,6 +50,8 @@ class Facts:
     locked: int = 0
     unread: int = 0
     unanswered: int = 0
+    queued: int = 0
+    waited_out: bool = False
     turning: int = 0
     no_end: bool = False
     grace_over: bool = False
@@ -74,6 +78,11 @@ class Facts:
     def stuck_for_certain(self) -> int:
         """The users of whom it is known what they are stuck on."""
         return self.locked + self.unread + self.unanswered + self.turning
+
+    @property
+    def is_at_capacity(self) -> bool:
+        """Whether users had to wait for longer than anybody is waited for, while their queue moved to the end."""
+        return self.queued > 0 and self.waited_out
 
     @property
     def stands_still(self) -> bool:
@@ -179,6 +188,7 @@ TABLE = (
         Verdict.BACKEND,
     ),
     Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
+    Row(RowName.AT_CAPACITY, lambda f: f.is_at_capacity, Verdict.BACKEND),
     Row(RowName.TURNING, lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
     Row(RowName.USERS_OUTLIVE_THE_STOP, lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
     Row(RowName.PROCESS_OUTLIVES_THE_STOP, lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),

@@ -2,10 +2,12 @@
 
 ``ProgressMade``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has reached.
 ``Loops``: which event loop stands. ``Helpers``: what greenlets do that are not users. ``Processor``: what burns.
+``Turns``: how long who was answered had waited. ``Starvation``: for how long no processor was free.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,11 +18,18 @@ DECLINE_S = 1.0
 """Over less than this a pace, or a share of a core, is noise."""
 HISTORY_S = 60.0
 PACE_S = 10.0
+TURNS_S = 20.0
+"""Seconds for which it is remembered how long those had waited who were answered."""
 LONGEST_GAP_S = 0.5
 """A gap between two samples counts as at most so much of standing: on a busy machine who samples is starved too, and
 saw nothing in between."""
 LONGEST_DUMP_S = 15.0
 """A loop that has written the stacks of its users for less does not stand: the agent stops after four seconds."""
+
+MOST_DENIED = 0.95
+"""At most so much of the time is let off: on the busiest machine a hang is found within twenty times its time."""
+MOST_MOMENTS = 4000
+"""So many moments are kept, a quarter of an hour at the least; what was before counts in full."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,45 @@ class Loops:
 
 
 @dataclass(frozen=True)
+class Turns:
+    """The operations that ended lately, by sample: when, how many, and for how many seconds they had waited in all.
+
+    Of one that ends and the next one begins between two samples, it is what had passed at the second of them.
+    """
+
+    waiting: Mapping[Key, float] = field(default_factory=dict)
+    ended: tuple[tuple[float, int, float], ...] = ()
+
+    def after(self, sample: Sample, crowd: Crowd) -> Turns:
+        """An operation has ended when its user is in another one, or in none; one whose user has gone has not."""
+        now, before = sample.now, self.waiting
+        took_s = [
+            _ended_at(slot, now) - before[pid, slot.number]
+            for pid, slot in crowd.users
+            if _has_ended(before, pid, slot)
+        ]
+        waiting = {(pid, slot.number): slot.began for pid, slot in crowd.users if slot.busy}
+        kept = tuple(entry for entry in self.ended if entry[0] > now - TURNS_S)
+        return Turns(waiting, (*kept, (now, len(took_s), sum(took_s))) if took_s else kept)
+
+    @cached_property
+    def mean_s(self) -> float:
+        """What one of them had waited in the mean; 0 where none has ended."""
+        count = sum(count for _, count, _ in self.ended)
+        return sum(took_s for _, _, took_s in self.ended) / count if count else 0.0
+
+
+def _has_ended(waiting: Mapping[Key, float], pid: int, slot: Slot) -> bool:
+    began = waiting.get((pid, slot.number))
+    return began is not None and not (slot.busy and slot.began == began)
+
+
+def _ended_at(slot: Slot, now: float) -> float:
+    """When the operation before ended: known where none has begun since."""
+    return now if slot.busy else max(slot.last_end, slot.began)
+
+
+@dataclass(frozen=True)
 class Helpers:
     """The operations that others than users have ended, and when they last ended one (``at``)."""
 
@@ -177,6 +225,31 @@ class Processor:
         then, before = next((entry for entry in old if entry[0] >= since), old[-1])
         used = [cpu - before[pid] for pid, cpu in used_s.items() if pid in before and pid in (pids or before)]
         return max(used, default=0.0) / (now - then)
+
+
+@dataclass(frozen=True)
+class Starvation:
+    """For how long processes stood in the kernel's queue for a core by moments of the past: the one that stood longest.
+
+    What a process had to do in that time it had no chance to do. One that is parked, in a lock or at a socket, asks for
+    no core, and so is never denied one: its time is the clock's.
+    """
+
+    history: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    last: Mapping[int, float] = field(default_factory=dict)
+
+    def after(self, now: float, denied_s: Mapping[int, float]) -> Starvation:
+        """With what each process has waited by now; one that is new counts from here on."""
+        more_s = max((seconds - self.last.get(pid, seconds) for pid, seconds in denied_s.items()), default=0.0)
+        if more_s <= 0.0:
+            return replace(self, last=denied_s)
+        return Starvation((*self.history[-MOST_MOMENTS:], (now, self.history[-1][1] + more_s)), denied_s)
+
+    def own_s(self, since: float, now: float) -> float:
+        """Seconds since then that count: in which who asked for a processor had one, and a small part of the others."""
+        at = bisect_right(self.history, (since, float("inf"))) - 1
+        denied_s = self.history[-1][1] - self.history[max(at, 0)][1]
+        return (now - since) - min(denied_s, MOST_DENIED * (now - since))
 
 
 def _dumped_s(reading: Reading, now: float) -> float:

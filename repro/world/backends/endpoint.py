@@ -98,6 +98,10 @@ class EndpointBackend:
         """Not ours: it is judged by its answers alone."""
         return True
 
+    def pids(self) -> tuple[int, ...]:
+        """None is ours."""
+        return ()
+
     def stop(self) -> None:
         """Delete the queues that are still there."""
         for name in tuple(self._queues):

@@ -74,6 +74,9 @@ class Backend(Protocol):
     def is_alive(self) -> bool:
         """Whether its process lives, as far as it is ours."""
 
+    def pids(self) -> tuple[int, ...]:
+        """Its processes, as far as they are ours."""
+
     def stop(self) -> None:
         """Go, and leave nothing behind.
 

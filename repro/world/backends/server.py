@@ -35,6 +35,10 @@ class ServerBackend(EndpointBackend):
         """Whether its process lives."""
         return self._child is not None and self._child.poll() is None
 
+    def pids(self) -> tuple[int, ...]:
+        """Its process and those that it has started."""
+        return self._child.tree() if self._child is not None else ()
+
     def stop(self) -> None:
         """End the process and all that it started; its queues live in its memory alone."""
         if self._child is not None:
@@ -61,7 +65,7 @@ class ServerBackend(EndpointBackend):
     def listening(self) -> tuple[str, ...]:
         """The addresses on which it listens, ``127.0.0.1:5000``; those of the processes that it started too."""
         found = []
-        for pid in self._child.tree() if self._child is not None else ():
+        for pid in self.pids():
             try:
                 sockets = psutil.Process(pid).net_connections(kind="inet")
             except psutil.Error:

@@ -23,9 +23,10 @@ LOG = "proxy.jsonl"
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that stands: its address for clients, and its log, a JSON line for each event of a connection."""
+    """A proxy that stands: its address for clients, its process, and its log, a JSON line for each of its events."""
 
     url: str
+    pid: int
     log_path: Path
     load_started: Path
 
@@ -56,7 +57,7 @@ class Proxy:
         try:
             port = _await_port(child, ready, output)
             scheme = "https" if tls else "http"
-            yield cls(f"{scheme}://127.0.0.1:{port}", log, load_started)
+            yield cls(f"{scheme}://127.0.0.1:{port}", child.pid, log, load_started)
         finally:
             child.end(grace_s=1.0)
             for path in (ready, load_started, output.stdout, output.stderr):

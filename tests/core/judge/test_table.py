@@ -39,6 +39,7 @@ ROWS = {
     RowName.NO_ANSWER_BACKEND_SILENT: Facts(unanswered=2, users=5, backend_answering=False),
     RowName.NO_ANSWER_BACKEND_OVERRUN: Facts(unanswered=2, users=5, overflows=2),
     RowName.NO_ANSWER: Facts(unanswered=2, users=5, overflows=1),
+    RowName.AT_CAPACITY: Facts(queued=2, users=5, waited_out=True),
     RowName.TURNING: Facts(turning=1, users=5, ended=100, cores=0.9),
     RowName.USERS_OUTLIVE_THE_STOP: Facts(phase=STOPPING, grace_over=True, users=3, ended=100),
     RowName.PROCESS_OUTLIVES_THE_STOP: Facts(phase=STOPPING, grace_over=True, ended=100),
@@ -62,6 +63,7 @@ def test_each_row_is_found_by_its_evidence(name: RowName) -> None:
         Facts(ended=19, failed=19, load_s=3),  # a bad start
         Facts(ended=30, failed=30, load_s=3, is_faulted=True),  # the fault was asked for
         Facts(loop_silent=True, cores=1.0),  # a long computation, while native threads get on
+        Facts(queued=2, users=5),  # in line, and still waited for
         Facts(backend_answering=False, users=5),  # nobody is stuck: the probe's trouble is not the cell's
     ],
 )

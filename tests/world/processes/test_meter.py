@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.judge.table import STANDING_CORES
-from repro.world.processes.meter import Meter
+from repro.world.processes.meter import Meter, QueueMeter
 
 pytestmark = pytest.mark.timed
 
@@ -26,6 +26,7 @@ def hold():
 threading.Thread(target=hold, daemon=True).start()
 while True: pass
 """
+ON_ONE_CORE = "import os\nos.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})\n" + SPIN
 SLEEP = "import time\nopen({ready!r}, 'w').close()\ntime.sleep(60)"
 WATCHED_S = 1.5
 
@@ -52,9 +53,35 @@ def cores(pid: int) -> float:
     return (meter.cpu_seconds([pid])[pid] - before) / (time.monotonic() - began)
 
 
-@pytest.mark.skipif(
+def denied(*pids: int) -> list[float]:
+    """The share of the time for which each of them waited for a core."""
+    meter, began = QueueMeter(), time.monotonic()
+    assert meter.denied_seconds(pids) == dict.fromkeys(pids, 0.0)
+    time.sleep(WATCHED_S)
+    seconds = meter.denied_seconds(pids)
+    return [seconds[pid] / (time.monotonic() - began) for pid in pids]
+
+
+needs_account = pytest.mark.skipif(
     not Path("/proc/self/schedstat").exists(), reason="this kernel keeps no account of waiting for a core"
 )
+
+
+@needs_account
+def test_who_computes_beside_others_on_one_core_has_waited_for_it_and_a_sleeper_has_not(tmp_path: Path) -> None:
+    with started(ON_ONE_CORE, tmp_path, count=4) as pids, started(SLEEP, tmp_path) as asleep:
+        computing, sleeping = denied(pids[0], asleep[0])
+    assert computing > 0.3
+    assert sleeping < 0.05
+
+
+def test_who_has_gone_has_waited_for_nothing(tmp_path: Path) -> None:
+    with started(SLEEP, tmp_path) as pids:
+        pass
+    assert QueueMeter().denied_seconds(pids) == {}
+
+
+@needs_account
 def test_a_spin_is_seen_though_it_gets_a_small_part_of_a_core(tmp_path: Path) -> None:
     with started(SPIN, tmp_path, count=4 * (os.cpu_count() or 1)) as pids:
         assert cores(pids[0]) > STANDING_CORES

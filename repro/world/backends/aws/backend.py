@@ -118,6 +118,10 @@ class AwsBackend:
         """Not ours: it is judged by its answers alone."""
         return True
 
+    def pids(self) -> tuple[int, ...]:
+        """None is ours."""
+        return ()
+
     def stop(self) -> None:
         """Delete the queues that are still there.
 
