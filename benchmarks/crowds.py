@@ -89,6 +89,7 @@ def _next(results: Path, *, share: float) -> Crowd | None:
 def _tried(crowd: Crowd) -> Mapping[str, object]:
     """One trial of a row in a fresh folder, on its cores."""
     every = os.sched_getaffinity(0)
+    load_before = os.getloadavg()[0]
     os.sched_setaffinity(0, sorted(every)[: crowd.cores])
     try:
         with _burning(crowd.beside), tempfile.TemporaryDirectory() as scratch:
@@ -102,6 +103,7 @@ def _tried(crowd: Crowd) -> Mapping[str, object]:
         "reason": reason_of(trial),
         "seconds": round(trial.seconds, 1),
         "operations": trial.operations.ended,
+        "load_average": [round(load_before, 1), round(os.getloadavg()[0], 1)],
         **asdict(crowd),
     }
 
@@ -154,9 +156,21 @@ def _print(rows: Sequence[Mapping[str, object]]) -> None:
         said = ", ".join(f"{name} {count}" for name, count in Counter(called).most_common())
         print(f"| {crowd.name} | {len(called)} | {_hung(called)} | {said} |")
     hung = _hung([str(row["called"]) for row in rows])
-    print(
-        f"| all | {len(rows)} | {hung}; a share of up to {could_have_missed(len(rows)) * 100:.1f} % could have been missed | |"
-    )
+    missed = f"a share of up to {could_have_missed(len(rows)) * 100:.1f} % could have been missed"
+    print(f"| all | {len(rows)} | {hung}; {missed} | {_load_in_words(rows)} |")
+
+
+def _load_in_words(rows: Sequence[Mapping[str, object]]) -> str:
+    """How busy the machine was, by its load average before and after each trial; empty where none was kept."""
+    loads = [load for row in rows for load in _loads(row)]
+    if not loads:
+        return ""
+    return f"load average {min(loads):.0f} to {max(loads):.0f}, {sum(loads) / len(loads):.0f} in the mean"
+
+
+def _loads(row: Mapping[str, object]) -> Sequence[float]:
+    loads = row.get("load_average", [])
+    return loads if isinstance(loads, list) else []
 
 
 def _hung(called: Sequence[str]) -> int:

@@ -104,7 +104,7 @@ class Now:
         return self.sample.now
 
     def own_s(self, since: float) -> float:
-        """Seconds since then that count against who waits: not those in which cell or backend was denied a processor."""
+        """Seconds since then that count against who waits: without those in which there was no processor for them."""
         return self.starvation.own_s(since, self.at)
 
     def own_cell_s(self, since: float) -> float:

@@ -28,7 +28,7 @@ SLOT = Slot(
 class Machine:
     """A trial whose processes wait for so much of the time for a core: the cell's, and the backend's.
 
-    ``served_s`` is how long each operation takes, one user after the other; the first ``lost`` users are never answered.
+    ``served_s`` is how long each operation takes, one user after the other; the first ``lost`` are never answered.
     A process without users goes ``exits_after_s`` after the stop.
     """
 
