@@ -1,7 +1,7 @@
 # ruff: noqa: E402, PTH123, PLC3002, PLC2401, B018, S102, T201  # patched first; it runs under Python 3.8; the odd calls are the test
 """A program whose greenlets are parked in many ways, and what it then does.
 
-    parked.py MODE TRUTH
+    parked.py MODE TRUTH [COPIES]
 
 The truth, every parked greenlet's frames as it sees them itself, is written by a forked child, whose addresses are the same.
 Then it prints "ready" and does as MODE says: ``lock`` takes a native lock twice, ``spin`` computes, ``turn`` lets the loop turn,
@@ -23,6 +23,7 @@ import greenlet
 from gevent import event, lock, queue, socket
 
 MODE, TRUTH = sys.argv[1:3]
+COPIES = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 native_lock = monkey.get_original("_thread", "allocate_lock")()
 fork, wait = monkey.get_original("os", "fork"), monkey.get_original("os", "waitpid")
 kept = []
@@ -136,7 +137,7 @@ def main():
         kept.extend([gevent.spawn(waits_for, event.Event().wait) for _ in range(5)])
     else:
         kept.append(gevent.spawn(owns))
-        kept.extend([gevent.spawn(waits_for, what) for what in ENDLESS + ASLEEP])
+        kept.extend([gevent.spawn(waits_for, what) for what in (ENDLESS + ASLEEP) * COPIES])
     gevent.sleep(0.2)
     if MODE == "lost":
         semaphore.counter = 1  # freed, and nobody was told
