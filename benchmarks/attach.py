@@ -19,7 +19,7 @@ from pathlib import Path
 from repro.errors import UntestableError
 from repro.model import EnvironmentSpec
 from repro.world.environments.cache import EnvironmentCache
-from repro.world.memory.reading import reading_of
+from repro.world.memory.reader import reading_of
 from repro.world.memory.target import target_of
 
 CHILD = Path(__file__).parents[1] / "tests" / "world" / "memory" / "children" / "parked.py"

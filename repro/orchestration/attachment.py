@@ -20,8 +20,8 @@ from repro.findings import CauseMatch
 from repro.world.collecting import kernel
 from repro.world.collecting.sockets import Socket, sockets_of
 from repro.world.memory.pages import ForbiddenError
-from repro.world.memory.reading import Reading, reading_of
-from repro.world.memory.target import Target, how_to_be_let, target_of
+from repro.world.memory.reader import ProcessReader, reading_of
+from repro.world.memory.target import ForeignProcess, how_to_be_let, target_of
 from repro.world.shipped.causes import known_causes
 
 FASTEST_LOOKS_S = 0.5
@@ -100,7 +100,7 @@ def _locks(dump: Dump) -> list[dict[str, object]]:
     return [asdict(lock) for lock in dump.locks.values()]
 
 
-def _look(target: Target, reading: Reading | None) -> Look:
+def _look(target: ForeignProcess, reading: ProcessReader | None) -> Look:
     process = psutil.Process(target.pid)
     times = process.cpu_times()
     sockets = sockets_of(target.pid)
@@ -133,7 +133,7 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _packages(reading: Reading | None) -> Mapping[str, str]:
+def _packages(reading: ProcessReader | None) -> Mapping[str, str]:
     """The distributions in the folder from which the process has greenlet, by their metadata."""
     if reading is None or not reading.packages:
         return {}

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
 from repro.core.hang.frames import has_own_frame
-from repro.core.hang.standing import HUB, MEANT_TO_WAIT, KernelThread, KernelWait
+from repro.core.hang.standstill import HUB, MEANT_TO_WAIT, KernelThread, KernelWait
 from repro.findings import WaitKind
 from repro.model import HangClass, Verdict
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from repro.core.hang.standing import KernelThread, KernelWait
+from repro.core.hang.standstill import KernelThread, KernelWait
 from repro.world.collecting.sockets import PROC, sockets_of
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

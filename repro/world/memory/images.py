@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from repro.errors import ProcessError
-from repro.world.memory.pages import Memory, Region
+from repro.world.memory.pages import ForeignMemory, Region
 
 DELETED = " (deleted)"
 
@@ -81,7 +81,7 @@ class Image:
         raise ProcessError(f"{self.path} is not the file any more that process {self.pid} has loaded")
 
 
-def images(memory: Memory, is_wanted: Callable[[str], bool]) -> list[Image]:
+def images(memory: ForeignMemory, is_wanted: Callable[[str], bool]) -> list[Image]:
     """The files that a process runs code of, whose path is wanted; in the order of their addresses."""
     paths = dict.fromkeys(
         region.path for region in memory.regions if "x" in region.permissions and region.path.startswith("/")

@@ -1,6 +1,6 @@
 """Another process's memory, read through ``/proc/PID/mem``: the process goes on, and notices nothing.
 
-Pages are kept once read, so that one ``Memory`` is one snapshot, smeared over the time that reading takes; ``fresh_word``
+Pages are kept once read, so that one ``ForeignMemory`` is one snapshot, smeared over the time that reading takes; ``fresh_word``
 reads past them, to see whether something has moved meanwhile.
 """
 
@@ -55,7 +55,7 @@ class Region:
         return self.permissions.startswith("rw") and not self.path.startswith(("/dev/", "/memfd:", "[stack"))
 
 
-class Memory:
+class ForeignMemory:
     """The memory of process ``pid``.
 
     Raises:

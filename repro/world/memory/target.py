@@ -15,7 +15,7 @@ PYPY = "pypy"
 
 
 @dataclass(frozen=True)
-class Target:
+class ForeignProcess:
     """A process: its id, its user, its executable as it calls it, and whether it lives in a container of its own."""
 
     pid: int
@@ -53,7 +53,7 @@ class Target:
         return ["nsenter", "--target", str(self.pid), "--mount", "--pid", *ids, "--", self.executable, *words], None
 
 
-def target_of(pid: int) -> Target:
+def target_of(pid: int) -> ForeignProcess:
     """The process of this id.
 
     Raises:
@@ -75,7 +75,9 @@ def target_of(pid: int) -> Target:
         raise ProcessError(f"process {pid} may not be read; {how_to_be_let()}") from None
     if PYPY in Path(executable).name:
         raise UsageError(f"process {pid} runs PyPy; only CPython can be read")
-    return Target(pid, door.User(owner.st_uid, owner.st_gid), executable.removesuffix(" (deleted)"), is_contained)
+    return ForeignProcess(
+        pid, door.User(owner.st_uid, owner.st_gid), executable.removesuffix(" (deleted)"), is_contained
+    )
 
 
 def how_to_be_let() -> str:

@@ -9,7 +9,7 @@ import pytest
 from repro.core.hang.diagnosis import Finding, Look, diagnose
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
-from repro.core.hang.standing import KernelThread, KernelWait
+from repro.core.hang.standstill import KernelThread, KernelWait
 from repro.findings import HeldBy, WaitKind
 from repro.model import HangClass, Verdict
 

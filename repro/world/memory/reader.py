@@ -17,8 +17,8 @@ from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
 from repro.world.memory.images import Image, images
 from repro.world.memory.layout import Layout, learn
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import Memory, TornError
-from repro.world.memory.target import Target, target_of
+from repro.world.memory.pages import ForeignMemory, TornError
+from repro.world.memory.target import ForeignProcess, target_of
 from repro.world.memory.threads import ForeignThread, Threads
 from repro.world.memory.waits import WaitReader
 
@@ -39,14 +39,14 @@ class Loaded:
     folders: tuple[str, ...]
 
 
-class Reading:
+class ProcessReader:
     """A process whose layout is known: each ``dump`` is a new look at it. ``main_id`` is its main thread's id in its own eyes.
 
     ``packages`` is the folder of its packages as this program finds it, "" where it has no greenlet; ``seconds`` is how long the
     last look took.
     """
 
-    def __init__(self, memory: Memory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+    def __init__(self, memory: ForeignMemory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
         self._memory = memory
         self._layout = layout
         self._loaded = loaded
@@ -67,7 +67,7 @@ class Reading:
         self._memory.close()
 
 
-def reading_of(target: Target) -> Reading:
+def reading_of(target: ForeignProcess) -> ProcessReader:
     """Everything is made ready to read a process; its interpreter is run once more, to learn its layout.
 
     Raises:
@@ -75,7 +75,7 @@ def reading_of(target: Target) -> Reading:
         ForbiddenError: its memory belongs to somebody else.
         ProcessError: it ended, or its layout cannot be learned; what to do.
     """
-    memory = Memory(target.pid)
+    memory = ForeignMemory(target.pid)
     try:
         loaded = _loaded(memory, target)
         extension = loaded.greenlet.path if loaded.greenlet else ""
@@ -85,16 +85,16 @@ def reading_of(target: Target) -> Reading:
     except BaseException:
         memory.close()
         raise
-    return Reading(memory, layout, loaded, main_id=target.inner_pid)
+    return ProcessReader(memory, layout, loaded, main_id=target.inner_pid)
 
 
-def _check(layout: Layout, target: Target) -> None:
+def _check(layout: Layout, target: ForeignProcess) -> None:
     if layout.is_free_threaded:
         raise UsageError(f"process {target.pid} runs a free-threaded Python, which cannot be read yet")
 
 
 def read(pid: int) -> Dump:
-    """One look at a process, as ``reading_of`` and ``Reading.dump``."""
+    """One look at a process, as ``reading_of`` and ``ProcessReader.dump``."""
     reading = reading_of(target_of(pid))
     try:
         return reading.dump()
@@ -102,7 +102,7 @@ def read(pid: int) -> Dump:
         reading.close()
 
 
-def _loaded(memory: Memory, target: Target) -> Loaded:
+def _loaded(memory: ForeignMemory, target: ForeignProcess) -> Loaded:
     image, runtime = _runtime(memory, target)
     folders = (str(Path(image.path).parent),) if _is_library(image.name) else ()
     for extension in images(memory, _is_greenlet):
@@ -114,7 +114,7 @@ def _loaded(memory: Memory, target: Target) -> Loaded:
     return Loaded(runtime, None, 0, folders)
 
 
-def _runtime(memory: Memory, target: Target) -> tuple[Image, int]:
+def _runtime(memory: ForeignMemory, target: ForeignProcess) -> tuple[Image, int]:
     """Where CPython's state lies: in its library, in the executable, or in a program that has CPython inside."""
     own = Path(target.executable).name
     for is_wanted in (_is_library, lambda name: name == own, lambda name: ".so" not in name):
@@ -136,7 +136,7 @@ def _is_greenlet(name: str) -> bool:
 class _Reader:
     """One reading of one process."""
 
-    def __init__(self, memory: Memory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+    def __init__(self, memory: ForeignMemory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
         self._memory = memory
         self._layout = layout
         self._loaded = loaded
