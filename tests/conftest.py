@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import metadata
+from importlib import metadata, resources
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,18 @@ def environment_with() -> Callable[..., Path]:
         return EnvironmentCache().ensure(EnvironmentSpec(python=python, requires=packages)).interpreter
 
     return made
+
+
+@pytest.fixture
+def schema() -> Callable[..., Mapping[str, Any]]:
+    """``schema("run")`` is the JSON Schema of a run's document, as it is published."""
+
+    def read(name: str = "run") -> Mapping[str, Any]:
+        text = (resources.files("repro.presentation") / "schemas" / f"{name}.schema.json").read_text("utf-8")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    return read
 
 
 @pytest.fixture

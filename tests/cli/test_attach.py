@@ -18,7 +18,7 @@ import pytest
 PARKED = Path(__file__).parents[1] / "world" / "memory" / "children" / "parked.py"
 LIMIT_S = 60.0
 KEYS = {"verdict", "hang_class", "users_stuck", "explanation", "cause", "stacks", "evidence"}
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.timed, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from repro.cli import cli
 from repro.cli.bisect import BisectOptions, _command
 from repro.errors import ExitCode, ReproError, StoreError
 from repro.model import Cell, EnvironmentSpec, Trial
-from repro.presentation.document import schema
 from repro.world.runs.store import read_run
 
 pytestmark = pytest.mark.timed
@@ -98,7 +97,7 @@ def trials_of(folder: Path) -> list[Trial]:
     return []
 
 
-def test_a_hang_in_three_of_ten_trials_is_found_among_32_releases(planted, tmp_path: Path) -> None:
+def test_a_hang_in_three_of_ten_trials_is_found_among_32_releases(planted, tmp_path: Path, schema) -> None:
     done = repro(*planted(0.3), "--confidence", "0.8", "--seed", "8", "--jobs", "1", "--json", folder=tmp_path)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)

@@ -14,7 +14,6 @@ import pytest
 
 from repro.cli import cli
 from repro.errors import UsageError
-from repro.presentation.document import schema
 
 pytestmark = pytest.mark.timed
 
@@ -61,7 +60,7 @@ def put(folder: Path, name: str, *requirements: str) -> str:
     return name
 
 
-def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder, tmp_path: Path) -> None:
+def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder, tmp_path: Path, schema) -> None:
     for package, versions in {"alpha": "1.0 1.1 1.2", "beta": "2.0 2.1", "gamma": "1.0 2.0"}.items():
         for version in versions.split():
             index_folder.add(package, version)

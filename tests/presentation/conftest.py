@@ -6,9 +6,8 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -149,18 +148,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield Browser(driver)
     finally:
         driver.quit()
-
-
-@pytest.fixture
-def schema() -> Callable[..., Mapping[str, Any]]:
-    """``schema("run")`` is the JSON Schema of a run's document, as it is published."""
-
-    def read(name: str = "run") -> Mapping[str, Any]:
-        text = (resources.files("repro.presentation") / "schemas" / f"{name}.schema.json").read_text("utf-8")
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-    return read
 
 
 @pytest.fixture
