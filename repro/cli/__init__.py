@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
     "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
     "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
+    "watch": ("repro.cli.watch", "Run a command as it is, and tell when it hangs."),
     "attach": ("repro.cli.attach", "Say what a process that hangs now is stuck on."),
     "doctor": ("repro.cli.doctor", "Say which known causes these packages can have."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),

@@ -75,13 +75,6 @@ def _echo_json(attached: Attached, folder: Path, *, no_redact: bool) -> None:
 
 def _echo(attached: Attached, folder: Path) -> None:
     from repro.core.scrubbing.terminal import for_terminal
-    from repro.presentation.diagnosis import explanation, headline, next_step, stacks
-    from repro.presentation.explanation import cause_text
+    from repro.presentation.diagnosis import block
 
-    lines = [headline(attached), "", explanation(attached)]
-    if attached.diagnosis.hang_class is not None:
-        lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
-    for stack in stacks(attached):
-        lines += ["", *(f"  {line}" for line in stack.splitlines())]
-    lines += ["", *filter(None, [next_step(attached)]), f"Evidence: {folder}"]
-    click.echo(for_terminal("\n".join(lines)))
+    click.echo(for_terminal(block(attached, str(folder))))

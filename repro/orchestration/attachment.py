@@ -21,10 +21,8 @@ from repro.world.collecting import kernel
 from repro.world.collecting.sockets import Socket, sockets_of
 from repro.world.memory.pages import ForbiddenError
 from repro.world.memory.reader import ProcessReader, reading_of
-from repro.world.memory.target import ForeignProcess, how_to_be_let, target_of
+from repro.world.memory.target import how_to_be_let, target_of
 from repro.world.shipped.causes import known_causes
-
-FASTEST_LOOKS_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,57 @@ class Attached:
     looks: tuple[Look, Look]
     cause: CauseMatch | None
     refusal: str
-    read_s: float
+
+
+class Subject:
+    """A process that is looked at: made ready once, then each look costs a moment.
+
+    ``refusal`` says why its memory cannot be read, and what to do; "" when it can.
+
+    Raises:
+        UsageError: there is no such process, or it runs no CPython that can be read.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.refusal = ""
+        self._reader: ProcessReader | None = None
+        target = target_of(pid)
+        try:
+            self._reader = reading_of(target)
+        except ForbiddenError as error:
+            self.refusal = f"{error}; {how_to_be_let()}"
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def look(self) -> Look:
+        """One look.
+
+        Raises:
+            UsageError: it has ended.
+        """
+        try:
+            return _look(self.pid, self._reader)
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            raise UsageError(f"process {self.pid} has ended; `ps -ef` shows those that run") from None
+
+    def compare(self, first: Look, last: Look) -> Attached:
+        """What two looks came to."""
+        found = diagnose(first, last)
+        packages = _packages(self._reader)
+        return Attached(
+            pid=self.pid,
+            command=_command(self.pid),
+            python=last.dump.python if last.dump else "",
+            packages=packages,
+            diagnosis=found,
+            looks=(first, last),
+            cause=_cause(found, packages),
+            refusal=self.refusal,
+        )
 
 
 def attach(pid: int, *, seconds: float, on_look: Callable[[str], None] = lambda _: None) -> Attached:
@@ -51,35 +99,14 @@ def attach(pid: int, *, seconds: float, on_look: Callable[[str], None] = lambda 
     Raises:
         UsageError: there is no such process, it runs no CPython, or it ended meanwhile.
     """
-    target = target_of(pid)
-    refusal, reading = "", None
+    subject = Subject(pid)
     try:
-        reading = reading_of(target)
-    except ForbiddenError as error:
-        refusal = f"{error}; {how_to_be_let()}"
-    try:
-        first = _look(target, reading)
+        first = subject.look()
         on_look(f"looked at process {pid} once; looking again in {seconds:g} s")
         time.sleep(seconds)
-        last = _look(target, reading)
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-        raise UsageError(f"process {pid} ended while it was looked at; `ps -ef` shows those that run") from None
+        return subject.compare(first, subject.look())
     finally:
-        if reading is not None:
-            reading.close()
-    found = diagnose(first, last)
-    packages = _packages(reading)
-    return Attached(
-        pid=pid,
-        command=_command(pid),
-        python=last.dump.python if last.dump else "",
-        packages=packages,
-        diagnosis=found,
-        looks=(first, last),
-        cause=_cause(found, packages),
-        refusal=refusal,
-        read_s=reading.seconds if reading else 0.0,
-    )
+        subject.close()
 
 
 def keep(attached: Attached, folder: Path) -> None:
@@ -100,15 +127,15 @@ def _locks(dump: Dump) -> list[dict[str, object]]:
     return [asdict(lock) for lock in dump.locks.values()]
 
 
-def _look(target: ForeignProcess, reading: ProcessReader | None) -> Look:
-    process = psutil.Process(target.pid)
+def _look(pid: int, reader: ProcessReader | None) -> Look:
+    process = psutil.Process(pid)
     times = process.cpu_times()
-    sockets = sockets_of(target.pid)
-    dump = reading.dump() if reading is not None else None
+    sockets = sockets_of(pid)
+    dump = reader.dump() if reader is not None else None
     return Look(
         at=time.monotonic(),
         dump=_with_peers(dump, {socket.fd: socket for socket in sockets}) if dump is not None else None,
-        threads=kernel.threads_of(target.pid),
+        threads=kernel.threads_of(pid),
         cpu_s=times.user + times.system,
         unread={socket.fd: socket.unread for socket in sockets},
         is_stopped=process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP},
@@ -133,11 +160,11 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _packages(reading: ProcessReader | None) -> Mapping[str, str]:
+def _packages(reader: ProcessReader | None) -> Mapping[str, str]:
     """The distributions in the folder from which the process has greenlet, by their metadata."""
-    if reading is None or not reading.packages:
+    if reader is None or not reader.packages:
         return {}
-    found = metadata.distributions(path=[reading.packages])
+    found = metadata.distributions(path=[reader.packages])
     return {one.metadata["Name"].lower(): one.version for one in found if one.metadata["Name"]}
 
 

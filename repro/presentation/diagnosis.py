@@ -75,6 +75,30 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
     }
 
 
+def block(attached: Attached, evidence: str) -> str:
+    """The whole answer: what, how it is known, a known cause, the stacks that matter, what to do, where the evidence is."""
+    lines = [headline(attached), "", explanation(attached)]
+    if attached.diagnosis.hang_class is not None:
+        lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
+    for stack in stacks(attached):
+        lines += ["", *(f"  {line}" for line in stack.splitlines())]
+    return "\n".join([*lines, "", *filter(None, [next_step(attached)]), f"Evidence: {evidence}"])
+
+
+def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any]:
+    """The JSON document of a watch in which no hang was found."""
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict.value,
+        "hang_class": None,
+        "users_stuck": 0,
+        "explanation": f"No hang was found in {looks} looks over {seconds:.0f} s.",
+        "cause": None,
+        "stacks": [],
+        "evidence": "",
+    }
+
+
 def stacks(attached: Attached) -> list[str]:
     """The stacks that matter: the main thread's where that stands, then the greenlets' by what they wait for and where."""
     found = attached.diagnosis

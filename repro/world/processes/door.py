@@ -235,6 +235,53 @@ def run(
         return Completed(returncode, _read(stdout), _read(stderr))
 
 
+class Companion:
+    """Somebody's own command, run as it is: with this program's streams, folder, environment and terminal.
+
+    It stays in this program's session, so that a Ctrl-C at the terminal reaches it as it would by hand.
+
+    Raises:
+        ProcessError: it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], *, stdout: int | None = None) -> None:
+        orphans.adopt()
+        try:
+            with orphans.starting:
+                self._popen = subprocess.Popen(list(argv), stdout=stdout)
+                orphans.note_own(self._popen.pid)
+        except OSError as error:
+            raise _unstartable(argv, error) from error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def wait(self, limit_s: float) -> int | None:
+        """Its exit code, negative for a signal; None when it still runs after so many seconds."""
+        try:
+            return self._popen.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def tree(self) -> list[psutil.Process]:
+        """All of its living processes, itself first."""
+        with contextlib.suppress(psutil.Error):
+            leader = psutil.Process(self.pid)
+            return [leader, *leader.children(recursive=True)]
+        return []
+
+    def end(self, grace_s: float) -> None:
+        """SIGTERM to all of it, a wait, then SIGKILL."""
+        everybody = self.tree()
+        _send(everybody, signal.SIGTERM)
+        _wait_until(lambda: self._popen.poll() is not None, limit_s=grace_s)
+        _send([one for one in everybody if marks.is_running(one)], signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(END_LIMIT_S)
+
+
 def end_marked(mark: str) -> int:
     """End every process below ``mark``, and say how many there were.
 

@@ -1,0 +1,165 @@
+"""``repro watch``: run somebody's command once, as it is, for as long as it takes, and tell when it hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from repro.cli.options import Command, end_tidily_on_signals
+from repro.errors import ExitCode, UsageError
+from repro.model import Verdict
+
+if TYPE_CHECKING:
+    from repro.orchestration.attachment import Attached
+    from repro.orchestration.watch import Watched
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
+NOTIFY_LIMIT_S = 60.0
+EPILOG = """\b
+Examples:
+  repro watch -- locust -f locustfile.py --headless -u 50 -t 10m
+  repro watch --for 24h --on-hang restart --notify 'echo "$REPRO_HANG" | mail -s hang me@example.com' -- python soak.py
+  repro watch --after 30s --on-hang stop --json -- pytest tests/load
+
+\b
+The command runs in its own environment and folder, with its own output; nothing is redirected and nothing runs in it.
+Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was never seen twice."""
+
+
+class Duration(click.ParamType[float]):
+    """A time such as ``90``, ``90s``, ``5m``, ``24h`` or ``3d``; seconds where no unit is given."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        if isinstance(value, float):
+            return value
+        match = _TIME.fullmatch(str(value))
+        if match is None or not 0 < (seconds := float(match["number"]) * UNITS[match["unit"]]) < 1e9:
+            self.fail(f"{value!r} is not a time; give one such as 90s, 5m, 24h or 3d.", param, ctx)
+        return seconds
+
+
+@click.command("watch", cls=Command, epilog=EPILOG, context_settings={"ignore_unknown_options": False})
+@click.option(
+    "--for",
+    "limit_s",
+    type=Duration(),
+    metavar="TIME",
+    help="End the command after so long; its own end when left out.",
+)
+@click.option(
+    "--after",
+    "after_s",
+    type=Duration(),
+    default="10s",
+    show_default=True,
+    metavar="TIME",
+    help="A hang is told once it has lasted so long.",
+)
+@click.option(
+    "--on-hang",
+    type=click.Choice(["keep", "stop", "restart"]),
+    default="keep",
+    show_default=True,
+    help="What to do with a command that hangs.",
+)
+@click.option(
+    "--notify",
+    metavar="COMMAND",
+    help="A command that is run for each hang, with the explanation in the variable REPRO_HANG.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/watch-… when left out."
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document on standard output at the end; the command's own output goes to standard error.",
+)
+@click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def command(  # one argument for each option
+    ctx: click.Context,
+    *,
+    limit_s: float | None,
+    after_s: float,
+    on_hang: str,
+    notify: str | None,
+    out: Path | None,
+    as_json: bool,
+    words: tuple[str, ...],
+) -> None:
+    """Run a command as it is and look at it from outside, without stopping or changing it, until it ends or hangs.
+
+    Every Python process of it is looked at; it is a hang when its event loop does not turn, or when nothing can wake greenlets that wait.
+    """
+    from repro.cli.options import new_folder
+    from repro.orchestration.watch import OnHang, WatchOptions, watch
+
+    if not words:
+        raise UsageError("give the command to watch behind --, such as `repro watch -- locust -f locustfile.py`")
+    end_tidily_on_signals()
+    folder = new_folder(out, "watch")
+    options = WatchOptions(
+        command=words,
+        after_s=after_s,
+        limit_s=limit_s or float("inf"),
+        on_hang=OnHang(on_hang),
+        stdout=sys.stderr.fileno() if as_json else None,
+    )
+    watched = watch(options, lambda hang: _tell(hang, folder, notify))
+    if as_json:
+        click.echo(json.dumps(_document(watched, folder), indent=1))
+    else:
+        _echo(watched)
+    ctx.exit(_code(watched))
+
+
+def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
+    from repro.core.scrubbing.terminal import for_terminal
+    from repro.errors import ProcessError
+    from repro.orchestration.attachment import keep
+    from repro.presentation.diagnosis import block
+
+    keep(hang, folder)
+    text = block(hang, str(folder))
+    click.echo(for_terminal(f"\n{text}\n"), err=True)
+    if notify:
+        from repro.world.processes import door
+
+        try:
+            door.run(["sh", "-c", notify], env={**os.environ, "REPRO_HANG": text}, limit_s=NOTIFY_LIMIT_S)
+        except ProcessError as error:
+            click.echo(f"--notify: {error}", err=True)
+
+
+def _document(watched: Watched, folder: Path) -> dict[str, Any]:
+    from repro.presentation.diagnosis import document, nothing_found
+
+    found = (
+        document(watched.hang, str(folder))
+        if watched.hang
+        else nothing_found(watched.verdict, watched.seconds, watched.looks)
+    )
+    return found | {"looks": watched.looks, "watched_s": round(watched.seconds, 1), "exit_code": watched.exit_code}
+
+
+def _echo(watched: Watched) -> None:
+    if watched.hang is None:
+        ended = "it was ended" if watched.exit_code is None else f"it ended with exit code {watched.exit_code}"
+        click.echo(f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {ended}.", err=True)
+
+
+def _code(watched: Watched) -> ExitCode:
+    codes = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
+    return codes.get(watched.verdict, ExitCode.INCONCLUSIVE)
