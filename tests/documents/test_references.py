@@ -42,11 +42,12 @@ def code_of(text: str) -> list[str]:
 
 
 def words_of(command: str) -> list[str]:
-    """The words of a command without what is only said of it: a comment, or the dots of an abridged line."""
+    """The words of a command without a comment on it, up to ``--``: what comes after that is another program's."""
     try:
-        return shlex.split(command, comments=True)
+        words = shlex.split(command, comments=True)
     except ValueError:
-        return command.split()
+        words = command.split()
+    return words[: words.index("--")] if "--" in words else words
 
 
 def commands_of(text: str) -> list[list[str]]:
