@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 from repro.core.judge.samples import BackendHealth
 from repro.world.collecting import sockets
@@ -31,6 +32,8 @@ class ProbeResult(Protocol):
 class Probed(Protocol):
     """What can be probed: a backend."""
 
+    endpoint_url: str
+
     def probe(self, limit_s: float) -> ProbeResult:
         """Ask it something cheap."""
 
@@ -46,6 +49,7 @@ class HealthWatch:
 
     def __init__(self, backend: Probed) -> None:
         self._backend = backend
+        self._port = _local_port(backend.endpoint_url)
         self._over = threading.Event()
         self._failures = 0
         self._latest = BackendHealth()
@@ -66,7 +70,7 @@ class HealthWatch:
         """The backend's health by the last probes; a dead process is seen at once."""
         if not self._backend.is_alive():
             return BackendHealth(is_alive=False, is_answering=False, reason="its process has ended")
-        return replace(self._latest, overflows=sockets.listen_overflows())
+        return replace(self._latest, overflows=sockets.connections_dropped(self._port) if self._port else 0)
 
     def _probe_on(self) -> None:
         while not self._over.wait(PERIOD_S):
@@ -77,3 +81,9 @@ class HealthWatch:
             is_answering = self._failures < FAILURES_TO_MEAN_IT
             reason = "" if is_answering else result.reason
             self._latest = BackendHealth(is_answering=is_answering, reason=reason, pids=self._backend.pids())
+
+
+def _local_port(url: str) -> int:
+    """The port at which a server on this machine listens; 0 for one elsewhere, whose queue nobody sees."""
+    parts = urlsplit(url)
+    return parts.port or 0 if parts.hostname in {"127.0.0.1", "localhost", "::1"} else 0

@@ -256,7 +256,7 @@ def _backend_silent(found: Findings) -> str:
 def _backend_overrun(found: Findings) -> str:
     return (
         f"{found.stuck.count} users wait for answers, and the kernel dropped "
-        f"{found.backend.overflows} connections meanwhile, for a server's queue of new ones was full: it accepts more slowly "
+        f"{found.backend.overflows} connections meanwhile, for the backend's queue of new ones was full: it accepts more slowly "
         "than users connect"
     )
 

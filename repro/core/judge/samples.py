@@ -202,7 +202,7 @@ class Examination:
 class BackendHealth:
     """The backend by its own connection: alive, answering, and why it does not.
 
-    ``overflows`` counts the connections that this machine's kernel has dropped because a server's queue of new ones was
+    ``overflows`` counts the connections that the kernel has dropped because the backend's queue of new ones was
     full.
     ``pids`` are its processes, as far as they are ours.
     """

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import socket
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+DIAG_LIMIT_S = 0.5
+
+_NETLINK, _SOCK_DIAG, _BY_FAMILY, _REQUEST_DUMP = 16, 4, 20, 0x301
+_DONE, _ERROR = 3, 2
+_HEAD = struct.Struct("=IHHII")
+_MESSAGE_BYTES = 72
+_MEMINFO, _FIELDS = 7, 9
+"""``linux/netlink.h``, ``linux/inet_diag.h``, ``linux/sock_diag.h``: the memory of a socket ends with its drops."""
+_LISTENING = 10
 STATES = {
     1: "established",
     2: "syn-sent",
@@ -99,11 +110,45 @@ def _address(text: str) -> str:
     return f"[{name}]:{int(port, 16)}" if ":" in name else f"{name}:{int(port, 16)}"
 
 
-def listen_overflows() -> int:
-    """How many connections the kernel dropped because a server's queue of new ones was full; 0 if it does not say."""
+def connections_dropped(port: int) -> int:
+    """How many connections the kernel dropped because the queue of new ones of whoever listens at ``port`` was full.
+
+    The listening socket's own count, by ``sock_diag`` (``man 7 sock_diag``): other servers of the machine do not count.
+    0 where nobody listens there, or where the system does not say.
+    """
     try:
-        lines = (PROC / "net" / "netstat").read_text("ascii").splitlines()
+        with socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+            kernel.settimeout(DIAG_LIMIT_S)
+            return sum(_drops_of(kernel, family, port) for family in (socket.AF_INET, socket.AF_INET6))
     except OSError:
         return 0
-    names, values = (line.split() for line in lines[:2])
-    return int(dict(zip(names, values, strict=True)).get("ListenOverflows", 0))
+
+
+def _drops_of(kernel: socket.socket, family: int, port: int) -> int:
+    """The drops of all sockets of one family that listen at a port."""
+    request = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 1 << (_MEMINFO - 1), 1 << _LISTENING)
+    head = struct.pack("=IHHII", _HEAD.size + len(request), _BY_FAMILY, _REQUEST_DUMP, 1, 0)
+    kernel.sendto(head + request, (0, 0))
+    found = 0
+    while True:
+        data = kernel.recv(1 << 16)
+        while data:
+            length, kind, _, _, _ = _HEAD.unpack_from(data)
+            if kind in {_DONE, _ERROR}:
+                return found
+            found += _drops_in(data[_HEAD.size : length], port)
+            data = data[(length + 3) // 4 * 4 :]
+
+
+def _drops_in(message: bytes, port: int) -> int:
+    """The drops of the one socket that a message is about; 0 when that listens at another port."""
+    (own_port,) = struct.unpack_from(">H", message, 4)
+    if own_port != port:
+        return 0
+    at = _MESSAGE_BYTES
+    while at + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, at)
+        if kind == _MEMINFO and length >= 4 + 4 * _FIELDS:
+            return int(struct.unpack_from(f"={_FIELDS}I", message, at + 4)[_FIELDS - 1])
+        at += max(4, (length + 3) // 4 * 4)
+    return 0

@@ -2,7 +2,7 @@ import os
 import socket
 import time
 
-from repro.world.collecting.sockets import listen_overflows, sockets_of
+from repro.world.collecting.sockets import connections_dropped, sockets_of
 
 
 def test_what_came_and_was_not_read_is_counted():
@@ -33,18 +33,21 @@ def test_a_process_that_is_gone_has_none():
     assert sockets_of(2**22 + 1) == ()
 
 
-def test_a_queue_of_connections_that_is_full_is_counted():
-    before = listen_overflows()
-    with socket.socket() as server:
+def test_a_queue_of_connections_that_is_full_is_counted_for_its_own_server_alone():
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(1)
+        port, others = server.getsockname()[1], other.getsockname()[1]
+        assert connections_dropped(port) == 0
         clients = [socket.socket() for _ in range(6)]
         for client in clients:
             client.setblocking(False)
             client.connect_ex(server.getsockname())
         deadline = time.monotonic() + 20
-        while listen_overflows() == before and time.monotonic() < deadline:
+        while connections_dropped(port) == 0 and time.monotonic() < deadline:
             time.sleep(0.1)
+        assert connections_dropped(port) > 0
+        assert connections_dropped(others) == 0
         for client in clients:
             client.close()
-    assert listen_overflows() > before
+    assert connections_dropped(port) == 0  # nobody listens there any more
