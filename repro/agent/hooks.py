@@ -92,7 +92,7 @@ def _current_slot():
 
 
 def _adopt(key, current):
-    """A slot for somebody who calls the client and is no Locust user: a script's greenlet, a thread, a listener."""
+    """A slot for somebody who calls the client and is not a Locust user: a script's greenlet, a thread, a listener."""
     slot = flight.record.take(at.KIND_OTHER, key)
     if slot is None:
         return None
@@ -218,7 +218,7 @@ def _limits_of(client):
 
 
 def _seconds(timeout):
-    """A time-out as seconds: None is without a limit; of a pair (connect, read), the longer one."""
+    """A timeout as seconds: None is without a limit; of a pair (connect, read), the longer one."""
     if timeout is None:
         return flight.INFINITE
     if isinstance(timeout, (tuple, list)):
@@ -232,7 +232,7 @@ def _seconds(timeout):
 def _hook(owner, name, title, limits, *, counts=True):
     """Make each outermost call of ``owner.name`` an operation.
 
-    ``limits(args, kwargs)`` gives the seconds that one attempt and all of them may take, infinite without a time-out.
+    ``limits(args, kwargs)`` gives the seconds that one attempt and all of them may take, infinite without a timeout.
     """
     original = getattr(owner, name, None)
     if original is None:
@@ -283,7 +283,7 @@ def _limits_of_agent(args, kwargs):
 
 
 def _all_attempts(timeout, attempts):
-    """Seconds of one attempt and of all: of one time-out, a pair (connect, read), or urllib3's object."""
+    """Seconds of one attempt and of all: of one timeout, a pair (connect, read), or urllib3's object."""
     total_s = _seconds(getattr(timeout, "total", None))
     if hasattr(timeout, "_read"):
         timeout = (_part(timeout._connect), _part(timeout._read))
@@ -293,7 +293,7 @@ def _all_attempts(timeout, attempts):
 
 
 def _part(seconds):
-    """A step's time-out; urllib3 has an object of its own for what the socket module is set to, usually none."""
+    """A step's timeout; urllib3 has an object of its own for what the socket module is set to, usually none."""
     if seconds is None or isinstance(seconds, (int, float)):
         return seconds
     ask = getattr(sys.modules.get("socket"), "getdefaulttimeout", None)

@@ -90,7 +90,7 @@ def run_distributed(path):
 
 
 def _worst_code(children):
-    """The worst exit code of all; none is waited for after one died: a worker goes on looking for its master."""
+    """The worst exit code of all; none is waited for after one died: a worker keeps looking for its master."""
     import time
 
     until = float("inf")

@@ -330,7 +330,7 @@ def _rank(wait):
 
 
 def _is_condition(frame):
-    """Whether it waits to be notified: ``Condition.wait`` takes a lock of its own making, which is no deadlock."""
+    """Whether it waits to be notified: ``Condition.wait`` takes a lock of its own making, which is not a deadlock."""
     depth = 0
     while frame is not None and depth < 4:
         code = frame.f_code

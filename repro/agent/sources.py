@@ -91,7 +91,7 @@ def _certain(body):
 
 
 def _owners(body, call):
-    """The dotted name whose method is called, ``.acquire(``; none where there is none, or it is no plain name."""
+    """The dotted name whose method is called, ``.acquire(``; none where there is none, or it is not a plain name."""
     at = body.find(call)
     owner = _tail(body[:at]) if at > 0 else ""
     return [owner] if owner else []

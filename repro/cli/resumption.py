@@ -53,7 +53,7 @@ def new_run(options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan
 
 
 def resumed_run(out: Path | None, prepared: Prepared, *, check: Callable[[StoredRun], None]) -> RunStore:
-    """The store of the run that goes on; ``check`` refuses what is another run than was asked for.
+    """The store of the run that is continued; ``check`` refuses what is another run than was asked for.
 
     Raises:
         UsageError: it was refused, or its files are not as they were.
@@ -68,7 +68,7 @@ def resumed_run(out: Path | None, prepared: Prepared, *, check: Callable[[Stored
 
 
 def resumed_folder(out: Path | None) -> Path:
-    """The folder of the run that goes on: ``--out``, else the latest."""
+    """The folder of the run that is continued: ``--out``, else the latest."""
     from repro.world.runs.store import find_run
 
     return out or find_run(None, RUNS)

@@ -48,7 +48,7 @@ class Subject:
     ``refusal`` says why its memory cannot be read, and what to do; "" when it can.
 
     Raises:
-        UsageError: there is no such process, or it runs no CPython that can be read.
+        UsageError: there is no such process, or it does not run a CPython that can be read.
     """
 
     def __init__(self, pid: int) -> None:
@@ -97,7 +97,7 @@ def attach(pid: int, *, seconds: float, on_look: Callable[[str], None] = lambda 
     """Look twice, ``seconds`` apart.
 
     Raises:
-        UsageError: there is no such process, it runs no CPython, or it ended meanwhile.
+        UsageError: there is no such process, it does not run CPython, or it ended meanwhile.
     """
     subject = Subject(pid)
     try:

@@ -61,7 +61,7 @@ class Blaming:
     _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Accusation:
-        """Reduce, then hunt; ``finished`` are trials of a run that goes on."""
+        """Reduce, then hunt; ``finished`` are trials of a run that is continued."""
         for trial in sorted(finished, key=lambda trial: (trial.cell_id, trial.number)):
             self._trials[trial.cell_id].append(trial)
         self._look_at_the_bad_end()

@@ -117,7 +117,7 @@ class Investigator:
         self._causes = causes
 
     def __call__(self, decision: Decision, inquiry: Scene) -> Investigation:
-        """What explains the decision; for a trial that is no hang no stacks, but perhaps a known cause."""
+        """What explains the decision; for a trial that is not a hang no stacks, but perhaps a known cause."""
         output = _output(inquiry)
         hang_class = decision.row.hang_class
         if decision.row.verdict is Verdict.INCONCLUSIVE:

@@ -1,7 +1,7 @@
 """A run over the cells of a plan: environments are built ahead, trials run side by side, each is stored as it ends.
 
 The runner's own thread plans; a pool of workers runs trials. An interruption lets the trials under way keep what they
-have, ends their processes, and leaves a run that goes on with ``--resume``.
+have, ends their processes, and leaves a run that ``--resume`` continues.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TrialStore(Protocol):
     """Where trials are kept."""
 
     def add_trial(self, trial: Trial) -> None:
-        """Keep a trial for good."""
+        """Store a trial."""
 
     def evidence_folder(self, cell_id: str, number: int) -> Path:
         """Where the evidence of a trial goes."""

@@ -168,7 +168,7 @@ class Watch:
         return compared
 
     def _subject(self, pid: int) -> Subject | None:
-        """The process, made ready to be looked at; None for one that is no Python, or has just begun."""
+        """The process, made ready to be looked at; None for one that is not Python, or has just begun."""
         if pid not in self._subjects:
             try:
                 self._subjects[pid] = Subject(pid)

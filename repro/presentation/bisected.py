@@ -39,7 +39,7 @@ class Bisected:
 
 
 def bisected_of(run: StoredRun) -> Bisected | None:
-    """The picture of a run, None when it was no bisection, or no release of it was tried."""
+    """The picture of a run, None when it was not a bisection, or no release of it was tried."""
     answer = run.hunt.answer if run.hunt else None
     if not isinstance(answer, BisectionAnswer) or not any(release.trials for release in answer.releases):
         return None

@@ -21,7 +21,7 @@ MOST_FACTORS = 8
 
 Levels = tuple[str, ...]
 Group = tuple[str, ...]
-"""Factors that change together only: a time-out for connecting and one for reading, say."""
+"""Factors that change together only: a timeout for connecting and one for reading, say."""
 
 
 class Placed(Protocol):

@@ -66,7 +66,7 @@ class Experiment:
     def without(self, names: Collection[str]) -> Experiment:
         """The experiment with some factors left out: of its matrix, its bundles and its rules.
 
-        An include goes on without the factor, so that the cells are those that differ in what is left. An exclude that
+        An include ignores the factor, so that the cells are those that differ in what is left. An exclude that
         names it goes: without it, it would leave out more than was meant.
         """
         stacks = {

@@ -3,7 +3,7 @@
     main thread away from its loop ─▶ frozen or spinning, where the loop ought to turn; else undecided
     greenlets that stay parked     ─▶ deadlocked, where nothing can wake them: a free lock, a circle, an answer left unread
 
-Whatever might still be ended by time, by an answer or by somebody who moves is no hang, and is told as what it waits for.
+Whatever might still be ended by time, by an answer or by somebody who moves is not a hang, and is shown as what it waits for.
 """
 
 from __future__ import annotations

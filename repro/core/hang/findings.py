@@ -114,7 +114,7 @@ def modules_of(found: Findings) -> tuple[str, ...]:
 
 
 def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
-    """The longest that the hang can last by the client's own time-outs; ``attempts`` are the cell's, kept where they fit."""
+    """The longest that the hang can last by the client's own timeouts; ``attempts`` are the cell's, kept where they fit."""
     if decision.row.hang_class is not HangClass.UNANSWERED:
         return Bound(at_most_s=None, ending=_endless(decision))
     ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]

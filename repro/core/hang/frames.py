@@ -124,7 +124,7 @@ def read_debugger(text: str) -> tuple[Trace, ...]:
     """The threads of ``py-spy dump --json``; C frames are among them when it was asked for native ones.
 
     Raises:
-        ValueError: the text is no such document.
+        ValueError: the text is not such a document.
     """
     rows = json.loads(text)
     try:

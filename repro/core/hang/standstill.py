@@ -1,6 +1,6 @@
 """In what a program without users was found that does nothing any more: in locks, in its greenlets, in a call, or at work.
 
-A program that waits is no hang by that alone: it may be woken by a signal, a message or its own clock. It is one where every
+A program that waits is not a hang by that alone: it may be woken by a signal, a message or its own clock. It is one where every
 thread stands in the kernel's lock without a time limit, or every greenlet of its own waits for another one.
 """
 
@@ -46,7 +46,7 @@ MEANT_TO_WAIT = frozenset(
         "multiprocessing/pool.py:worker",
     }
 )
-"""Innermost frames of an endless wait that is no lock's: it stands in one by design."""
+"""Innermost frames of an endless wait that is not for a lock: it stands in one by design."""
 
 _MAY_WAKE = frozenset(
     {

@@ -38,7 +38,7 @@ class WaitingUser:
 
     @property
     def has_begun_again(self) -> bool:
-        """Whether its time-out has passed, and it still waits; one whose end is not known counts so too."""
+        """Whether its timeout has passed, and it still waits; one whose end is not known counts so too."""
         return self.parked.left_s == ENDLESS or self.now.looks.locks.is_renewed(self.user.key, self.now.at)
 
     @property
@@ -54,7 +54,7 @@ class WaitingUser:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the load is over for long, and still nobody has made progress that it may wait for."""
+        """Whether the load has long been over, and still nobody has made progress that it may wait for."""
         return self.now.is_given_up(self.user.since)
 
     @cached_property

@@ -9,7 +9,7 @@ from repro.core.judge.samples import Examination, Key, Parked, ParkedOn, Standin
 from repro.findings import Holder
 
 PATIENCE_S = 120.0
-"""A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; a longer sleep is no help."""
+"""A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; a longer sleep does not help."""
 SLACK_S = 1.0
 
 
@@ -32,7 +32,7 @@ class LockWatch:
 
 @dataclass(frozen=True)
 class LockWait:
-    """One user's wait: when it was first seen in it, and when that was to end by its time-out."""
+    """One user's wait: when it was first seen in it, and when that was to end by its timeout."""
 
     lock: str
     seen_at: float
@@ -68,7 +68,7 @@ class LockBook:
         return self.watches.get(lock)
 
     def is_renewed(self, key: Key, now: float) -> bool:
-        """Whether a user's wait has outlasted its own time-out, so that it must have begun again."""
+        """Whether a user's wait has outlasted its own timeout, so that it must have begun again."""
         wait = self.waits.get(key)
         return wait is not None and now > wait.ends_at + SLACK_S
 
@@ -174,7 +174,7 @@ _IN_LINE = frozenset({ParkedOn.LOCK, ParkedOn.EVENT, ParkedOn.ELSEWHERE})
 
 
 def _has_moved(before: LockWatch, waiting: Mapping[Key, Parked], moved_at: Mapping[Key, float]) -> bool:
-    """Whether the queue has moved since the last look: one has left it, be it that it came back since."""
+    """Whether the queue has moved since the last look: one has left it, even if it came back since."""
     return any(key not in waiting or moved_at.get(key, 0.0) > before.looked_at for key in before.waiters)
 
 

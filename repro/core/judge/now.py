@@ -193,7 +193,7 @@ class Now:
         return self.own_s(last_end) > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
 
     def is_given_up(self, since: float) -> bool:
-        """Whether the load is over for long, and neither who has been quiet since then nor a helper made progress."""
+        """Whether the load has long been over, and neither who has been quiet since then nor a helper made progress."""
         if self.load_at is None or self.stop_at is not None:
             return False
         stall_s = self.limits.stall_after_s

@@ -134,11 +134,11 @@ class Parked:
 
     ``lock`` identifies the lock; ``holder`` is who holds it, None where that cannot be known; ``unread`` is how many
     bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer
-    or time-out fires, infinite where it has none or that is not known. ``root`` is what the last one in the chain of
+    or timeout fires, infinite where it has none or that is not known. ``root`` is what the last one in the chain of
     holders waits for, who alone could begin to free the others, ``root_user`` the number of that user and
     ``root_left_s`` the seconds until its timer fires; None where the chain leads nowhere: in a circle, to one that has
     ended, or to nobody known. ``inside`` is the number of the user that stands in the ``with`` block of the lock, and
-    so will leave it if it gets on.
+    so will leave it if it makes progress.
     """
 
     on: ParkedOn

@@ -1,7 +1,7 @@
 """The table from evidence to verdict: what a trial came to, and how it hung.
 
 The judge (``judge.py``) turns the samples of a trial into ``Facts``; the first row of ``TABLE`` that holds for them
-decides. No row, no verdict: the trial goes on.
+decides. No row, no verdict: the trial continues.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from repro.core.scrubbing.markers import Marker
 MARKER = Marker.SECRET.value
 
 LEAST = len(MARKER)
-"""Shorter values are no real credentials, and would be found in the middle of ordinary words."""
+"""Shorter values are not real credentials, and would be found in the middle of ordinary words."""
 
 Record = TypeVar("Record")
 

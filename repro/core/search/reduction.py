@@ -11,7 +11,7 @@ good end, the whole one the bad end.
 One hang shows that a set hangs. That one is clean is never certain: it is believed when its clean trials would be
 unlikely if it hung as often as the sets that do, with the rate unknown (uniform before the first trial). The search
 believes soon; what the answer rests on is tried again until all of it together is as sure as was asked, and when that
-brings a hang to light, the search goes on from there.
+brings a hang to light, the search continues from there.
 
 The minimising is ddmin: A. Zeller, R. Hildebrandt, *Simplifying and isolating failure-inducing input*, IEEE
 Transactions on Software Engineering 28 (2002), with "unresolvable" as its third outcome.

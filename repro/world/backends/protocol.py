@@ -57,7 +57,7 @@ class Backend(Protocol):
         """
 
     def drop_queue(self, name: str) -> None:
-        """Delete a queue; one that is not there, or a backend that has gone, is no error."""
+        """Delete a queue; one that is not there, or a backend that has gone, is not an error."""
 
     def probe(self, limit_s: float) -> Health:
         """Ask something cheap through a connection of its own, once."""

@@ -16,12 +16,12 @@ BLANK_LINE = b"\r\n\r\n"
 
 
 class HttpError(Exception):
-    """What came is no HTTP/1 message, or ended in its middle; in a few words."""
+    """What came is not an HTTP/1 message, or ended in its middle; in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request or an answer: its head with the blank line, its body, and whether the connection goes on after it.
+    """A request or an answer: its head with the blank line, its body, and whether the connection stays open after it.
 
     ``action`` is a request's, in AWS's JSON protocol (``is_json``) or in the query protocol that botocore spoke to SQS
     before 1.31.81.
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
 
 
 def keeps_connection(fields: bytes) -> bool:
-    """Whether the connection goes on after a message; ``fields`` is its head in small letters."""
+    """Whether the connection stays open after a message; ``fields`` is its head in small letters."""
     connection = _field(fields, b"connection")
     return connection != b"close" and (b"http/1.0" not in fields.split(b"\r\n", 1)[0] or connection == b"keep-alive")
 

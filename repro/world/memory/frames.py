@@ -49,7 +49,7 @@ class Frames:
         ``cut_link`` goes on where greenlet has taken the first link away.
 
         Raises:
-            TornError: it is no stack, or it moved.
+            TornError: it is not a stack, or it moved.
         """
         if self._layout.has_frame_objects:
             return self._objects(frame)

@@ -68,7 +68,7 @@ class Objects:
         """The addresses of a list's items, at most so many.
 
         Raises:
-            TornError: it is no list.
+            TornError: it is not a list.
         """
         if self.type_of(address) != self.types["list"]:
             raise TornError(f"no list at {address:#x}")

@@ -19,7 +19,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Whether it lives and is no zombie: a zombie holds nothing and waits only for its parent."""
+    """Whether it lives and is not a zombie: a zombie holds nothing and waits only for its parent."""
     try:
         return bool(process.is_running() and process.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
     except psutil.Error:

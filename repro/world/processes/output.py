@@ -1,7 +1,7 @@
 """The output files of a cell, kept from filling the disk.
 
 A file that has grown too large is cut to nothing under its writer's hands, after its head (once) and its tail were
-read; the writer appends, so it goes on at the new end. What is written in the instant between reading and cutting is
+read; the writer appends, so it continues at the new end. What is written in the instant between reading and cutting is
 lost, a moment of an output of which megabytes are left out anyway: a hole in the middle of the file would lose nothing,
 but takes a call that Python does not have and some file systems do not know.
 """

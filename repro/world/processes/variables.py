@@ -14,7 +14,7 @@ from repro.core.experiment import level_text
 from repro.model import Cell, TrialOptions
 
 SLOTS_BEYOND_USERS = 1024
-"""Slots of a flight record for greenlets and threads that call the client and are no users; one takes 128 bytes."""
+"""Slots of a flight record for greenlets and threads that call the client and are not users; one takes 128 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

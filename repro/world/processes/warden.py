@@ -1,6 +1,6 @@
 """Ends what a dead program left: started by ``processes.warded`` as ``warden.py MARK [FOLDER…]``.
 
-Reads its standard input, which nobody writes to, until its end: then the program has gone, be it by its own will or
+Reads its standard input, which nobody writes to, until its end: then the program has gone, whether by its own will or
 by ``kill -9``. What still carries its mark is killed and the temporary folders are removed.
 
 While it waits it notes down, several times a second, what runs below the program: a process that has forked twice, left

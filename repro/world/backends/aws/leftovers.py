@@ -44,7 +44,7 @@ def find_leftovers(account: Account, *, run: str = "") -> Iterator[Leftover]:
 
 
 def delete_leftover(account: Account, leftover: Leftover) -> None:
-    """Delete it; one that has gone by itself is no error.
+    """Delete it; one that has gone by itself is not an error.
 
     Raises:
         BackendError: AWS says no.
