@@ -345,6 +345,7 @@ class CauseMatch:
     """A known cause that fits, and by what: frames in the stacks, frames that nothing wakes, lines of the output, versions.
 
     ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread to read.
+    ``summary`` is the title in a few words, ``cures`` are requirements (or steps) one of which suffices; an older version kept neither.
     """
 
     id: str
@@ -352,6 +353,8 @@ class CauseMatch:
     cure: str
     shown_by: str
     upstream: str = ""
+    summary: str = ""
+    cures: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     unwoken: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()

@@ -358,10 +358,14 @@ class CellOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class NoEffect:
-    """A factor, or several in lockstep, that made no difference where all the conditions of ``under`` hold."""
+    """A factor, or several in lockstep, that made no difference where all the conditions of ``under`` hold.
+
+    ``pairs`` of cells that differ in it alone came to the same; 0 where an older version did not count them.
+    """
 
     factors: tuple[str, ...]
     under: tuple[Condition, ...] = ()
+    pairs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

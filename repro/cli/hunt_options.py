@@ -239,11 +239,13 @@ def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: Hu
     from repro.answer import AnswerKind
     from repro.core.scrubbing.terminal import for_terminal
     from repro.presentation.answers import block_of
+    from repro.presentation.console import terminal_width
 
     store.set_hunt(hunt)
     store.finish()
     run = store.read()
-    click.echo(for_terminal(block_of(hunt, run.cells, command=run.command)), err=options.as_json)
+    block = block_of(hunt, run.cells, command=run.command, width=terminal_width(to_stderr=options.as_json))
+    click.echo(for_terminal(block), err=options.as_json)
     if options.show_log:
         for probe in probes:
             click.echo(for_terminal(f"{probe.trial.command}  # {probe.trial.verdict}"), err=options.as_json)

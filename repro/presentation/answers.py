@@ -1,4 +1,4 @@
-"""What a hunt came to, for people: its sentence, its text to paste, and the lines that it prints while it goes on.
+"""What a hunt came to, for people: its answer in lines and as a sentence, its text to paste, and the lines that it prints while it goes on.
 
 All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what
 programs read of it is made in ``answer_document.py``.
@@ -26,111 +26,142 @@ from repro.core.search.reduction import BlameStep, StepKind
 from repro.model import CellResult, Trial, Verdict
 from repro.orchestration.probes import Probe
 from repro.presentation.explanation import reason_of
+from repro.presentation.lines import AnswerLine, fitted, laid_out
 from repro.presentation.rates import rate_text
 
 SHOWN = ("locust", "gevent", "urllib3", "boto3", "botocore", "greenlet", "requests")
+UNKNOWN = "UNKNOWN"
 MOST_NAMES = 6
 MOST_REASONS = 4
 MOST_WORDS = 200
 MOST_WORDS_OF_LINE = 120
 
-# The sentence
+# The answer
+
+
+def hunt_lines(hunt: HuntRecord) -> tuple[AnswerLine, ...]:
+    """The answer, how sure it is, and what to do, a line each; empty while the hunt is under way."""
+    if hunt.answer is None:
+        return (AnswerLine(UNKNOWN, hunt.cut_short),) if hunt.cut_short else ()
+    if hunt.words is not None:
+        return (AnswerLine("", hunt.words.sentence),)
+    if isinstance(hunt.answer, BisectionAnswer):
+        return _bisection_answer(hunt.answer, probes=len(hunt.probes))
+    return _blame_answer(hunt.answer)
 
 
 def sentence_of(hunt: HuntRecord) -> str:
-    """The answer in one sentence, or why there is none; empty while the hunt is under way."""
+    """The lines of the answer in running text, or why there is none; empty while the hunt is under way."""
     if hunt.answer is None:
         return hunt.cut_short
     if hunt.words is not None:
         return hunt.words.sentence
-    if isinstance(hunt.answer, BisectionAnswer):
-        return _bisection_sentence(hunt.answer, probes=len(hunt.probes))
-    return _blame_sentence(hunt.answer)
+    first, *others = hunt_lines(hunt)
+    answer = first.text if first.head == UNKNOWN else f"{first.head.lower()} {first.text}"
+    texts = [answer, *(one.text for one in others)]
+    return " ".join(f"{text[:1].upper()}{text[1:]}." for text in texts)
 
 
-def _bisection_sentence(answer: BisectionAnswer, *, probes: int) -> str:
+def _three(head: str, answer: str, sure: str, step: str) -> tuple[AnswerLine, ...]:
+    """The answer's three lines; the third is left out where there is nothing to do."""
+    lines = (AnswerLine(head, answer), AnswerLine("Sure:", sure), AnswerLine("Do:", step))
+    return tuple(line for line in lines if line.text)
+
+
+def _bisection_answer(answer: BisectionAnswer, *, probes: int) -> tuple[AnswerLine, ...]:
     release, previous = answer.of(answer.release), answer.of(answer.previous)
     if release is not None and previous is not None:
-        return _change_sentence(answer, release, previous)
+        return _change(answer, release, previous)
     if answer.kind is AnswerKind.NO_CHANGE:
-        return _no_change_sentence(answer)
+        return _no_change(answer)
     if not answer.is_exhausted:
         tested = ", ".join(sorted(one.name for one in answer.releases if one.trials)) or "none"
-        return (
-            f"not settled: of {len(answer.releases)} releases fewer than two can be tested ({tested}); see below why, "
-            "and widen the range"
-        )
-    return (
-        f"not settled after {probes} trials (--resume with a larger --max-trials goes on); "
-        f"the trials leave {_some(answer.candidates) or 'none'}"
-    )
+        text = f"not settled: fewer than two of {len(answer.releases)} releases can be tested"
+        return _three(UNKNOWN, text, f"tested: {tested}", "see below why the others cannot be, and widen the range")
+    left = f"the trials leave {_some(answer.candidates) or 'none'}"
+    step = "go on with --resume and a larger --max-trials"
+    return _three(UNKNOWN, f"not settled after {probes} trials", left, step)
 
 
-def _change_sentence(answer: BisectionAnswer, release: ReleaseTrials, previous: ReleaseTrials) -> str:
+def _change(answer: BisectionAnswer, release: ReleaseTrials, previous: ReleaseTrials) -> tuple[AnswerLine, ...]:
+    """Since which release, or in which it is fixed, and which release to use."""
     is_first_bad = answer.kind is AnswerKind.FIRST_BAD
-    verb, not_yet = ("first hangs", "not yet") if is_first_bad else ("first hangs no longer", "not so")
+    head, since, before = ("HANGS", "since", "does not") if is_first_bad else ("FIXED", "in", "still hangs")
+    text = f"{since} {_package(answer)} {release.name}{_day(release)}; {previous.name}{_day(previous)} {before}"
     aside = f"; {', '.join(answer.untestable)} between them cannot be tested" if answer.untestable else ""
-    return (
-        f"it {verb} with {_package(answer)} {release.name}{_day(release)}, {not_yet} with {previous.name}"
-        f"{_day(previous)}, at {answer.confidence:.1%} confidence{aside}"
-    )
+    good, bound = (previous.name, "older") if is_first_bad else (release.name, "newer")
+    step = f"use {_package(answer)} {good} or {bound}"
+    return _three(head, text, f"{_percent(answer.confidence)} confidence{aside}", step)
 
 
-def _no_change_sentence(answer: BisectionAnswer) -> str:
+def _no_change(answer: BisectionAnswer) -> tuple[AnswerLine, ...]:
     """That the ends behave alike, with what was seen, and whether they look exchanged."""
     older, newer = answer.releases[0], answer.releases[-1]
     how = "hangs at both ends" if answer.always else "hangs at neither end"
     counts = ", ".join(f"{end.name} hung {end.hangs} of {end.trials}" for end in (older, newer) if end.trials)
-    hint = ""
+    step = "widen the range" if answer.always else "give it more load, or more trials (--confidence)"
     if older.hangs and newer.trials and not newer.hangs:
-        hint = "; but the older end hangs and the newer one does not: look for the cure with --find fixed"
+        step = "the older end hangs and the newer one does not: look for the fix with --find fixed"
     elif newer.hangs and older.trials and not older.hangs:
-        hint = "; but the newer end hangs and the older one does not: exchange --good and --bad, without --find fixed"
-    return (
-        f"no change from {_package(answer)} {older.name} to {newer.name}: it {how} ({counts}), "
-        f"at {answer.confidence:.1%} confidence{hint}"
-    )
+        step = "the newer end hangs and the older one does not: exchange --good and --bad, without --find fixed"
+    text = f"from {_package(answer)} {older.name} to {newer.name}: it {how}"
+    return _three("NO CHANGE", text, f"{_percent(answer.confidence)} confidence ({counts})", step)
 
 
-def _blame_sentence(answer: BlameAnswer) -> str:
+def _blame_answer(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
     seen = f"it hung in {answer.hangs} of {answer.trials} trials"
     if answer.outcome is BlameKind.BAD_IS_CLEAN:
-        return f"the bad end does not hang: {seen}; it may need more load, or more trials (--confidence)"
+        return _three("NO HANG", "at the bad end", seen, "give it more load, or more trials (--confidence)")
     if answer.outcome is BlameKind.GOOD_HANGS:
-        return f"the good end hangs too: {seen}; take an older one, or another (the two may have been exchanged)"
-    why = (
-        f"the {answer.untestable_end} end cannot be tested"
-        if answer.untestable_end
-        else f"{answer.trials} trials were made"
-    )
+        step = "take an older good end; perhaps the two were exchanged"
+        return _three("HANGS", "at the good end too", seen, step)
     if not answer.packages:
-        return f"not settled: {why}"
+        step = "see below why" if answer.untestable_end else "allow more with --max-trials"
+        return _three(UNKNOWN, f"not settled: {_stopped(answer)}", "", step)
+    return _guilty(answer)
+
+
+def _guilty(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
+    """Since which packages, of how many that changed, and what cures the bad end."""
     by_name = {one.change.package: one for one in answer.packages}
     parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
+    text = f"since {'; and also since '.join(parts)}"
     count = len(answer.changed)
-    text = (
-        f"it hangs since {'; and also since '.join(parts)}, of {count} package{'' if count == 1 else 's'} that "
-        f"changed, at {answer.confidence:.1%} confidence"
-    )
+    sure = f"{_percent(answer.confidence)} confidence, of {count} package{'' if count == 1 else 's'} that changed"
     if answer.outcome is not BlameKind.FOUND:
-        return f"{text}; {why} before all was looked at (--max-trials allows more)"
+        return _three(
+            "HANGS", text, f"{sure}; {_stopped(answer)} before all was tested", "allow more with --max-trials"
+        )
     good = {change.package: change.good for change in answer.changed}
     back = ", ".join(f"{name} {good[name] or 'none'}" for name in answer.cure)
-    return f"{text}; taken back to {back}, the bad end is clean ({answer.cure_confidence:.1%})"
+    return _three(
+        "HANGS", text, sure, f"take back {back}: the bad end is then clean ({_percent(answer.cure_confidence)})"
+    )
+
+
+def _stopped(answer: BlameAnswer) -> str:
+    """Why it came to no end."""
+    if answer.untestable_end:
+        return f"the {answer.untestable_end} end cannot be tested"
+    return f"{answer.trials} trials were made"
 
 
 def _since(one: GuiltyPackage) -> str:
     if one.release is not None and one.previous is not None:
-        day = f" ({one.released.isoformat()})" if one.released else ""
-        return f"{one.change.package} {one.release}{day}, not yet with {one.previous}"
+        day = f"{one.released.isoformat()}, " if one.released else ""
+        return f"{one.change.package} {one.release} ({day}{one.previous} does not)"
     return change_text(one.change) if one.is_named else f"{change_text(one.change)} (which release is not settled)"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
 
 # The text to paste
 
 
-def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str) -> str:
-    """The text to paste: the answer, what was tried and what it came to, versions, the command."""
+def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str, width: int | None = None) -> str:
+    """The text to paste: the answer, what was tried and what it came to, versions, the command; wrapped at ``width``."""
     if hunt.answer is None:
         return ""
     if hunt.words is not None:
@@ -140,7 +171,8 @@ def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str) -> 
         lines = _bisection_lines(hunt.answer, probed)
     else:
         lines = _blame_lines(hunt.answer, probed, labels={result.cell.id: result.cell.label for result in cells})
-    return "\n".join([sentence_of(hunt), *lines, f"command: {command}"])
+    answer = [laid_out(line, width=width) for line in hunt_lines(hunt)]
+    return "\n".join([*answer, *(fitted(line, width=width) for line in lines), f"command: {command}"])
 
 
 Probed = Sequence[tuple[KeptProbe, Trial]]
@@ -253,7 +285,7 @@ def probe_line(probe: Probe, name: str) -> str:
 
 def belief_text(release: str | None, probability: float) -> str:
     """The likeliest answer so far; None is that nothing changed."""
-    return f"likeliest: {release or 'no change'}, {probability:.0%}"
+    return f"likeliest: {release or 'no change'}, {probability * 100:.0f} %"
 
 
 def step_text(step: BlameStep) -> str:

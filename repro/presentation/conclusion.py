@@ -1,14 +1,30 @@
-"""A run's conclusion in English: all its sentences are made here, from its record."""
+"""A run's conclusion in English, from its record: as the lines of an answer, for people, and as sentences, for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from repro.core.matrix.conclusion import MOST_CONDITIONS
 from repro.core.matrix.timeouts import timeout_worth
-from repro.model import CellOutcome, CellVerdict, CleanMeans, Conclusion, Explanation, NoEffect, StoredRun
-from repro.presentation.answers import sentence_of
-from repro.presentation.levels import condition_text, factors_text
+from repro.findings import CauseMatch
+from repro.model import (
+    Cell,
+    CellOutcome,
+    CellResult,
+    CellVerdict,
+    CleanMeans,
+    Conclusion,
+    Condition,
+    Explanation,
+    Level,
+    NoEffect,
+    StoredRun,
+    Trial,
+)
+from repro.presentation.answers import hunt_lines, sentence_of
+from repro.presentation.levels import condition_text, factors_text, short_factors_text
+from repro.presentation.lines import AnswerLine
 from repro.presentation.timeouts import worth_sentences
 
 MOST_EXPLANATIONS = 3
@@ -19,6 +35,133 @@ VERBS = {
     CellVerdict.UNTESTABLE: "cannot be tested",
     CellVerdict.INCONCLUSIVE: "is inconclusive",
 }
+HEADS = {
+    CellVerdict.HANG: "HANGS",
+    CellVerdict.CRASH: "CRASHES",
+    CellVerdict.FAILING: "FAILS",
+    CellVerdict.UNTESTABLE: "UNTESTED",
+    CellVerdict.INCONCLUSIVE: "UNCLEAR",
+}
+_THREAD = re.compile(r"^https://github\.com/[^/]+/([^/]+)/(?:issues|pull|discussions)/(\d+)$")
+_REQUIREMENT = re.compile(r"^([\w.-]+)(>=|<=|==|<|>)([\w.]+)$")
+
+# The lines of the answer
+
+
+def answer_lines(run: StoredRun) -> tuple[AnswerLine, ...]:
+    """What the run came to, the answer first, then how sure it is, then what helps; empty while there is nothing."""
+    if run.hunt is not None:
+        return hunt_lines(run.hunt)
+    return tuple(_lines(run, run.conclusion)) if run.conclusion else ()
+
+
+def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
+    tried = [result for result in run.cells if result.trials]
+    hang = conclusion.outcome(CellVerdict.HANG)
+    yield _hang_line(conclusion, hang, tried) if hang else _no_hang_line(conclusion)
+    yield from (_outcome_line(one, tried) for one in conclusion.outcomes if one is not hang)
+    if hang and conclusion.bounded:
+        count = f"{conclusion.bounded} of {_cells(hang.cells)}"
+        yield AnswerLine("Ends:", f"it gives up after at most {conclusion.bounded_s:.0f} s", count)
+    if conclusion.no_effect:
+        yield AnswerLine("No effect:", ", ".join(map(_no_effect, conclusion.no_effect)))
+    if conclusion.clean_means:
+        yield AnswerLine("Clean:", _clean(conclusion.clean, conclusion.clean_means))
+    yield from _cause_lines(tried)
+
+
+def _hang_line(conclusion: Conclusion, hang: CellOutcome, tried: Sequence[CellResult]) -> AnswerLine:
+    some = f"{hang.cells} of {_cells(hang.of)}"
+    if not conclusion.clean:
+        return AnswerLine(
+            "HANGS", "in every cell that was judged: it takes a clean one to see what it depends on", some
+        )
+    if not hang.explanations:
+        text = (
+            f"under no condition on up to {MOST_CONDITIONS} factors that the clean cells do not meet: try more trials"
+        )
+        return AnswerLine("HANGS", text, some)
+    if len(hang.explanations) == 1:
+        return _outcome_line(hang, tried)
+    texts = ", or when ".join(explanation_text(one) for one in hang.explanations[:MOST_EXPLANATIONS])
+    return AnswerLine("HANGS", f"when {texts}: these cells do not settle which, cross those factors", some)
+
+
+def _outcome_line(outcome: CellOutcome, tried: Sequence[CellResult]) -> AnswerLine:
+    """When cells come to something, and how many of those that meet the condition do."""
+    head = HEADS[outcome.verdict]
+    if not outcome.explanations:
+        return AnswerLine(head, "in some cells", f"{outcome.cells} of {_cells(outcome.of)}")
+    meant = [result for result in tried if _is_met(outcome.explanations[0], result.cell)]
+    came = sum(result.verdict is outcome.verdict for result in meant)
+    count = f"{came} of {_cells(len(meant))}" if came else f"{outcome.cells} of {_cells(outcome.of)}"
+    return AnswerLine(head, f"when {explanation_text(outcome.explanations[0])}", count)
+
+
+def _no_hang_line(conclusion: Conclusion) -> AnswerLine:
+    if not conclusion.clean:
+        return AnswerLine("UNKNOWN", "no cell could be judged", f"0 of {_cells(conclusion.cells)}")
+    return AnswerLine(
+        "NO HANG", "in the cells that could be judged", f"{conclusion.clean} of {_cells(conclusion.cells)}"
+    )
+
+
+def _is_met(explanation: Explanation, cell: Cell) -> bool:
+    return any(all(_has(condition, cell) for condition in part) for part in explanation)
+
+
+def _has(condition: Condition, cell: Cell) -> bool:
+    def has(levels: Mapping[str, Level]) -> bool:
+        return all(cell.factors.get(name, "") == level for name, level in levels.items())
+
+    return any(map(has, condition.levels))
+
+
+def _no_effect(found: NoEffect) -> str:
+    """``launch (tested with import_order=locust-first)``, ``timeouts (1 pair of cells)``."""
+    name = short_factors_text(found.factors)
+    if found.under:
+        return f"{name} (tested with {' and '.join(condition_text(one) for one in found.under)})"
+    pairs = "1 pair" if found.pairs == 1 else f"{found.pairs} pairs"
+    return f"{name} ({pairs} of cells)" if found.pairs else name
+
+
+def _clean(cells: int, means: CleanMeans) -> str:
+    each = " each" if cells > 1 else ""
+    trials = "1 trial" if means.trials == 1 else f"{means.trials} trials"
+    return (
+        f"{_cells(cells)}, at least {trials} and {means.operations:,} operations{each}. "
+        f"A hang in fewer than {means.could_have_missed * 100:.0f} % of trials could have been missed (95 %)."
+    )
+
+
+def _cause_lines(tried: Sequence[CellResult]) -> Iterator[AnswerLine]:
+    """Each known cause that was seen, and whether there are hangs without one."""
+    trials = [trial for result in tried for trial in result.trials]
+    known = {cause.id: cause for trial in trials if (cause := _cause(trial))}
+    yield from (AnswerLine("Cause:", _cause_text(cause)) for cause in known.values())
+    if new := sum(trial.hang is not None and not trial.hang.cause and not _cause(trial) for trial in trials):
+        hangs = "1 hang" if new == 1 else f"{new} hangs"
+        yield AnswerLine("Cause:", f"new: {hangs} of none of the known causes (`repro list causes`)")
+
+
+def _cause(trial: Trial) -> CauseMatch | None:
+    return trial.findings.cause if trial.findings else None
+
+
+def _cause_text(cause: CauseMatch) -> str:
+    """``gevent#1957 (known): a finalizer switches greenlets.  Fix: gevent >= 25.4.1, or urllib3 < 1.26.16``."""
+    thread = _THREAD.match(cause.upstream)
+    name = f"{thread[1]}#{thread[2]}" if thread else cause.id
+    fixes = ", or ".join(_REQUIREMENT.sub(r"\1 \2 \3", cure) for cure in cause.cures or (cause.cure,))
+    return f"{name} (known): {cause.summary or cause.title}.  Fix: {fixes}."
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
+
+
+# The sentences
 
 
 def sentences_of(run: StoredRun) -> tuple[str, ...]:

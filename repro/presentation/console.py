@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.hang.same import HangKind, hang_kinds
-from repro.core.intervals import could_have_missed
 from repro.core.judge.timeline import sparkline
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
-from repro.presentation.conclusion import sentences_of
-from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of
+from repro.presentation.conclusion import answer_lines
+from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, title_of
+from repro.presentation.levels import ToldApart, told_apart
+from repro.presentation.lines import AnswerLine, fitted, laid_out
 from repro.presentation.rates import rate_text
 from repro.presentation.timeouts import HEADS, WaitLine, worth_lines
 
@@ -42,12 +45,23 @@ _NUMBER = re.compile(r"\d[\d.]*")
 ROWS_BESIDE_THE_GRID = 6
 USUAL_TRIAL_S = 12.0
 PLAIN_WIDTH = 240
+MOST_HEADING = 13
 
 
 def make_console(*, to_stderr: bool) -> Console:
-    """A console as wide as the terminal; elsewhere wide enough that a cell keeps its line."""
+    """A console as wide as the terminal, or as ``COLUMNS`` says; elsewhere wide enough that a cell keeps its line."""
     console = Console(stderr=to_stderr)
-    return console if console.is_terminal else Console(stderr=to_stderr, width=PLAIN_WIDTH)
+    return Console(stderr=to_stderr, width=PLAIN_WIDTH) if width_of(console) is None else console
+
+
+def width_of(console: Console) -> int | None:
+    """The columns that text is wrapped at; None where there is no terminal, whose lines stay as they are."""
+    return console.width if console.is_terminal or os.environ.get("COLUMNS", "").isdigit() else None
+
+
+def terminal_width(*, to_stderr: bool) -> int | None:
+    """The same for a standard stream."""
+    return width_of(Console(stderr=to_stderr))
 
 
 class Progress:
@@ -57,6 +71,7 @@ class Progress:
         self._plan = plan
         self._console = console
         self._jobs = jobs
+        self._told = told_apart(plan.cells, plan.varied)
         self._signs: dict[str, list[Verdict]] = {cell.id: [] for cell in plan.cells}
         self._running: Counter[str] = Counter()
         self._seconds: list[float] = []
@@ -90,7 +105,7 @@ class Progress:
         self._running[cell.id] += 1
         self._refresh()
         if not self._live and number == 1 and len(self._plan.cells) == 1:
-            self._say(f"running      {cell.label}")
+            self._say(f"running      {self._told.label_of(cell)}")
 
     def carries(self, backend: str, operations_s: float) -> None:
         """A backend's capacity is known, in operations a second."""
@@ -106,11 +121,21 @@ class Progress:
         self._refresh()
         if not self._live:
             what = f"{trial.verdict} ({trial.hang.hang_class})" if trial.hang else str(trial.verdict)
-            self._say(f"{what:<20} {trial.seconds:5.1f} s  {cell.label}  [{self._time_left()}]")
+            self._say(f"{what:<20} {trial.seconds:5.1f} s  {self._told.label_of(cell)}  [{self._time_left()}]")
+        if trial.hang:
+            self._say_reason(cell, trial)
 
     def tick(self) -> None:
         """Keep the clock going."""
         self._refresh()
+
+    def _say_reason(self, cell: Cell, trial: Trial) -> None:
+        """Why it hung, in one line as soon as it is known; on a terminal above the grid, with the cell that it is of."""
+        where = f"{self._told.label_of(cell)}: " if self._live else ""
+        line = f"  {where}{' '.join(title_of(trial).split())}"
+        width = width_of(self._console)
+        is_long = width is not None and len(line) > width
+        self._say(f"{line[: (width or 0) - 1]}…" if is_long else line)
 
     def _say(self, text: str) -> None:
         self._console.print(escape(for_terminal(text)), highlight=False, soft_wrap=True)
@@ -135,7 +160,9 @@ class Progress:
     def _rows(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for cell in self._plan.cells:
-            table.add_row(self._marks(cell), Text(for_terminal(cell.label), overflow="ellipsis", no_wrap=True))
+            table.add_row(
+                self._marks(cell), Text(for_terminal(self._told.label_of(cell)), overflow="ellipsis", no_wrap=True)
+            )
         return table
 
     def _marks(self, cell: Cell) -> Text:
@@ -158,33 +185,64 @@ class Progress:
 
 
 def summary(console: Console, run: StoredRun) -> None:
-    """The table of the cells, the hangs with their reasons, the conclusion, and what to type next."""
+    """The table of the cells, the hangs with their reasons, the answer, and what to type next."""
     results, folder = run.cells, str(run.folder)
-    console.print(_table(results))
+    tried = [result for result in results if result.trials] or list(results)
+    told = told_apart([result.cell for result in tried], run.plan.varied)
+    if told.shared:
+        _print(console, AnswerLine("All cells:" if told.factors else "Cell:", told.shared))
+    console.print(_table(console, tried, told))
     for reason, cells in _reasons(results).items():
-        console.print(escape(for_terminal(f"{len(cells)} × {reason}")), highlight=False, soft_wrap=True)
+        _print(console, f"{len(cells)} × {reason}")
     for kind in hang_kinds(results):
         console.print()
-        console.print(escape(for_terminal(_hang(kind))), highlight=False, soft_wrap=True)
+        _print(console, _hang(kind, told))
     if lines := worth_lines(timeout_worth(results, run.plan.varied)):
         console.print()
         console.print(_waits(lines))
     console.print()
-    console.print(Text(for_terminal("; ".join(sentences_of(run))), style="bold"), soft_wrap=True)
+    for line in answer_lines(run):
+        _print(console, line, style="bold" if line.head.isupper() else "")
     step = shlex.join(["repro", "report", folder, "--format", "html", "-o", "report.html"])
-    console.print(
-        Text(f"Evidence is in {for_terminal(folder)}. Next: `{for_terminal(step)}`", style="bright_black"),
-        soft_wrap=True,
-    )
+    console.print(Text(f"Evidence: {for_terminal(folder)}", style="bright_black"), soft_wrap=True)
+    console.print(Text(f"Next:     {for_terminal(step)}", style="bright_black"), soft_wrap=True)
 
 
-def _table(results: Sequence[CellResult]) -> Table:
+def _print(console: Console, what: AnswerLine | str, *, style: str = "") -> None:
+    """Print a line of the answer, or text, at the console's width; where there is no terminal a line stays one."""
+    width = width_of(console)
+    text = laid_out(what, width=width) if isinstance(what, AnswerLine) else fitted(what, width=width)
+    console.print(Text(for_terminal(text), style=style), soft_wrap=True)
+
+
+def _table(console: Console, results: Sequence[CellResult], told: ToldApart) -> Table:
+    """A row a cell: what it came to, and a column for each factor in which the cells differ.
+
+    Where that is wider than the console, brackets and the parts of a long heading stand below one another.
+    """
+    table = _cells(results, told, is_narrow=False)
+    return table if console.measure(table).maximum <= console.width else _cells(results, told, is_narrow=True)
+
+
+def _cells(results: Sequence[CellResult], told: ToldApart, *, is_narrow: bool) -> Table:
+    def folded(text: str) -> str:
+        return text.replace(" (", "\n(") if is_narrow else text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "hang rate", "cell"):
-        table.add_column(name, overflow="fold")
+    for name in ("verdict", "hang rate"):
+        table.add_column(name, no_wrap=is_narrow)
+    for name in told.names:
+        table.add_column(Text(for_terminal(_heading(name) if is_narrow else name)), overflow="fold")
     for result in results:
-        table.add_row(_verdict(result), _rate(result), Text(for_terminal(result.cell.label)))
+        levels = (Text(for_terminal(level)) for level in told.levels_of(result.cell))
+        text, style = _verdict(result)
+        table.add_row(Text(folded(text), style=style), folded(_rate(result)), *levels)
     return table
+
+
+def _heading(name: str) -> str:
+    """A factor's name on several lines, parted behind its underscores."""
+    return "\n".join(line.replace("_ ", "_") for line in textwrap.wrap(name.replace("_", "_ "), MOST_HEADING))
 
 
 def _waits(lines: Sequence[WaitLine]) -> Table:
@@ -197,19 +255,19 @@ def _waits(lines: Sequence[WaitLine]) -> Table:
     return table
 
 
-def _verdict(result: CellResult) -> Text:
+def _verdict(result: CellResult) -> tuple[str, str]:
+    """A cell's verdict with the classes of its hangs, and its colour."""
     style = {CellVerdict.HANG: "bold red", CellVerdict.CLEAN: "green"}.get(result.verdict, "yellow")
     classes = Counter(trial.hang.hang_class for trial in result.trials if trial.hang)
     kind = f" ({', '.join(classes)})" if classes else ""
-    return Text(f"{result.verdict}{kind}", style=style)
+    return f"{result.verdict}{kind}", style
 
 
 def _rate(result: CellResult) -> str:
-    if result.rate is not None and result.verdict is CellVerdict.CLEAN:
-        return f"0 of {result.rate.n}; a rate of up to {could_have_missed(result.rate.n):.0%} could have been missed"
+    """A cell's hang rate, with the trials that do not count in it beside: ``1 of 2 hung (95 % CI …), 1 of 3 crash``."""
     others = Counter(trial.verdict for trial in result.trials if not trial.verdict.counts_in_rate)
-    beside = "".join(f", beside {count} {verdict}" for verdict, count in others.items())
-    return rate_text(result.rate) + beside
+    beside = [f"{count} of {len(result.trials)} {verdict}" for verdict, count in others.items()]
+    return ", ".join([rate_text(result.rate), *beside] if result.rate or not beside else beside)
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
@@ -223,12 +281,12 @@ def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
     return dict(found.values())
 
 
-def _hang(kind: HangKind) -> str:
+def _hang(kind: HangKind, told: ToldApart) -> str:
     """A paragraph for one of the different hangs: how often, where, why, a timeline."""
     telling = kind.telling
     hang = telling.hang
     lines = [
-        f"{len(kind.seen)} × {kind.hang_class}, shown by {telling.cell.label}:",
+        f"{len(kind.seen)} × {kind.hang_class}{f', shown by {told.label_of(telling.cell)}' if told.factors else ''}:",
         f"  {explanation_of(telling.trial)}",
         f"  {bound_text(hang.bound)}"
         + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s" if hang.bound.recovered_after_s else ""),

@@ -2,12 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from repro.core.experiment.level_text import shown
+from repro.core.matrix.lockstep import lockstep
+from repro.core.matrix.timeouts import CONNECT, READ
 from repro.model import Condition, ConditionKind, Level
 
 SIGNS = {ConditionKind.AT_LEAST: ">=", ConditionKind.AT_MOST: "<="}
+
+TIMEOUTS = frozenset({CONNECT, READ})
+MOST_LEVEL = 60
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """Cells by the ``factors`` in which they differ, those in lockstep together.
+
+    ``shared`` are the levels that all cells have of the others, as text.
+    """
+
+    factors: tuple[tuple[str, ...], ...]
+    shared: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A heading for each of the factors."""
+        return tuple(short_factors_text(names).replace(" and ", ", ") for names in self.factors)
+
+    def levels_of(self, cell: Labelled) -> tuple[str, ...]:
+        """A cell's level of each of the factors: once where it is the same of all in lockstep."""
+        return tuple(_levels_of(names, cell) for names in self.factors)
+
+    def label_of(self, cell: Labelled) -> str:
+        """``client=shared launch=cli``; of a cell alone its whole label."""
+        if not self.factors:
+            return cell.label
+        pairs = ((name, cell.factors.get(name, "")) for names in self.factors for name in names)
+        return " ".join(f"{name}={shown(level)}" for name, level in pairs)
+
+
+class Labelled(Protocol):
+    """A cell with its levels."""
+
+    @property
+    def label(self) -> str:
+        """All its levels that the plan names, as text."""
+
+    @property
+    def factors(self) -> Mapping[str, Level]:
+        """Its level of every factor."""
+
+
+def told_apart(cells: Sequence[Labelled], varied: Sequence[str]) -> ToldApart:
+    """How these cells are told apart by the factors that the plan varies."""
+    levels = [{name: cell.factors.get(name, "") for name in varied} for cell in cells]
+    groups = lockstep(levels, varied)
+    factors = tuple(names for names in groups if len({one[names[0]] for one in levels}) > 1)
+    if not factors:
+        return ToldApart((), next((cell.label for cell in cells), ""))
+    differing = {name for names in factors for name in names}
+    return ToldApart(factors, " ".join(f"{name}={shown(levels[0][name])}" for name in varied if name not in differing))
+
+
+def _levels_of(names: Sequence[str], cell: Labelled) -> str:
+    texts = [shown(cell.factors.get(name, "")) for name in names]
+    text = texts[0] if len(set(texts)) == 1 else ", ".join(texts)
+    return text if len(text) <= MOST_LEVEL else f"{text[: MOST_LEVEL - 1]}…"
 
 
 def levels_text(levels: Mapping[str, Level]) -> str:
@@ -30,6 +93,11 @@ def condition_text(condition: Condition) -> str:
 def factors_text(names: Iterable[str]) -> str:
     """Factors in lockstep as one."""
     return " and ".join(names)
+
+
+def short_factors_text(names: Collection[str]) -> str:
+    """The same, with both timeouts of a client as ``timeouts``."""
+    return "timeouts" if set(names) == TIMEOUTS else factors_text(names)
 
 
 def _joined(levels: Mapping[str, Level]) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from repro.core.judge.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import CellVerdict
+from repro.presentation.levels import ToldApart, told_apart
+from repro.presentation.lines import AnswerLine
 from repro.presentation.rates import rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedKind
 from repro.presentation.timeouts import HEADS, WaitLine
@@ -20,6 +22,7 @@ MOST_CHARACTERS = 60_000
 MOST_TEXT = 700
 MOST_PINS = 150
 MOST_WAIT = 120
+MOST_LINES, MOST_COLUMNS = 20, 12
 SHOWN_PACKAGES = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore", "requests")
 
 
@@ -52,14 +55,13 @@ def markdown(report: Report, *, reproducer: str = "") -> str:
 
 
 def _parts(report: Report, sizes: Sizes, file: str) -> list[str]:
-    conclusion = inline("; ".join(report.sentences), most=2_000)
     versions = inline(report.tool_versions.get("repro", ""))
     return [
         f"# {inline(report.experiment, most=200)}: {_headline(report)}",
         _fenced(report.block[:4_000]) if report.block else "",
-        f"**{conclusion}**" if conclusion else "",
+        "" if report.block else _answer(report.answer),
         "## Expected\n\nThe load runs its time, every operation ends, and users and process end with it.",
-        "## What happens\n\n" + _table(report.tried, sizes.rows),
+        "## What happens\n\n" + _table(report, sizes.rows),
         _waits(report.waits[: sizes.rows]),
         *_kinds(report, sizes),
         "## Versions\n\n" + _versions(report.cells, sizes.sets),
@@ -74,18 +76,32 @@ def _headline(report: Report) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counted.most_common())
 
 
-def _table(tried: Sequence[ReportedCell], most: int) -> str:
+def _answer(lines: Sequence[AnswerLine]) -> str:
+    """The answer, a line each; a hunt's stands in its text to paste."""
+    return "\n".join(
+        f"- **{inline(line.head)}** {inline(line.text, most=2_000)}{f' ({inline(line.count)})' if line.count else ''}"
+        for line in lines[:MOST_LINES]
+    )
+
+
+def _table(report: Report, most: int) -> str:
+    """A row a cell, with a column for each factor in which they differ; above it what they share."""
+    tried = report.tried
+    told = told_apart(tried, report.varied)
     order = sorted(range(len(tried)), key=lambda at: (tried[at].verdict is not CellVerdict.HANG, at))[:most]
-    lines = ["| verdict | hang rate | cell |", "|---|---|---|"]
-    lines += [_row(tried[at]) for at in sorted(order)]
+    names = ["verdict", "hang rate", *(inline(name) for name in told.names[:MOST_COLUMNS])]
+    lines = [f"{'All cells' if told.factors else 'Cell'}: {inline(told.shared)}\n"] if told.shared else []
+    lines += [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines += [_row(tried[at], told) for at in sorted(order)]
     if len(tried) > most:
         lines.append(f"\n{len(tried) - most} more cells are left out here.")
     return "\n".join(lines)
 
 
-def _row(cell: ReportedCell) -> str:
+def _row(cell: ReportedCell, told: ToldApart) -> str:
     kind = f" ({cell.hang_class})" if cell.hang_class else ""
-    return f"| {cell.verdict}{kind} | {rate_text(cell.rate)} | {inline(cell.label, most=300)} |"
+    levels = [inline(level, most=300) for level in told.levels_of(cell)[:MOST_COLUMNS]]
+    return f"| {' | '.join([f'{cell.verdict}{kind}', rate_text(cell.rate), *levels])} |"
 
 
 def _waits(lines: Sequence[WaitLine]) -> str:
@@ -111,7 +127,7 @@ def _kind(report: Report, kind: ReportedKind, most: int) -> str:
         inline(hang.explanation, most=MOST_TEXT * 2),
         inline(hang.bound, most=MOST_TEXT),
         inline(hang.cause_text, most=MOST_TEXT * 2),
-        f"Seen in {inline(cell.label, most=300)}:",
+        f"Seen in {inline(told_apart(report.tried, report.varied).label_of(cell), most=300)}:",
     ]
     if trial.timeline:
         ended = sparkline([moment.ended for moment in trial.timeline])

@@ -24,7 +24,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from repro.model import CellVerdict, Moment
-from repro.presentation.markdown import SHOWN_PACKAGES
+from repro.presentation.markdown import MOST_LINES, SHOWN_PACKAGES
 from repro.presentation.matrix import arrange, shown, varied_of
 from repro.presentation.rates import rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedHang, ReportedKind, ReportedTrial
@@ -88,7 +88,7 @@ def page(report: Report, *, links: Links | None = None) -> str:
         .render(
             report=report,
             started=report.started.isoformat(),
-            conclusion=report.sentences or ("",),
+            answer=report.answer[:MOST_LINES],
             cells=cells,
             matrix=arrange(cells, varied),
             filters=_filters(cells, varied),

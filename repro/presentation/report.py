@@ -34,8 +34,9 @@ from repro.model import (
 )
 from repro.presentation.answer_document import hunt_document
 from repro.presentation.bisected import Bisected, bisected_of
-from repro.presentation.conclusion import hangs_when, no_effect_text, outcome_text, sentences_of
+from repro.presentation.conclusion import answer_lines, hangs_when, no_effect_text, outcome_text, sentences_of
 from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
+from repro.presentation.lines import AnswerLine
 from repro.presentation.timeouts import WaitLine, worth_lines
 
 
@@ -128,7 +129,9 @@ class ReportedConclusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A run. ``sentences`` are what it came to, the answer first; ``waits`` what its timeouts are worth, as a table.
+    """A run. ``answer`` and ``sentences`` are what it came to, the answer first: the lines for people, and all in words.
+
+    ``waits`` are what its timeouts are worth, as a table.
 
     ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a
     bisection as a picture.
@@ -147,6 +150,7 @@ class Report:
     varied: tuple[str, ...]
     cells: tuple[ReportedCell, ...]
     hangs: tuple[ReportedKind, ...]
+    answer: tuple[AnswerLine, ...]
     sentences: tuple[str, ...]
     waits: tuple[WaitLine, ...]
     conclusion: ReportedConclusion | None
@@ -187,6 +191,7 @@ def report_of(run: StoredRun) -> Report:
         varied=run.plan.varied,
         cells=tuple(_cell(result) for result in run.cells),
         hangs=_kinds(run.cells),
+        answer=answer_lines(run),
         sentences=sentences_of(run),
         waits=worth_lines(timeout_worth(run.cells, run.plan.varied)),
         conclusion=_conclusion(run.conclusion) if run.conclusion else None,

@@ -17,7 +17,7 @@ from repro.core.matrix.timeouts import (
     TimeoutWorth,
 )
 from repro.model import HangClass, Level, NoEffect
-from repro.presentation.levels import factors_text, levels_text
+from repro.presentation.levels import factors_text, levels_text, short_factors_text
 
 BOTH = frozenset({CONNECT, READ})
 HEADS = ("fault", "with", "longest wait", "and then")
@@ -42,15 +42,33 @@ def worth_sentences(worth: TimeoutWorth) -> list[str]:
 def worth_lines(worth: TimeoutWorth) -> tuple[WaitLine, ...]:
     """The table: a line for each fault and what tells its cells apart, then polls, then what short timeouts cost."""
     return (
-        *(line for fault in worth.faults for line in _lines(shown(fault.fault), fault.waits)),
-        *(line for poll in worth.polls for line in _lines(_beyond(poll), poll.waits)),
+        *(line for fault in worth.faults for line in _lines(shown(fault.fault), fault.waits, _any_of(fault.no_effect))),
+        *([WaitLine(f"{worth.left_out} more faults", "", "", "left out here")] if worth.left_out else []),
+        *(line for poll in worth.polls for line in _poll_lines(poll)),
         *(line for price in worth.prices for line in _price_lines(price)),
     )
 
 
-def _lines(fault: str, waits: Sequence[LongestWait]) -> Iterator[WaitLine]:
+def _lines(fault: str, waits: Sequence[LongestWait], others: str = "") -> Iterator[WaitLine]:
     for wait in waits:
-        yield WaitLine(fault, _told_by(wait), _seconds(wait), _then(wait))
+        told_by = ", ".join(text for text in (_told_by(wait), others) if text)
+        yield WaitLine(fault, told_by, _seconds(wait), _then(wait))
+
+
+def _any_of(no_effect: Sequence[NoEffect]) -> str:
+    """``any retry_mode``: the factors that make no difference to a wait."""
+    names = dict.fromkeys(short_factors_text(one.factors) for one in no_effect)
+    return f"any {', '.join(names)}" if names else ""
+
+
+def _poll_lines(poll: PollWaits) -> Iterator[WaitLine]:
+    """The waits of polls beyond the read timeout, and how long it is with a timeout that allows them."""
+    if not poll.waits:
+        yield WaitLine(_beyond(poll), "", "", "the polls were answered in time")
+        return
+    yield from _lines(_beyond(poll), poll.waits)
+    if poll.calm_timeout is not None:
+        yield WaitLine(f"{POLL}={shown(poll.poll)}", f"{READ}={poll.calm_timeout:g}", f"{poll.calm_s:.1f} s", "")
 
 
 def _price_lines(price: TimeoutPrice) -> Iterator[WaitLine]:
@@ -76,7 +94,7 @@ def _whatever(no_effect: Sequence[NoEffect]) -> str:
     wheres: dict[str, list[str]] = {}
     for one in no_effect:
         where = f" (tried with {_label(one.under[0].levels[0])})" if one.under else ""
-        wheres.setdefault(where, []).append("time-outs" if set(one.factors) == BOTH else factors_text(one.factors))
+        wheres.setdefault(where, []).append("timeouts" if set(one.factors) == BOTH else factors_text(one.factors))
     texts = [" and ".join(names) + where for where, names in wheres.items()]
     return f", whatever the {', the '.join(texts)}" if texts else ""
 
@@ -109,9 +127,9 @@ def _told_by(wait: LongestWait) -> str:
 
 
 def _label(levels: Mapping[str, Level]) -> str:
-    """``time-outs of 3 s`` where both vary together and are the same."""
+    """``timeouts of 3 s`` where both vary together and are the same."""
     values = set(levels.values())
-    return f"time-outs of {shown(values.pop())} s" if set(levels) == BOTH and len(values) == 1 else levels_text(levels)
+    return f"timeouts of {shown(values.pop())} s" if set(levels) == BOTH and len(values) == 1 else levels_text(levels)
 
 
 def _poll(found: PollWaits) -> str:

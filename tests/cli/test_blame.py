@@ -90,7 +90,7 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
     jsonschema.validate(document, dict(schema()))
     for form in ("md", "html"):
         report = repro("report", "hunt", "--format", form, "-o", f"report.{form}", folder=tmp_path)
-        assert "it hangs since alpha 1.2" in (tmp_path / f"report.{form}").read_text(), report.stderr
+        assert "HANGS    since alpha 1.2" in (tmp_path / f"report.{form}").read_text(), report.stderr
 
 
 @pytest.mark.parametrize(

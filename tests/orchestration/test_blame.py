@@ -153,10 +153,10 @@ def test_a_pair_that_hangs_only_together_is_found_and_a_second_time_without_a_tr
 def test_ends_that_behave_alike_are_no_change(tmp_path: Path) -> None:
     clean, _ = blamed(tmp_path, "", mixer())
     assert (clean.answer.kind, clean.answer.outcome) == (AnswerKind.NO_CHANGE, BlameKind.BAD_IS_CLEAN)
-    assert "does not hang: it hung in 0 of" in sentence(clean)
+    assert "No hang at the bad end. It hung in 0 of" in sentence(clean)
     always, _ = blamed(tmp_path, "import time; print('blocked', flush=True); time.sleep(600)", mixer())
     assert (always.answer.kind, always.answer.outcome) == (AnswerKind.NO_CHANGE, BlameKind.GOOD_HANGS)
-    assert "the good end hangs too" in sentence(always)
+    assert "Hangs at the good end too" in sentence(always)
 
 
 @pytest.mark.usefixtures("index")

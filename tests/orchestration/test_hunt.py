@@ -161,7 +161,7 @@ def test_exchanged_ends_are_said_to_be_exchanged() -> None:
         ),
     ).run()
     assert found.answer.kind is not AnswerKind.FIRST_BAD
-    assert "the older end hangs and the newer one does not" in sentence(found)
+    assert "The older end hangs and the newer one does not" in sentence(found)
 
 
 def test_a_hunt_goes_on_from_stored_trials() -> None:
@@ -178,7 +178,7 @@ def test_too_many_trials_are_said_to_leave_it_open() -> None:
     history = History(64, 40, 0.2)
     found = Hunt(history.candidates, history.probe, most_trials=5).run()
     assert found.answer.kind is AnswerKind.UNKNOWN
-    assert "not settled after 5 trials" in sentence(found)
+    assert "Not settled after 5 trials" in sentence(found)
 
 
 def test_probes_at_once_find_the_same_and_no_trial_is_made_twice() -> None:

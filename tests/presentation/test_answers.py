@@ -34,28 +34,37 @@ def bisection(kind: AnswerKind, *releases: ReleaseTrials, package: str = "p", **
 
 def test_a_release_is_named_with_the_one_before_it_and_what_cannot_be_tested() -> None:
     assert bisection(AnswerKind.FIRST_BAD, release="1.2", previous="1.0", untestable=("1.1",)) == (
-        "it first hangs with p 1.2 (2024-01-03), not yet with 1.0 (2024-01-01), at 95.4% confidence; 1.1 between them "
-        "cannot be tested"
+        "Hangs since p 1.2 (2024-01-03); 1.0 (2024-01-01) does not. 95.4 % confidence; 1.1 between them cannot be "
+        "tested. Use p 1.0 or older."
     )
     assert bisection(AnswerKind.FIRST_FIXED, release="1.2", previous="1.0").startswith(
-        "it first hangs no longer with p 1.2 (2024-01-03), not so with 1.0 (2024-01-01)"
+        "Fixed in p 1.2 (2024-01-03); 1.0 (2024-01-01) still hangs. 95.4 % confidence. Use p 1.2 or newer."
     )
 
 
 def test_a_day_is_named_once() -> None:
     days = [ReleaseTrials(name=f"2024-01-0{day}", released=date(2024, 1, day), trials=1) for day in (1, 2)]
     assert bisection(AnswerKind.FIRST_BAD, *days, package="as_of", release="2024-01-02", previous="2024-01-01") == (
-        "it first hangs with the packages as of 2024-01-02, not yet with 2024-01-01, at 95.4% confidence"
+        "Hangs since the packages as of 2024-01-02; 2024-01-01 does not. 95.4 % confidence. Use the packages as of "
+        "2024-01-01 or older."
     )
 
 
 @pytest.mark.parametrize(
     ("releases", "always", "said"),
     [
-        ((OLD, OLD), False, "it hangs at neither end (1.0 hung 0 of 3, 1.0 hung 0 of 3), at 95.4% confidence"),
-        ((NEW, NEW), True, "it hangs at both ends (1.2 hung 2 of 2, 1.2 hung 2 of 2), at 95.4% confidence"),
-        ((NEW, OLD), False, "the older end hangs and the newer one does not: look for the cure with --find fixed"),
-        ((OLD, NEW), False, "exchange --good and --bad, without --find fixed"),
+        (
+            (OLD, OLD),
+            False,
+            "95.4 % confidence (1.0 hung 0 of 3, 1.0 hung 0 of 3). Give it more load, or more trials (--confidence).",
+        ),
+        (
+            (NEW, NEW),
+            True,
+            "it hangs at both ends. 95.4 % confidence (1.2 hung 2 of 2, 1.2 hung 2 of 2). Widen the range.",
+        ),
+        ((NEW, OLD), False, "The older end hangs and the newer one does not: look for the fix with --find fixed."),
+        ((OLD, NEW), False, "exchange --good and --bad, without --find fixed."),
     ],
 )
 def test_ends_that_behave_alike_are_said_with_what_was_seen(
@@ -67,10 +76,11 @@ def test_ends_that_behave_alike_are_said_with_what_was_seen(
 def test_what_is_not_settled_says_what_to_do() -> None:
     names = tuple(f"1.{number}" for number in range(8))
     assert bisection(AnswerKind.UNKNOWN, is_exhausted=True, candidates=names).endswith(
-        "the trials leave 1.0, 1.1, 1.2, 1.3, 1.4, 1.5 and 2 more"
+        "The trials leave 1.0, 1.1, 1.2, 1.3, 1.4, 1.5 and 2 more. Go on with --resume and a larger --max-trials."
     )
     assert bisection(AnswerKind.UNKNOWN) == (
-        "not settled: of 3 releases fewer than two can be tested (1.0, 1.2); see below why, and widen the range"
+        "Not settled: fewer than two of 3 releases can be tested. Tested: 1.0, 1.2. See below why the others "
+        "cannot be, and widen the range."
     )
     assert sentence_of(BisectionRecord(hunted=None, cut_short="interrupted")) == "interrupted"
 
@@ -90,21 +100,23 @@ def test_a_blame_names_each_package_what_goes_together_and_the_cure() -> None:
         GuiltyPackage(change=second, confidence=0.97, has_releases=False),
     )
     assert blame(BlameKind.FOUND, packages=guilty, culprits=(("a", "b"),), cure=("b",), cure_confidence=0.981) == (
-        "it hangs since a 1.5 (2024-01-06), not yet with 1.4 and only together with it b none → 5, of 2 packages that "
-        "changed, at 96.0% confidence; taken back to b none, the bad end is clean (98.1%)"
+        "Hangs since a 1.5 (2024-01-06, 1.4 does not) and only together with it b none → 5. 96.0 % confidence, "
+        "of 2 packages that changed. Take back b none: the bad end is then clean (98.1 %)."
     )
     unsettled = (GuiltyPackage(change=first, confidence=0.96),)
     assert blame(BlameKind.UNKNOWN, packages=unsettled, culprits=(("a",),), trials=200) == (
-        "it hangs since a 1 → 2 (which release is not settled), of 2 packages that changed, at 96.0% confidence; 200 "
-        "trials were made before all was looked at (--max-trials allows more)"
+        "Hangs since a 1 → 2 (which release is not settled). 96.0 % confidence, of 2 packages that changed; 200 trials "
+        "were made before all was tested. Allow more with --max-trials."
     )
 
 
 def test_a_blame_without_a_guilty_package_says_why() -> None:
-    assert "the bad end does not hang: it hung in 0 of 9 trials" in blame(BlameKind.BAD_IS_CLEAN, trials=9)
-    assert "the good end hangs too: it hung in 1 of 2 trials" in blame(BlameKind.GOOD_HANGS, hangs=1, trials=2)
-    assert blame(BlameKind.UNKNOWN, untestable_end="bad") == "not settled: the bad end cannot be tested"
-    assert blame(BlameKind.UNKNOWN, trials=12) == "not settled: 12 trials were made"
+    assert "No hang at the bad end. It hung in 0 of 9 trials. " in blame(BlameKind.BAD_IS_CLEAN, trials=9)
+    assert "Hangs at the good end too. It hung in 1 of 2 trials. " in blame(BlameKind.GOOD_HANGS, hangs=1, trials=2)
+    assert blame(BlameKind.UNKNOWN, untestable_end="bad") == (
+        "Not settled: the bad end cannot be tested. See below why."
+    )
+    assert blame(BlameKind.UNKNOWN, trials=12) == ("Not settled: 12 trials were made. Allow more with --max-trials.")
 
 
 def test_steps_and_beliefs_are_said_while_it_goes_on() -> None:
@@ -118,4 +130,4 @@ def test_steps_and_beliefs_are_said_while_it_goes_on() -> None:
         BlameStep(StepKind.RELEASES, ("a",), ("1.0", "1.1", "1.2")): "a 1.0 to 1.2: 3 releases",
     }
     assert {step: step_text(step) for step in steps} == steps
-    assert (belief_text("1.2", 0.5), belief_text(None, 0.25)) == ("likeliest: 1.2, 50%", "likeliest: no change, 25%")
+    assert (belief_text("1.2", 0.5), belief_text(None, 0.25)) == ("likeliest: 1.2, 50 %", "likeliest: no change, 25 %")

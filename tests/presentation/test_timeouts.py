@@ -1,4 +1,4 @@
-"""What time-outs are worth, in words: the waits under each fault, the polls beyond a time-out, the cost of it."""
+"""What timeouts are worth, in words: the waits under each fault, the polls beyond a timeout, the cost of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,7 +41,7 @@ def cell(
     """A cell with one trial: ``most`` is what bounds its hang, when it is one."""
     factors = {"connect_timeout": 60, "read_timeout": 60, "fault": "", "seconds": SECONDS, **levels}
     is_hang = verdict is Verdict.HANG
-    why = "nothing ends it: no time-out" if most is None else f"gives up after at most {most:.0f} s"
+    why = "nothing ends it: no timeout" if most is None else f"gives up after at most {most:.0f} s"
     hang = Hang(
         hang_class=HangClass.UNANSWERED,
         users_stuck=1,
@@ -88,17 +88,17 @@ def test_under_each_fault_the_waits_stand_beside_what_they_were_waited_with() ->
         short(Verdict.FAILING, fault="timeout:0", wait=24.2, ended=40, failed=20),
     ]
     assert said(results, "fault") == (
-        "under fault=no_answer:share=0.02 the longest wait was 60.3 s with time-outs of 60 s, 3.5 s with "
-        "time-outs of 3 s; "
+        "under fault=no_answer:share=0.02 the longest wait was 60.3 s with timeouts of 60 s, 3.5 s with "
+        "timeouts of 3 s; "
         "under fault=timeout:0 the longest wait was 64.1 s and no end yet (it gives up after at most 616 "
-        "s) with time-outs of 60 s, "
-        "24.2 s and then a failure (20 of 40 operations) with time-outs of 3 s"
+        "s) with timeouts of 60 s, "
+        "24.2 s and then a failure (20 of 40 operations) with timeouts of 3 s"
     )
 
 
 def test_a_hang_that_nothing_ends_says_so() -> None:
     results = [cell(Verdict.HANG, fault=SILENT, wait=64.0), short(fault=SILENT, wait=3.0)]
-    assert "64.0 s and no end yet (nothing ends it) with time-outs of 60 s" in said(results, "fault")
+    assert "64.0 s and no end yet (nothing ends it) with timeouts of 60 s" in said(results, "fault")
 
 
 def test_a_factor_that_makes_no_difference_is_named_once_and_one_that_does_stays() -> None:
@@ -110,19 +110,19 @@ def test_a_factor_that_makes_no_difference_is_named_once_and_one_that_does_stays
         short(fault="timeout:0", wait=3.0, retry_mode="legacy", max_attempts=1),
     ]
     assert said(results, "retry_mode", "max_attempts", "fault") == (
-        "under fault=no_answer:share=0.02 the longest wait was 60.0 s with time-outs of 60 s, 3.1 to 3.9 "
-        "s with time-outs of 3 s, "
-        "whatever the retry_mode (tried with time-outs of 3 s); "
+        "under fault=no_answer:share=0.02 the longest wait was 60.0 s with timeouts of 60 s, 3.1 to 3.9 "
+        "s with timeouts of 3 s, "
+        "whatever the retry_mode (tried with timeouts of 3 s); "
         "under fault=timeout:0 the longest wait was 24.0 s with max_attempts=5, 3.0 s with max_attempts=1"
     )
 
 
-def test_time_outs_that_make_no_difference_are_named_too() -> None:
+def test_timeouts_that_make_no_difference_are_named_too() -> None:
     results = [cell(fault="latency:500", wait=0.6), short(fault="latency:500", wait=0.7)]
-    assert said(results, "fault") == "under fault=latency:500 the longest wait was 0.6 to 0.7 s, whatever the time-outs"
+    assert said(results, "fault") == "under fault=latency:500 the longest wait was 0.6 to 0.7 s, whatever the timeouts"
 
 
-def test_a_long_poll_beyond_the_read_time_out_is_a_fault_of_its_own() -> None:
+def test_a_long_poll_beyond_the_read_timeout_is_a_fault_of_its_own() -> None:
     results = [
         cell(wait=5.1, wait_time_seconds=5, max_attempts=5),
         short(Verdict.FAILING, wait=22.0, ended=40, failed=20, wait_time_seconds=5, max_attempts=5),
@@ -143,17 +143,17 @@ def test_polls_that_are_answered_in_time_do_no_harm() -> None:
     )
 
 
-def test_a_short_time_out_without_a_fault_costs_nothing_or_what_it_costs() -> None:
+def test_a_short_timeout_without_a_fault_costs_nothing_or_what_it_costs() -> None:
     assert said([cell(ended=80, wait=0.4), short(ended=80, wait=0.5)]) == (
-        "without a fault time-outs of 3 s cost nothing that shows: 1.00 times the operations a second (95 "
+        "without a fault timeouts of 3 s cost nothing that shows: 1.00 times the operations a second (95 "
         "% interval 0.91 to 1.10), "
-        "longest wait 0.5 s against 0.4 s with time-outs of 60 s"
+        "longest wait 0.5 s against 0.4 s with timeouts of 60 s"
     )
-    assert "time-outs of 3 s cost throughput: 0.50 times the operations a second (95 % interval 0.4" in said(
+    assert "timeouts of 3 s cost throughput: 0.50 times the operations a second (95 % interval 0.4" in said(
         [cell(ended=400), short(ended=200)]
     )
     slow = [cell(wait=4.0, ended=100), short(Verdict.FAILING, wait=3.0, ended=100, failed=80)]
-    assert "without a fault time-outs of 3 s cost 80 of 100 operations" in said(slow)
+    assert "without a fault timeouts of 3 s cost 80 of 100 operations" in said(slow)
 
 
 def test_nothing_is_said_where_neither_varies_or_no_wait_is_known() -> None:
@@ -189,8 +189,8 @@ def test_the_same_is_a_table() -> None:
     ]
     lines = worth_lines(timeout_worth(results, [*BOTH, "fault"]))
     assert [(line.fault, line.told_by, line.longest, line.then) for line in lines] == [
-        (SILENT, "time-outs of 60 s", "60.3 s", ""),
-        (SILENT, "time-outs of 3 s", "24.2 s", "then a failure (20 of 40 operations)"),
-        ("none", "time-outs of 60 s", "0.4 s", ""),
-        ("none", "time-outs of 3 s", "0.5 s", "1.00 times the operations a second (95 % CI 0.91–1.10)"),
+        (SILENT, "timeouts of 60 s", "60.3 s", ""),
+        (SILENT, "timeouts of 3 s", "24.2 s", "then a failure (20 of 40 operations)"),
+        ("none", "timeouts of 60 s", "0.4 s", ""),
+        ("none", "timeouts of 3 s", "0.5 s", "1.00 times the operations a second (95 % CI 0.91–1.10)"),
     ]

@@ -35,6 +35,7 @@ class Cause:
     ``packages`` maps distributions to the versions concerned. ``cure`` is one that ``shown_by`` shows when it is run:
     an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside these
     versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of which suffices.
+    ``summary`` is the title in a few words, for a line of an answer.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Cause:
     needs: str = ""
     shows: str = ""
     cures: tuple[str, ...] = ()
+    summary: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,8 @@ def _match(cause: Cause, seen: Sighting) -> CauseMatch | None:
         cure=cause.cure,
         shown_by=cause.shown_by,
         upstream=cause.upstream[0] if cause.upstream else "",
+        summary=cause.summary,
+        cures=cause.cures,
         frames=most.frames,
         unwoken=most.unwoken,
         lines=most.output,

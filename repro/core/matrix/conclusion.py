@@ -273,7 +273,7 @@ def _without_effect(
             continue  # alike only where nothing hangs: that says nothing
         under = _under(pairs, names, factors, rows)
         if under is not None:
-            yield NoEffect(factors=names, under=under)
+            yield NoEffect(factors=names, under=under, pairs=_count(pairs))
 
 
 def _pairs(rows: Sequence[JudgedCell], names: Names, factors: Sequence[Names]) -> list[tuple[JudgedCell, ...]]:
@@ -281,6 +281,11 @@ def _pairs(rows: Sequence[JudgedCell], names: Names, factors: Sequence[Names]) -
     for row in rows:
         groups[tuple(row.levels[other] for other in factors if other != names)].append(row)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def _count(groups: Sequence[tuple[JudgedCell, ...]]) -> int:
+    """How many pairs of cells there are that differ in one factor alone and came to the same."""
+    return sum(one.verdict is other.verdict for group in groups for one, other in itertools.combinations(group, 2))
 
 
 def _under(

@@ -1,6 +1,6 @@
 """Reads the known causes, ``repro/known/*.toml``.
 
-id, title, classes, cure, shown_by, upstream
+id, title, summary, classes, cure, shown_by, upstream
 needs, shows, cures   what else it takes, how it shows, requirements (or steps) one of which cures it
 [packages]      a distribution and the versions concerned, as specifiers
 [[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is enough
@@ -21,7 +21,10 @@ from repro.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "known"
 
-_KEYS = {"id", "title", "classes", "packages", "evidence", "cure", "cures", "needs", "shows", "shown_by", "upstream"}
+_KEYS = {
+    *("id", "title", "summary", "classes", "packages", "evidence"),
+    *("cure", "cures", "needs", "shows", "shown_by", "upstream"),
+}
 
 
 def known_causes(folder: Path = FOLDER) -> tuple[Cause, ...]:
@@ -58,6 +61,7 @@ def _cause(data: Mapping[str, Any]) -> Cause:
         needs=data.get("needs", ""),
         shows=data.get("shows", ""),
         cures=tuple(data.get("cures", ())),
+        summary=data.get("summary", ""),
     )
 
 

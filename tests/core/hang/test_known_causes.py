@@ -17,6 +17,8 @@ CAUSE = Cause(
     cure="some-thing 2",
     shown_by="an-experiment",
     upstream=("https://example.org/1",),
+    cures=("some-thing>=2",),
+    summary="it stands",
 )
 SEEN = Sighting(kind="frozen", versions={"some-thing": "1.9"}, frames=("a.py:f", "b.py:g", "c.py:h"))
 DROPPED = """Exception ignored in: <finalize object at 0x7f0; dead>
@@ -38,7 +40,7 @@ def test_a_match_says_why_and_what_cures_it():
     assert hit is not None
     assert hit == CauseMatch(
         id="x-1", title="x 1: it stands", cure="some-thing 2", shown_by="an-experiment", upstream="https://example.org/1",
-        frames=("a.py:f", "b.py:g"), versions=(("Some_Thing", "1.9", "<2"),),
+        summary="it stands", cures=("some-thing>=2",), frames=("a.py:f", "b.py:g"), versions=(("Some_Thing", "1.9", "<2"),),
     )  # fmt: skip
 
 

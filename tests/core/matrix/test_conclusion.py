@@ -32,7 +32,7 @@ def test_thresholds_name_the_clean_level_beyond_them(judged_cells: MakeCells) ->
     )
     urllib3 = Condition(kind=ConditionKind.AT_LEAST, levels=({"urllib3": "1.26.16"},), neighbour={"urllib3": "1.26.15"})
     assert found.outcomes == (CellOutcome(verdict=HANG, cells=4, of=12, explanations=(((gevent, urllib3),),)),)
-    assert found.no_effect == (NoEffect(factors=("locust",)),)
+    assert found.no_effect == (NoEffect(factors=("locust",), pairs=6),)
     assert (found.cells, found.clean) == (12, 8)
     assert found.clean_means == CleanMeans(trials=3, operations=50, could_have_missed=pytest.approx(0.632, abs=0.001))
 
@@ -51,8 +51,8 @@ def test_no_difference_is_claimed_only_where_it_was_seen(judged_cells: MakeCells
 
     found = conclude(judged_cells(factors, rule), list(factors))
     launches = Condition(kind=ConditionKind.AMONG, levels=({"launch": "cli"}, {"launch": "distributed"}))
-    assert NoEffect(factors=("order",), under=(launches,)) in found.no_effect
-    assert NoEffect(factors=("launch",), under=(equal(order="a"),)) in found.no_effect
+    assert NoEffect(factors=("order",), under=(launches,), pairs=4) in found.no_effect
+    assert NoEffect(factors=("launch",), under=(equal(order="a"),), pairs=8) in found.no_effect
     crash = CellOutcome(verdict=CRASH, cells=2, of=12, explanations=(((equal(order="b"), equal(launch="library")),),))
     assert found.outcome(CRASH) == crash
     assert found.outcome(CellVerdict.FAILING) is None
@@ -67,7 +67,7 @@ def test_factors_in_lockstep_are_one(judged_cells: MakeCells) -> None:
         return HANG if levels["client"] == "per-iteration" else CLEAN
 
     found = conclude(judged_cells(factors, rule), list(factors))
-    assert found.no_effect == (NoEffect(factors=("connect_timeout", "read_timeout")),)
+    assert found.no_effect == (NoEffect(factors=("connect_timeout", "read_timeout"), pairs=2),)
 
 
 def test_two_equally_small_explanations_are_not_settled(judged_cells: MakeCells) -> None:
