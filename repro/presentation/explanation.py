@@ -11,7 +11,7 @@ from repro.model import Bound, Trial
 from repro.presentation.stacks import stack_text, swallowed_text
 from repro.presentation.verdicts import sentences
 
-NEW = "New: it matches none of the known causes."
+NEW = "No known cause matches."
 
 
 def reason_of(trial: Trial) -> str:
@@ -22,11 +22,11 @@ def reason_of(trial: Trial) -> str:
     if trial.hang is None and trial.findings.cause is not None:
         sentence = f"{sentence}. {cause_text(trial.findings.cause)}"
     unseen = unseen_text(trial.findings.unseen)
-    return f"{sentence}; {unseen} were not seen: see docs/reference/limits.md" if unseen else sentence
+    return f"{sentence.removesuffix('.')}. Not seen: {unseen} (docs/reference/limits.md)." if unseen else sentence
 
 
 def explanation_of(trial: Trial) -> str:
-    """What is stuck, on what, for whom, since when; empty for what is no hang."""
+    """What is stuck, on what, for whom, since when; empty for what is not a hang."""
     if trial.hang is None:
         return ""
     return " ".join(sentences(trial.findings)) if trial.findings else trial.hang.explanation
@@ -37,7 +37,7 @@ def title_of(trial: Trial) -> str:
     if trial.findings is None:
         return trial.reason
     if trial.findings.cause is not None:
-        return f"This is {trial.findings.cause.title}"
+        return f"Known cause: {trial.findings.cause.title}"
     first, *more = sentences(trial.findings)
     return first.removesuffix(".") if more else first
 
@@ -63,41 +63,39 @@ def stacks_of(trial: Trial) -> tuple[str, ...]:
 
 
 def bound_text(bound: Bound) -> str:
-    """Whether the hang ends by itself, and why: ``gives up after at most 300 s: …``, ``nothing ends it: …``."""
+    """Whether the hang ends by itself, and why: ``It gives up after at most 300 s: …``, ``It will not recover …``."""
     if bound.ending is None:
         return bound.why
     if bound.ending is not Ending.GIVES_UP:
         return _ENDINGS[bound.ending]
     how = f"{bound.attempts} attempt{'s' if bound.attempts > 1 else ''}" if bound.attempts else "its attempts"
-    return (
-        f"gives up after at most {bound.at_most_s or 0:.0f} s: {how} of up to {bound.attempt_s:g} s, connecting and the pauses "
-        "between them included"
-    )
+    parts = f"{how} of up to {bound.attempt_s:g} s, with connecting and pauses"
+    return f"It gives up after at most {bound.at_most_s or 0:.0f} s: {parts}"
 
 
 _ENDINGS = {
-    Ending.OPERATION_HAS_NO_TIMEOUT: "nothing ends it: the operation has no time-out",
-    Ending.TIMEOUT_NOT_SEEN: "it is not known whether it ends: the operation's time-out cannot be seen",
-    Ending.WAIT_HAS_NO_TIMEOUT: "nothing ends it: the wait has no time-out",
-    Ending.WAIT_BEGINS_AGAIN: "nothing ends it: the wait has a time-out, and begins again each time",
-    Ending.LOOP_STANDS: "nothing ends it: the event loop, and every time-out in it, stands still",
-    Ending.LOOP_HAS_NO_WAY_OUT: "nothing ends it: the loop has no way out that depends on time",
-    Ending.TOLD_ONCE: "nothing ends it: they were told once, and nobody tells them again",
+    Ending.OPERATION_HAS_NO_TIMEOUT: "It will not recover by itself: the operation has no timeout",
+    Ending.TIMEOUT_NOT_SEEN: "Whether it recovers by itself is unknown: the operation's timeout cannot be seen",
+    Ending.WAIT_HAS_NO_TIMEOUT: "It will not recover by itself: the wait has no timeout",
+    Ending.WAIT_BEGINS_AGAIN: "It will not recover by itself: the wait has a timeout, but starts again each time",
+    Ending.LOOP_STANDS: "It will not recover by itself: with the event loop blocked, no timeout can fire",
+    Ending.LOOP_HAS_NO_WAY_OUT: "It will not recover by itself: nothing in the busy loop depends on time",
+    Ending.TOLD_ONCE: "It will not recover by itself: GreenletExit is raised only once",
 }
 
 
 def cause_text(cause: CauseMatch) -> str:
-    """``This is gevent 1957: …. Cured by … (`repro run …` shows it). It matches because …``."""
+    """``Known cause: gevent 1957: …. Fix: …. It matches because …. To see it alone: `repro run …```."""
     reasons = [
         *(f"`{frame}` is in the stacks" for frame in cause.frames),
-        *(f"`nothing wakes {frame}` is in the stacks" for frame in cause.unwoken),
+        *(f"nothing will wake `{frame}`" for frame in cause.unwoken),
         *(f"the output says `{line}`" for line in cause.lines),
-        *(f"{name} {version} is {concerned or 'there'}" for name, version, concerned in cause.versions),
+        *(f"{name} {version} is {concerned or 'installed'}" for name, version, concerned in cause.versions),
     ]
     threads = f" See {cause.upstream}." if cause.upstream else ""
     return (
-        f"This is {cause.title}. Cured by {cause.cure} "
-        f"(`repro run {cause.shown_by}` shows it). It matches because {_listed(reasons)}.{threads}"
+        f"Known cause: {cause.title}. Fix: {cause.cure}. "
+        f"It matches because {_listed(reasons)}. To see it alone: `repro run {cause.shown_by}`.{threads}"
     )
 
 

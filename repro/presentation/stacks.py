@@ -41,6 +41,19 @@ def spot_text(spot: Spot) -> str:
     return f"{place}{wait}{f', called by {_name(spot)}' if spot.who else ''}"
 
 
+def standing_text(spot: Spot) -> str:
+    """A sentence without its full stop: ``The main thread is at gevent/_threading.py:put, line 188``."""
+    if spot.kind is SpotKind.THREAD:
+        name = _name(spot)
+        return f"{name[:1].upper()}{name[1:]} is at {place_text(spot.place)}"
+    if spot.kind is SpotKind.GREENLET:
+        return f"A greenlet is at {spot_text(spot)}"
+    if spot.kind is SpotKind.GEVENT_THREAD:
+        wait = f", waiting for {awaited_text(spot.wait)}"
+        return f"A thread that gevent runs as a greenlet is at {place_text(spot.place)}{wait}"
+    return f"The main thread is at {spot_text(spot)}"
+
+
 def gil_owner_text(owner: GilOwner) -> str:
     """``the main thread, in sre_ucs1_match of libpython3.11.so.1.0, called at mine.py:work, line 7``."""
     thread = "the main thread" if owner.is_main else f"thread {owner.thread}" if owner.thread else "another thread"
@@ -63,7 +76,7 @@ def who_text(whom: Whom, number: int, name: str) -> str:
         Whom.GREENLET: name,
         Whom.MAIN: "the main greenlet",
         Whom.THREAD: f"thread {name or number}",
-        Whom.ENDED: "one that has ended",
+        Whom.ENDED: "a greenlet that has ended",
     }
     return others[whom]
 
@@ -86,8 +99,8 @@ def holder_text(holder: Holder) -> str:
     who = who_text(holder.whom, holder.number, holder.name)
     who = f"the greenlet of {who}" if holder.whom is Whom.GREENLET else who
     how = {
-        HeldBy.OWNER: "the lock names it",
-        HeldBy.BLOCK: f"it stands in `{holder.code}`",
+        HeldBy.OWNER: "the lock names it as its owner",
+        HeldBy.BLOCK: f"it is inside `{holder.code}`",
         HeldBy.ACQUIRE: f"by `{holder.code}`",
     }
     place = f" at {holder.file}:{holder.line} in {holder.function}" if holder.file else ""

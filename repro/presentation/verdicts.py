@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
-from repro.presentation.stacks import awaited_text, gil_owner_text, held_by, largest_text, spot_text, swallowed_text
+from repro.presentation.stacks import (
+    awaited_text,
+    gil_owner_text,
+    held_by,
+    largest_text,
+    spot_text,
+    standing_text,
+    swallowed_text,
+)
 
 MAX_NAMES = 3
 
@@ -23,23 +31,24 @@ def sentences(found: Findings) -> tuple[str, ...]:
 
 def _unstoppable(found: Findings) -> list[str]:
     alive, sending = found.stuck.count, found.stuck.sending
-    live, they, their = ("lives", "it", "its") if alive == 1 else ("live", "they", "their")
-    going_on = f", and {sending} of them {'goes' if sending == 1 else 'go'} on sending" if sending else ""
-    who = f"{alive} of {found.users} users {live} on {_after_the_stop(found)}{going_on}"
+    whole = "still sending" if alive == 1 else "all of them still sending"
+    going_on = f", {whole if sending == alive else f'{sending} of them still sending'}" if sending else ""
+    still = f"{_users(found)} {'was' if alive == 1 else 'were'} still running {_after_the_stop(found)}{going_on}."
     if found.said.dropped_exit is None:
-        where = f"; {largest_text(found.stuck.largest)}" if found.stuck.largest else ""
-        return [f"{who}: {they} survived {their} GreenletExit{where}."]
+        ignored = f"GreenletExit did not end {'it' if alive == 1 else 'them'}."
+        where = [f"Largest group: {largest_text(found.stuck.largest)}."] if found.stuck.largest else []
+        return [still, ignored, *where]
     item, count = found.said.dropped_exit
-    times = "once" if count == 1 else f"{count} times"
     return [
-        f"{who}: {their} GreenletExit was thrown into code whose exceptions Python drops.",
-        f"{swallowed_text(item)} ({times} in the output).",
+        still,
+        f"{'Its' if alive == 1 else 'Their'} GreenletExit was raised inside a finalizer or callback.",
+        "Python discards exceptions there.",
+        f"The output says {'once' if count == 1 else f'{count} times'}: {swallowed_text(item)}.",
     ]
 
 
 def _will_not_exit(found: Findings) -> list[str]:
-    where = f": it stands in {spot_text(found.program.at)}" if found.program.at else ""
-    return [f"All users have ended, but the process will not exit, {_after_the_stop(found)}{where}."]
+    return [f"All users have ended, but the process was still running {_after_the_stop(found)}.", *_standing(found)]
 
 
 def _after_the_stop(found: Findings) -> str:
@@ -47,35 +56,31 @@ def _after_the_stop(found: Findings) -> str:
 
 
 def _never_began(found: Findings) -> list[str]:
-    where = f" in {spot_text(found.program.at)}" if found.program.at else ""
-    return [f"No user ever began in {found.silent_s:.0f} s: the process stands{where}."]
+    return [f"No user started within {found.silent_s:.0f} s.", *_standing(found)]
 
 
 def _loop_stands(found: Findings) -> list[str]:
     if found.program.never_began:
         return _never_began(found)
-    at, count = found.program.at, found.stuck.count
-    silent = f"The event loop has not turned for {found.silent_s:.1f} s, since {_moment(found)}"
-    where = f": the main thread stands in {spot_text(at)}" if at else ""
-    who = f"all {count}" if count >= found.users else f"{count} of {found.users}"
-    stopped = ["By the kernel the process is stopped by a signal: `kill -CONT` lets it go on."]
+    stuck = "all users are stuck" if found.stuck.count >= found.users else f"{_users(found)} {_are(found)} stuck"
+    blocked = f"The event loop has been blocked for {found.silent_s:.1f} s, since {_moment(found)}; {stuck}."
+    stopped = ["A signal has stopped the process: `kill -CONT` resumes it."]
     more = stopped if found.program.is_stopped else _gil(found)
-    return [f"{silent}; {who} users stand still{where}.", *more, *_holding(found)]
+    return [blocked, *_standing(found), *more, *_holding(found)]
 
 
 def _in_locks(found: Findings) -> list[str]:
     if found.program.never_began:
         return _never_began(found)
-    at = found.program.at
-    where = f": the main thread waits in {spot_text(at)}, in a native lock without a time limit" if at else ""
-    return [f"{_silence(found)}, and it has not ended{where}.", *_gil(found), *_holding(found)]
+    wait = ["It waits for a native lock without a timeout."] if found.program.at else []
+    return [f"{_silence(found)}, and it has not ended.", *_standing(found), *wait, *_gil(found), *_holding(found)]
 
 
 def _gil(found: Findings) -> list[str]:
     if not found.program.is_native_silent:
         return []
     by = f" by {gil_owner_text(found.program.gil)}" if found.program.gil else ""
-    return [f"The agent's native thread does not run either: the GIL is held{by}."]
+    return [f"No native thread can run either: the GIL is held{by}."]
 
 
 def _holding(found: Findings) -> list[str]:
@@ -83,57 +88,57 @@ def _holding(found: Findings) -> list[str]:
 
 
 def _silence(found: Findings) -> str:
-    """``After 6 operations the program has done nothing for 12.0 s``."""
+    """``After 6 operations the program has made no progress for 12.0 s``."""
     after = (
         f"After {found.ended} operation{'' if found.ended == 1 else 's'} the program" if found.ended else "The program"
     )
-    return f"{after} has done nothing for {found.silent_s:.1f} s"
+    return f"{after} has made no progress for {found.silent_s:.1f} s"
 
 
 def _never_began_burning(found: Findings) -> list[str]:
-    return [
-        f"No user ever began in {found.silent_s:.0f} s, while {found.program.cores:.1f} cores burn{_in_loop(found)}."
-    ]
+    cores = f"the process uses {found.program.cores:.1f} CPU cores"
+    return [f"No user started within {found.silent_s:.0f} s, while {cores}.", *_loop(found)]
 
 
 def _burning(found: Findings) -> list[str]:
-    program, count = found.program, found.stuck.count
+    program = found.program
+    cores = f"the process uses {program.cores:.1f} CPU cores"
     if program.is_turning:
-        since = f"{_who(found)} running in a loop{_in_loop(found)}, since {_moment(found)}"
-        end = "ends" if count == 1 else "end"
-        return [f"{since} and {end} no operation, while the event loop turns and {program.cores:.1f} cores burn."]
-    how = "the event loop does not turn" if program.is_loop_silent else "the event loop turns"
-    quiet = f"No operation of {count} users has ended for {found.silent_s:.1f} s"
-    return [f"{quiet} while {program.cores:.1f} cores burn{_in_loop(found)}: {how}."]
+        busy = f"{_who(found)} been in a busy loop since {_moment(found)} and completed no operation."
+        return [busy, f"The event loop still turns, and {cores}.", *_loop(found)]
+    how = "is blocked" if program.is_loop_silent else "still turns"
+    quiet = f"No operation of {found.stuck.count} users has ended for {found.silent_s:.1f} s, while {cores}."
+    return [quiet, f"The event loop {how}.", *_loop(found)]
 
 
-def _in_loop(found: Findings) -> str:
-    return f", in {spot_text(found.program.loop)}" if found.program.loop else ""
+def _loop(found: Findings) -> list[str]:
+    return [f"The busy loop is in {spot_text(found.program.loop)}."] if found.program.loop else []
 
 
 def _silent_parked(found: Findings) -> list[str]:
-    begun = f"No user ever began in {found.silent_s:.0f} s"
+    begun = f"No user started within {found.silent_s:.0f} s"
     what = begun if found.program.never_began else f"{_silence(found)}, and it has not ended"
-    return [f"{what}: its greenlets wait for each other alone{_standing(found)}."]
+    return [f"{what}.", "Its greenlets wait only for each other.", *_standing(found)]
 
 
-def _standing(found: Findings) -> str:
-    return f"; it stands in {spot_text(found.program.at)}" if found.program.at else ""
+def _standing(found: Findings) -> list[str]:
+    return [f"{standing_text(found.program.at)}."] if found.program.at else []
 
 
 def _deadlocked(found: Findings) -> list[str]:
     if found.program.is_unread:
-        since = f"{_who(found)} in flight in {_operations(found.stuck)} since {_moment(found)}"
-        return [f"{since}: an answer lies unread in the socket, and nobody reads it."]
-    locks = "; ".join(f"{wait.count} on {_lock(wait)}" for wait in found.stuck.waits[:MAX_NAMES])
-    return [f"{_who(found)} parked for good since {_moment(found)}, {locks}."]
+        since = f"{_who(found)} been waiting in {_operations(found.stuck)} since {_moment(found)}."
+        return [since, "The answer has arrived in the socket, but is never read."]
+    locks = "; ".join(f"{wait.count} for {_lock(wait)}" for wait in found.stuck.waits[:MAX_NAMES])
+    parked = f"{_who(found)} been parked since {_moment(found)} and will not be woken."
+    return [parked, *([f"Waiting: {locks}."] if locks else [])]
 
 
 def _lock(waiting: Waiting) -> str:
     if waiting.wait is None:
         return "something unknown"
     if waiting.wait.kind is WaitKind.NOTHING:
-        return "nothing that could wake it"
+        return "a wake-up that nothing will send"
     return f"{_detail(waiting)}, {held_by(waiting.holder) if waiting.holder else 'holder unknown'}"
 
 
@@ -143,26 +148,35 @@ def _detail(waiting: Waiting) -> str:
 
 
 def _unanswered(found: Findings) -> list[str]:
-    other = f"{', '.join(found.stuck.elsewhere)}, which is not this run's backend" if found.stuck.elsewhere else ""
-    known = f" from {other}" if other else ", and the backend answers its own probe"
-    if not found.stuck.busy:
-        waits = [wait for wait in found.stuck.waits if wait.wait is not None][:MAX_NAMES]
-        sockets = "; ".join(f"{wait.count} on {_detail(wait)}" for wait in waits)
-        return [
-            f"{_who(found)} waiting outside of any operation since {_moment(found)}, {sockets}: no byte came{known}."
-        ]
-    what = _unconnected(found.stuck, other, known) or f"the request left, no byte came back{known}"
-    log = [] if found.stuck.elsewhere else _by_the_log(found.backend.open_requests)
-    return [f"{_who(found)} waiting in {_operations(found.stuck)} since {_moment(found)}: {what}.", *log]
+    stuck = found.stuck
+    if not stuck.busy:
+        waits = [wait for wait in stuck.waits if wait.wait is not None][:MAX_NAMES]
+        sockets = "; ".join(f"{wait.count} for {_detail(wait)}" for wait in waits)
+        waiting = f"{_who(found)} been waiting outside any operation since {_moment(found)}."
+        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte came{_from(stuck)}."]
+    waiting = f"{_who(found)} been waiting in {_operations(stuck)} since {_moment(found)}."
+    what = _unconnected(stuck) or [f"The request was sent, and no byte came back{_from(stuck)}."]
+    log = [] if stuck.elsewhere else _by_the_log(found.backend.open_requests)
+    return [waiting, *what, *log]
 
 
-def _unconnected(stuck: StuckUsers, other: str, known: str) -> str:
+def _from(stuck: StuckUsers) -> str:
+    """Who sent nothing, where it is another server; else what clears this run's backend of it."""
+    if stuck.elsewhere:
+        return f" from {', '.join(stuck.elsewhere)}, which is not this run's backend"
+    return ", although the backend answers health probes"
+
+
+def _unconnected(stuck: StuckUsers) -> list[str]:
     """What is said of those whose connection is not made yet; empty where there are none."""
-    steps = ((stuck.connecting, "to be connected"), (stuck.handshaking, "for the other side of a TLS handshake"))
-    early = " and ".join(f"{count} of them {step}" for count, step in steps if count)
+    steps = ((stuck.connecting, "still connecting"), (stuck.handshaking, "in the TLS handshake"))
+    early = " and ".join(f"{count} of them {'is' if count == 1 else 'are'} {step}" for count, step in steps if count)
     if not early:
-        return ""
-    return f"they wait{f' for {other}' if other else ''}, {early}; of those no request has left{'' if other else known}"
+        return []
+    if stuck.elsewhere:
+        server = f"They wait for {', '.join(stuck.elsewhere)}, which is not this run's backend."
+        return [server, f"{early[:1].upper()}{early[1:]}: no request was sent yet."]
+    return [f"{early[:1].upper()}{early[1:]}: no request was sent yet{_from(stuck)}."]
 
 
 def _by_the_log(open_requests: int | None) -> list[str]:
@@ -170,17 +184,28 @@ def _by_the_log(open_requests: int | None) -> list[str]:
     if open_requests is None:
         return []
     if open_requests:
-        return [f"By its own log it has received {open_requests} requests of this queue and not answered them."]
+        return [f"The backend's log shows that it received {open_requests} requests for this queue without answering."]
     return [
-        "By its own log it has answered all that it received: what is missing never arrived there, or was lost on the way back."
+        "The backend's log shows an answer to every request that it received.",
+        "What is missing was lost on the way there or on the way back.",
     ]
 
 
+def _users(found: Findings) -> str:
+    return f"{found.stuck.count} of {found.users} users"
+
+
+def _are(found: Findings) -> str:
+    return "is" if found.stuck.count == 1 else "are"
+
+
 def _who(found: Findings) -> str:
+    """Who is stuck, with the verb: ``3 of 10 users have``."""
     count = found.stuck.count
+    have = "has" if count == 1 else "have"
     if found.phase is Phase.START:
-        return f"Before any user began: {count} greenlet{' is' if count == 1 else 's are'}"
-    return f"{count} of {found.users} users {'is' if count == 1 else 'are'}"
+        return f"Before any user started: {count} greenlet{'' if count == 1 else 's'} {have}"
+    return f"{_users(found)} {have}"
 
 
 def _moment(found: Findings) -> str:
@@ -197,7 +222,7 @@ def _operations(stuck: StuckUsers) -> str:
 
 
 def _ended(found: Findings) -> str:
-    return f"{found.ended} operations ended, {found.failed} of them failed"
+    return f"{found.ended} operation{'' if found.ended == 1 else 's'}, {found.failed} failed"
 
 
 def _of_load(found: Findings) -> str:
@@ -221,51 +246,58 @@ def _colon(text: str) -> str:
 
 
 def _ended_before(found: Findings) -> str:
-    what = "any user began" if found.ended else "it sent anything"
+    what = "any user started" if found.ended else "it sent anything"
     return f"ended with exit code {found.exit_code} before {what}{_colon(found.said.last_words)}"
 
 
 def _died(found: Findings) -> str:
     code = found.exit_code or 0
     how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return f"{how} after {_ended(found)}{_colon(found.said.last_words)}"
+    done = f"{found.ended} operation{'' if found.ended == 1 else 's'} ({found.failed} failed)"
+    return f"{how} after {done}{_colon(found.said.last_words)}"
 
 
 def _tasks_failed(found: Findings) -> str:
-    errors = f"{found.iteration_errors} exceptions outside of any operation in {found.iterations} tasks"
+    errors = f"{found.iterations} tasks raised {found.iteration_errors} exceptions outside any operation"
     return f"{errors}{_raised(found.said)}; {_ended(found)}"
 
 
+def _unexplained(what: str, found: Findings) -> str:
+    """What is so, that nobody knows why, and where the process is: a sentence each, the last without its full stop."""
+    return " ".join([f"{what}.", "The evidence does not show why.", *_standing(found)]).removesuffix(".")
+
+
 def _no_user_began(found: Findings) -> str:
-    return f"no user began in {found.silent_s:.0f} s, and what was seen does not show why{_standing(found)}"
+    return _unexplained(f"no user started within {found.silent_s:.0f} s", found)
 
 
 def _silent(found: Findings) -> str:
-    return f"{_silence(found)} and has not ended; what was seen does not show why{_standing(found)}"
+    return _unexplained(f"{_silence(found)}, and it has not ended", found)
 
 
 def _all_failed_backend_silent(found: Findings) -> str:
-    return f"all {found.ended} operations failed while the backend did not answer: {found.backend.reason}"
+    return f"all {found.ended} operations failed, and the backend did not answer: {found.backend.reason}"
+
+
+def _waiting(found: Findings) -> str:
+    return f"{found.stuck.count} user{' is' if found.stuck.count == 1 else 's are'} waiting for answers"
 
 
 def _backend_silent(found: Findings) -> str:
-    waiting = f"{found.stuck.count} users wait for answers"
-    return f"{waiting}, and the backend does not answer its probe either: {found.backend.reason}"
+    return f"{_waiting(found)}, and the backend does not answer health probes either: {found.backend.reason}"
 
 
 def _backend_overrun(found: Findings) -> str:
-    return (
-        f"{found.stuck.count} users wait for answers, and the kernel dropped "
-        f"{found.backend.overflows} connections meanwhile, for the backend's queue of new ones was full: it accepts more slowly "
-        "than users connect"
-    )
+    dropped = f"The kernel dropped {found.backend.overflows} connections, because the backend's accept queue was full"
+    return f"{_waiting(found)}. {dropped}: users connect faster than it accepts"
 
 
 def _at_capacity(found: Findings) -> str:
     pace = found.ended / found.load_s if found.load_s else 0.0
+    waited = f"{_users(found)} {_are(found)} still waiting for an answer after {found.silent_s:.0f} s"
     return (
-        f"{found.stuck.count} of {found.users} users still wait for an answer after {found.silent_s:.0f} s, and others "
-        f"had waited as long when they were answered: {pace:.1f} operations ended a second, too few for so many users"
+        f"{waited}. Others waited as long and were answered: {pace:.1f} operations a second are too few "
+        "for so many users"
     )
 
 
@@ -286,19 +318,19 @@ _HANGS: Mapping[RowName, Callable[[Findings], list[str]]] = {
 }
 
 _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
-    RowName.BACKEND_DIED: lambda found: f"the backend has died: {found.backend.reason}",
+    RowName.BACKEND_DIED: lambda found: f"the backend died: {found.backend.reason}",
     RowName.ENDED_BEFORE_IT_BEGAN: _ended_before,
     RowName.DIED: _died,
-    RowName.ENDED_WITHOUT_A_CALL: lambda _: "ended by itself with exit code 0 without a call of the client",
+    RowName.ENDED_WITHOUT_A_CALL: lambda _: "ended by itself with exit code 0, without any call of the client",
     RowName.ENDED_BY_ITSELF: lambda found: f"ended by itself with exit code 0 {_of_load(found)}",
-    RowName.CUT_SHORT: lambda found: f"told to stop by a signal {_of_load(found)}",
+    RowName.CUT_SHORT: lambda found: f"stopped by a signal {_of_load(found)}",
     RowName.NO_USER_STARTED: lambda found: f"no user could be started{_raised(found.said)}",
     RowName.ALL_USERS_DIED: lambda found: f"all users died{_raised(found.said)}; {_ended(found)}",
     RowName.ALL_FAILED_BACKEND_SILENT: _all_failed_backend_silent,
     RowName.ALL_FAILED: lambda found: f"all {found.ended} operations failed{_because(found)}",
     RowName.OPERATIONS_FAILED: lambda found: f"{_ended(found)}{_because(found)}",
     RowName.TASKS_FAILED: _tasks_failed,
-    RowName.NOTHING_SENT: lambda _: "the load ran its time, and no operation ever ended",
+    RowName.NOTHING_SENT: lambda _: "the load ran for its full time, and no operation ended",
     RowName.RAN_AND_ENDED: _ended,
     RowName.NEVER_BEGAN_UNEXPLAINED: _no_user_began,
     RowName.SILENT_UNEXPLAINED: _silent,

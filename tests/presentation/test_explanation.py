@@ -104,11 +104,11 @@ def test_a_freeze_says_since_when_where_and_who_holds() -> None:
     around = replace(AROUND, users=2)
     said = explain(decision(RowName.LOOP_STANDS, stuck(1), stuck(2)), around, at=at, holder=holder)
     assert said == (
-        "The event loop has not turned for 13.5 s, since second 10.0 of the load; all 2 users stand still: the main "
-        "thread stands in queue.py:get, line 3. That lock is probably held by user 2 (it stands in `x`)."
+        "The event loop has been blocked for 13.5 s, since second 10.0 of the load; all users are stuck. "
+        "The main thread is at queue.py:get, line 3. That lock is probably held by user 2 (it is inside `x`)."
     )
     held = explain(decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True)))
-    assert held.endswith("stand still. The agent's native thread does not run either: the GIL is held.")
+    assert held.endswith("is stuck. No native thread can run either: the GIL is held.")
 
 
 def test_whoever_holds_the_gil_is_named_with_the_c_function_and_the_line() -> None:
@@ -122,16 +122,18 @@ def test_whoever_holds_the_gil_is_named_with_the_c_function_and_the_line() -> No
 
 def test_who_never_began() -> None:
     said = explain(decision(RowName.NEVER_BEGAN), at=IN_F)
-    assert said == "No user ever began in 14 s: the process stands in a.py:f, line 1."
+    assert said == "No user started within 14 s. The main thread is at a.py:f, line 1."
 
 
 def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
     facts = Facts(users=2, cores=0.98, no_end=True)
     said = explain(decision(RowName.BURNING, stuck(1), stuck(2), facts=facts))
-    assert said == "No operation of 2 users has ended for 13.5 s while 1.0 cores burn: the event loop turns."
+    assert said == (
+        "No operation of 2 users has ended for 13.5 s, while the process uses 1.0 CPU cores. The event loop still turns."
+    )
     facts = replace(facts, loop_silent=True)
     assert explain(decision(RowName.LOOP_STANDS_BURNING, stuck(), facts=facts), loop=IN_F).endswith(
-        "cores burn, in a.py:f, line 1: the event loop does not turn."
+        "CPU cores. The event loop is blocked. The busy loop is in a.py:f, line 1."
     )
 
 
@@ -142,32 +144,36 @@ def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> Non
     users = [stuck(1, event), stuck(2, mutex), stuck(3, mutex), stuck(4, mutex), stuck(5, nothing), stuck(6, nothing)]
     said = explain(decision(RowName.LOCKED, *users, facts=Facts(locked=6)))
     assert said == (
-        "6 of 10 users are parked for good since second 10.0 of the load, 3 on lock pool.mutex, held by user 3 (the lock names it); "
-        "2 on nothing that could wake it; 1 on event done, holder unknown."
+        "6 of 10 users have been parked since second 10.0 of the load and will not be woken. "
+        "Waiting: 3 for lock pool.mutex, held by user 3 (the lock names it as its owner); "
+        "2 for a wake-up that nothing will send; 1 for event done, holder unknown."
     )
 
 
 def test_an_unread_answer_is_a_deadlock_of_its_own() -> None:
     said = explain(decision(RowName.UNREAD, stuck(), facts=Facts(unread=1)))
     assert said == (
-        "1 of 10 users is in flight in ReceiveMessage (1) since second 10.0 of the load: an answer lies unread in the "
-        "socket, and nobody reads it."
+        "1 of 10 users has been waiting in ReceiveMessage (1) since second 10.0 of the load. "
+        "The answer has arrived in the socket, but is never read."
     )
 
 
 def test_an_unanswered_request_names_the_operations_the_most_frequent_first() -> None:
     users = [stuck(1), stuck(2, operation="SendMessage"), stuck(3)]
     said = explain(decision(RowName.NO_ANSWER, *users))
-    assert said.startswith("3 of 10 users are waiting in ReceiveMessage (2), SendMessage (1) since second 10.0")
-    assert said.endswith("and the backend answers its own probe.")
+    assert said.startswith("3 of 10 users have been waiting in ReceiveMessage (2), SendMessage (1) since second 10.0")
+    assert said.endswith("no byte came back, although the backend answers health probes.")
 
 
 @pytest.mark.parametrize(
     ("requests", "end"),
     [
-        (None, "answers its own probe."),
-        (3, "it has received 3 requests of this queue and not answered them."),
-        (0, "it has answered all that it received: what is missing never arrived there, or was lost on the way back."),
+        (None, "answers health probes."),
+        (3, "it received 3 requests for this queue without answering."),
+        (
+            0,
+            "an answer to every request that it received. What is missing was lost on the way there or on the way back.",
+        ),
     ],
 )
 def test_the_backends_own_log_tells_where_the_answer_was_lost(requests: int | None, end: str) -> None:
@@ -181,18 +187,20 @@ def test_who_waits_outside_of_any_operation_is_said_to() -> None:
         busy=False,
     )
     assert explain(decision(RowName.NO_ANSWER, waiting)) == (
-        "1 of 10 users is waiting outside of any operation since second 10.0 of the load, 1 on socket 9 to 127.0.0.1:80, "
-        "to read: no byte came, and the backend answers its own probe."
+        "1 of 10 users has been waiting outside any operation since second 10.0 of the load. "
+        "Waiting: 1 for socket 9 to 127.0.0.1:80, to read. No byte came, although the backend answers health probes."
     )
 
 
 def test_who_waits_for_another_server_is_not_told_of_the_backend() -> None:
     elsewhere = {"elsewhere": ("127.0.0.1:80",)}
     said = explain(decision(RowName.NO_ANSWER, stuck()), logged(0), users=elsewhere)
-    assert said.endswith("the request left, no byte came back from 127.0.0.1:80, which is not this run's backend.")
+    assert said.endswith(
+        "The request was sent, and no byte came back from 127.0.0.1:80, which is not this run's backend."
+    )
     early = explain(decision(RowName.NO_ANSWER, stuck()), logged(0), users=elsewhere | {"connecting": 1})
     assert early.endswith(
-        "they wait for 127.0.0.1:80, which is not this run's backend, 1 of them to be connected; of those no request has left."
+        "They wait for 127.0.0.1:80, which is not this run's backend. 1 of them is still connecting: no request was sent yet."
     )
 
 
@@ -203,18 +211,18 @@ def test_a_time_out_that_is_not_known_is_no_missing_one() -> None:
 def test_one_that_turns_while_others_get_on() -> None:
     made = decision(RowName.TURNING, stuck(), facts=Facts(turning=1, cores=0.9))
     assert explain(made, loop=Spot(SpotKind.CALL, Place("mine.py", 3, "work"))) == (
-        "1 of 10 users is running in a loop, in mine.py:work, line 3, since second 10.0 of the load and ends no operation, while "
-        "the event loop turns and 0.9 cores burn."
+        "1 of 10 users has been in a busy loop since second 10.0 of the load and completed no operation. "
+        "The event loop still turns, and the process uses 0.9 CPU cores. The busy loop is in mine.py:work, line 3."
     )
 
 
 def test_a_wait_that_begins_again_is_not_said_to_have_no_time_out() -> None:
     users = [stuck(1, Parked(on=ParkedOn.LOCK, has_timeout=True), busy=False)]
-    assert "begins again" in bound_text(bound_of(decision(RowName.LOCKED, *users)))
+    assert "starts again" in bound_text(bound_of(decision(RowName.LOCKED, *users)))
 
 
 def test_a_freeze_of_one_process_of_several_counts_its_own_users() -> None:
-    assert "; 1 of 10 users stand still" in explain(decision(RowName.LOOP_STANDS, stuck()))
+    assert "; 1 of 10 users is stuck." in explain(decision(RowName.LOOP_STANDS, stuck()))
 
 
 def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
@@ -222,21 +230,21 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     users = [stuck(1, began=119), stuck(2, began=122), stuck(3, began=112, last_end=112)]
     said = explain(decision(name, *users, facts=facts))
     assert said == (
-        "3 of 10 users live on 13.5 s after the stop, and 2 of them go on sending: they survived their GreenletExit."
+        "3 of 10 users were still running 13.5 s after the stop, 2 of them still sending. GreenletExit did not end them."
     )
     lost = explain(decision(name, stuck(1, began=105), facts=facts), replace(AROUND, output=DROPPED * 3))
     assert lost == (
-        "1 of 10 users lives on 13.5 s after the stop: its GreenletExit was thrown into code whose exceptions Python "
-        "drops. Exception ignored in <finalize object; dead>: gevent.exceptions.GreenletExit, through "
-        "urllib3/connectionpool.py:_close_pool_connections (3 times in the output)."
+        "1 of 10 users was still running 13.5 s after the stop. Its GreenletExit was raised inside a finalizer or callback. "
+        "Python discards exceptions there. The output says 3 times: Exception ignored in <finalize object; dead>: "
+        "gevent.exceptions.GreenletExit, through urllib3/connectionpool.py:_close_pool_connections."
     )
     largest = StuckGroup(1, Place("mine.py", 9, "on_stop"), wait=Awaited(WaitKind.TIMER))
     placed = explain(decision(name, stuck(1, began=105), facts=facts), users={"largest": largest})
     assert placed.endswith(
-        "13.5 s after the stop: it survived its GreenletExit; 1 in mine.py:on_stop, line 9, waiting for timer."
+        "after the stop. GreenletExit did not end it. Largest group: 1 in mine.py:on_stop, line 9, waiting for timer."
     )
     alone = explain(decision(RowName.PROCESS_OUTLIVES_THE_STOP, facts=replace(facts, users=0)))
-    assert alone == "All users have ended, but the process will not exit, 13.5 s after the stop."
+    assert alone == "All users have ended, but the process was still running 13.5 s after the stop."
 
 
 def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
@@ -249,10 +257,12 @@ def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
 def test_before_any_user_began_nothing_is_said_of_users_and_the_load() -> None:
     made = decision(RowName.NO_ANSWER, stuck(), facts=Facts(phase=Phase.START, unanswered=1))
     said = explain(made, AROUND)
-    assert said.startswith("Before any user began: 1 greenlet is waiting in")
+    assert said.startswith("Before any user started: 1 greenlet has been waiting in")
     assert "of the load" not in said
     spun = decision(RowName.NEVER_BEGAN_BURNING, facts=Facts(phase=Phase.START, start_over=True, cores=0.97))
-    assert explain(spun, loop=IN_F) == ("No user ever began in 14 s, while 1.0 cores burn, in a.py:f, line 1.")
+    assert explain(spun, loop=IN_F) == (
+        "No user started within 14 s, while the process uses 1.0 CPU cores. The busy loop is in a.py:f, line 1."
+    )
 
 
 ERROR = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: why\n'
@@ -261,15 +271,15 @@ ERROR = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: 
 @pytest.mark.parametrize(
     ("name", "facts", "around", "words"),
     [
-        (RowName.BACKEND_DIED, Facts(), {"backend": BackendFindings(reason="nothing listens")}, "the backend has died: nothing listens"),
+        (RowName.BACKEND_DIED, Facts(), {"backend": BackendFindings(reason="nothing listens")}, "the backend died: nothing listens"),
         (RowName.ENDED_BEFORE_IT_BEGAN, Facts(exit_code=1), {"output": ERROR}, "exit code 1 before it sent anything: ValueError: why"),
         (RowName.ENDED_BEFORE_IT_BEGAN, Facts(exit_code=0), {}, "ended with exit code 0 before it sent anything"),
-        (RowName.DIED, Facts(exit_code=-9, ended=5, failed=1), {}, "killed by signal 9 after 5 operations ended, 1 of them failed"),
-        (RowName.DIED, Facts(exit_code=3), {"output": ERROR}, "ended with exit code 3 after 0 operations ended, 0 of them failed: ValueError: why"),
+        (RowName.DIED, Facts(exit_code=-9, ended=5, failed=1), {}, "killed by signal 9 after 5 operations (1 failed)"),
+        (RowName.DIED, Facts(exit_code=3), {"output": ERROR}, "ended with exit code 3 after 0 operations (0 failed): ValueError: why"),
         (RowName.ENDED_BY_ITSELF, Facts(exit_code=0, load_s=2.04, ended=3), {}, "ended by itself with exit code 0 after 2.0 of 8 s of load"),
         (RowName.ALL_FAILED, Facts(ended=30, failed=30), {"error": "NoRegion"}, "all 30 operations failed: NoRegion"),
-        (RowName.OPERATIONS_FAILED, Facts(ended=30, failed=20), {"output": ERROR}, "30 operations ended, 20 of them failed: ValueError: why"),
-        (RowName.RAN_AND_ENDED, Facts(ended=30), {}, "30 operations ended, 0 of them failed"),
+        (RowName.OPERATIONS_FAILED, Facts(ended=30, failed=20), {"output": ERROR}, "30 operations, 20 failed: ValueError: why"),
+        (RowName.RAN_AND_ENDED, Facts(ended=30), {}, "30 operations, 0 failed"),
         (RowName.OPERATIONS_FAILED, Facts(ended=30, failed=20), {"backend": BackendFindings(refusals=7)}, "; 7 calls were refused: the budget of requests is spent"),
     ],
 )  # fmt: skip
@@ -284,14 +294,14 @@ def test_only_a_request_in_flight_gives_up_by_itself(name: RowName) -> None:
     is_unanswered = ROWS[name].hang_class is HangClass.UNANSWERED
     assert bound.at_most_s == (616 if is_unanswered else None)
     assert bound_text(bound).startswith(
-        "gives up after at most 616 s: 5 attempts of up to 60 s" if is_unanswered else "nothing ends"
+        "It gives up after at most 616 s: 5 attempts of up to 60 s" if is_unanswered else "It will not recover"
     )
 
 
 def test_one_operation_without_a_time_out_makes_it_endless() -> None:
     bound = bound_of(decision(RowName.NO_ANSWER, stuck(1), stuck(2, ceiling_s=float("inf"))))
     assert bound.at_most_s is None
-    assert bound_text(bound) == "nothing ends it: the operation has no time-out"
+    assert bound_text(bound) == "It will not recover by itself: the operation has no timeout"
 
 
 def test_the_bound_is_that_of_the_longest() -> None:
@@ -314,14 +324,14 @@ def test_a_known_cause_says_why_it_matches_and_what_cures_it() -> None:
         frames=("a.py:f", "b.py:g"), lines=("Oops: 1",), versions=(("Some_Thing", "1.9", "<2"), ("other", "1", "")),
     )  # fmt: skip
     assert cause_text(cause) == (
-        "This is x 1: it stands. Cured by some-thing 2 (`repro run an-experiment` shows it). It matches because "
+        "Known cause: x 1: it stands. Fix: some-thing 2. It matches because "
         "`a.py:f` is in the stacks, `b.py:g` is in the stacks, the output says `Oops: 1`, Some_Thing 1.9 is <2 and other 1 is "
-        "there. See https://example.org/1."
+        "installed. To see it alone: `repro run an-experiment`. See https://example.org/1."
     )
     lost = replace(cause, frames=(), unwoken=("gevent/hub.py:sleep",), lines=(), versions=())
-    assert "It matches because `nothing wakes gevent/hub.py:sleep` is in the stacks." in cause_text(lost)
+    assert "It matches because nothing will wake `gevent/hub.py:sleep`." in cause_text(lost)
     alone = replace(cause, frames=("a.py:f",), lines=(), versions=(), upstream="")
-    assert cause_text(alone).endswith("It matches because `a.py:f` is in the stacks.")
+    assert "It matches because `a.py:f` is in the stacks. To see it alone: `repro" in cause_text(alone)
 
 
 def test_what_was_not_seen_is_said() -> None:
@@ -335,7 +345,7 @@ def test_what_was_not_seen_is_said() -> None:
 
 
 CAUSE = CauseMatch(id="x", title="x 1", cure="x 2", shown_by="e", frames=("a.py:f",))
-CAUSE_TEXT = "This is x 1. Cured by x 2 (`repro run e` shows it). It matches because `a.py:f` is in the stacks."
+CAUSE_TEXT = "Known cause: x 1. Fix: x 2. It matches because `a.py:f` is in the stacks. To see it alone: `repro run e`."
 
 
 def trial(verdict: Verdict, **fields: Any) -> Trial:
@@ -365,15 +375,15 @@ def test_what_a_trial_has_found_counts_before_what_was_stored() -> None:
     findings = found(decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True)), at=IN_F)
     made = hung(replace(findings, unseen=Unseen(users=3)), reason="x")
     said = (
-        "The event loop has not turned for 13.5 s, since second 10.0 of the load; 1 of 10 users stand still: the main thread "
-        "stands in a.py:f, line 1. The agent's native thread does not run either: the GIL is held."
+        "The event loop has been blocked for 13.5 s, since second 10.0 of the load; 1 of 10 users is stuck. "
+        "The main thread is at a.py:f, line 1. No native thread can run either: the GIL is held."
     )
     assert explanation_of(made) == said
-    assert reason_of(made) == f"{said}; 3 users were not seen: see docs/reference/limits.md"
+    assert reason_of(made) == f"{said} Not seen: 3 users (docs/reference/limits.md)."
     assert cause_text_of(made) == NEW
     assert title_of(made) == said.partition(". ")[0]
     known = replace(made, findings=replace(findings, cause=CAUSE))
-    assert (cause_text_of(known), title_of(known)) == (CAUSE_TEXT, "This is x 1")
+    assert (cause_text_of(known), title_of(known)) == (CAUSE_TEXT, "Known cause: x 1")
     assert reason_of(known) == said
 
 

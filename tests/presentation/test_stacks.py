@@ -81,14 +81,14 @@ def test_somebody_is_called_by_what_tells_most(who: Who, words: str) -> None:
     [
         (
             Holder(Whom.USER, 2, "task", HeldBy.BLOCK, "with self.mutex", "queue.py", 9, "put"),
-            "user 2 (it stands in `with self.mutex` at queue.py:9 in put)",
+            "user 2 (it is inside `with self.mutex` at queue.py:9 in put)",
         ),
         (
             Holder(Whom.THREAD, 8, "", HeldBy.ACQUIRE, "gate.acquire()", "a in b.py", 7, "take", is_certain=False),
             "thread 8 (by `gate.acquire()` at a in b.py:7 in take)",
         ),
-        (Holder(Whom.GREENLET, name="serve"), "the greenlet of serve (the lock names it)"),
-        (Holder(Whom.ENDED), "one that has ended (the lock names it)"),
+        (Holder(Whom.GREENLET, name="serve"), "the greenlet of serve (the lock names it as its owner)"),
+        (Holder(Whom.ENDED), "a greenlet that has ended (the lock names it as its owner)"),
     ],
 )
 def test_a_holder_is_told_with_how_it_is_known(holder: Holder, words: str) -> None:
@@ -140,7 +140,7 @@ def test_a_stack_says_whose_it_is() -> None:
         "locustfile.py:3 task\nurllib3/connectionpool.py:9 HTTPConnectionPool._get_conn  self.pool.get()"
     )
     held = stack_text(Stack(of=StackOf.HOLDER, frames=(TASK,), lock="pool.mutex", holder=HELD))
-    assert held == "pool.mutex is held by probably user 2 (it stands in `with self.mutex`)\nlocustfile.py:3 task"
+    assert held == "pool.mutex is held by probably user 2 (it is inside `with self.mutex`)\nlocustfile.py:3 task"
     waiting = Awaited(WaitKind.SOCKET, fd=3, direction="read")
     others = stack_text(Stack(of=StackOf.GROUP, frames=(TASK,), group=StuckGroup(2, TASK, waiting)))
     assert others == "2 users parked on socket 3, to read\nlocustfile.py:3 task"
