@@ -11,7 +11,7 @@
     └── ProcessError                4   a process cannot be started, or will not end
 
 A message says what happened, where (file, key, cell, path of the evidence), and ends with
-the next move. Only ``repro.cli`` turns one into an exit.
+the next move, behind its last semicolon. Only ``repro.cli`` turns one into an exit.
 """
 
 from enum import IntEnum
@@ -32,6 +32,13 @@ class ReproError(Exception):
     """The root: something this program could not do, said in one sentence with the next step."""
 
     exit_code = ExitCode.FAILED
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """What happened, and the next move; that is empty where the message has none."""
+        mark = " TIP: " if " TIP: " in str(self) else "; "  # behind a resolver's own words
+        happened, sign, move = str(self).rpartition(mark)
+        return (happened, move) if sign else (move, "")
 
 
 class UsageError(ReproError):

@@ -201,7 +201,7 @@ _opening = _allocate_lock()
 def open_record():
     """Open this process's record, in the folder and of the size that the environment names.
 
-    Raises OSError where the disk does not take it.
+    Raises OSError where the disk refused it.
     """
     global record
     record = _made()
@@ -215,7 +215,7 @@ def forget():
 
 
 def open_late():
-    """The record of a forked child, opened by now; nobody's where the disk does not take it: the program goes on."""
+    """The record of a forked child, opened by now; nobody's where the disk refused it: the program goes on."""
     global record
     if not _opening.acquire(True, OPENING_LIMIT_S):  # a signal's handler came in between
         return _blind()

@@ -16,11 +16,11 @@ from repro.errors import ExitCode, ReproError, UsageError
 
 _COMMANDS = {
     "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
-    "bisect": ("repro.cli.bisect", "Find the release, or the day, since which it hangs."),
-    "blame": ("repro.cli.blame", "Find which of the packages that changed make it hang."),
-    "watch": ("repro.cli.watch", "Run a command as it is, and tell when it hangs."),
-    "attach": ("repro.cli.attach", "Say what a process that hangs now is stuck on."),
-    "doctor": ("repro.cli.doctor", "Say which known causes these packages can have."),
+    "bisect": ("repro.cli.bisect", "Find the first release, or the first day, that hangs."),
+    "blame": ("repro.cli.blame", "Find which of the packages that changed cause the hang."),
+    "watch": ("repro.cli.watch", "Run a command as it is, and say when it hangs."),
+    "attach": ("repro.cli.attach", "Show what a process that hangs now is stuck on."),
+    "doctor": ("repro.cli.doctor", "Show which known causes of hangs these packages can have."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),
@@ -70,7 +70,7 @@ class _Commands(click.Group):
 
             near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" The commands are {', '.join(_COMMANDS)}."
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx) from error
+            raise click.UsageError(f"Unknown command {args[0]!r}.{hint}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # likewise
         with formatter.section("Commands"):
@@ -86,14 +86,14 @@ def cli() -> None:
     try:
         os.getcwd()  # noqa: PTH109  # it is asked whether it is there
     except OSError as error:
-        raise UsageError(f"the current folder is not there ({error.strerror}); change to another one") from error
+        raise UsageError(f"the current folder no longer exists ({error.strerror}); change to another one") from error
 
 
 def refusal(platform: str) -> str:
     """Why this program does not run on a platform (``sys.platform``), with the next step; empty where it does."""
     if platform in {"linux", "darwin"}:
         return ""
-    return f"repro watches processes as Linux and macOS show them, and cannot on {platform}; run it there, in WSL or in a container"
+    return f"repro runs on Linux and macOS, not on {platform}; use WSL or a container"
 
 
 def main() -> None:
@@ -101,7 +101,9 @@ def main() -> None:
     streams.steady()
     code = _exit_code()
     if (lost := streams.lost_output()) is not None:
-        click.echo(f"Error: standard output did not take everything ({lost.strerror}); free some space there", err=True)
+        click.echo(
+            f"Error: the output could not be written completely ({lost.strerror}); free some space there", err=True
+        )
         code = ExitCode.FAILED
     sys.exit(code)
 
@@ -125,15 +127,16 @@ def _exit_code() -> int:
         return int(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
     except click.ClickException as error:
         error.show()
-        return ExitCode.USAGE
+        return _ended(ExitCode.USAGE, error.format_message(), hint=_help_of(error))
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        return ExitCode.INTERRUPTED
+        return _ended(ExitCode.INTERRUPTED, "interrupted")
     except ReproError as error:
         from repro.core.scrubbing.terminal import for_terminal  # a resolver's or a cell's words may be in it
 
         click.echo(for_terminal(f"Error: {error}"), err=True)
-        return error.exit_code
+        happened, hint = error.parts
+        return _ended(error.exit_code, happened, hint=hint)
     except Exception as error:  # noqa: BLE001  # an exit code of 1 says that a hang was found, never that this failed
         return _unforeseen(error)
 
@@ -141,9 +144,28 @@ def _exit_code() -> int:
 def _unforeseen(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _UNUSABLE_NAMES:
         name = str(error.filename)[:LONGEST_NAME]
-        click.echo(f"Error: {name}…: {error.strerror}; give a name that can be one of a file", err=True)
-        return ExitCode.USAGE
+        hint = "give a shorter name, or one that is not a loop of links"
+        click.echo(f"Error: {name}…: {error.strerror}; {hint}", err=True)
+        return _ended(ExitCode.USAGE, f"{name}…: {error.strerror}", hint=hint)
     from repro.cli import failure
 
-    click.echo(f"Error: {failure.sentence(error)}", err=True)
-    return ExitCode.FAILED
+    sentence = failure.sentence(error)
+    click.echo(f"Error: {sentence}", err=True)
+    happened, hint = ReproError(sentence).parts
+    return _ended(ExitCode.FAILED, happened, hint=hint)
+
+
+def _help_of(error: click.ClickException) -> str:
+    """What shows how the command is used."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"`{context.command_path if context else 'repro'} --help` shows what it takes"
+
+
+def _ended(code: ExitCode, error: str, *, hint: str = "") -> ExitCode:
+    """The exit code of an error; with ``--json`` the error is the one JSON document, unless there is one already."""
+    from repro.cli import failure
+
+    words = sys.argv[1:]
+    if failure.is_json_asked(words) and not streams.has_output():
+        click.echo(failure.document(error, hint, code, redact="--no-redact" not in words))
+    return code

@@ -23,8 +23,8 @@ Examples:
   repro attach "$(pgrep -f 'locust -f' | head -1)"
 
 \b
-The memory of the process is read; it is not stopped, nothing runs in it, and it goes on as before.
-Reading takes the same user and the right to trace it (or root)."""
+Only the memory of the process is read: it is not stopped, and nothing runs in it.
+You need to be the same user with the right to trace it, or root."""
 CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 
 
@@ -37,7 +37,7 @@ CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
     default=DEFAULT_S,
     show_default=True,
     metavar="SECONDS",
-    help="The time between two looks; what moves in it is no hang.",
+    help="The time between two looks; a greenlet that moves in between is not stuck.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/attach-… when left out."
@@ -46,7 +46,7 @@ CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.pass_context
 def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, as_json: bool, no_redact: bool) -> None:
-    """Say what process PID is stuck on: its threads, all of its parked greenlets, and what they wait for.
+    """Show what process PID is stuck on: its threads, its parked greenlets, and what they wait for.
 
     Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or is stopped.
     """

@@ -77,24 +77,24 @@ class BisectOptions(HuntOptions):
     type=click.Choice(["bad", "fixed"]),
     default="bad",
     show_default=True,
-    help="The first release that hangs, or the first that no longer does.",
+    help="Find the first release that hangs, or the first that is fixed.",
 )
 @click.option(
     "--date",
     "days",
     metavar="GOOD..BAD",
-    help="Hunt for the day on which the freshly resolved environment began to hang.",
+    help="Find the first day whose freshly resolved environment hangs.",
 )
-@click.option("--pre", is_flag=True, help="Pre-releases too.")
-@click.option("--yanked", is_flag=True, help="Withdrawn releases too.")
+@click.option("--pre", is_flag=True, help="Include pre-releases.")
+@click.option("--yanked", is_flag=True, help="Include withdrawn (yanked) releases.")
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find the release of PACKAGE, or the day, since which it hangs, although the hang comes only sometimes.
+    """Find the first release of PACKAGE, or the first day, that hangs, even if it hangs only sometimes.
 
-    Both ends are proved first. EXPERIMENT must leave one cell besides what is hunted; without it, it is
-    locust-2637/single, a client made in every iteration. All other packages are as --set says, else the newest. With
-    only one of --good and --bad the other is looked for outward from it; with neither, since 2023.
+    Both ends are tested first. EXPERIMENT must leave one cell apart from what is bisected. The default is
+    locust-2637/single: a client made in every iteration. Other packages are as --set says, else the newest. With
+    only one of --good and --bad, the search goes outward from it. With neither, it covers releases since 2023.
     """
     options = BisectOptions(**given)
     if options.days and options.package and not options.experiment:  # `repro bisect --date A..B EXPERIMENT`
@@ -157,9 +157,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
 def _check_options(options: BisectOptions) -> None:
     check_options(options)
     if options.python:
-        raise UsageError(
-            "--python runs an environment as it is, and a hunt changes what is installed; say --set python=VERSION"
-        )
+        raise UsageError("--python runs an environment as it is, but bisect must change it; use --set python=VERSION")
 
 
 def _range(options: BisectOptions) -> HuntedRange:

@@ -67,7 +67,7 @@ class BlameOptions(HuntOptions):
 @click.command("blame", cls=Command, epilog=EPILOG)
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
-@click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, likewise.")
+@click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, given likewise.")
 @click.option(
     "--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang."
 )
@@ -75,11 +75,11 @@ class BlameOptions(HuntOptions):
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find which of the packages that changed make it hang, alone or together, and since which release of each.
+    """Find which changed packages cause the hang, alone or together, and since which release of each.
 
-    Both ends are proved first. Sets of packages from the bad side are put into the good one until the smallest that
-    hangs is found; then the releases of each are gone through; then the smallest set that cures the bad side is looked
-    for. EXPERIMENT must leave one cell; without it, it is locust-2637/single, a client made in every iteration.
+    Both ends are tested first. Packages from the bad side are put into the good one, until the smallest set that
+    hangs is found. Each of them is then bisected by release. Last comes the smallest set that cures the bad side.
+    EXPERIMENT must leave one cell; the default is locust-2637/single: a client made in every iteration.
     """
     options = BlameOptions(**given)
     end_tidily_on_signals()
@@ -151,13 +151,14 @@ def _check_options(options: BlameOptions) -> None:
     for side in options.sides:
         if (side.path is None) == (side.as_of is None):
             raise UsageError(
-                f"say what the {side.name} packages are: --{side.name} PATH ({_SIDE}) or --{side.name}-as-of DAY"
+                f"the {side.name} packages must be named once; give --{side.name} PATH ({_SIDE}) or "
+                f"--{side.name}-as-of DAY"
             )
     first, last = options.good_as_of, options.bad_as_of
     if first and last and first == last:
         raise UsageError(f"--good-as-of and --bad-as-of are the same day, {first:%Y-%m-%d}; give two")
     if options.python:
-        raise UsageError("blame makes environments of its own; give an existing one as --good PYTHON or --bad PYTHON")
+        raise UsageError("blame builds its own environments; give an existing one as --good PYTHON or --bad PYTHON")
 
 
 def _store(options: BlameOptions, prepared: Prepared, record: BlameRecord) -> RunStore:

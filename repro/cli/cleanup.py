@@ -51,7 +51,9 @@ def command(*, region: str, profile: str | None, endpoint_url: str | None, run: 
 
 def _agrees(number: int, region: str) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError(f"nobody can be asked whether to delete {number} queues; add --yes, or --dry-run to look")
+        raise UsageError(
+            f"deleting {number} queues needs a confirmation, and this is not a terminal; add --yes, or --dry-run to look"
+        )
     return click.confirm(f"Delete these {number} queues in {region}?")
 
 

@@ -46,7 +46,7 @@ def agreed_budget(
     )
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("nobody can be asked whether to go on; add --yes")
+            raise UsageError("going on needs a confirmation, and this is not a terminal; add --yes")
         click.confirm("Go on?", abort=True, err=True)
     return requests
 

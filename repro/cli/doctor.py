@@ -21,8 +21,8 @@ Examples:
 
 \b
 Exit codes: 0 no known cause of these versions, 1 one is certain by the versions alone, 3 some are
-possible: each says what else it takes. What every version can have is told, and counts for nothing.
-Possible does not mean present: `repro run` shows whether it is."""
+possible: each says what else is needed. Causes that do not depend on versions are listed, but do not
+change the exit code. Possible does not mean present: `repro run` shows whether it is."""
 
 
 @click.command("doctor", cls=Command, epilog=EPILOG)
@@ -34,12 +34,12 @@ Possible does not mean present: `repro run` shows whether it is."""
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="How to say it.",
+    help="The output format.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
-    """Say which known causes of hangs these packages can have: an interpreter's, or those of a requirements or lock file."""
+    """Show which known causes of hangs can occur with the packages of an interpreter, a requirements file or a lock file."""
     from repro.core.hang.prognosis import possible_causes
     from repro.presentation import prognosis
     from repro.world.environments.lists import read_pins
@@ -66,5 +66,5 @@ def _own_python() -> Path:
     active = os.environ.get("VIRTUAL_ENV")
     found = shutil.which("python", path=f"{active}/bin" if active else None) or shutil.which("python3")
     if found is None:
-        raise UsageError("there is no python on the path; give an interpreter, a requirements file or a lock file")
+        raise UsageError("no Python was found on the PATH; give an interpreter, a requirements file or a lock file")
     return Path(found)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   repro env list
-  repro env show 3f9c             what was asked and every version that came of it
+  repro env show 3f9c             its request, and every version installed
   repro env prune --older-than 30
   repro env prune --all"""
 SHOWN = ("locust", "gevent", "urllib3", "boto3")
@@ -27,7 +27,7 @@ DAY_S = 86_400.0
 
 @click.group("env", epilog=EPILOG)
 def command() -> None:
-    """List, show or prune the cached environments; a run makes those it needs again."""
+    """List, show or prune the cached environments; a run builds what it needs again."""
 
 
 @command.command("list")
@@ -38,7 +38,7 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_document(entry) for entry in entries], indent=1))
     elif not entries:
-        click.echo("There are no cached environments; `repro run` makes those it needs.", err=True)
+        click.echo("No environment is cached; `repro run` builds those it needs.", err=True)
     else:
         _print(entries)
 
@@ -46,17 +46,17 @@ def list_(*, as_json: bool) -> None:
 @command.command("show", cls=Command)
 @click.argument("key")
 def show(key: str) -> None:
-    """What was asked of the environment whose KEY begins so, and every version in it, as JSON."""
+    """Show the request and every version of the environment whose KEY begins so, as JSON."""
     click.echo(json.dumps(_document(_one(key)), indent=1))
 
 
 @command.command("prune")
-@click.option("--older-than", "days", type=Finite(min=0), metavar="DAYS", help="Those not used for so long.")
+@click.option("--older-than", "days", type=Finite(min=0), metavar="DAYS", help="Only those not used for so many days.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def prune(days: float | None, *, everything: bool) -> None:
-    """Delete cached environments; one that is being built or checked is waited for."""
+    """Delete cached environments, after any that is being built or checked."""
     if days is None and not everything:
-        raise UsageError("say which to delete: --older-than DAYS, or --all")
+        raise UsageError("nothing to delete was given; add --older-than DAYS, or --all")
     cache = _cache()
     before = time.time() - (days or 0) * DAY_S
     gone = [entry for entry in cache.entries() if everything or entry.used < before]

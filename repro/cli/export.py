@@ -92,7 +92,7 @@ def command(
         _keep(folder / FILE, stored.folder)
         return
     last = exported.proof[-1].output if exported.proof else "(it was not run: --proof 0)"
-    say(f"The file does not show the hang here: do not send it. Its last words:\n{last[-1500:]}")
+    say(f"The file does not show the hang here: do not send it. Its last output:\n{last[-1500:]}")
     ctx.exit(ExitCode.INCONCLUSIVE)
 
 

@@ -1,16 +1,41 @@
-"""What nobody foresaw: one sentence on standard error, and a file with the traceback for whoever mends it."""
+"""How a command fails: the JSON document of an error, and a file with the traceback of what nobody foresaw."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 LONGEST_REASON = 300
+
+
+def is_json_asked(words: Sequence[str]) -> bool:
+    """Whether the words of a command line ask for a JSON document, however wrong they are otherwise."""
+    own = [*words[: words.index("--")]] if "--" in words else [*words]
+    return "--json" in own or "--format=json" in own or ("--format", "json") in itertools.pairwise(own)
+
+
+def document(error: str, hint: str, code: int, *, redact: bool) -> str:
+    """The JSON document of an error, redacted as a run's is; the sentence itself is on standard error."""
+    whole: dict[str, str | int] = {"error": error, "hint": hint, "exit_code": int(code)}
+    return json.dumps(_redacted(whole) if redact else whole)
+
+
+def _redacted(whole: dict[str, str | int]) -> dict[str, str | int]:
+    from repro.core.scrubbing.redaction import redacted
+    from repro.world.runs.this_machine import of_this_machine
+
+    try:
+        said: dict[str, str | int] = redacted(whole, of_this_machine())
+    except (OSError, RuntimeError, MemoryError):  # no home, no current folder, no memory: nobody knows what to hide
+        return whole | {"error": "the error is on standard error", "hint": ""}
+    return said
 
 
 def sentence(error: BaseException) -> str:

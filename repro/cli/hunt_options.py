@@ -67,15 +67,15 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
             type=click.IntRange(2),
             default=most_trials,
             show_default=True,
-            help="Give up after so many.",
+            help="Give up after so many trials.",
         ),
         click.option(
             "--jobs",
             type=click.IntRange(1, 64),
-            help="Probes at once, where more than one tells something; half the cores when left out.",
+            help="Probes at once, where that helps; half the cores when left out.",
         ),
-        click.option("--resume", is_flag=True, help="Go on with the hunt in --out, or with the latest one."),
-        click.option("--undo", count=True, help="With --resume: forget the last probe first; twice for the last two."),
+        click.option("--resume", is_flag=True, help="Continue the hunt in --out, or the latest one."),
+        click.option("--undo", count=True, help="With --resume: forget the last probe first. Repeatable."),
         click.option(
             "--drop",
             "dropped",
@@ -102,7 +102,7 @@ def check_options(options: HuntOptions) -> None:
             "--undo and --drop forget probes of a hunt that goes on; add --resume, and --out with its folder"
         )
     if options.backend == "aws":
-        raise UsageError("a hunt makes too many requests for a real account; use --backend moto or ministack")
+        raise UsageError("bisect and blame make too many requests for a real account; use --backend moto or ministack")
 
 
 # The run
@@ -160,7 +160,9 @@ def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) ->
         UsageError: what was kept of it is not what is asked for.
     """
     if not is_same(stored):
-        raise UsageError(f"--resume: {stored.folder} is another hunt; type what it was made with: {stored.command}")
+        raise UsageError(
+            f"--resume: {stored.folder} belongs to another hunt; type the command it was started with: {stored.command}"
+        )
 
 
 # Probes that are to be forgotten
@@ -196,13 +198,13 @@ def _drop_probes(store: RunStore, options: HuntOptions, *, release_of: Callable[
             if trial.cell_id in named and dropped.number in {None, trial.number}
         ]
         if not wanted:
-            raise UsageError(f"--drop {dropped.typed}: this hunt has no such probe; --log lists them")
+            raise UsageError(f"--drop {dropped.typed}: this hunt did not make that probe; --log lists them")
         for trial in wanted:
             _drop(store, cells[trial.cell_id], trial)
     for _ in range(options.undo):
         trials = store.finished_trials()
         if not trials:
-            raise UsageError("--undo: this hunt has no probe left")
+            raise UsageError("--undo: every probe of this hunt is forgotten already; leave --undo out")
         last = max(trials, key=lambda trial: trial.started)
         _drop(store, cells[last.cell_id], last)
 

@@ -39,7 +39,7 @@ def command(what: str, *, as_json: bool) -> None:
     elif rows:
         _print(rows)
     else:
-        click.echo(f"There are no {what} here yet; `repro run` makes the first.", err=True)
+        click.echo(f"No {what} here yet; `repro run` makes the first.", err=True)
 
 
 def _scenarios() -> list[Row]:

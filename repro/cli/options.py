@@ -62,13 +62,11 @@ _SHARED = (
         metavar="NAME=LEVEL[,LEVEL…]",
         help="Set a factor's levels; `repro list factors` shows all. Repeatable.",
     ),
-    click.option(
-        "--locustfile", type=click.Path(path_type=Path), help="Your own locustfile in the place of the scenario."
-    ),
+    click.option("--locustfile", type=click.Path(path_type=Path), help="Your own locustfile instead of the scenario."),
     click.option(
         "--python",
         type=click.Path(path_type=Path),
-        help="Run this interpreter's environment as it is, instead of making any.",
+        help="Run this interpreter's environment as it is; build none.",
     ),
     click.option(
         "--backend",
@@ -83,10 +81,14 @@ _SHARED = (
         "--max-requests",
         type=click.IntRange(1),
         metavar="N",
-        help="The most requests that a run against a real account may make; 1,000,000 when left out.",
+        help="Most requests of a run against a real account; 1,000,000 when left out.",
     ),
     click.option(
-        "--seed", type=int, default=0, show_default=True, help="For the order of trials, faults and planted chances."
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Seed for the order of trials, for faults and for planted chances.",
     ),
     click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
     click.option(
@@ -220,9 +222,7 @@ def new_folder(out: Path | None, name: str) -> Path:
 
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         return RUNS / f"{stamp}-{Path(name).stem.replace('/', '-')}-{os.getpid()}"
-    check_folder(
-        "--out", out, busy="it is there already; add --resume to go on with that run, or choose another folder"
-    )
+    check_folder("--out", out, busy="it already exists; add --resume to continue that run, or choose another folder")
     return out
 
 
@@ -240,9 +240,7 @@ def check_folder(option: str, folder: Path, *, busy: str) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(
-            f"{option} {_short(folder)}: {reason}; choose a folder that can be made and written"
-        ) from error
+        raise UsageError(f"{option} {_short(folder)}: {reason}; choose a folder that can be written") from error
 
 
 def _short(path: Path) -> str:

@@ -151,5 +151,5 @@ def _replace(path: Path, text: str) -> None:
                 partial.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"-o {str(path)[:LONGEST_SHOWN]}: {reason}; choose a file in a folder that is there and can be written"
+            f"-o {str(path)[:LONGEST_SHOWN]}: {reason}; choose a file in a folder that can be written"
         ) from error

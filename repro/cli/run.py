@@ -58,13 +58,13 @@ class RunOptions(SharedOptions):
 @shared_options
 @click.option("--trials", type=int, help="Trials of each cell; the experiment's own number when left out.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the latest one.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest one.")
 @click.option(
     "--wait-out",
     type=Finite(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Go on past a hang so long, to see whether it ends.",
+    help="Keep a hung trial running so long, to see whether it recovers.",
 )
 @fail_on_option("hang,untestable,inconclusive")
 @click.pass_context
@@ -199,7 +199,7 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     def check(stored: StoredRun) -> None:
         if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
             raise UsageError(
-                f"--resume: the run in {stored.folder} is of other cells; type what it was made with: {stored.command}"
+                f"--resume: the run in {stored.folder} has other cells; type the command it was started with: {stored.command}"
             )
 
     if options.resume:

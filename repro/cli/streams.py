@@ -18,6 +18,7 @@ _STANDARD = (0, 1, 2)
 _READER_IS_GONE = {errno.EPIPE, errno.EIO}
 """EIO is what a terminal that was closed answers."""
 _failures: dict[int, OSError] = {}
+_written: set[int] = set()
 
 
 class _Steady(io.RawIOBase):
@@ -37,6 +38,7 @@ class _Steady(io.RawIOBase):
 
     def write(self, data: object, /) -> int:
         whole = memoryview(data)  # type: ignore[arg-type]  # any buffer, as typeshed says by a type of its own
+        _written.add(self._descriptor)
         if self._descriptor in _failures:
             return len(whole)
         try:
@@ -61,6 +63,13 @@ def lost_output() -> OSError | None:
         sys.stdout.flush()
     failure = _failures.get(1)
     return None if failure is None or failure.errno in _READER_IS_GONE else failure
+
+
+def has_output() -> bool:
+    """Whether anything was written to standard output by now."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    return 1 in _written
 
 
 def _fill_gaps() -> None:

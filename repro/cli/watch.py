@@ -54,7 +54,7 @@ class Duration(click.ParamType[float]):
     "limit_s",
     type=Duration(),
     metavar="TIME",
-    help="End the command after so long; its own end when left out.",
+    help="End the command after so long; never when left out.",
 )
 @click.option(
     "--after",
@@ -63,7 +63,7 @@ class Duration(click.ParamType[float]):
     default="10s",
     show_default=True,
     metavar="TIME",
-    help="A hang is told once it has lasted so long.",
+    help="Report a hang once it has lasted so long.",
 )
 @click.option(
     "--on-hang",
@@ -75,7 +75,7 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--notify",
     metavar="COMMAND",
-    help="A command that is run for each hang, with the explanation in the variable REPRO_HANG.",
+    help="A command to run for each hang; REPRO_HANG holds the explanation.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/watch-… when left out."
@@ -99,15 +99,15 @@ def command(  # one argument for each option
     as_json: bool,
     words: tuple[str, ...],
 ) -> None:
-    """Run a command as it is and look at it from outside, without stopping or changing it, until it ends or hangs.
+    """Run a command unchanged, and watch it from outside until it ends or hangs.
 
-    Every Python process of it is looked at; it is a hang when its event loop does not turn, or when nothing can wake greenlets that wait.
+    It hangs when the event loop of one of its Python processes is blocked, or when nothing can wake waiting greenlets.
     """
     from repro.cli.options import new_folder
     from repro.orchestration.watch import OnHang, WatchOptions, watch
 
     if not words:
-        raise UsageError("give the command to watch behind --, such as `repro watch -- locust -f locustfile.py`")
+        raise UsageError("nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`")
     end_tidily_on_signals()
     folder = new_folder(out, "watch")
     options = WatchOptions(

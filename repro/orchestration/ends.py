@@ -39,7 +39,7 @@ def one_cell(run: RunRequest) -> Prepared:
     prepared = prepare(run)
     if prepared.plan.varied:
         raise UsageError(
-            f"blame varies packages alone, and the experiment varies {', '.join(prepared.plan.varied)} too; fix each "
+            f"blame varies only packages, but the experiment varies {', '.join(prepared.plan.varied)} too; fix each "
             "by --set NAME=LEVEL"
         )
     return prepared
@@ -74,8 +74,8 @@ def mixer_of(
     )
     if not mixer.changes:
         raise UsageError(
-            f"{first.name} and {last.name} are made of the same {len(first.versions)} packages; what differs is "
-            "something else"
+            f"{first.name} and {last.name} are made of the same {len(first.versions)} packages; look for another "
+            "difference, such as the version of Python"
         )
     return mixer
 
@@ -116,9 +116,11 @@ class Ends:
         versions = {**pins.versions, **{name: pin for name, pin in asked.pins.items() if name in self.by_hand}}
         needed = ESSENTIAL & _by_name(self.prepared.scenario.info.requires).keys()
         if missing := sorted(needed - versions.keys()):
-            raise UsageError(f"--{side.name} {path} lacks {missing[0]}, which the test needs; add it there")
+            raise UsageError(f"--{side.name} {path} does not have {missing[0]}, which the test needs; add it")
         if pins.left_out:
-            self.notice(f"--{side.name}: left out, being no releases of an index: {', '.join(pins.left_out)}")
+            self.notice(
+                f"--{side.name}: left out, because they are not releases of an index: {', '.join(pins.left_out)}"
+            )
         return End(name=str(path), versions=versions, python=pins.python or python)
 
     def _python(self) -> str:

@@ -89,8 +89,8 @@ def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
     trial = next(trial for trial in hung[0].trials if trial.hang is not None)
     if trial.hang is not None and trial.hang.hang_class not in EXPORTABLE:
         raise UsageError(
-            f"the cell hangs {trial.hang.hang_class}: its trouble lies between client and backend, which one file does "
-            f"not hold; send `{_report_of(run)}` instead"
+            f"the cell hangs {trial.hang.hang_class}: the cause is between client and backend, which one file cannot "
+            f"show; send `{_report_of(run)}` instead"
         )
     return hung[0], trial
 

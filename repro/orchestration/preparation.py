@@ -77,7 +77,7 @@ def prepare(request: RunRequest) -> Prepared:
     if request.trials is not None:
         experiment = experiment.with_trials(request.trials)
     if idle := unread & experiment.explicit:
-        notices += (f"{request.locustfile} reads none of {_variables(idle)}: what --set says of them changes nothing",)
+        notices += (f"{request.locustfile} does not read {_variables(idle)}: --set does not change them",)
     interpreter = _interpreter(request.python)
     planned = make_plan(experiment, scenario.info, interpreter=interpreter)
     if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
@@ -107,7 +107,7 @@ def _interpreter(path: Path | None) -> Path | None:
         path = path / "bin" / "python"
     if not path.exists():
         raise UsageError(
-            f"--python {path}: there is no such interpreter; give the path of one, such as .venv/bin/python"
+            f"--python {path}: the interpreter does not exist; give the path of one, such as .venv/bin/python"
         )
     return Path(
         path.absolute()
@@ -118,6 +118,6 @@ def _check_has_locust(interpreter: Path) -> None:
     _, packages = interpreters.inspect(interpreter)
     if "locust" not in {name.lower() for name in packages}:
         raise UsageError(
-            f"--python {interpreter}: there is no Locust in this environment; give one that has it, or add "
-            "--set launch=script for a file that is no Locust test"
+            f"--python {interpreter}: Locust is not installed in this environment; give one that has it, or add "
+            "--set launch=script for a file that is not a Locust test"
         )

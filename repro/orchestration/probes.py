@@ -79,6 +79,6 @@ class Patience:
         self.in_a_row = self.in_a_row + 1 if trial.verdict in IN_VAIN else 0
         if self.in_a_row >= MOST_IN_VAIN:
             raise BackendError(
-                f"{self.in_a_row} trials in a row came to nothing, the last: {reason_of(trial)}; see to that, then go "
-                "on with --resume"
+                f"{self.in_a_row} trials in a row could not be judged, the last: {reason_of(trial)}; fix that, then "
+                "continue with --resume"
             )

@@ -53,13 +53,12 @@ def prepared_for(hunted: HuntedRange, run: RunRequest) -> Prepared:
     prepared = prepare(replace(run, overrides=(*run.overrides, levels)))
     if others := [name for name in prepared.plan.varied if name != hunted.factor]:
         raise UsageError(
-            f"a hunt varies {hunted.factor} alone, and the experiment varies {', '.join(others)} too; fix each by "
+            f"bisect varies only {hunted.factor}, but the experiment varies {', '.join(others)} too; fix each by "
             "--set NAME=LEVEL"
         )
     if len(prepared.plan.cells) != len(hunted.levels):
         raise UsageError(
-            f"{prepared.plan.experiment} excludes some of the {len(hunted.levels)} cells that are hunted; take the "
-            "exclusion out"
+            f"{prepared.plan.experiment} excludes some of the {len(hunted.levels)} cells to test; remove that exclusion"
         )
     return prepared
 
@@ -83,7 +82,9 @@ def _days(asked: BisectionRequest, days: str) -> HuntedRange:
         sign = ""
         begin = end = SINCE
     if not sign or begin >= end:
-        raise UsageError(f"--date {days}: write the good day and the later bad one, such as 2023-02-15..2024-03-15")
+        raise UsageError(
+            f"--date {days} is not a range; give the good day and a later bad day, such as 2023-02-15..2024-03-15"
+        )
     all_days = [begin + timedelta(number) for number in range((end - begin).days + 1)]
     return HuntedRange(asked=asked, factor=AS_OF, released={day.isoformat(): day for day in all_days})
 
@@ -106,14 +107,14 @@ class _Known:
 
 def _releases(asked: BisectionRequest, run: RunRequest) -> HuntedRange:
     if not asked.package:
-        raise UsageError("say what to hunt: a PACKAGE, or --date GOOD..BAD")
+        raise UsageError("nothing to bisect was given; add a PACKAGE, or --date GOOD..BAD")
     name = str(canonicalize_name(asked.package))
     known = _known(name, asked, python=_python_of(name, asked, run))
     low, high = _bounds(asked, known)
     begin, end, window = _reach(low, high, known.releases)
     if begin == end:
         raise UsageError(
-            f"there is no release beyond {known.releases[begin]} to look at; leave that bound out, or give the other"
+            f"the index has no release beyond {known.releases[begin]} to look at; leave that bound out, or give the other"
         )
     chosen = known.releases[begin : end + 1]
     return HuntedRange(
@@ -139,9 +140,7 @@ def _python_of(name: str, asked: BisectionRequest, run: RunRequest) -> str:
         near = difflib.get_close_matches(name, parts, n=1)
         needs = ", ".join(one for one in NAMED_PARTS if one in parts)
         hint = f"did you mean {near[0]}?" if near else f"it is made of {needs}, and of what these need"
-        raise UsageError(
-            f"{name} is no part of {prepared.plan.experiment}, so that no release of it would change anything; {hint}"
-        )
+        raise UsageError(f"{name} is not used by {prepared.plan.experiment}; {hint}")
     return python
 
 
@@ -167,8 +166,8 @@ def _bounds(asked: BisectionRequest, known: _Known) -> tuple[int | None, int | N
     if low == high:
         raise UsageError(f"--good and --bad are the same release, {known.releases[low]}; give two")
     if low > high:
-        order = "--good is to be the older one" if is_bad_newer else "with --find fixed, --bad is to be the older one"
-        raise UsageError(f"{first} is newer than {last}: exchange --good and --bad ({order}), or see --find")
+        order = "--good must be the older one" if is_bad_newer else "with --find fixed, --bad must be the older one"
+        raise UsageError(f"{first} is newer than {last}; exchange --good and --bad ({order}), or see --find")
     return low, high
 
 
@@ -191,8 +190,7 @@ def _place(version: str, known: _Known) -> int:
         near = difflib.get_close_matches(version, names, n=3)
         hint = f"near ones are {', '.join(near)}" if near else f"there are {names[0]} to {names[-1]}"
         raise UsageError(
-            f"{package} {version} is no release that can be hunted (unknown, withdrawn: --yanked, or a pre-release: "
-            f"--pre); {hint}"
+            f"{package} {version} cannot be tested (unknown, withdrawn: --yanked, or a pre-release: --pre); {hint}"
         )
     place = names.index(version)
     if version not in known.fitting:

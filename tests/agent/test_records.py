@@ -189,13 +189,13 @@ SLOT = at.SLOTS_AT
         (word_at(at.H_ROLE), HUGE, "it names role"),
         (word_at(at.H_PHASE), b"\x09", "phase 9"),
         (word_at(at.H_NAMES), HUGE, "it claims to name"),
-        (word_at(at.H_LOOP_AT), NAN, "a time that is none"),
+        (word_at(at.H_LOOP_AT), NAN, "a time that is invalid"),
         (word_at(at.H_LOAD_AT), FUTURE, "in the future"),
-        (SLOT + word_at(at.S_STATE), b"\x07", "in a state that there is none of"),
-        (SLOT + word_at(at.S_BEGAN), NAN, "a time that is none"),
+        (SLOT + word_at(at.S_STATE), b"\x07", "in an unknown state"),
+        (SLOT + word_at(at.S_BEGAN), NAN, "a time that is invalid"),
         (SLOT + word_at(at.S_LAST_END), FUTURE, "in the future"),
         (SLOT + word_at(at.S_ENDED), HUGE, "more operations than there can be"),
-        (0, os.urandom(SLOT), "cannot be believed"),
+        (0, os.urandom(SLOT), "is damaged"),
     ],
 )
 def test_what_the_agent_never_writes_is_not_believed(start: int, data: bytes, says: str, tmp_path: Path) -> None:

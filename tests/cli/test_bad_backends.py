@@ -66,9 +66,9 @@ def server() -> Iterator[ThreadingHTTPServer]:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("latensy:500", "there is no fault 'latensy'; did you mean latency?"),
-        ("timout:0", "there is no fault 'timout'; did you mean timeout?"),
-        ("nonsense", "there is no fault 'nonsense'; there are latency, bandwidth, timeout"),
+        ("latensy:500", "unknown fault 'latensy'; did you mean latency?"),
+        ("timout:0", "unknown fault 'timout'; did you mean timeout?"),
+        ("nonsense", "unknown fault 'nonsense'; choose latency, bandwidth, timeout"),
         ("latency:speed=3", "the fault latency has no parameter 'speed'; it has latency, jitter"),
         ("no_answer:share=7", "no_answer: share=7 is out of range; a share lies between 0 and 1"),
         ("timeout:0@9-2", "'timeout:0@9-2': a window is written @FROM-TO in seconds of the load"),
@@ -85,7 +85,7 @@ def test_tls_to_a_server_that_speaks_none(server: ThreadingHTTPServer, tmp_path:
     url = f"https://127.0.0.1:{server.server_address[1]}"
     code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
     assert code == 4
-    assert last.startswith(f"Error: {url} does not answer as an SQS: it speaks no TLS (")
+    assert last.startswith(f"Error: {url} does not answer as an SQS: it does not speak TLS (")
     assert "is it http://?" in last
 
 

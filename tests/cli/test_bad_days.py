@@ -167,5 +167,5 @@ def test_an_environment_without_locust_is_told_before_anything_is_started(tmp_pa
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     with repro("run", "known/clean", "--python", str(bare), folder=tmp_path) as program:
         assert program.wait(LIMIT_S) == 2
-    assert "there is no Locust in this environment; give one that has it" in (tmp_path / "stderr").read_text()
+    assert "Locust is not installed in this environment; give one that has it" in (tmp_path / "stderr").read_text()
     assert not (tmp_path / "repro-runs").exists()

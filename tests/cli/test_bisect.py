@@ -123,7 +123,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         program.kill()
     before = {(trial.cell_id, trial.number): trial.started for trial in trials_of(hunt)}
     other = repro(*words, "--find", "fixed", "--resume", folder=tmp_path)
-    assert (other.returncode, "is another hunt" in other.stderr) == (2, True), other.stderr
+    assert (other.returncode, "belongs to another hunt" in other.stderr) == (2, True), other.stderr
 
     last = max(before, key=before.__getitem__)
     done = repro(*words, "--resume", "--undo", "--log", folder=tmp_path)
@@ -151,14 +151,14 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
     ("words", "said"),
     [
         ((), "say what to hunt"),
-        (("nothing-such", "mine.toml"), "the package index knows no distribution 'nothing-such'; check its name"),
-        (("planted", "known/clean"), "planted is no part of known/clean"),
-        (("planted", "locust-2638"), "there is no experiment 'locust-2638'; did you mean locust-2637"),
+        (("nothing-such", "mine.toml"), "the package index does not have 'nothing-such'; check its name"),
+        (("planted", "known/clean"), "planted is not used by known/clean"),
+        (("planted", "locust-2638"), "unknown experiment 'locust-2638'; did you mean locust-2637"),
         (("planted", "mine.toml", "--good", "1.3", "--bad", "1.3"), "are the same release, 1.3; give two"),
         (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3: exchange --good and --bad"),
         (("planted", "mine.toml", "--find", "fixed", "--good", "1.3", "--bad", "1.9"), "--bad is to be the older one"),
-        (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 is no release that can be hunted"),
-        (("planted", "mine.toml", "--good", "1.32"), "there is no release beyond 1.32"),
+        (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 cannot be tested"),
+        (("planted", "mine.toml", "--good", "1.32"), "the index has no release beyond 1.32"),
         (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each by --set"),
         (
             ("planted", "mine.toml", "--set", "absent=1.0"),

@@ -96,8 +96,8 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say what the good packages are"),
-        (("--good", "good.txt"), "say what the bad packages are"),
+        ((), "the good packages must be named once; give --good PATH"),
+        (("--good", "good.txt"), "the bad packages must be named once; give --bad PATH"),
         (("--good", "none.txt", "--bad", "good.txt"), "none.txt: give a requirements file"),
         (("--good", "good.txt", "--bad", "good.txt"), "the same"),
         (("--good", "empty.txt", "--bad", "good.txt"), "lacks"),

@@ -62,7 +62,7 @@ def test_without_enough_memory_the_exit_code_is_not_that_of_a_hang(tmp_path: Pat
 @pytest.mark.parametrize("words", ["list factors", "list factors --json", "--help", "run --help", "env list --json"])
 def test_a_full_device_takes_no_output_and_that_is_said(words: str, tmp_path: Path) -> None:
     said = one_sentence(shell(f"{SCRIPT} {words} > /dev/full", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path)), 4)
-    assert "standard output did not take everything (No space left on device)" in said
+    assert "the output could not be written completely (No space left on device)" in said
 
 
 @pytest.mark.parametrize("words", ["list factors", "list factors --json", "--help"])
@@ -76,7 +76,7 @@ def test_nobody_who_reads_is_no_error(words: str, streams: str, tmp_path: Path) 
 def test_a_terminal_that_knows_ascii_alone_gets_the_output(variables: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "naïve.toml").write_text('scenario = "grün"', "utf-8")
     said = one_sentence(shell(f"{SCRIPT} run naïve.toml", folder=tmp_path, **variables), 2)
-    assert "there is no scenario" in said
+    assert "unknown scenario" in said
     done = shell(f"{SCRIPT} --help; {SCRIPT} list factors", folder=tmp_path, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert "queue_lookup" in done.stdout
@@ -85,7 +85,9 @@ def test_a_terminal_that_knows_ascii_alone_gets_the_output(variables: dict[str, 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     for words in ("list runs", "run known/clean", "report", "env list", "export -o here"):
         done = shell(f"mkdir gone; cd gone; rmdir ../gone; {SCRIPT} {words}", folder=tmp_path)
-        assert "the current folder is not there (No such file or directory); change to another" in one_sentence(done, 2)
+        assert "the current folder no longer exists (No such file or directory); change to another" in one_sentence(
+            done, 2
+        )
 
 
 LONG = "x" * 300

@@ -204,7 +204,7 @@ def test_what_kill_9_left_is_removed_by_cleanup(account: MotoBackend, tmp_path: 
     (left,) = queues(account)
     assert left.startswith("repro-")
     code, text, said = done(*cleanup, folder=tmp_path)
-    assert (code, "nobody can be asked whether to delete 1 queues; add --yes" in said) == (2, True)
+    assert (code, "deleting 1 queues needs a confirmation, and this is not a terminal; add --yes" in said) == (2, True)
     code, text, said = done(*cleanup, "--dry-run", folder=tmp_path)
     assert (code, f"{left}  run " in text, "1 queues would be deleted" in text) == (0, True, True), said
     assert queues(account) == [left]
@@ -263,7 +263,7 @@ def test_an_account_that_says_no_is_one_sentence(code: str, said: str, tmp_path:
     ("words", "env", "exit_code", "said"),
     [
         (("--region", REGION), {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 4, "no AWS credentials are found; run `aws sso login`"),
-        (("--region", "eu-nowhere-1"), {}, 2, "--region eu-nowhere-1: there is no SQS that this boto3 knows of; near are eu-"),
+        (("--region", "eu-nowhere-1"), {}, 2, "--region eu-nowhere-1: this boto3 knows no SQS in that region; choose one such as eu-"),
         (("--region", REGION, "--profile", "nobody"), {}, 2, "choose one of `aws configure list-profiles` with --profile"),
         (("--region", REGION, "--endpoint-url", "http://127.0.0.1:9"), {}, 4, "http://127.0.0.1:9 does not answer (EndpointConnectionError)"),
     ],

@@ -221,7 +221,7 @@ def test_a_backend_that_is_down_stops_the_hunt_and_blames_no_release() -> None:
             return history._made(one, number, Verdict.BACKEND)
         return history.probe(one, number)
 
-    with pytest.raises(BackendError, match=r"3 trials in a row came to nothing, the last: backend; .* --resume"):
+    with pytest.raises(BackendError, match=r"3 trials in a row could not be judged, the last: backend; .* --resume"):
         Hunt(history.candidates, down, keep=history.kept.append).run()
     again = History(16, 9)
     found = Hunt(again.candidates, again.probe).run(history.kept)

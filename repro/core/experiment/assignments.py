@@ -26,7 +26,7 @@ def override(experiment: Experiment, assignments: Sequence[str], scenario: Scena
         name, sign, value = assignment.partition("=")
         where = f"--set {assignment}"
         if not sign or not name.strip():
-            raise ExperimentError(f"{where}: write NAME=LEVEL, or NAME=LEVEL,LEVEL for several")
+            raise ExperimentError(f"{where}: the level is missing; write NAME=LEVEL, or NAME=LEVEL,LEVEL for several")
         if name.startswith(_LIMITS):
             experiment = _with_limit(experiment, name.removeprefix(_LIMITS), value, where)
             continue
@@ -41,8 +41,8 @@ def _with_levels(experiment: Experiment, name: str, levels: tuple[Level, ...], w
         return experiment.without({STACK})
     if name == STACK and (unknown := [one for one in levels if one not in experiment.stacks]):
         known = ", ".join(experiment.stacks)
-        has = f"it has {known}, and {NO_STACK} leaves them out" if known else "this experiment has no [stacks]"
-        raise ExperimentError(f"{where}: there is no stack {unknown[0]!r}; {has}")
+        has = f"choose {known}, or {NO_STACK} to leave them out" if known else "this experiment has no [stacks]"
+        raise ExperimentError(f"{where}: unknown stack {unknown[0]!r}; {has}")
     return replace(
         experiment,
         factors={**experiment.factors, name: levels},
@@ -53,10 +53,10 @@ def _with_levels(experiment: Experiment, name: str, levels: tuple[Level, ...], w
 def _with_limit(experiment: Experiment, name: str, value: str, where: str) -> Experiment:
     known = [one.name for one in fields(Limits)]
     if name not in known:
-        raise ExperimentError(f"{where}: there is no limit {name!r}; there are {', '.join(known)}")
+        raise ExperimentError(f"{where}: unknown limit {name!r}; choose {', '.join(known)}")
     try:
         limits = LimitsSection.model_validate({name: float(value)})
     except ValueError:
         share = " and at most 1" if name == "failing_share" else ""
-        raise ExperimentError(f"{where}: {name} takes a number above 0{share}") from None
+        raise ExperimentError(f"{where}: {name} cannot be {value!r}; give a number above 0{share}") from None
     return replace(experiment, limits=replace(experiment.limits, **{name: getattr(limits, name)}))

@@ -120,12 +120,12 @@ class Catalogue:
             return normal
         if near := self._near(name):
             raise ExperimentError(
-                f"{where}: there is no factor {name!r}, did you mean {near}? (packages.{name} if it is a distribution; "
+                f"{where}: unknown factor {name!r}, did you mean {near}? (packages.{name} if it is a distribution; "
                 "`repro list factors` shows all)"
             )
         if not normal or not all(part.isalnum() for part in normal.split("-")):
             raise ExperimentError(
-                f"{where}: {name!r} is no factor and no name of a distribution; `repro list factors` shows all"
+                f"{where}: {name!r} is neither a factor nor the name of a distribution; `repro list factors` shows all"
             )
         return normal
 
@@ -163,15 +163,14 @@ class Catalogue:
         if name in self:
             return name
         near = difflib.get_close_matches(name, self.by_name, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(self.by_name)}"
-        raise ExperimentError(f"{where}: there is no such setting; {hint}")
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(self.by_name)}"
+        raise ExperimentError(f"{where}: unknown setting; {hint}")
 
     def _distribution(self, name: str, where: str) -> str:
         normal = str(canonicalize_name(name))
         if not self.is_package(normal):
             raise ExperimentError(
-                f"{where}: {normal} is a factor of its own, and no distribution of that name can be varied; "
-                f"write {normal}"
+                f"{where}: {normal} is a factor, so a distribution of that name cannot be varied; write {normal}"
             )
         return normal
 

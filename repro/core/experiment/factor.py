@@ -72,7 +72,7 @@ class Factor:
             return _READERS[self.kind](value, self)
         except (ValueError, TypeError, OverflowError, InvalidVersion) as error:
             takes = str(error) if self.check is not None else f"{self.accepted}{self._suggestion(value)}"
-            raise ExperimentError(f"{where}: {value!r} is no level of {self.name}; {takes}") from None
+            raise ExperimentError(f"{where}: {self.name} cannot be {value!r}; {takes}") from None
 
     @property
     def accepted(self) -> str:
@@ -80,7 +80,8 @@ class Factor:
         if self.takes:
             return f"it takes {self.takes}"
         if self.kind is LevelType.CHOICE:
-            return f"it takes {', '.join(self.values)}"
+            *others, last = self.values
+            return f"choose {', '.join(others)} or {last}"
         if self.kind in {LevelType.COUNT, LevelType.NUMBER}:
             most = f" to {self.most:g}" if self.most != float("inf") else " or more"
             return f"it takes a {self.kind}, {self.least:g}{most}"

@@ -76,7 +76,7 @@ _ALL = (
         name="half_open",
         main="idle",
         parameters={"idle": 5},
-        help="a connection without traffic for `idle` seconds goes silent for good, as behind a NAT gateway",
+        help="a connection without traffic for `idle` seconds goes silent and stays so, as behind a NAT gateway",
     ),
     FaultKind(
         name="no_answer",
@@ -174,8 +174,8 @@ def _parse(text: str) -> Fault:
     kind = KINDS.get(name)
     if kind is None:
         near = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KINDS)}"
-        raise ValueError(f"there is no fault {name!r}; {hint}")
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(KINDS)}"
+        raise ValueError(f"unknown fault {name!r}; {hint}")
     given = dict(_pair(part, kind) for part in rest.split(";")) if rest else {}
     return Fault(name=name, parameters={**kind.parameters, **given}, window=_window_of(window, text))
 

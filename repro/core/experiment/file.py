@@ -86,7 +86,7 @@ def levels_of(name: str, value: Any, catalogue: Catalogue, *, where: str) -> tup
     """
     values = value if isinstance(value, list) else [value]
     if not values:
-        raise ExperimentError(f"{where}: it has no levels; give at least one")
+        raise ExperimentError(f"{where}: the list of levels is empty; give at least one")
     levels = tuple(catalogue.level(name, _stripped(one), where=where) for one in values)
     if len(set(levels)) < len(levels):
         twice = next(one for one in levels if levels.count(one) > 1)
@@ -137,7 +137,7 @@ def _factors(file: _File, catalogue: Catalogue, source: str) -> dict[str, tuple[
 def _named(section: str, key: str, catalogue: Catalogue, where: str) -> str:
     if section == "env":
         if not key or "=" in key or "\0" in key:
-            raise ExperimentError(f"{where}: {key!r} is no name of an environment variable; it takes a name without =")
+            raise ExperimentError(f"{where}: {key!r} is not the name of an environment variable; give a name without =")
         return f"{ENV}{key}"
     if key in {PYTHON, AS_OF}:
         return key
@@ -147,7 +147,7 @@ def _named(section: str, key: str, catalogue: Catalogue, where: str) -> str:
     if name in catalogue:
         raise ExperimentError(f"{where}: {name} is a setting; move it to [settings]")
     if not catalogue.is_package(name):
-        raise ExperimentError(f"{where}: {name} is no distribution; write it as [stacks] or [env]")
+        raise ExperimentError(f"{where}: {name} is not a distribution; write it as [stacks] or [env]")
     return name
 
 
@@ -166,7 +166,7 @@ def _check_is_typed(name: str, value: Any, catalogue: Catalogue, where: str) -> 
     for one in values:
         if factor.kind in _TYPES and not isinstance(one, _TYPES[factor.kind]):
             quotes = ", without quotes" if isinstance(one, str) else ""
-            raise ExperimentError(f"{where}: {one!r} is no level of {name}; {factor.accepted}{quotes}")
+            raise ExperimentError(f"{where}: {name} cannot be {one!r}; {factor.accepted}{quotes}")
 
 
 def _stripped(value: Any) -> Any:

@@ -83,9 +83,7 @@ def _untouched(experiment: Experiment, catalogue: Catalogue) -> tuple[Experiment
     if not left_out:
         return kept, ()
     names = ", ".join(left_out)
-    return kept, (
-        f"--python: the environment stays as it is, so these factors of the experiment are left out: {names}",
-    )
+    return kept, (f"--python keeps the environment as it is, so these factors of the experiment are left out: {names}",)
 
 
 # Which of the product's combinations are cells

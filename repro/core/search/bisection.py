@@ -119,7 +119,7 @@ class Bisection:
 
     def _with(self, seen: Observation) -> Bisection:
         if not 0 <= seen.index < self.n:
-            raise IndexError(f"there is no release {seen.index} among {self.n}")
+            raise IndexError(f"release {seen.index} is not among the {self.n}")
         return replace(self, observations=(*self.observations, seen))
 
     @property

@@ -41,7 +41,7 @@ class EndpointBackend:
         health = self.probe(LIMIT_S)
         if not health.ok:
             raise BackendError(
-                f"{self.endpoint_url} does not answer as an SQS: {health.reason}. Start it, or check the URL"
+                f"{self.endpoint_url} does not answer as an SQS: {health.reason}; start it, or check the URL"
             )
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:

@@ -32,7 +32,7 @@ def make_backend(
         "aws": lambda: _aws(folder, region, profile, endpoint_url),
     }
     if name not in makers:
-        raise UsageError(f"there is no backend {name!r}; use {', '.join(NAMES[:-1])} or {NAMES[-1]}")
+        raise UsageError(f"unknown backend {name!r}; use {', '.join(NAMES[:-1])} or {NAMES[-1]}")
     return makers[name]()
 
 

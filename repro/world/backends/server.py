@@ -59,7 +59,7 @@ class ServerBackend(EndpointBackend):
         if open_ports:
             self.stop()
             raise BackendError(
-                f"{self.name} listens beyond this machine ({', '.join(open_ports)}) and was stopped; use --backend moto"
+                f"{self.name} listens to other machines ({', '.join(open_ports)}) and was stopped; use --backend moto"
             )
 
     def listening(self) -> tuple[str, ...]:
@@ -81,7 +81,9 @@ class ServerBackend(EndpointBackend):
             path.read_text("utf-8", "replace")[-LAST_WORDS:] for path in (self._output.stderr, self._output.stdout)
         )
         words = next((said for text in outputs if (said := " ".join(text.split()))), reason)
-        raise BackendError(f"the {self.name} server does not start: {words}; try --backend endpoint with one of yours")
+        raise BackendError(
+            f"the {self.name} server did not start: {words}; start one yourself and use --backend endpoint"
+        )
 
 
 def server_environ() -> dict[str, str]:

@@ -58,7 +58,9 @@ class Wire:
         except ValueError:
             self._port = -1
         if self._target.scheme not in {"http", "https"} or not self._target.hostname or self._port == -1:
-            raise UsageError(f"--endpoint-url {endpoint_url}: that is no URL; give one such as http://127.0.0.1:5000")
+            raise UsageError(
+                f"--endpoint-url {endpoint_url}: this is not a URL; give one such as http://127.0.0.1:5000"
+            )
 
     def connect(self, limit_s: float) -> http.client.HTTPConnection:
         """A connection to be; it connects with its first call, and again whenever the server closed it."""
@@ -96,7 +98,7 @@ def _words(error: Exception, *, is_tls: bool) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}; AWS_CA_BUNDLE names the authority to trust"
     if isinstance(error, ssl.SSLError):
-        return f"it speaks no TLS ({error.reason or error}); is it http://?"
+        return f"it does not speak TLS ({error.reason or error}); is it http://?"
     if isinstance(error, TimeoutError):
         return "no answer within the limit"
     if isinstance(error, ConnectionRefusedError):

@@ -203,8 +203,8 @@ class FlightRecord:
     def _unreadable(self, what: str) -> StoreError:
         whose = f" of process {self.pid}" if self.pid else ""
         return StoreError(
-            f"the flight record{whose} cannot be believed: {what}; only this program may write {self.path}: "
-            f"look for what the load test writes, cuts or deletes outside its working folder"
+            f"the flight record{whose} is damaged: {what}; only this program may write {self.path}: "
+            f"check what the load test writes, cuts or deletes outside its working folder"
         )
 
 
@@ -251,7 +251,7 @@ class _Header:
     def _odd_time(self) -> str:
         until = time.monotonic() + AHEAD_S
         is_good = all(0.0 <= self.number(index) <= until for index in _HEADER_TIMES)  # NaN is in no range
-        return "" if is_good else "it holds a time that is none, or in the future"
+        return "" if is_good else "it holds a time that is invalid or in the future"
 
 
 class _Slots:
@@ -322,7 +322,7 @@ class Fleet:
 
 def refused(folder: Path, number: int) -> StoreError:
     """The error of a cell whose flight record the disk did not take; ``number`` is the system's, 0 when it is not known."""
-    why = os.strerror(number) if number else "the disk does not take it"
+    why = os.strerror(number) if number else "the disk refused it"
     return StoreError(
         f"the cell could not write its flight record to {folder}: {why}; "
         f"free some space there, or choose another folder with --out"
@@ -352,9 +352,9 @@ def _fault_of(table: _Rows, *, until: float) -> str:
     if (table[:, _COUNTS] > MOST_COUNTED).any():
         return "a user has counted more operations than there can be"
     if (taken[:, at.S_STATE] > at.BUSY).any() or not np.isin(taken[:, at.S_KIND], (at.KIND_USER, at.KIND_OTHER)).all():
-        return "a user is in a state that there is none of"
+        return "a user is in an unknown state"
     if not ((times >= 0.0) & (times <= until)).all() or not (limits >= 0.0).all():  # NaN compares with nothing
-        return "a user has a time that is none, or in the future"
+        return "a user has a time that is invalid or in the future"
     return ""
 
 

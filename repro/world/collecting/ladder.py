@@ -132,7 +132,7 @@ def _loop(target: Target, _folder: Path, limit_s: float) -> Path | str:
     return (
         target.ask_loop(limit_s)
         or target.failure()
-        or f"the event loop did not answer within {limit_s:g} s: it does not turn, or was never started"
+        or f"the event loop did not answer within {limit_s:g} s: it is blocked, or was never started"
     )
 
 
@@ -167,7 +167,7 @@ def _debugger(target: Target, folder: Path, limit_s: float) -> Path | str:
 
 def _kernel(target: Target, folder: Path, _limit_s: float) -> Path | str:
     if sys.platform != "linux":
-        return f"there is no /proc on {sys.platform}: run on Linux to see the state of threads and sockets"
+        return f"{sys.platform} does not have /proc: run on Linux to see the state of threads and sockets"
     path = folder / f"kernel-{target.pid}.json"
     path.write_text(json.dumps(kernel.look(target.pid), indent=1), "utf-8")
     return path

@@ -47,9 +47,7 @@ def look(pid: int, *, limit_s: float) -> DebuggerAnswer:
         refusals.append(answer.refusal)
         if _is_refused(answer.refusal):
             return DebuggerAnswer(answer.how, refusal=f"ptrace was refused: {answer.refusal}; {_what_to_do()}")
-    return DebuggerAnswer(
-        "py-spy", refusal="; ".join(refusals) or "neither py-spy nor pystack is installed beside this program"
-    )
+    return DebuggerAnswer("py-spy", refusal="; ".join(refusals) or "neither py-spy nor pystack is installed")
 
 
 def _tries(pid: int) -> list[tuple[list[str], bool]]:

@@ -82,7 +82,7 @@ class EnvironmentCache:
                 found = self._read(key)
             if found is None:
                 raise StoreError(
-                    f"the environment {key} is broken right after it was built; try `repro env prune --all`"
+                    f"the environment {key} is broken although it was just built; try `repro env prune --all`"
                 )
             with contextlib.suppress(OSError):
                 os.utime(self._root / key / MARKER)
@@ -276,7 +276,7 @@ def _refusal(done: door.Completed, spec: EnvironmentSpec) -> ReproError:
     if done.returncode < 0:
         return ProcessError(
             f"the installer was ended by signal {-done.returncode} while it made {describe(spec)}; "
-            "nothing of it is kept, try again"
+            "nothing was kept; try again"
         )
     return refusal(done.stderr, spec)
 

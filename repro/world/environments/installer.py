@@ -21,7 +21,7 @@ def call(arguments: list[str], *, limit_s: float) -> door.Completed:
     try:
         return door.run(argv, env={**_environment(), **variables}, limit_s=limit_s, mark="uv")
     except ProcessError as error:
-        raise UntestableError(f"the installer did not finish: {error}") from error
+        raise UntestableError(f"the installer did not finish: {error}; try again") from error
 
 
 def uv_path() -> str:

@@ -82,10 +82,12 @@ def inspect(path: Path) -> tuple[str, dict[str, str]]:
         version, packages = json.loads(done.stdout)
     except (ProcessError, ValueError) as error:
         raise UsageError(
-            f"{path} is no Python interpreter that runs; give the path of one, such as .venv/bin/python"
+            f"{path} is not a working Python interpreter; give the path of one, such as .venv/bin/python"
         ) from error
     if packages is None:
-        raise UsageError(f"{path} is Python {version}; cells run under {OLDEST} and newer, give the path of such a one")
+        raise UsageError(
+            f"{path} is Python {version}; cells need {OLDEST} or newer; give the path of such an interpreter"
+        )
     return version, packages
 
 

@@ -55,8 +55,8 @@ def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None
         source = source / "bin" / "python"
     if not source.is_file():
         raise UsageError(
-            f"{source}: give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter such as "
-            ".venv/bin/python; there is none"
+            f"{source} is not a file; give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter "
+            "such as .venv/bin/python"
         )
     if os.access(source, os.X_OK) and source.name.startswith("python"):
         return _of_interpreter(source)
@@ -100,7 +100,7 @@ def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
         except UnreachableError:
             raise
         except UntestableError as error:
-            raise UsageError(f"{path} cannot be resolved; correct it. {error}") from error
+            raise UsageError(f"{path} cannot be resolved: {error}; correct it") from error
     return Pins(versions=_usable(versions.items()), left_out=left_out)
 
 
@@ -117,9 +117,7 @@ def _of_lock(path: Path, python: str) -> Pins:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is no lock file that can be read: {error}; give a uv.lock or a pylock.toml"
-        ) from error
+        raise UsageError(f"{path} is not a readable lock file: {error}; give a uv.lock or a pylock.toml") from error
     around = _markers_for(python)
     try:
         if "lock-version" in data:
@@ -127,7 +125,7 @@ def _of_lock(path: Path, python: str) -> Pins:
         if "package" in data and "requires-python" in data:
             return _of_uv_lock(path, data, around)
     except (PylockValidationError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is a lock file of another shape ({error}); export it as requirements") from error
+        raise UsageError(f"{path} has an unknown lock format ({error}); export it as requirements") from error
     raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
 
 

@@ -55,8 +55,8 @@ def _of_yanked(words: str, spec: EnvironmentSpec) -> str:
             and (spec.as_of is None or not release.released or release.released <= spec.as_of)
         ]
         if fitting:
-            return f"releases that were withdrawn are taken only when pinned; add --set {name}={fitting[-1]}"
-    return f"releases that were withdrawn are taken only when pinned; add --set {name}=VERSION"
+            return f"withdrawn releases are installed only when pinned; add --set {name}={fitting[-1]}"
+    return f"withdrawn releases are installed only when pinned; add --set {name}=VERSION"
 
 
 def _of_no_release(words: str) -> str:
@@ -69,7 +69,7 @@ def _of_no_release(words: str) -> str:
         wanted, known = Version(found["version"]), releases(name, include_yanked=True)
         near = _beside(wanted, known)
         if near:
-            return f"there is no {name} {wanted}; near it are {' and '.join(map(str, near))}"
+            return f"{name} {wanted} does not exist; choose a release such as {' or '.join(map(str, near))}"
     return f"check the version of {name}"
 
 
@@ -81,4 +81,4 @@ def _beside(wanted: Version, known: tuple[Release, ...]) -> list[Release]:
 
 def _of_no_name(words: str) -> str:
     found = _NO_SUCH_NAME.search(words)
-    return f"the package index knows no {found['name']}; check the spelling" if found else ""
+    return f"the package index does not have {found['name']}; check the spelling" if found else ""

@@ -73,7 +73,7 @@ def _files(package: str) -> list[DistributionPackage]:
             "check the network and UV_DEFAULT_INDEX"
         ) from error
     if not found:
-        raise UntestableError(f"the package index knows no distribution {package!r}; check its name")
+        raise UntestableError(f"the package index does not have {package!r}; check its name")
     return found
 
 

@@ -71,7 +71,7 @@ class ForeignMemory:
             self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
             self.renew()
         except (FileNotFoundError, ProcessLookupError):
-            raise UsageError(f"there is no process {pid}; it has just ended") from None
+            raise UsageError(f"process {pid} has just ended") from None
         except PermissionError as error:
             raise ForbiddenError(f"the memory of process {pid} may not be read ({error.strerror})") from error
         if not self.regions:

@@ -47,7 +47,7 @@ class ForeignProcess:
             return [path, *words], self.user if own[1] and self.user != own[0] else None
         if not own[1] or shutil.which("nsenter") is None:
             raise ProcessError(
-                f"process {self.pid} lives in a container: run repro inside of it, or as root beside it (with nsenter)"
+                f"process {self.pid} runs in a container: run repro inside of it, or as root beside it (with nsenter)"
             )
         ids = ["--setuid", str(self.user.uid), "--setgid", str(self.user.gid)]
         return ["nsenter", "--target", str(self.pid), "--mount", "--pid", *ids, "--", self.executable, *words], None
@@ -70,7 +70,7 @@ def target_of(pid: int) -> ForeignProcess:
             raise UsageError(
                 f"process {pid} has no program of its own: it is a thread of the kernel, or has ended"
             ) from None
-        raise UsageError(f"there is no process {pid}; `ps -ef` shows those that run") from None
+        raise UsageError(f"process {pid} does not exist; `ps -ef` shows those that run") from None
     except PermissionError:
         raise ProcessError(f"process {pid} may not be read; {how_to_be_let()}") from None
     if PYPY in Path(executable).name:

@@ -103,7 +103,7 @@ class Child:
         try:
             return self._popen.wait(limit_s)
         except subprocess.TimeoutExpired:
-            raise ProcessError(f"process {self.pid} still runs after {limit_s:g} s") from None
+            raise ProcessError(f"process {self.pid} is still running after {limit_s:g} s") from None
 
     def tree(self) -> tuple[int, ...]:
         """The ids of all living processes of this child, the leader first; those that left its session too."""
@@ -386,7 +386,7 @@ def _kill(family: marks.Finder) -> None:
         if time.monotonic() > deadline:
             pids = ", ".join(str(process.pid) for process in found)
             raise ProcessError(
-                f"processes {pids} survive a SIGKILL; look at them with `ps -o pid,stat,wchan -p {pids}`"
+                f"processes {pids} are still running after SIGKILL; look at them with `ps -o pid,stat,wchan -p {pids}`"
             )
         _send(found, signal.SIGKILL)
         time.sleep(POLL_S)

@@ -266,7 +266,7 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
     if name_or_path is None:
         runs = list_runs(root)
         if not runs:
-            raise MissingRunError(f"there is no run in {root}; make one with `repro run`, or give the folder of one")
+            raise MissingRunError(f"no run was found in {root}; make one with `repro run`, or give the folder of one")
         if runs[0].problem:
             older = next((run.folder for run in runs if not run.problem), None)
             move = f"; to take an older run all the same, name it: {older}" if older else ""
@@ -280,9 +280,7 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
 
 
 def _no_run(name: str, root: Path) -> Path:
-    raise MissingRunError(
-        f"{name} is not a run, neither under {root} nor as a path; `repro list runs` shows those that are"
-    )
+    raise MissingRunError(f"{name} is not a run, neither under {root} nor as a path; `repro list runs` shows the runs")
 
 
 def _is_file(path: Path) -> bool:
@@ -301,16 +299,14 @@ def _is_file(path: Path) -> bool:
 
 def _check_is_there(folder: Path) -> None:
     if not _is_file(folder / FILE):
-        raise MissingRunError(
-            f"{folder} is not a run: there is no {FILE} in it; `repro list runs` shows those that are"
-        )
+        raise MissingRunError(f"{folder} is not a run, because it has no {FILE}; `repro list runs` shows the runs")
 
 
 def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise StoreError(f"{folder / FILE} was not written by repro; `repro list runs` shows those that are")
+        raise StoreError(f"{folder / FILE} was not written by repro; `repro list runs` shows the runs")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{folder / FILE} was written by a newer repro (schema {version}, this one reads up to {SCHEMA_VERSION});"

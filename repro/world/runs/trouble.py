@@ -24,12 +24,16 @@ def said(folder: Path) -> Iterator[None]:
         yield
     except (sqlite3.OperationalError, OSError) as error:
         is_full = _is_full(error, folder)
-        move = "free some space, then go on with --resume" if is_full else "see that the folder can be read and written"
+        move = (
+            "free some space, then continue with --resume"
+            if is_full
+            else "make sure that the folder can be read and written"
+        )
         raise StoreError(f"the run in {folder} cannot be read or written ({error}); {move}") from error
     except (sqlite3.DatabaseError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise StoreError(
-            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but make the run anew"
+            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but the run must be made again"
         ) from error
 
 

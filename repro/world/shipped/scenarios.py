@@ -97,8 +97,8 @@ def find_experiment(name: str) -> Source:
     known = list_experiments()
     near = difflib.get_close_matches(name, known, n=1)
     other = "check the path" if name.endswith(".toml") else "a path must end in .toml"
-    hint = f"did you mean {near[0]}?" if near else f"`repro list experiments` shows those there are; {other}"
-    raise UsageError(f"there is no experiment {name!r}; {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"`repro list experiments` shows all; {other}"
+    raise UsageError(f"unknown experiment {name!r}; {hint}")
 
 
 def scenario_for(source: Source) -> Scenario:
@@ -108,7 +108,7 @@ def scenario_for(source: Source) -> Scenario:
     if name.endswith(".py"):
         if not path.is_file():
             raise ExperimentError(
-                f"{source.path}: scenario: there is no file {path}; give a name of `repro list scenarios` or a "
+                f"{source.path}: scenario: the file {path} does not exist; give a name of `repro list scenarios` or a "
                 "locustfile"
             )
         return of_locustfile(path)
@@ -126,8 +126,8 @@ def named(name: str, *, where: str) -> Scenario:
     folder = root() / name
     if not (folder / DESCRIPTION).is_file():
         near = difflib.get_close_matches(name, list_scenarios(), n=1)
-        hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows those there are"
-        raise ExperimentError(f"{where}: there is no scenario {name!r}; {hint}")
+        hint = f"did you mean {near[0]}?" if near else "`repro list scenarios` shows all"
+        raise ExperimentError(f"{where}: unknown scenario {name!r}; {hint}")
     data = tomllib.loads(_text(folder / DESCRIPTION))
     own = _catalogue(data.get("factors", {}))
     info = ScenarioInfo(name=name, requires=tuple(data["requires"]), catalogue=own, summary=data["summary"])
@@ -148,7 +148,7 @@ def of_locustfile(path: Path) -> Scenario:
         what = (
             f"{path} is not a file; give a locustfile"
             if path.exists()
-            else f"there is no locustfile {path}; check the path"
+            else f"the locustfile {path} does not exist; check the path"
         )
         raise UsageError(what)
     if path.stat().st_size > MOST_LOCUSTFILE_BYTES:
@@ -206,7 +206,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(
-                f"{path} is larger than {MOST_BYTES // 1_000_000} MB, which no experiment file is; check the path"
+                f"{path} is larger than {MOST_BYTES // 1_000_000} MB, too large for an experiment file; check the path"
             )
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -82,9 +82,9 @@ def recipe(text: str, *sets: str, load: Locustfile | None = None) -> Recipe:
 def test_the_file_and_the_command_line_know_it() -> None:
     two = cells("[settings]\nproxy_tries = [3, 9]\n[[include]]\nproxy_tries = [3, 9]", "mood=odd")
     assert [(cell.settings["proxy_tries"], cell.settings["mood"]) for cell in two] == [(3, "odd"), (9, "odd")]
-    with pytest.raises(ExperimentError, match="0 is no level of proxy_tries; it takes a whole number, 1 to 9"):
+    with pytest.raises(ExperimentError, match="proxy_tries cannot be 0; it takes a whole number, 1 to 9"):
         cells("[settings]\nproxy_tries = 0")
-    with pytest.raises(ExperimentError, match="there is no factor 'proxy-trys', did you mean proxy_tries"):
+    with pytest.raises(ExperimentError, match="unknown factor 'proxy-trys', did you mean proxy_tries"):
         cells("", "proxy-trys=1")
 
 

@@ -74,7 +74,7 @@ def test_a_level_has_its_factors_type(name: str, value: object, found: object) -
 
 
 def test_accepted_levels_are_said_in_words() -> None:
-    assert COMMON.factor("retry_mode").accepted == "it takes legacy, standard, adaptive"
+    assert COMMON.factor("retry_mode").accepted == "choose legacy, standard or adaptive"
     assert COMMON.factor("wait_time_seconds").accepted == "it takes a whole number, 0 to 20"
     assert COMMON.factor("spawn_rate").accepted == "it takes a number, 0 or more"
     assert COMMON.factor("tls").accepted == "it takes true or false"

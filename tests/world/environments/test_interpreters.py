@@ -101,5 +101,5 @@ def test_an_environment_is_described_by_itself() -> None:
 def test_what_is_no_interpreter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("no program")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "plain", Path("/bin/true"), put(tmp_path / "x", "echo {}")):
-        with pytest.raises(UsageError, match="is no Python interpreter that runs; give the path of one, such as"):
+        with pytest.raises(UsageError, match="is not a working Python interpreter; give the path of one, such as"):
             interpreters.inspect(path)

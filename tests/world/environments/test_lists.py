@@ -163,7 +163,7 @@ def test_an_environment_is_read_by_its_interpreter() -> None:
         ("requirements.txt", "demo==9\n", "cannot be resolved"),
         ("requirements.txt", "\ud800", "cannot be read"),
         ("uv.lock", "version = 1\n", "neither"),
-        ("uv.lock", UV_LOCK.replace('name = "speed"\nversion', 'name = "gone"\nversion'), "another shape"),
+        ("uv.lock", UV_LOCK.replace('name = "speed"\nversion', 'name = "gone"\nversion'), "unknown lock format"),
         ("pylock.toml", "lock-version = [", "no lock file"),
     ],
 )

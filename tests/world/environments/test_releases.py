@@ -65,7 +65,7 @@ def test_an_index_beside_the_default_one_is_asked_first(package_index, monkeypat
 
 @pytest.mark.usefixtures("index")
 def test_an_unknown_name_says_so() -> None:
-    with pytest.raises(UntestableError, match="the package index knows no distribution 'nothing'; check its name"):
+    with pytest.raises(UntestableError, match="the package index does not have 'nothing'; check its name"):
         releases("nothing")
 
 

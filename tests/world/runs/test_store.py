@@ -484,13 +484,13 @@ def fill(folder: Path) -> None:
 def test_a_full_disk_is_called_full_wherever_it_ends(size: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size) as disk, pytest.raises(StoreError) as caught:
         fill(disk / "run")
-    assert str(caught.value).endswith("; free some space, then go on with --resume")
+    assert str(caught.value).endswith("; free some space, then continue with --resume")
 
 
 @pytest.mark.parametrize("name", ["full-matrix", "No space left on device", "disk is full"])
 def test_a_path_that_speaks_of_space_does_not_make_another_error_a_full_disk(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match="see that the folder can be read and written"):
+    with pytest.raises(StoreError, match="make sure that the folder can be read and written"):
         new(tmp_path / name / "run")
 
 
@@ -576,7 +576,7 @@ def test_whoever_looks_while_a_run_is_made_sees_it_whole_or_not_at_all(tmp_path:
         new(folder).close()
     is_over.set()
     reader.join()
-    assert said <= {f"there is no {FILE} in it; `repro list runs` shows those that are"}
+    assert said <= {f"it has no {FILE}; `repro list runs` shows the runs"}
     assert not list(tmp_path.rglob(MAKING))
 
 
@@ -592,7 +592,7 @@ def test_a_newer_schema_asks_for_a_newer_program(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_says_how_to_find_one(tmp_path: Path) -> None:
     for attempt in (read_run, open_run):
-        with pytest.raises(StoreError, match=r"is not a run: there is no run\.sqlite in it; `repro list runs` shows"):
+        with pytest.raises(StoreError, match=r"is not a run, because it has no run\.sqlite; `repro list runs` shows"):
             attempt(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert StoreError.exit_code is ExitCode.FAILED
@@ -624,7 +624,7 @@ def test_runs_are_listed_the_latest_first_and_found_by_name_or_path(tmp_path: Pa
         StoreError, match=r"third is not a run, neither under .* nor as a path; `repro list runs` shows"
     ):
         find_run("third", tmp_path)
-    with pytest.raises(StoreError, match=r"there is no run in .*nowhere; make one with `repro run`"):
+    with pytest.raises(StoreError, match=r"no run was found in .*nowhere; make one with `repro run`"):
         find_run(None, tmp_path / "nowhere")
     assert list_runs(tmp_path / "nowhere") == ()
 
@@ -672,7 +672,7 @@ def test_a_run_in_a_read_only_folder_can_be_read_and_not_gone_on_with(*, is_kill
     assert len(refusals) == 2
     for refusal in refusals:
         assert "Read-only file system" in refusal
-        assert refusal.endswith("see that the folder can be read and written")
+        assert refusal.endswith("make sure that the folder can be read and written")
 
 
 FILL = """
@@ -697,7 +697,7 @@ def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
     room = "filler = Path(sys.argv[1]) / 'filler'; make_room = filler.unlink; filler.write_bytes(bytes(300_000))"
     text, number = printed(room + FILL, tmp_path, *mounted("mount -t tmpfs -o size=900k none HERE", tmp_path))
     assert "full" in text
-    assert text.endswith("free some space, then go on with --resume")
+    assert text.endswith("free some space, then continue with --resume")
     assert 5 < int(number) < 200
 
 

@@ -47,21 +47,21 @@ def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
     assert (pool_size.default, pool_size.values) == ("10", ("1", "10", "100"))
     plan = prepare(RunRequest(experiment="gevent-urllib3", overrides=("pool_size=1,100",))).plan
     assert {cell.settings["pool_size"] for cell in plan.cells} == {"1", "100"}
-    with pytest.raises(ExperimentError, match="'7' is no level of pool_size; it takes 1, 10, 100"):
+    with pytest.raises(ExperimentError, match="pool_size cannot be '7'; choose 1, 10 or 100"):
         prepare(RunRequest(experiment="gevent-urllib3", overrides=("pool_size=7",)))
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("locust-2673", "there is no experiment 'locust-2673'; did you mean locust-2637?"),
+        ("locust-2673", "unknown experiment 'locust-2673'; did you mean locust-2637?"),
         ("known/claen", "did you mean known/clean?"),
-        ("zzz", "`repro list experiments` shows those there are; a path must end in .toml"),
-        ("locust-2637/scenario", "there is no experiment 'locust-2637/scenario'"),
-        ("known/clean/scenario", "there is no experiment 'known/clean/scenario'"),
-        ("known/truths", "there is no experiment 'known/truths'"),
-        ("/no/such.toml", "there is no experiment '/no/such.toml'"),
-        ("", "there is no experiment ''"),
+        ("zzz", "`repro list experiments` shows all; a path must end in .toml"),
+        ("locust-2637/scenario", "unknown experiment 'locust-2637/scenario'"),
+        ("known/clean/scenario", "unknown experiment 'known/clean/scenario'"),
+        ("known/truths", "unknown experiment 'known/truths'"),
+        ("/no/such.toml", "unknown experiment '/no/such.toml'"),
+        ("", "unknown experiment ''"),
     ],
 )
 def test_what_is_no_experiment_is_asked_about(name: str, words: str) -> None:
@@ -78,7 +78,9 @@ def test_a_file_of_ones_own_names_a_scenario_of_ours_or_a_locustfile_beside_it(t
     assert scenario_for(source).info.name == "known/clean"
     assert prepare(RunRequest(experiment=str(file))).summary == ""
     file.write_text('scenario = "load/mine.py"')
-    with pytest.raises(ExperimentError, match=r"mine\.toml: scenario: there is no file .*mine\.py; give a name of"):
+    with pytest.raises(
+        ExperimentError, match=r"mine\.toml: scenario: the file .*mine\.py does not exist; give a name of"
+    ):
         scenario_for(find_experiment(str(file)))
     (tmp_path / "load").mkdir()
     (tmp_path / "load" / "mine.py").write_text("")
@@ -90,9 +92,7 @@ def test_a_file_of_ones_own_names_a_scenario_of_ours_or_a_locustfile_beside_it(t
 def test_a_scenario_that_is_not_there_names_the_file_and_a_near_one(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('scenario = "locust2637"')
-    with pytest.raises(
-        ExperimentError, match=r"mine\.toml: scenario: there is no scenario .*; did you mean locust-2637\?"
-    ):
+    with pytest.raises(ExperimentError, match=r"mine\.toml: scenario: unknown scenario .*; did you mean locust-2637\?"):
         scenario_for(find_experiment(str(file)))
 
 
@@ -110,7 +110,7 @@ def test_a_locustfile_of_ones_own_takes_the_scenarios_place_with_the_experiments
     assert prepared.scenario.locustfile == mine
     assert (prepared.plan.scenario, prepared.plan.trials) == ("mine", 7)
     assert {cell.settings["pool_size"] for cell in prepared.plan.cells} == {"1"}
-    with pytest.raises(UsageError, match=r"there is no locustfile .*other\.py; check the path"):
+    with pytest.raises(UsageError, match=r"the locustfile .*other\.py does not exist; check the path"):
         of_locustfile(tmp_path / "other.py")
 
 
@@ -130,7 +130,7 @@ def test_factors_that_a_locustfile_of_ones_own_does_not_read_are_left_out_and_sa
     assert notice.endswith("they are left out: client, connect_timeout, import_order, max_pool_connections")
     asked = prepare(RunRequest(locustfile=mine, overrides=("client=shared,per-user", "launch=cli")))
     assert "client" in asked.plan.varied
-    assert asked.notices[-1].endswith("reads none of REPRO_CLIENT: what --set says of them changes nothing")
+    assert asked.notices[-1].endswith("does not read REPRO_CLIENT: --set does not change them")
 
 
 def test_a_locustfile_that_makes_the_names_reads_them_all(tmp_path: Path) -> None:

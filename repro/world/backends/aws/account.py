@@ -148,7 +148,7 @@ def open_account(region: str, *, profile: str | None = None, endpoint_url: str |
         raise BackendError(f"the AWS configuration cannot be read: {error}; check ~/.aws/config") from None
     if region not in regions:
         near = ", ".join(difflib.get_close_matches(region, regions, n=3)) or "eu-central-1, us-east-1, …"
-        raise UsageError(f"--region {region}: there is no SQS that this boto3 knows of; near are {near}")
+        raise UsageError(f"--region {region}: this boto3 knows no SQS in that region; choose one such as {near}")
     return Account(region, profile or "", (endpoint_url or "").rstrip("/"), session)
 
 
