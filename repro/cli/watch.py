@@ -107,7 +107,9 @@ def command(  # one argument for each option
     from repro.orchestration.watch import OnHang, WatchOptions, watch
 
     if not words:
-        raise UsageError("nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`")
+        raise UsageError(
+            "nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`"
+        )
     end_tidily_on_signals()
     folder = new_folder(out, "watch")
     options = WatchOptions(

@@ -98,7 +98,7 @@ def test_a_command_that_hangs_again_is_started_again(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     for words, said in (
-        ((), "give the command to watch behind --"),
+        ((), "nothing to watch was given; write the command after --"),
         (("--for", "soon", "--", "true"), "is not a time"),
         (("--", "no-such-program-anywhere"), "cannot start no-such-program-anywhere"),
     ):

@@ -299,7 +299,7 @@ def _is_file(path: Path) -> bool:
 
 def _check_is_there(folder: Path) -> None:
     if not _is_file(folder / FILE):
-        raise MissingRunError(f"{folder} is not a run, because it has no {FILE}; `repro list runs` shows the runs")
+        raise MissingRunError(f"{folder} is not a run: it has no {FILE}; `repro list runs` shows the runs")
 
 
 def _check_schema(connection: sqlite3.Connection, folder: Path) -> None:

@@ -164,7 +164,7 @@ def test_an_environment_is_read_by_its_interpreter() -> None:
         ("requirements.txt", "\ud800", "cannot be read"),
         ("uv.lock", "version = 1\n", "neither"),
         ("uv.lock", UV_LOCK.replace('name = "speed"\nversion', 'name = "gone"\nversion'), "unknown lock format"),
-        ("pylock.toml", "lock-version = [", "no lock file"),
+        ("pylock.toml", "lock-version = [", "is not a readable lock file"),
     ],
 )
 def test_what_cannot_be_read_says_so(tmp_path: Path, name: str, text: str, said: str) -> None:

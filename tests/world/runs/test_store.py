@@ -441,9 +441,9 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
                 attempt(folder)
             assert "\n" not in str(caught.value)
             assert str(folder) in str(caught.value)
-            assert "make the run anew" in str(caught.value)
+            assert "the run must be made again" in str(caught.value)
         (listed,) = list_runs(tmp_path)
-        assert "make the run anew" in listed.problem
+        assert "the run must be made again" in listed.problem
         with pytest.raises(StoreError, match=r"the latest run cannot be read: .* is damaged"):
             find_run(None, tmp_path)
 
@@ -511,7 +511,10 @@ def test_somebody_elses_file_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
     for attempt in (read_run, open_run):
         with pytest.raises(StoreError, match=r"run\.sqlite was not written by repro"):
             attempt(tmp_path)
-    for folder, words in ((tmp_path, "holds a run already"), (tmp_path / FILE, "see that the folder can be read")):
+    for folder, words in (
+        (tmp_path, "holds a run already"),
+        (tmp_path / FILE, "make sure that the folder can be read"),
+    ):
         with pytest.raises(StoreError, match=words):
             new(folder)
     assert (tmp_path / FILE).read_bytes() == before
@@ -592,7 +595,7 @@ def test_a_newer_schema_asks_for_a_newer_program(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_says_how_to_find_one(tmp_path: Path) -> None:
     for attempt in (read_run, open_run):
-        with pytest.raises(StoreError, match=r"is not a run, because it has no run\.sqlite; `repro list runs` shows"):
+        with pytest.raises(StoreError, match=r"is not a run: it has no run\.sqlite; `repro list runs` shows"):
             attempt(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert StoreError.exit_code is ExitCode.FAILED
