@@ -107,7 +107,7 @@ def test_what_answers_and_is_no_sqs(server: ThreadingHTTPServer, tmp_path: Path)
     code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
     assert code == 4
     assert last.startswith(f"Error: {url} does not answer as an SQS: it answers 404, but not as an SQS does")
-    assert last.endswith("Start it, or check the URL")
+    assert last.endswith("start it, or check the URL")
 
 
 def test_ministack_serves_sqs_on_loopback_alone_and_goes(tmp_path: Path) -> None:

@@ -150,13 +150,13 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say what to hunt"),
+        ((), "nothing to bisect was given"),
         (("nothing-such", "mine.toml"), "the package index does not have 'nothing-such'; check its name"),
         (("planted", "known/clean"), "planted is not used by known/clean"),
         (("planted", "locust-2638"), "unknown experiment 'locust-2638'; did you mean locust-2637"),
         (("planted", "mine.toml", "--good", "1.3", "--bad", "1.3"), "are the same release, 1.3; give two"),
         (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3: exchange --good and --bad"),
-        (("planted", "mine.toml", "--find", "fixed", "--good", "1.3", "--bad", "1.9"), "--bad is to be the older one"),
+        (("planted", "mine.toml", "--find", "fixed", "--good", "1.3", "--bad", "1.9"), "--bad must be the older one"),
         (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 cannot be tested"),
         (("planted", "mine.toml", "--good", "1.32"), "the index has no release beyond 1.32"),
         (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each by --set"),
@@ -168,7 +168,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         (("planted", "mine.toml", "--out", "none", "--resume"), "none is not a run"),
         (("planted", "mine.toml", "--python", sys.executable), "--set python=VERSION"),
         (("planted", "mine.toml", "--backend", "aws"), "real account"),
-        (("--date", "2024-03-15..2023-02-15"), "write the good day and the later bad one"),
+        (("--date", "2024-03-15..2023-02-15"), "give the good day and a later bad day"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(

@@ -171,5 +171,5 @@ def test_of_the_cells_that_hung_the_one_asked_for_is_taken(tmp_path: Path) -> No
         choose(Run, "0000")
     unanswered = replace(trial, hang=replace(trial.hang, hang_class=HangClass.UNANSWERED))
     Run.cells = (replace(result, trials=(unanswered,)),)
-    with pytest.raises(UsageError, match="lies between client and backend"):
+    with pytest.raises(UsageError, match="is between client and backend"):
         choose(Run, None)

@@ -250,7 +250,7 @@ def test_what_is_no_sqs_is_one_sentence(answer: Callable[[BaseHTTPRequestHandler
         EndpointBackend(url).start()
     assert str(caught.value).startswith(f"{url} does not answer as an SQS: ")
     assert words in str(caught.value)
-    assert str(caught.value).endswith("Start it, or check the URL")
+    assert str(caught.value).endswith("start it, or check the URL")
     assert caught.value.exit_code is ExitCode.FAILED
 
 

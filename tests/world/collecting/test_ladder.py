@@ -120,7 +120,7 @@ def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path
         rungs = climb(target, folder=tmp_path)
     files = {rung.kind: tmp_path / rung.file for rung in rungs}
     assert answered(rungs) == {kind: kind is not LOOP for kind in ALL}
-    assert "does not turn" in rungs[1].refusal
+    assert "is blocked" in rungs[1].refusal
     blocked = blocked_main([View(read_dump(files[THREAD].read_text()), ())])
     assert blocked is not None
     at = native_call(*blocked)
