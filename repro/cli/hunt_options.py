@@ -254,7 +254,7 @@ def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: Hu
     if options.as_json:
         echo_document(run, no_redact=options.no_redact)
     report = shlex.join(["repro", "report", str(store.folder)])
-    click.echo(for_terminal(f"Evidence is in {store.folder}. Next: `{report}`"), err=True)
+    click.echo(for_terminal(f"Evidence: {store.folder}\nNext:     {report}"), err=True)
     if hunt.answer is None or hunt.answer.kind is AnswerKind.UNKNOWN:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HANG if any(probe.hang for probe in hunt.probes) else ExitCode.NO_HANG

@@ -28,6 +28,8 @@ from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict, TrialOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from repro.model import StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.presentation.console import Progress
@@ -97,8 +99,7 @@ def _run(options: RunOptions) -> ExitCode:
             backends=options.backends,
         )
     )
-    for notice in prepared.notices:
-        click.echo(f"Note: {notice}", err=True)
+    _note(prepared.notices)
     backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
     _check_is_used(options, backends)
     check_options(
@@ -126,6 +127,14 @@ def _run(options: RunOptions) -> ExitCode:
         run = store.read()
         store.close()
     return _show(run, options, console, fail_on)
+
+
+def _note(notices: Iterable[str]) -> None:
+    from repro.presentation.console import terminal_width
+    from repro.presentation.lines import fitted
+
+    for notice in notices:
+        click.echo(fitted(f"Note: {notice}", width=terminal_width(to_stderr=True)), err=True)
 
 
 def _check_is_used(options: RunOptions, backends: set[str]) -> None:
@@ -170,8 +179,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
         finally:
             cells = store.read().cells
             store.set_conclusion(conclude(cells, prepared.plan.varied))
-    for notice in at_capacity(cells, capacities, jobs=jobs):
-        click.echo(f"Note: {notice}", err=True)
+    _note(at_capacity(cells, capacities, jobs=jobs))
 
 
 def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:

@@ -10,7 +10,7 @@ from repro.core.intervals import interval
 from repro.model import StoredRun
 from repro.presentation.rates import rate_text
 
-WORDS = {AnswerKind.FIRST_BAD: "first that hangs", AnswerKind.FIRST_FIXED: "first that hangs no longer"}
+WORDS = {AnswerKind.FIRST_BAD: "first that hangs", AnswerKind.FIRST_FIXED: "first that is fixed"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _row(release: ReleaseTrials, answer: BisectionAnswer, skipped: int) -> Relea
     mark = ""
     if release.name == answer.release:
         day = f", released {release.released.isoformat()}" if release.released else ""
-        mark = f"{WORDS.get(answer.kind, 'the answer')}{day}, {answer.confidence:.0%} sure"
+        mark = f"{WORDS.get(answer.kind, 'the answer')}{day}, {answer.confidence * 100:.0f} % sure"
     elif release.name == answer.previous:
         mark = "last that does not" if answer.kind is AnswerKind.FIRST_BAD else "last that hangs"
     rate = interval(release.hangs, release.trials)

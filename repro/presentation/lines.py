@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 HEAD = 8
 MEASURE = 88
-"""Where a count ends when there is no width to fit."""
+"""Where a count ends at most: it still stands near its text on a wide terminal."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def laid_out(line: AnswerLine, *, width: int | None) -> str:
     head = f"{line.head:<{HEAD}} "
     first, *more = _texts(line, head, width)
     if line.count:
-        first = f"{first:<{(width or MEASURE) - len(line.count) - 2}}  {line.count}"
+        first = f"{first:<{min(width or MEASURE, MEASURE) - len(line.count) - 2}}  {line.count}"
     return "\n".join([first, *more])
 
 
@@ -51,7 +51,7 @@ def _texts(line: AnswerLine, head: str, width: int | None) -> list[str]:
     """The head with the text; where there is a count, no line of the text reaches under it."""
     if width is None:
         return [head + line.text]
-    room = width - (len(line.count) + 2 if line.count else 0)
+    room = min(width, MEASURE if line.count else width) - (len(line.count) + 2 if line.count else 0)
     return _wrapped(line.text, room, first=head, rest=" " * (HEAD + 1))
 
 

@@ -140,7 +140,7 @@ def test_the_bisection_is_a_picture_with_the_answer_marked(opened) -> None:
     assert [text.split(" ")[0] for text in shown.texts("#releases th")] == ["0", "1", "2"]
     (answer,) = shown.texts("#releases .answer")
     assert "1 of 2 hung (95 % CI 1–99 %)" in answer
-    assert "first that hangs, released 2024-03-02, 97% sure" in answer
+    assert "first that hangs, released 2024-03-02, 97 % sure" in answer
     spans = shown.run(
         "return [...document.querySelectorAll('#releases .span')].map(one => one.getBoundingClientRect().width)"
     )

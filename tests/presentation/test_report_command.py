@@ -134,7 +134,7 @@ def test_the_cure_is_marked_in_the_bisections_picture(stored) -> None:
     found = picture(HUNT.answer, names=("0", "1", "2"))
     assert [(row.name, row.mark, row.skipped) for row in found.rows] == [
         ("0", "last that hangs", 0),
-        ("1", "first that hangs no longer, 96% sure", 0),
+        ("1", "first that is fixed, 96 % sure", 0),
         ("", "", 1),
     ]
     assert bisected_of(stored()) is None
