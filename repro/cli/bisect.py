@@ -19,7 +19,15 @@ from repro.cli.hunt_options import (
     session_of,
     show,
 )
-from repro.cli.options import Command, assignments_of, default_jobs, end_tidily_on_signals, reproduce, shared_options
+from repro.cli.options import (
+    Command,
+    assignments_of,
+    default_jobs,
+    end_tidily_on_signals,
+    overrides_beside,
+    reproduce,
+    shared_options,
+)
 from repro.cli.resumption import resumed_folder
 from repro.errors import ExitCode, UsageError
 
@@ -193,4 +201,6 @@ def _store(options: BisectOptions, prepared: Prepared, hunted: HuntedRange) -> R
 
 def _command(options: BisectOptions, cell: Cell) -> str:
     """The command that runs the cell of one release again."""
-    return reproduce([*options.overrides, *assignments_of(cell).values()], experiment=options.experiment or SINGLE)
+    own = assignments_of(cell)
+    kept = overrides_beside(own, options.overrides)
+    return reproduce([*kept, *own.values()], experiment=options.experiment or SINGLE)

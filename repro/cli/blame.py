@@ -20,7 +20,15 @@ from repro.cli.hunt_options import (
     session_of,
     show,
 )
-from repro.cli.options import Command, default_jobs, end_tidily_on_signals, factor_of, reproduce, shared_options
+from repro.cli.options import (
+    Command,
+    default_jobs,
+    end_tidily_on_signals,
+    factor_of,
+    overrides_beside,
+    reproduce,
+    shared_options,
+)
 from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -175,6 +183,6 @@ def _store(options: BlameOptions, prepared: Prepared, record: BlameRecord) -> Ru
 def _command(options: BlameOptions, cell: Cell) -> str:
     """The command that runs a cell between the two ends again, by the versions that were installed."""
     pins = [f"{name}={version}" for name, version in cell.environment.pins.items()]
-    own = [one for one in options.overrides if factor_of(one) not in cell.environment.pins]
+    own = overrides_beside(cell.environment.pins, options.overrides)
     python = [f"python={cell.environment.python}"] if cell.environment.python else []
     return reproduce([*own, *python, *pins], experiment=options.experiment or SINGLE)

@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,6 +186,12 @@ def assignments_of(cell: Cell) -> dict[str, str]:
     from repro.core.experiment.level_text import typed
 
     return {name: f"{set_name(name, cell)}={typed(cell.factors[name])}" for name in cell.named}
+
+
+def overrides_beside(names: Collection[str], overrides: Sequence[str]) -> list[str]:
+    """The ``--set`` assignments of other factors than these, the last one of each: it is the one that counts."""
+    last = {factor_of(one): one for one in overrides}
+    return [one for name, one in last.items() if name not in names]
 
 
 def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:

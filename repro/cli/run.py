@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from repro.cli.options import (
     default_jobs,
     echo_document,
     end_tidily_on_signals,
-    factor_of,
+    overrides_beside,
     reproduce,
     shared_options,
 )
@@ -169,7 +170,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             trials_alike,
             jobs=jobs,
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
-            reproduce=lambda cell: _command(cell, options),
+            reproduce=lambda cell: _command(cell, options, varied=prepared.plan.varied),
             on_build=progress.building,
             on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
@@ -187,10 +188,13 @@ def _note_capacity(progress: Progress, capacities: dict[str, float], backend: st
     progress.carries(backend, operations_s)
 
 
-def _command(cell: Cell, options: RunOptions) -> str:
-    """The command that runs just this cell again: its factors, not its name, make it what it is."""
-    own = assignments_of(cell)
-    kept = [one for one in options.overrides if factor_of(one) not in own]
+def _command(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str:
+    """The command that runs just this cell again: what was typed, and the cell's level of each factor that varies.
+
+    All else comes from the experiment again, and would only make the command longer.
+    """
+    own = {name: assignment for name, assignment in assignments_of(cell).items() if name in varied}
+    kept = overrides_beside(own, options.overrides)
     others = {
         "--locustfile": options.locustfile,
         "--python": options.python,

@@ -25,10 +25,10 @@ def headline(attached: Attached) -> str:
     found = attached.diagnosis
     if found.verdict is Verdict.HANG and found.hang_class is not None:
         stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else "the main thread"
-        return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot go on"
+        return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot make progress"
     if found.verdict is Verdict.CLEAN:
-        return f"No hang: process {attached.pid} goes on, or waits for something that can still come"
-    return f"Inconclusive: nobody can tell from outside whether process {attached.pid} hangs"
+        return f"No hang: process {attached.pid} makes progress, or waits for something that can still happen"
+    return f"Inconclusive: from outside it cannot be decided whether process {attached.pid} hangs"
 
 
 def explanation(attached: Attached) -> str:
@@ -45,7 +45,7 @@ def next_step(attached: Attached) -> str:
     if attached.refusal:
         return attached.refusal
     if found.finding is Finding.STOPPED:
-        return f"`kill -CONT {attached.pid}` lets it go on."
+        return f"`kill -CONT {attached.pid}` resumes it."
     if found.verdict is Verdict.INCONCLUSIVE:
         return f"Watch it for longer: `repro attach {attached.pid} --for 60`."
     return ""
@@ -136,19 +136,17 @@ def _place(thread: Thread | None) -> str:
 
 def _in_lock(found: Diagnosis) -> str:
     rest = f" Until it gets the lock, none of the {len(found.own)} greenlets can run." if found.own else ""
-    return f"The main thread waits for a native lock without a time limit: {_place(found.thread)}.{rest}"
+    return f"The main thread waits for a native lock without a timeout: {_place(found.thread)}.{rest}"
 
 
 def _away(found: Diagnosis) -> str:
     rest = f" Until it returns, none of the {len(found.own)} greenlets can run."
-    return (
-        f"The event loop does not turn: the main thread stands in {_place(found.thread)}, without using a core.{rest}"
-    )
+    return f"The event loop is blocked: the main thread is in {_place(found.thread)} and uses no CPU.{rest}"
 
 
 def _burns(found: Diagnosis) -> str:
     rest = f" None of the {len(found.own)} greenlets can run meanwhile."
-    return f"The event loop does not turn: the main thread computes in {_place(found.thread)}.{rest}"
+    return f"The event loop is blocked: the main thread computes in {_place(found.thread)}.{rest}"
 
 
 def _free_lock(found: Diagnosis) -> str:
@@ -169,19 +167,19 @@ def _circle(found: Diagnosis) -> str:
 
 
 def _unread(found: Diagnosis) -> str:
-    return f"{len(found.stuck)} greenlets wait to read from sockets in which data lies unread: nobody hands it to them."
+    return f"{len(found.stuck)} greenlets wait to read from sockets that have unread data: nothing hands it to them."
 
 
 def _all_wait(found: Diagnosis) -> str:
     return (
-        f"All {len(found.own)} greenlets of the program wait for each other, without a time limit, and no socket or timer can wake "
+        f"All {len(found.own)} greenlets of the program wait for each other, without a timeout, and no socket or timer can wake "
         "any of them."
     )
 
 
 def _holder_unknown(found: Diagnosis) -> str:
     return (
-        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a time limit. Who holds it cannot be read: it may "
+        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Who holds it cannot be read: it may "
         "be one of the others, which sleep, wait for an answer or move."
     )
 
@@ -216,7 +214,7 @@ _SENTENCES = {
     Finding.ALL_WAIT: _all_wait,
     Finding.HOLDER_UNKNOWN: _holder_unknown,
     Finding.SCRIPT_WAITS: lambda found: (
-        f"The main thread stands in {_place(found.thread)}. It may be woken by another thread, a message or a signal."
+        f"The main thread is in {_place(found.thread)}. Another thread, a message or a signal may still wake it."
     ),
     Finding.UNREADABLE: lambda _: "Its stacks could not be read.",
     Finding.GOES_ON: _goes_on,

@@ -85,7 +85,7 @@ _ENDINGS = {
 
 
 def cause_text(cause: CauseMatch) -> str:
-    """``Known cause: gevent 1957: …. Fix: …. It matches because …. To see it alone: `repro run …```."""
+    """``Known cause: gevent#1957: …. Fix: …. It matches because …. To see it alone: `repro run …```."""
     reasons = [
         *(f"`{frame}` is in the stacks" for frame in cause.frames),
         *(f"nothing will wake `{frame}`" for frame in cause.unwoken),

@@ -39,7 +39,7 @@ def _block(one: Possible) -> str:
 
 def _word(one: Possible) -> str:
     if one.is_of_any_version:
-        return "WHATEVER THE VERSIONS"
+        return "ANY VERSION"
     return "CERTAIN " if one.is_certain else "POSSIBLE"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -163,12 +164,39 @@ def test_the_command_of_a_cell_says_each_thing_once() -> None:
     given = dict.fromkeys(RunOptions.__dataclass_fields__)
     sets = ("users=3,4", "URLLIB3=2.2.1", "packages.grpcio=", "env.A=x y", "limits.beat_s=2")
     options = RunOptions(**{**given, "experiment": "known/clean", "overrides": sets, "backend": "moto", "locustfile": Path("my file.py")})  # type: ignore[arg-type]  # fmt: skip
-    cells = prepare(RunRequest(experiment="known/clean", overrides=sets)).plan.cells
-    assert [_command(cell, options) for cell in cells] == [
+    plan = prepare(RunRequest(experiment="known/clean", overrides=sets)).plan
+    assert [_command(cell, options, varied=plan.varied) for cell in plan.cells] == [
         f"repro run known/clean --set URLLIB3=2.2.1 --set packages.grpcio= --set 'env.A=x y' --set limits.beat_s=2 "
         f"--set users={users} --locustfile 'my file.py' --backend moto"
         for users in (3, 4)
     ]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "sets", "most"),
+    [
+        ("known/clean", (), 0),
+        ("locust-2637/single", ("urllib3=2.2.1", "urllib3=1.26.15"), 1),
+        ("locust-2637", ("users=7", "launch=cli"), 7),
+        ("locust-2637/crossed", (), 3),
+    ],
+)
+def test_the_command_of_a_cell_is_short_and_gives_that_cell_alone(
+    experiment: str, sets: tuple[str, ...], most: int
+) -> None:
+    from repro.cli.run import RunOptions, _command
+    from repro.orchestration.preparation import RunRequest, prepare
+
+    given = dict.fromkeys(RunOptions.__dataclass_fields__)
+    options = RunOptions(**{**given, "experiment": experiment, "overrides": sets})  # type: ignore[arg-type]
+    plan = prepare(RunRequest(experiment=experiment, overrides=sets)).plan
+    for cell in plan.cells:
+        words = shlex.split(_command(cell, options, varied=plan.varied))
+        assert words[:3] == ["repro", "run", experiment]
+        typed = words[4::2]
+        assert len(typed) <= most
+        again = prepare(RunRequest(experiment=experiment, overrides=typed)).plan.cells
+        assert [one.id for one in again] == [cell.id]
 
 
 def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -> None:
