@@ -161,7 +161,7 @@ def _percent(share: float) -> str:
 
 
 def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str, width: int | None = None) -> str:
-    """The text to paste: the answer, what was tried and what it came to, versions, the command; wrapped at ``width``."""
+    """The text to paste: the answer, what was tried and what it came to, versions, the command; wrapped at ``width`` but for commands."""
     if hunt.answer is None:
         return ""
     if hunt.words is not None:
@@ -171,8 +171,10 @@ def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str, wid
         lines = _bisection_lines(hunt.answer, probed)
     else:
         lines = _blame_lines(hunt.answer, probed, labels={result.cell.id: result.cell.label for result in cells})
+    hung = _last_hang(probed) if isinstance(hunt.answer, BlameAnswer) else None
+    commands = [*([f"hang:    {hung.command}"] if hung else []), f"command: {command}"]
     answer = [laid_out(line, width=width) for line in hunt_lines(hunt)]
-    return "\n".join([*answer, *(fitted(line, width=width) for line in lines), f"command: {command}"])
+    return "\n".join([*answer, *(fitted(line, width=width) for line in lines), *commands])
 
 
 Probed = Sequence[tuple[KeptProbe, Trial]]
@@ -257,10 +259,13 @@ def _blame_lines(answer: BlameAnswer, probed: Probed, *, labels: Mapping[str, st
     )
     for cell_id, own in shown.items():
         yield f"  {_set_text(own):<14} {labels[cell_id]}"
-    hung = next((trial for probe, trial in reversed(probed) if probe.hang), None)
-    if hung is not None:
+    if (hung := _last_hang(probed)) is not None:
         yield _with_versions(hung)
-        yield f"hang:    {hung.command}"
+
+
+def _last_hang(probed: Probed) -> Trial | None:
+    """The last trial that hung as was hunted."""
+    return next((trial for probe, trial in reversed(probed) if probe.hang), None)
 
 
 def _set_text(own: Probed) -> str:
