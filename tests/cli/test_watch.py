@@ -21,7 +21,7 @@ HEALTHY = (
     "print('hello', flush=True)\n"
     "for _ in range(int(sys.argv[1])): gevent.sleep(0.1)\n"
 )
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.timed, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 
 def watch(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -87,7 +87,7 @@ def test_a_signal_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_command_that_hangs_again_is_started_again(tmp_path: Path) -> None:
     done = watch(
-        "--after", "1s", "--for", "25s", "--on-hang", "restart", "--", sys.executable, PARKED, "lost",
+        "--after", "1s", "--for", "30s", "--on-hang", "restart", "--", sys.executable, PARKED, "lost",
         tmp_path / "truth", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
