@@ -146,7 +146,7 @@ def test_a_line_a_trial_has_what_varies_and_a_hang_its_reason(run: StoredRun) ->
     text = screen.file.getvalue()  # type: ignore[attr-defined]  # the one from above
     assert "stack=2024-03 client=per-iteration import_order=locust-first launch=cli  [done]\n" in text
     assert "connect_timeout" not in text
-    assert "\n  This is a long title\n" in text
+    assert "\n  Known cause: a long title\n" in text
 
 
 def first_trials(cells: Sequence[CellResult]) -> list[tuple[CellResult, Trial]]:
