@@ -110,7 +110,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     try:
         time.sleep(0.2)
         for words, said in (
-            ((2**22 + 1,), r"process \d+ does not exist"),
+            ((2**22 + 1,), "does not exist"),
             ((other.pid,), "runs sleep, not Python"),
             ((0,), "0 is not in the range"),
             (("nonsense",), "not a valid integer"),
