@@ -155,7 +155,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         (("planted", "known/clean"), "planted is not used by known/clean"),
         (("planted", "locust-2638"), "unknown experiment 'locust-2638'; did you mean locust-2637"),
         (("planted", "mine.toml", "--good", "1.3", "--bad", "1.3"), "are the same release, 1.3; give two"),
-        (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3: exchange --good and --bad"),
+        (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3; exchange --good and --bad"),
         (("planted", "mine.toml", "--find", "fixed", "--good", "1.3", "--bad", "1.9"), "--bad must be the older one"),
         (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 cannot be tested"),
         (("planted", "mine.toml", "--good", "1.32"), "the index has no release beyond 1.32"),

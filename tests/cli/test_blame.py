@@ -98,9 +98,9 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
     [
         ((), "the good packages must be named once; give --good PATH"),
         (("--good", "good.txt"), "the bad packages must be named once; give --bad PATH"),
-        (("--good", "none.txt", "--bad", "good.txt"), "none.txt: give a requirements file"),
+        (("--good", "none.txt", "--bad", "good.txt"), "none.txt is not a file; give a requirements file"),
         (("--good", "good.txt", "--bad", "good.txt"), "the same"),
-        (("--good", "empty.txt", "--bad", "good.txt"), "lacks"),
+        (("--good", "empty.txt", "--bad", "good.txt"), "does not have boto3, which the test needs; add it"),
         (("--good-as-of", "2024-01-01", "--bad-as-of", "2024-01-01"), "the same day"),
         (("--good-as-of", "yesterday", "--bad-as-of", "2024-01-01"), "yesterday"),
         (("--good", "good.txt", "--bad", "good.txt", "--set", "client=shared,per-user"), "varies client too"),
