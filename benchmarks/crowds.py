@@ -23,7 +23,7 @@ from repro.core.intervals import could_have_missed
 from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import reason_of
+from repro.presentation.hang.explanation import reason_of
 
 SECONDS = 4
 LIMITS = ("limits.stall_after_s=2", "limits.stop_grace_s=2", "limits.beat_s=2")

@@ -23,10 +23,10 @@ from repro.core.judge.judge import Decision
 from repro.errors import UntestableError
 from repro.model import EnvironmentSpec, Rung, RungKind, TrialOptions
 from repro.orchestration import session as session_module
-from repro.orchestration.collector import Investigator
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.orchestration.trial import Investigation, Scene
+from repro.orchestration.trial.collector import Investigator
+from repro.orchestration.trial.trial import Investigation, Scene
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import Target, climb

@@ -15,9 +15,9 @@ from typing import Any
 
 from repro.core.judge.judge import Decision
 from repro.model import HangClass, Trial, TrialOptions
-from repro.orchestration import trial as trial_module
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.orchestration.trial import trial as trial_module
 
 TRUTHS = ("known/clean", "known/frozen", "known/spinning", "known/deadlocked", "known/unstoppable")
 

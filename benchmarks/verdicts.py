@@ -26,7 +26,7 @@ from repro.core.intervals import interval
 from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import reason_of
+from repro.presentation.hang.explanation import reason_of
 from repro.world.processes import door
 from repro.world.shipped.scenarios import list_scenarios
 

@@ -4,7 +4,7 @@
     a blame       BlameRecord     ──▶ two End,     BlameAnswer     ──▶ n GuiltyPackage
                   both            ──▶ n KeptProbe, each of a trial of the run
 
-Their English is made in ``presentation/answers.py`` alone.
+Their English is made in ``presentation/hunt/answers.py`` alone.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, a
 
 def _echo_json(attached: Attached, folder: Path, *, no_redact: bool) -> None:
     from repro.core.scrubbing.redaction import redacted
-    from repro.presentation.diagnosis import document
+    from repro.presentation.hang.diagnosis import document
     from repro.world.runs.this_machine import of_this_machine
 
     whole = document(attached, str(folder))
@@ -75,6 +75,6 @@ def _echo_json(attached: Attached, folder: Path, *, no_redact: bool) -> None:
 
 def _echo(attached: Attached, folder: Path) -> None:
     from repro.core.scrubbing.terminal import for_terminal
-    from repro.presentation.diagnosis import block
+    from repro.presentation.hang.diagnosis import block
 
     click.echo(for_terminal(block(attached, str(folder))))

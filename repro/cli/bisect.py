@@ -34,9 +34,9 @@ from repro.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from repro.answer import BisectionRequest, HuntedRange
     from repro.model import Cell, StoredRun
-    from repro.orchestration.hunt import Belief, Found
+    from repro.orchestration.hunt.hunt import Belief, Found
+    from repro.orchestration.hunt.probes import Probe
     from repro.orchestration.preparation import Prepared
-    from repro.orchestration.probes import Probe
     from repro.world.runs.store import RunStore
 
 EPILOG = """\b
@@ -113,7 +113,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _bisect(options: BisectOptions) -> ExitCode:
     from repro.answer import BisectionRecord
-    from repro.orchestration.ranges import prepared_for
+    from repro.orchestration.hunt.ranges import prepared_for
 
     _check_options(options)
     hunted = _range(options)
@@ -128,11 +128,11 @@ def _bisect(options: BisectOptions) -> ExitCode:
 def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, store: RunStore) -> Found:
     """The hunt, each probe said as it ends."""
     from repro.answer import BisectionRecord
-    from repro.orchestration.hunt import Hunt
-    from repro.orchestration.ranges import candidates_of
-    from repro.presentation.answers import belief_text, probe_line
+    from repro.orchestration.hunt.hunt import Hunt
+    from repro.orchestration.hunt.ranges import candidates_of
     from repro.presentation.console import make_console
-    from repro.presentation.explanation import reason_of
+    from repro.presentation.hang.explanation import reason_of
+    from repro.presentation.hunt.answers import belief_text, probe_line
 
     console = make_console(to_stderr=True)
     probes: list[Probe] = []
@@ -171,7 +171,7 @@ def _check_options(options: BisectOptions) -> None:
 def _range(options: BisectOptions) -> HuntedRange:
     """What is hunted; of a hunt that goes on what was kept, whatever the index says by now."""
     from repro.answer import BisectionRecord
-    from repro.orchestration.ranges import range_of
+    from repro.orchestration.hunt.ranges import range_of
     from repro.world.runs.store import read_run
 
     if options.resume:

@@ -34,11 +34,11 @@ from repro.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from repro.answer import BlameRecord
     from repro.model import Cell, StoredRun, Trial
-    from repro.orchestration.blame import Accusation
-    from repro.orchestration.ends import Side
-    from repro.orchestration.mixture import Mixer
+    from repro.orchestration.hunt.blame import Accusation
+    from repro.orchestration.hunt.ends import Side
+    from repro.orchestration.hunt.mixture import Mixer
+    from repro.orchestration.hunt.probes import Probe
     from repro.orchestration.preparation import Prepared
-    from repro.orchestration.probes import Probe
     from repro.world.runs.store import RunStore
 
 EPILOG = """\b
@@ -64,7 +64,7 @@ class BlameOptions(HuntOptions):
     @property
     def sides(self) -> tuple[Side, Side]:
         """How the good and the bad end are named."""
-        from repro.orchestration.ends import Side
+        from repro.orchestration.hunt.ends import Side
 
         return (
             Side(name="good", path=self.good, as_of=self.good_as_of.date() if self.good_as_of else None),
@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _blame(options: BlameOptions) -> ExitCode:
     from repro.answer import BlameRecord
-    from repro.orchestration.ends import mixer_of, one_cell
+    from repro.orchestration.hunt.ends import mixer_of, one_cell
 
     _check_options(options)
     prepared = one_cell(options.request)
@@ -113,10 +113,10 @@ def _accusation(
     options: BlameOptions, prepared: Prepared, mixer: Mixer, record: BlameRecord, store: RunStore
 ) -> Accusation:
     """The blame, what changed said at once, and each step and probe as it comes."""
-    from repro.orchestration.blame import Blaming
-    from repro.presentation.answers import change_text, probe_line, step_text
+    from repro.orchestration.hunt.blame import Blaming
     from repro.presentation.console import make_console
-    from repro.presentation.explanation import reason_of
+    from repro.presentation.hang.explanation import reason_of
+    from repro.presentation.hunt.answers import change_text, probe_line, step_text
     from repro.world.environments.releases import releases
 
     console = make_console(to_stderr=True)
@@ -171,7 +171,7 @@ def _check_options(options: BlameOptions) -> None:
 
 def _store(options: BlameOptions, prepared: Prepared, record: BlameRecord) -> RunStore:
     from repro.answer import BlameRecord
-    from repro.orchestration.mixture import release_of
+    from repro.orchestration.hunt.mixture import release_of
 
     def is_same(stored: StoredRun) -> bool:
         hunt = stored.hunt

@@ -41,7 +41,7 @@ change the exit code. Possible does not mean present: `repro run` shows whether 
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
     """Show which known causes of hangs can occur with the packages of an interpreter, a requirements file or a lock file."""
     from repro.core.hang.prognosis import possible_causes
-    from repro.presentation import prognosis
+    from repro.presentation.hang import prognosis
     from repro.world.environments.lists import read_pins
     from repro.world.shipped.causes import known_causes
 

@@ -62,7 +62,7 @@ def command(
     """
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of
-    from repro.presentation.explanation import title_of
+    from repro.presentation.hang.explanation import title_of
     from repro.presentation.reproducer import readme, reproducer
     from repro.world.processes import door
     from repro.world.runs.store import find_run, read_run

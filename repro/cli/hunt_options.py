@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import (
-    Finite,
-    SharedOptions,
-    backend_options,
-    echo_document,
-)
+from repro.cli.options import Finite, SharedOptions, backend_options, echo_document
 from repro.cli.resumption import closed_on_error, new_run, resumed_run, typed_without
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
@@ -24,8 +19,8 @@ from repro.model import TrialOptions
 if TYPE_CHECKING:
     from repro.answer import HuntRecord
     from repro.model import Cell, StoredRun, Trial
+    from repro.orchestration.hunt.probes import Probe
     from repro.orchestration.preparation import Prepared, RunRequest
-    from repro.orchestration.probes import Probe
     from repro.orchestration.session import Session
     from repro.world.runs.store import RunStore
 
@@ -240,8 +235,8 @@ def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: Hu
     """Keep what a hunt came to, and say it for people and for programs."""
     from repro.answer import AnswerKind
     from repro.core.scrubbing.terminal import for_terminal
-    from repro.presentation.answers import block_of
     from repro.presentation.console import terminal_width
+    from repro.presentation.hunt.answers import block_of
 
     store.set_hunt(hunt)
     store.finish()

@@ -131,7 +131,7 @@ def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
     from repro.core.scrubbing.terminal import for_terminal
     from repro.errors import ProcessError
     from repro.orchestration.attachment import keep
-    from repro.presentation.diagnosis import block
+    from repro.presentation.hang.diagnosis import block
 
     keep(hang, folder)
     text = block(hang, str(folder))
@@ -146,7 +146,7 @@ def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
 
 
 def _document(watched: Watched, folder: Path) -> dict[str, Any]:
-    from repro.presentation.diagnosis import document, nothing_found
+    from repro.presentation.hang.diagnosis import document, nothing_found
 
     found = (
         document(watched.hang, str(folder))

@@ -15,7 +15,7 @@ from typing import Protocol
 from repro.core.matrix.schedule import Schedule
 from repro.errors import ReproError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, Verdict
-from repro.orchestration.trial import TrialServices, run_trial, untestable
+from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 
 POLL_S = 0.1
 

@@ -23,11 +23,11 @@ from repro.core.experiment.level_text import typed
 from repro.core.judge.samples import BackendHealth
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, TrialOptions, Verdict
-from repro.orchestration.collector import Investigator, examine
-from repro.orchestration.gateway import Gateways
-from repro.orchestration.health import HealthWatch
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
-from repro.orchestration.trial import TrialServices, run_trial, untestable
+from repro.orchestration.trial.collector import Investigator, examine
+from repro.orchestration.trial.gateway import Gateways
+from repro.orchestration.trial.health import HealthWatch
+from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.make import make_backend
 from repro.world.backends.protocol import Backend

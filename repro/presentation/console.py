@@ -22,12 +22,12 @@ from repro.core.judge.timeline import sparkline
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
-from repro.presentation.conclusion import answer_lines
-from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, title_of
-from repro.presentation.levels import ToldApart, told_apart
+from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of, title_of
 from repro.presentation.lines import AnswerLine, fitted, laid_out
+from repro.presentation.matrix.conclusion import answer_lines
+from repro.presentation.matrix.levels import ToldApart, told_apart
+from repro.presentation.matrix.timeouts import HEADS, WaitLine, worth_lines
 from repro.presentation.rates import rate_text
-from repro.presentation.timeouts import HEADS, WaitLine, worth_lines
 
 SIGNS = {
     Verdict.CLEAN: ("·", "green"),

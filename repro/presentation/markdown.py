@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from repro.core.judge.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import CellVerdict
-from repro.presentation.levels import ToldApart, told_apart
 from repro.presentation.lines import AnswerLine
+from repro.presentation.matrix.levels import ToldApart, told_apart
+from repro.presentation.matrix.timeouts import HEADS, WaitLine
 from repro.presentation.rates import rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedKind
-from repro.presentation.timeouts import HEADS, WaitLine
 
 MOST_CHARACTERS = 60_000
 """Trackers refuse more."""

@@ -25,10 +25,10 @@ from markupsafe import Markup
 
 from repro.model import CellVerdict, Moment
 from repro.presentation.markdown import MOST_LINES, SHOWN_PACKAGES
-from repro.presentation.matrix import arrange, shown, varied_of
+from repro.presentation.matrix.matrix import arrange, shown, varied_of
+from repro.presentation.matrix.timeouts import HEADS
 from repro.presentation.rates import rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedHang, ReportedKind, ReportedTrial
-from repro.presentation.timeouts import HEADS
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIGNS = {

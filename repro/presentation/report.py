@@ -32,12 +32,12 @@ from repro.model import (
     Verdict,
     Wait,
 )
-from repro.presentation.answer_document import hunt_document
-from repro.presentation.bisected import Bisected, bisected_of
-from repro.presentation.conclusion import answer_lines, hangs_when, no_effect_text, outcome_text, sentences_of
-from repro.presentation.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
+from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of, stacks_of
+from repro.presentation.hunt.answer_document import hunt_document
+from repro.presentation.hunt.bisected import Bisected, bisected_of
 from repro.presentation.lines import AnswerLine
-from repro.presentation.timeouts import WaitLine, worth_lines
+from repro.presentation.matrix.conclusion import answer_lines, hangs_when, no_effect_text, outcome_text, sentences_of
+from repro.presentation.matrix.timeouts import WaitLine, worth_lines
 
 
 @dataclass(frozen=True, kw_only=True)

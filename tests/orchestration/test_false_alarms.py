@@ -15,7 +15,7 @@ from repro.findings import RowName
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import reason_of
+from repro.presentation.hang.explanation import reason_of
 from repro.world.processes import door
 
 pytestmark = pytest.mark.timed

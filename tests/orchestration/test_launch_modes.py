@@ -11,7 +11,7 @@ from repro.core.judge.samples import Role
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import reason_of
+from repro.presentation.hang.explanation import reason_of
 from repro.world.collecting.flight import Fleet
 
 pytestmark = pytest.mark.timed

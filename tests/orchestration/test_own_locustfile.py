@@ -9,7 +9,7 @@ import pytest
 from repro.model import TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import reason_of
+from repro.presentation.hang.explanation import reason_of
 
 pytestmark = pytest.mark.timed
 

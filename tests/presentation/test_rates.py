@@ -12,10 +12,10 @@ from rich.console import Console
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, ReleaseTrials
 from repro.core.intervals import interval
 from repro.model import CellVerdict, StoredRun
-from repro.presentation.answers import block_of
-from repro.presentation.bisected import picture
 from repro.presentation.comparison import compare, comparison_markdown
 from repro.presentation.console import summary
+from repro.presentation.hunt.answers import block_of
+from repro.presentation.hunt.bisected import picture
 from repro.presentation.junit import junit
 from repro.presentation.markdown import markdown
 from repro.presentation.page import page

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, KeptProbe, ReleaseTrials
 from repro.cli.report import command
 from repro.model import Trial, Verdict
-from repro.presentation.bisected import bisected_of, picture
 from repro.presentation.document import document, text_of
+from repro.presentation.hunt.bisected import bisected_of, picture
 from repro.presentation.report import report_of
 from repro.world.runs.store import create_run
 

@@ -9,7 +9,7 @@ import pytest
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.presentation.explanation import explanation_of, reason_of, stacks_of
+from repro.presentation.hang.explanation import explanation_of, reason_of, stacks_of
 
 pytestmark = pytest.mark.timed
 

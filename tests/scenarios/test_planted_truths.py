@@ -13,8 +13,8 @@ import pytest
 from repro.model import Trial, TrialOptions
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
-from repro.orchestration.trial import run_trial
-from repro.presentation.explanation import reason_of
+from repro.orchestration.trial.trial import run_trial
+from repro.presentation.hang.explanation import reason_of
 from repro.world.shipped.scenarios import list_scenarios
 
 pytestmark = pytest.mark.timed

@@ -16,8 +16,8 @@ from repro.answer import (
     ReleaseTrials,
     VersionChange,
 )
-from repro.presentation.answer_document import answer_document
-from repro.presentation.answers import block_of, sentence_of
+from repro.presentation.hunt.answer_document import answer_document
+from repro.presentation.hunt.answers import block_of, sentence_of
 from repro.world.runs.hunt_documents import hunt_of
 
 ASKED = {"package": "p", "good": "1.1", "bad": "1.4", "find": "fixed", "days": None, "pre": False, "yanked": False}

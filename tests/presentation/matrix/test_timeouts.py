@@ -21,8 +21,8 @@ from repro.model import (
     Verdict,
     Wait,
 )
-from repro.presentation.conclusion import conclusion_sentences
-from repro.presentation.timeouts import worth_lines, worth_sentences
+from repro.presentation.matrix.conclusion import conclusion_sentences
+from repro.presentation.matrix.timeouts import worth_lines, worth_sentences
 
 BOTH = ["connect_timeout", "read_timeout"]
 SILENT = "no_answer:share=0.02"

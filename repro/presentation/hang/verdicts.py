@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
-from repro.presentation.stacks import (
+from repro.presentation.hang.stacks import (
     awaited_text,
     gil_owner_text,
     held_by,

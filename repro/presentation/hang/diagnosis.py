@@ -13,8 +13,8 @@ from repro.core.hang.groups import innermost
 from repro.findings import Stack, StackOf, WaitKind
 from repro.model import Verdict
 from repro.orchestration.attachment import Attached
-from repro.presentation.explanation import cause_text
-from repro.presentation.stacks import awaited_text, frames_text, place_text
+from repro.presentation.hang.explanation import cause_text
+from repro.presentation.hang.stacks import awaited_text, frames_text, place_text
 
 SCHEMA = "repro.attach/1"
 MOST_STACKS = 6

@@ -19,7 +19,7 @@ from repro.answer import (
     VersionChange,
 )
 from repro.core.search.reduction import BlameStep, StepKind
-from repro.presentation.answers import belief_text, sentence_of, step_text
+from repro.presentation.hunt.answers import belief_text, sentence_of, step_text
 
 OLD = ReleaseTrials(name="1.0", released=date(2024, 1, 1), trials=3)
 MID = ReleaseTrials(name="1.1")

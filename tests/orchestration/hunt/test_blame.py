@@ -12,12 +12,12 @@ import pytest
 from repro.answer import AnswerKind, BlameKind, BlameRecord, End
 from repro.core.matrix.cells import cell_verdict
 from repro.model import Bound, Cell, CellResult, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.blame import Accusation, Blaming
-from repro.orchestration.hunt import Hunt
-from repro.orchestration.mixture import PYTHON, Mixer
-from repro.orchestration.probes import Candidate
-from repro.presentation.answer_document import answer_document
-from repro.presentation.answers import block_of, change_text, sentence_of
+from repro.orchestration.hunt.blame import Accusation, Blaming
+from repro.orchestration.hunt.hunt import Hunt
+from repro.orchestration.hunt.mixture import PYTHON, Mixer
+from repro.orchestration.hunt.probes import Candidate
+from repro.presentation.hunt.answer_document import answer_document
+from repro.presentation.hunt.answers import block_of, change_text, sentence_of
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.environments.interpreters import find
 from repro.world.environments.releases import releases

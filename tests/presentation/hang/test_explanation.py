@@ -32,7 +32,7 @@ from repro.findings import (
     Whom,
 )
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
-from repro.presentation.explanation import (
+from repro.presentation.hang.explanation import (
     NEW,
     bound_text,
     cause_text,
@@ -43,8 +43,8 @@ from repro.presentation.explanation import (
     title_of,
     unseen_text,
 )
-from repro.presentation.stacks import gil_owner_text
-from repro.presentation.verdicts import sentences
+from repro.presentation.hang.stacks import gil_owner_text
+from repro.presentation.hang.verdicts import sentences
 
 ROWS = {row.name: row for row in TABLE}
 HANGS = [row.name for row in TABLE if row.verdict is Verdict.HANG]

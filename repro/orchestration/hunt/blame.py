@@ -19,9 +19,9 @@ from repro.answer import BlameAnswer, GuiltyPackage
 from repro.core.search.reduction import BlameStep, Culprits, Outcome, Packages, Reduction, StepKind
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Trial, Verdict
-from repro.orchestration.hunt import Found, Hunt
-from repro.orchestration.mixture import PYTHON, Mixer, PackageChange
-from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
+from repro.orchestration.hunt.hunt import Found, Hunt
+from repro.orchestration.hunt.mixture import PYTHON, Mixer, PackageChange
+from repro.orchestration.hunt.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
 from repro.world.environments.releases import Release
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from repro.core.matrix.conclusion import conclude
 from repro.model import CellResult, CellVerdict, Level, StoredRun
-from repro.presentation.conclusion import conclusion_sentences
 from repro.presentation.document import document
+from repro.presentation.matrix.conclusion import conclusion_sentences
 from repro.presentation.report import report_of
 
 CLEAN, HANG, CRASH = CellVerdict.CLEAN, CellVerdict.HANG, CellVerdict.CRASH

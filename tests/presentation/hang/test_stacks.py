@@ -20,7 +20,7 @@ from repro.findings import (
     Who,
     Whom,
 )
-from repro.presentation.stacks import (
+from repro.presentation.hang.stacks import (
     awaited_text,
     frames_text,
     held_by,

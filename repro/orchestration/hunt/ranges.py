@@ -18,8 +18,8 @@ from repro.answer import BisectionRequest, Direction, HuntedRange
 from repro.core.experiment.catalogue import AS_OF, PACKAGES
 from repro.errors import UnreachableError, UntestableError, UsageError
 from repro.model import Cell
+from repro.orchestration.hunt.probes import Candidate
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
-from repro.orchestration.probes import Candidate
 from repro.world.environments.cache import resolve
 from repro.world.environments.interpreters import find
 from repro.world.environments.releases import Release, releases, takes

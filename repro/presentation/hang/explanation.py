@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from repro.findings import CauseMatch, Ending, Unseen
 from repro.model import Bound, Trial
-from repro.presentation.stacks import stack_text, swallowed_text
-from repro.presentation.verdicts import sentences
+from repro.presentation.hang.stacks import stack_text, swallowed_text
+from repro.presentation.hang.verdicts import sentences
 
 NEW = "No known cause matches."
 

@@ -17,7 +17,7 @@ from repro.core.matrix.timeouts import (
     TimeoutWorth,
 )
 from repro.model import HangClass, Level, NoEffect
-from repro.presentation.levels import factors_text, levels_text, short_factors_text
+from repro.presentation.matrix.levels import factors_text, levels_text, short_factors_text
 
 BOTH = frozenset({CONNECT, READ})
 HEADS = ("fault", "with", "longest wait", "and then")

@@ -20,7 +20,7 @@ from functools import cached_property
 from repro.answer import AnswerKind, BisectionAnswer, Direction, ReleaseTrials, VersionChange
 from repro.core.search.bisection import Answer, Bisection
 from repro.model import Cell, Trial, Verdict
-from repro.orchestration.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
+from repro.orchestration.hunt.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
 
 TRIALS_OF_GOOD_END = 2
 TRIALS_OUTWARD = 2

@@ -23,7 +23,7 @@ from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
 from repro.findings import BackendFindings, GilOwner
 from repro.model import HangClass, Rung, RungKind, Verdict
-from repro.orchestration.trial import STACKS_SIGNAL, Investigation, Scene
+from repro.orchestration.trial.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import Target, climb_all

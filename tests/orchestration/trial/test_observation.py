@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from repro.core.judge.samples import Sample
-from repro.orchestration.observation import FINE_SAMPLES, GRAIN_S, MOST_SAMPLES, TrialProgress
+from repro.orchestration.trial.observation import FINE_SAMPLES, GRAIN_S, MOST_SAMPLES, TrialProgress
 
 
 def test_the_samples_of_hours_are_bounded_and_in_order() -> None:

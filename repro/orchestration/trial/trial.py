@@ -44,8 +44,8 @@ from repro.core.scrubbing.credentials import conceal
 from repro.errors import BackendError, ReproError
 from repro.findings import Findings
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, TrialOptions, Verdict
-from repro.orchestration.gateway import Gateway, Gateways
-from repro.orchestration.observation import CancelledError, Watcher
+from repro.orchestration.trial.gateway import Gateway, Gateways
+from repro.orchestration.trial.observation import CancelledError, Watcher
 from repro.world.collecting.flight import Fleet
 from repro.world.processes import door
 from repro.world.processes.output import CappedOutput
@@ -171,7 +171,7 @@ def _cell(
         stacks_signal=int(STACKS_SIGNAL),
         backend=gateway.variables,
     )
-    boot = Path(__file__).parent.parent / "agent" / "boot.py"
+    boot = Path(__file__).parents[2] / "agent" / "boot.py"
     fleet = Fleet(under_way.folder)
     child = door.start(
         [under_way.environment.interpreter, boot],

@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from repro.model import CellVerdict, Level
-from repro.presentation.matrix import MOST_ACROSS, arrange, shown, varied_of
+from repro.presentation.matrix.matrix import MOST_ACROSS, arrange, shown, varied_of
 
 
 @dataclass(frozen=True)

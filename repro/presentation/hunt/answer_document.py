@@ -24,7 +24,7 @@ from repro.answer import (
 )
 from repro.core.intervals import interval
 from repro.model import CellResult, StoredRun, Trial
-from repro.presentation.answers import block_of, probed_trials, sentence_of, versions_text
+from repro.presentation.hunt.answers import block_of, probed_trials, sentence_of, versions_text
 
 
 def hunt_document(run: StoredRun) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from repro.model import (
     StoredRun,
     Trial,
 )
-from repro.presentation.answers import hunt_lines, sentence_of
-from repro.presentation.levels import condition_text, factors_text, short_factors_text
+from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
-from repro.presentation.timeouts import worth_sentences
+from repro.presentation.matrix.levels import condition_text, factors_text, short_factors_text
+from repro.presentation.matrix.timeouts import worth_sentences
 
 MOST_EXPLANATIONS = 3
 VERBS = {

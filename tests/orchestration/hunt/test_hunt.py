@@ -13,10 +13,10 @@ from repro.answer import AnswerKind, BisectionRecord, Direction
 from repro.core.matrix.cells import cell_verdict
 from repro.errors import BackendError
 from repro.model import Bound, Cell, CellResult, EnvironmentSpec, Hang, HangClass, Trial, Verdict
-from repro.orchestration.hunt import Found, Hunt
-from repro.orchestration.probes import Candidate
-from repro.presentation.answer_document import answer_document, probe_documents
-from repro.presentation.answers import block_of, sentence_of
+from repro.orchestration.hunt.hunt import Found, Hunt
+from repro.orchestration.hunt.probes import Candidate
+from repro.presentation.hunt.answer_document import answer_document, probe_documents
+from repro.presentation.hunt.answers import block_of, sentence_of
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -24,8 +24,8 @@ from repro.core.intervals import interval
 from repro.core.scrubbing.terminal import for_terminal
 from repro.core.search.reduction import BlameStep, StepKind
 from repro.model import CellResult, Trial, Verdict
-from repro.orchestration.probes import Probe
-from repro.presentation.explanation import reason_of
+from repro.orchestration.hunt.probes import Probe
+from repro.presentation.hang.explanation import reason_of
 from repro.presentation.lines import AnswerLine, fitted, laid_out
 from repro.presentation.rates import rate_text
 

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from repro.answer import End
 from repro.errors import UnreachableError, UntestableError, UsageError
-from repro.orchestration.mixture import Mixer
+from repro.orchestration.hunt.mixture import Mixer
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.world.environments import cache, interpreters
 from repro.world.environments.lists import minor, read_pins

@@ -1,0 +1,1 @@
+"""A hunt over versions: the first release that hangs, and which of several packages is to blame."""
