@@ -20,6 +20,9 @@ Examples:
 WHAT = ("scenarios", "experiments", "factors", "faults", "runs")
 Row = dict[str, Any]
 
+PROBLEM = "problem"
+"""Why a run cannot be read: told below the table."""
+
 
 @click.command("list", cls=Command, epilog=EPILOG)
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
@@ -114,11 +117,14 @@ def _print(rows: Sequence[Row]) -> None:
     from repro.presentation.console import make_console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
+    for name in [name for name in rows[0] if name != PROBLEM]:
         table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault"})
     for row in rows:
-        table.add_row(*(Text(for_terminal(_text(value))) for value in row.values()))
+        table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name != PROBLEM))
     make_console(to_stderr=False).print(table)
+    for row in rows:
+        if row.get(PROBLEM):  # a sentence, for which a table beside seven columns has no room
+            click.echo(for_terminal(f"{row['run']}: {row[PROBLEM]}"))
 
 
 def _text(value: object) -> str:

@@ -229,7 +229,7 @@ def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path) -> Non
 
 def test_a_platform_without_what_it_watches_by_is_told_at_once() -> None:
     assert [refusal(name) for name in ("linux", "darwin")] == ["", ""]
-    assert refusal("win32").endswith("cannot on win32; run it there, in WSL or in a container")
+    assert refusal("win32").endswith("not on win32; use WSL or a container")
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_run_that_cannot_be_read_is_listed_and_never_passed_over_in_silence(ma
 
 def test_the_next_step_can_be_pasted(made: Path) -> None:
     said = repro(*ARGV, "--out", "a run", "--resume", folder=made).stdout
-    step = re.search(r"Next: `(.*)`", said)
+    step = re.search(r"^Next: +(.*)$", said, re.MULTILINE)
     assert step is not None
     assert step[1] == "repro report 'a run' --format html -o report.html"
     assert repro(*shlex.split(step[1])[1:], folder=made).returncode == 0

@@ -108,7 +108,7 @@ def test_only_a_deadlock_is_watched_for_during_the_load() -> None:
 
 def test_what_one_file_cannot_hold_is_said(tmp_path: Path) -> None:
     result, trial, _, stored = hung("known/clean", HangClass.FROZEN, "fault=no_answer")
-    with pytest.raises(UsageError, match="cannot be written as one file; send `repro report 'my runs/one'` instead"):
+    with pytest.raises(UsageError, match="does not fit into one file; send `repro report 'my runs/one'` instead"):
         recipe_of(result, trial, title="why", load=None, run=stored)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "__init__.py").touch()

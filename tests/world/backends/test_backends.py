@@ -201,7 +201,8 @@ def test_stopping_ends_the_process_and_frees_the_port(tmp_path: Path) -> None:
 def test_a_server_that_cannot_start_says_its_own_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("repro.world.backends.moto.sys.executable", "/bin/false")
     with pytest.raises(
-        BackendError, match=r"the moto server does not start: it said nothing; try --backend endpoint with one of yours"
+        BackendError,
+        match=r"the moto server did not start: it said nothing; start one yourself and use --backend endpoint",
     ):
         make_backend("moto", folder=tmp_path, mark="moto-broken").start()
     assert marks.marked(f"{door._PROGRAM}/moto-broken") == []
