@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,24 +53,29 @@ def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, a
     """
     from repro.cli.options import new_folder
     from repro.orchestration.attachment import attach, keep
+    from repro.presentation.hang.diagnosis import document
 
     end_tidily_on_signals()
+    folder = new_folder(out, f"attach-{pid}")  # a folder that cannot be used is told before the time is spent
     attached = attach(pid, seconds=seconds, on_look=lambda text: click.echo(text, err=True))
-    folder = new_folder(out, f"attach-{pid}")
     keep(attached, folder)
     if as_json:
-        _echo_json(attached, folder, no_redact=no_redact)
+        echo_document(document(attached, str(folder)), no_redact=no_redact)
     else:
         _echo(attached, folder)
-    ctx.exit(CODES.get(attached.diagnosis.verdict, ExitCode.INCONCLUSIVE))
+    ctx.exit(exit_code(attached.diagnosis.verdict))
 
 
-def _echo_json(attached: Attached, folder: Path, *, no_redact: bool) -> None:
+def exit_code(verdict: Verdict) -> ExitCode:
+    """What looking at a process came to, as the program's exit code."""
+    return CODES.get(verdict, ExitCode.INCONCLUSIVE)
+
+
+def echo_document(whole: Mapping[str, Any], *, no_redact: bool) -> None:
+    """Print the JSON document of a process that was looked at, redacted as reports are."""
     from repro.core.scrubbing.redaction import redacted
-    from repro.presentation.hang.diagnosis import document
     from repro.world.runs.this_machine import of_this_machine
 
-    whole = document(attached, str(folder))
     click.echo(json.dumps(whole if no_redact else redacted(whole, of_this_machine()), indent=1))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.attach import echo_document, exit_code
 from repro.cli.options import Command, end_tidily_on_signals
-from repro.errors import ExitCode, UsageError
-from repro.model import Verdict
+from repro.errors import UsageError
 
 if TYPE_CHECKING:
     from repro.orchestration.attachment import Attached
@@ -86,9 +85,10 @@ class Duration(click.ParamType[float]):
     is_flag=True,
     help="One JSON document on standard output at the end; the command's own output goes to standard error.",
 )
+@click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def command(  # one argument for each option
+def command(  # noqa: PLR0913  # one argument for each option
     ctx: click.Context,
     *,
     limit_s: float | None,
@@ -97,6 +97,7 @@ def command(  # one argument for each option
     notify: str | None,
     out: Path | None,
     as_json: bool,
+    no_redact: bool,
     words: tuple[str, ...],
 ) -> None:
     """Run a command unchanged, and watch it from outside until it ends or hangs.
@@ -121,10 +122,10 @@ def command(  # one argument for each option
     )
     watched = watch(options, lambda hang: _tell(hang, folder, notify))
     if as_json:
-        click.echo(json.dumps(_document(watched, folder), indent=1))
+        echo_document(_document(watched, folder), no_redact=no_redact)
     else:
         _echo(watched)
-    ctx.exit(_code(watched))
+    ctx.exit(exit_code(watched.verdict))
 
 
 def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
@@ -160,8 +161,3 @@ def _echo(watched: Watched) -> None:
     if watched.hang is None:
         ended = "it was ended" if watched.exit_code is None else f"it ended with exit code {watched.exit_code}"
         click.echo(f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {ended}.", err=True)
-
-
-def _code(watched: Watched) -> ExitCode:
-    codes = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
-    return codes.get(watched.verdict, ExitCode.INCONCLUSIVE)

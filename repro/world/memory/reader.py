@@ -40,25 +40,30 @@ class Loaded:
 
 
 class ProcessReader:
-    """A process whose layout is known: each ``dump`` is a new look at it. ``main_id`` is its main thread's id in its own eyes.
+    """A process whose layout is known: each ``dump`` is a new look at it.
 
-    ``packages`` is the folder of its packages as this program finds it, "" where it has no greenlet; ``seconds`` is how long the
-    last look took.
+    ``packages`` is the folder of its packages as this program finds it, "" where it has no greenlet; ``seconds`` is how
+    long the last look took.
     """
 
-    def __init__(self, memory: ForeignMemory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+    def __init__(self, target: ForeignProcess, memory: ForeignMemory) -> None:
+        self._target = target
         self._memory = memory
-        self._layout = layout
-        self._loaded = loaded
-        self._main_id = main_id
-        self.packages = str(loaded.greenlet.file.parent.parent) if loaded.greenlet else ""
         self.seconds = 0.0
+        self._learn()
+
+    @property
+    def packages(self) -> str:
+        """The folder of its packages."""
+        return str(self._loaded.greenlet.file.parent.parent) if self._loaded.greenlet else ""
 
     def dump(self, *, limit_s: float = READ_LIMIT_S) -> Dump:
         """The stacks of all threads and of all greenlets, and what the parked ones wait for."""
         began = time.monotonic()
         self._memory.renew()
-        found = _Reader(self._memory, self._layout, self._loaded, main_id=self._main_id).dump(limit_s)
+        if self._loaded.greenlet is None and images(self._memory, _is_greenlet):
+            self._learn()  # it was imported since
+        found = _Reader(self._memory, self._layout, self._loaded, main_id=self._target.inner_pid).dump(limit_s)
         self.seconds = time.monotonic() - began
         return found
 
@@ -66,9 +71,17 @@ class ProcessReader:
         """Let go of the process."""
         self._memory.close()
 
+    def _learn(self) -> None:
+        """Run its interpreter once more, to learn where the fields of its objects lie."""
+        self._loaded = _loaded(self._memory, self._target)
+        extension = self._loaded.greenlet.path if self._loaded.greenlet else ""
+        packages = str(Path(extension).parent.parent) if extension else ""
+        self._layout = learn(self._target, extension, packages, libraries=self._loaded.folders)
+        _check(self._layout, self._target)
+
 
 def reading_of(target: ForeignProcess) -> ProcessReader:
-    """Everything is made ready to read a process; its interpreter is run once more, to learn its layout.
+    """Everything is made ready to read a process.
 
     Raises:
         UsageError: it runs no CPython that can be read.
@@ -77,15 +90,10 @@ def reading_of(target: ForeignProcess) -> ProcessReader:
     """
     memory = ForeignMemory(target.pid)
     try:
-        loaded = _loaded(memory, target)
-        extension = loaded.greenlet.path if loaded.greenlet else ""
-        packages = str(Path(extension).parent.parent) if extension else ""
-        layout = learn(target, extension, packages, libraries=loaded.folders)
-        _check(layout, target)
+        return ProcessReader(target, memory)
     except BaseException:
         memory.close()
         raise
-    return ProcessReader(memory, layout, loaded, main_id=target.inner_pid)
 
 
 def _check(layout: Layout, target: ForeignProcess) -> None:

@@ -12,6 +12,8 @@ from repro.world.processes import door
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 PYPY = "pypy"
+_IDS = frozenset({"Uid", "Gid"})
+"""Lines of ``/proc/PID/status`` with real, effective, saved and file-system ids (``man 5 proc``)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def target_of(pid: int) -> ForeignProcess:
     """
     home = Path(f"/proc/{pid}")
     try:
-        owner = home.stat()
+        user = _user(home)
         executable = str((home / "exe").readlink())
         is_contained = any(_namespace(home, name) != _namespace(Path("/proc/self"), name) for name in ("mnt", "pid"))
     except FileNotFoundError:
@@ -75,9 +77,7 @@ def target_of(pid: int) -> ForeignProcess:
         raise ProcessError(f"process {pid} may not be read; {how_to_be_let()}") from None
     if PYPY in Path(executable).name:
         raise UsageError(f"process {pid} runs PyPy; only CPython can be read")
-    return ForeignProcess(
-        pid, door.User(owner.st_uid, owner.st_gid), executable.removesuffix(" (deleted)"), is_contained
-    )
+    return ForeignProcess(pid, user, executable.removesuffix(" (deleted)"), is_contained)
 
 
 def how_to_be_let() -> str:
@@ -97,6 +97,13 @@ def how_to_be_let() -> str:
             "--profile=sysadmin`)"
         )
     return "run repro as the user of that process, or as root"
+
+
+def _user(home: Path) -> door.User:
+    """The rights that a process has; the owner of its folder is root's where it may not be dumped, whoever it is."""
+    lines = (home / "status").read_text("utf-8", "replace").splitlines()
+    ids = {name: int(rest.split()[1]) for name, _, rest in (line.partition(":") for line in lines) if name in _IDS}
+    return door.User(ids["Uid"], ids["Gid"])
 
 
 def _namespace(home: Path, name: str) -> str:

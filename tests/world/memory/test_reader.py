@@ -175,6 +175,27 @@ def test_root_runs_another_users_interpreter_with_that_users_rights_alone(tmp_pa
         other.wait(LIMIT_S)
 
 
+def test_greenlets_that_are_imported_later_are_read_too() -> None:
+    """A process that was seen while it was still importing would show no greenlet for ever after."""
+    code = "print('begun', flush=True); input(); import gevent; gevent.spawn(gevent.sleep, 600); gevent.sleep(0); print('on', flush=True); input()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        reading = reading_of(target_of(child.pid))
+        assert reading.dump().greenlets == ()
+        child.stdin.write("\n")
+        child.stdout.readline()
+        assert any(one.stack and one.stack[-1].function == "sleep" for one in reading.dump().greenlets)
+        reading.close()
+    finally:
+        child.kill()
+        child.wait(LIMIT_S)
+
+
 def test_two_may_read_at_once(tmp_path: Path) -> None:
     with parked(sys.executable, "lock", tmp_path / "truth") as child:
         found: list[Dump] = []
