@@ -141,9 +141,13 @@ def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
         from repro.world.processes import door
 
         try:
-            door.run(["sh", "-c", notify], env={**os.environ, "REPRO_HANG": text}, limit_s=NOTIFY_LIMIT_S)
+            done = door.run(["sh", "-c", notify], env={**os.environ, "REPRO_HANG": text}, limit_s=NOTIFY_LIMIT_S)
         except ProcessError as error:
             click.echo(f"--notify: {error}", err=True)
+            return
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            click.echo(for_terminal(f"--notify ended with exit code {done.returncode}: {said[0]}"), err=True)
 
 
 def _document(watched: Watched, folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from repro.core.hang.diagnosis import Finding, Look
@@ -68,15 +68,22 @@ class Watched:
         return Verdict.CLEAN if self.exit_code == 0 else Verdict.CRASH
 
 
+@dataclass
+class _Seen:
+    """A process that is watched: made ready to be looked at, the last look, and the hangs of it that were told."""
+
+    subject: Subject
+    look: Look | None = None
+    told: set[Finding] = field(default_factory=set)
+
+
 class Watch:
     """One watch. ``on_hang`` is called for every hang that is new."""
 
     def __init__(self, options: WatchOptions, on_hang: Callable[[Attached], None]) -> None:
         self._options = options
         self._on_hang = on_hang
-        self._subjects: dict[int, Subject | None] = {}
-        self._looks: dict[int, Look] = {}
-        self._told: set[tuple[int, Finding]] = set()
+        self._seen: dict[int, _Seen] = {}
         self._hang: Attached | None = None
         self._count = 0
         self._compared = 0
@@ -138,7 +145,7 @@ class Watch:
         """Look at every process once; the first hang that is new."""
         self._count += 1
         pids = [process.pid for process in self.companion.tree()[:MOST_PROCESSES]] if self.companion else []
-        for gone in set(self._subjects) - set(pids):
+        for gone in set(self._seen) - set(pids):
             self._drop(gone)
         found = [hang for pid in pids if (hang := self._look_at(pid)) is not None]
         for hang in found:
@@ -147,44 +154,34 @@ class Watch:
         return found[0] if found else None
 
     def _look_at(self, pid: int) -> Attached | None:
-        subject = self._subject(pid)
-        if subject is None:
-            return None
+        """The hang of one process that is new, None without."""
         try:
-            look = subject.look()
-        except ReproError:
+            if pid not in self._seen:
+                self._seen[pid] = _Seen(Subject(pid))
+            seen = self._seen[pid]
+            look = seen.subject.look()
+        except ReproError:  # it is not Python, not yet, or no longer; it is tried again with the next look
             self._drop(pid)
             return None
-        before = self._looks.get(pid)
-        self._looks[pid] = look
+        before, seen.look = seen.look, look
         if before is None:
             return None
         self._compared += 1
-        compared = subject.compare(before, look)
-        key = pid, compared.diagnosis.finding
-        if compared.diagnosis.verdict is not Verdict.HANG or key in self._told:
+        compared = seen.subject.compare(before, look)
+        finding = compared.diagnosis.finding
+        if compared.diagnosis.verdict is not Verdict.HANG or finding in seen.told:
             return None
-        self._told.add(key)
+        seen.told.add(finding)
         return compared
 
-    def _subject(self, pid: int) -> Subject | None:
-        """The process, made ready to be looked at; None for one that is not Python, or has just begun."""
-        if pid not in self._subjects:
-            try:
-                self._subjects[pid] = Subject(pid)
-            except ReproError:
-                self._subjects[pid] = None
-        return self._subjects[pid]
-
     def _drop(self, pid: int) -> None:
-        subject = self._subjects.pop(pid, None)
-        self._looks.pop(pid, None)
-        if subject is not None:
+        seen = self._seen.pop(pid, None)
+        if seen is not None:
             with contextlib.suppress(OSError):
-                subject.close()
+                seen.subject.close()
 
     def _forget(self) -> None:
-        for pid in list(self._subjects):
+        for pid in list(self._seen):
             self._drop(pid)
 
 
