@@ -26,6 +26,7 @@ Examples:
 \b
 Only the memory of the process is read: it is not stopped, and nothing runs in it.
 You need to be the same user with the right to trace it, or root."""
+IN_USE = "it already exists; choose another folder"
 CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 
 
@@ -56,7 +57,9 @@ def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, a
     from repro.presentation.hang.diagnosis import document
 
     end_tidily_on_signals()
-    folder = new_folder(out, f"attach-{pid}")  # a folder that cannot be used is told before the time is spent
+    folder = new_folder(
+        out, f"attach-{pid}", busy=IN_USE
+    )  # a folder that cannot be used is told before the time is spent
     attached = attach(pid, seconds=seconds, on_look=lambda text: click.echo(text, err=True))
     keep(attached, folder)
     if as_json:

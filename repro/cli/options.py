@@ -217,8 +217,11 @@ def backend_options(*, endpoint_url: str | None, region: str | None, profile: st
     return {name: value for name, value in given.items() if value is not None}
 
 
-def new_folder(out: Path | None, name: str) -> Path:
-    """The folder of a new run: ``--out`` as it is, else one that says when and what.
+RESUMABLE = "it already exists; add --resume to continue that run, or choose another folder"
+
+
+def new_folder(out: Path | None, name: str, *, busy: str = RESUMABLE) -> Path:
+    """The folder of a new run: ``--out`` as it is, else one that says when and what; ``busy`` is said of one in use.
 
     Raises:
         UsageError: ``--out`` is there already and is not empty.
@@ -228,7 +231,7 @@ def new_folder(out: Path | None, name: str) -> Path:
 
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         return RUNS / f"{stamp}-{Path(name).stem.replace('/', '-')}-{os.getpid()}"
-    check_folder("--out", out, busy="it already exists; add --resume to continue that run, or choose another folder")
+    check_folder("--out", out, busy=busy)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.attach import echo_document, exit_code
+from repro.cli.attach import IN_USE, echo_document, exit_code
 from repro.cli.options import Command, end_tidily_on_signals
 from repro.errors import UsageError
 
@@ -112,7 +113,7 @@ def command(  # noqa: PLR0913  # one argument for each option
             "nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`"
         )
     end_tidily_on_signals()
-    folder = new_folder(out, "watch")
+    folder = new_folder(out, "watch", busy=IN_USE)
     options = WatchOptions(
         command=words,
         after_s=after_s,
@@ -120,7 +121,8 @@ def command(  # noqa: PLR0913  # one argument for each option
         on_hang=OnHang(on_hang),
         stdout=sys.stderr.fileno() if as_json else None,
     )
-    watched = watch(options, lambda hang: _tell(hang, folder, notify))
+    folders = (folder if number == 1 else folder / f"hang-{number}" for number in itertools.count(1))
+    watched = watch(options, lambda hang: _tell(hang, next(folders), notify))
     if as_json:
         echo_document(_document(watched, folder), no_redact=no_redact)
     else:

@@ -87,12 +87,14 @@ def test_a_signal_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_command_that_hangs_again_is_started_again(tmp_path: Path) -> None:
     done = watch(
-        "--after", "1s", "--for", "30s", "--on-hang", "restart", "--", sys.executable, PARKED, "lost",
-        tmp_path / "truth", folder=tmp_path,
+        "--after", "1s", "--for", "30s", "--on-hang", "restart", "--out", tmp_path / "bundle", "--",
+        sys.executable, PARKED, "lost", tmp_path / "truth", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert done.stdout.count("ready") >= 2
     assert done.stderr.count("HANG (deadlocked)") >= 2
+    assert (tmp_path / "bundle" / "greenlets-2.json").exists()
+    assert (tmp_path / "bundle" / "hang-2" / "greenlets-2.json").exists()  # the first one's are not written over
     assert left_of(tmp_path) == []
 
 
