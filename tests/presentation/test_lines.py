@@ -83,6 +83,19 @@ def test_the_answer_is_read_in_ten_seconds(run: StoredRun) -> None:
     )
 
 
+def test_what_is_so_of_every_cell_is_not_said_of_some(
+    run: StoredRun, judged_cells: Callable[..., list[CellResult]]
+) -> None:
+    for bad, where in ((("a", "b"), "in every cell"), (("a",), "when stack=a")):
+        levels = {"stack": ["a", "b"]}
+        cells = judged_cells(
+            levels, lambda one, bad=bad: CellVerdict.CRASH if one["stack"] in bad else CellVerdict.CLEAN
+        )
+        judged = replace(run, cells=tuple(cells), conclusion=conclude(cells, list(levels)))
+        (line,) = [one for one in answer_lines(judged) if one.head == "CRASHES"]
+        assert line.text == where
+
+
 def test_what_all_cells_share_stands_once_and_a_column_is_a_factor_that_varies(run: StoredRun) -> None:
     told = told_apart([one.cell for one in run.cells], run.plan.varied)
     assert told.names == ("stack", "client", "import_order", "launch")

@@ -91,7 +91,8 @@ def _outcome_line(outcome: CellOutcome, tried: Sequence[CellResult]) -> AnswerLi
     """When cells come to something, and how many of those that meet the condition do."""
     head = HEADS[outcome.verdict]
     if not outcome.explanations:
-        return AnswerLine(head, "in some cells", f"{outcome.cells} of {_cells(outcome.of)}")
+        where = "in every cell" if outcome.cells == outcome.of else "in some cells"
+        return AnswerLine(head, where, f"{outcome.cells} of {_cells(outcome.of)}")
     meant = [result for result in tried if _is_met(outcome.explanations[0], result.cell)]
     came = sum(result.verdict is outcome.verdict for result in meant)
     count = f"{came} of {_cells(len(meant))}" if came else f"{outcome.cells} of {_cells(outcome.of)}"
