@@ -1,4 +1,4 @@
-"""What explains a trial's verdict, as records: they are kept with the trial, and ``presentation`` alone makes sentences of them.
+"""What explains a trial's verdict, as records, kept with the trial; ``presentation`` alone makes sentences of them.
 
 Imports nothing of ``repro``. Files are named without what differs between environments (``urllib3/connectionpool.py``),
 durations are seconds, and the values of the enums are stored: none may ever be changed.
@@ -79,7 +79,7 @@ class Place:
 
 
 class WaitKind(StrEnum):
-    """What somebody waits for, as the agent tells it; ``READY`` is about to run, ``HUB`` is an event loop's own greenlet."""
+    """What somebody waits for, as the agent tells it; ``READY`` is about to run, ``HUB`` an event loop's greenlet."""
 
     SOCKET = "socket"
     TIMER = "timer"
@@ -122,7 +122,7 @@ class Whom(StrEnum):
 
 
 class HeldBy(StrEnum):
-    """How it is known who holds a lock: the lock names its owner, a ``with`` block is open, or an ``acquire`` was passed."""
+    """How it is known who holds a lock: it names its owner, a ``with`` block is open, or an ``acquire`` was passed."""
 
     OWNER = "owner"
     BLOCK = "block"
@@ -133,9 +133,9 @@ class HeldBy(StrEnum):
 class Holder:
     """Who holds a lock, and how that is known: equal ones hold it at the same place of the program.
 
-    ``number`` is the user's, or the thread's own, 0 for others; ``name`` is the function that a greenlet runs, or the thread's name:
-    of several greenlets that are no users only their function is told. ``code`` is what takes the lock, at the line where the
-    holder stood. Not ``is_certain``: it is a guess, from an ``acquire`` above that line.
+    ``number`` is the user's, or the thread's own, 0 for others; ``name`` is the function that a greenlet runs, or the
+    thread's name: of several greenlets that are no users only their function is told. ``code`` is what takes the lock,
+    at the line where the holder stood. Not ``is_certain``: it is a guess, from an ``acquire`` above that line.
     """
 
     whom: Whom
@@ -151,7 +151,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Somebody: ``number`` is a user's or a thread's own, ``name`` the function that a greenlet runs or a thread's name."""
+    """Somebody: ``number`` is a user's or a thread's own, ``name`` the function of a greenlet or a thread's name."""
 
     whom: Whom
     number: int = 0
@@ -179,7 +179,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class StuckGroup:
-    """Users that are stuck alike: how many, where the example of them was found, and what it waits for unless it runs."""
+    """Users that are stuck alike: how many, where the example was found, and what it waits for unless it runs."""
 
     count: int
     place: Place | None
@@ -213,8 +213,8 @@ class StackOf(StrEnum):
 class Stack:
     """A stack that matters, shortened: the outermost frame first, ``is_cut`` where some are left out.
 
-    Of the main thread ``spot`` says where it stands, of a lock's holder ``lock`` and ``holder`` what it holds, of users that are
-    stuck alike ``group`` how many they are.
+    Of the main thread ``spot`` says where it stands, of a lock's holder ``lock`` and ``holder`` what it holds, of users
+    that are stuck alike ``group`` how many they are.
     """
 
     of: StackOf
@@ -239,9 +239,9 @@ class Waiting:
 class StuckUsers:
     """Those that are stuck: how many, in which operations and on what, the most frequent first.
 
-    ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking`` are those
-    whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is the backend.
-    ``largest`` is the largest group of those that are stuck alike.
+    ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking``
+    are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
+    the backend. ``largest`` is the largest group of those that are stuck alike.
     """
 
     count: int = 0
@@ -259,7 +259,8 @@ class StuckUsers:
 class GilOwner:
     """The thread that holds the GIL, as a debugger saw it.
 
-    ``place`` is the line of Python in which it stands, ``function`` of ``library`` where that has led to in C, if it has a name.
+    ``place`` is the line of Python in which it stands, ``function`` of ``library`` where that has led to in C, if it
+    has a name.
     """
 
     is_main: bool
@@ -273,9 +274,10 @@ class GilOwner:
 class Program:
     """What its processes were seen to do: processor time a second, whether their loops and the agent's threads ran.
 
-    ``has_users`` is whether any were alive, ``never_began`` that the time to begin was over; ``is_unread`` that answers lie unread and
-    nobody is known to wait for a lock. ``at`` is where the main thread stands, or what else tells where the program does; ``holder``
-    who holds the native lock that it waits for; ``loop`` where a core burns. ``gil`` is who keeps the agent's thread from running.
+    ``has_users`` is whether any were alive, ``never_began`` that the time to begin was over; ``is_unread`` that answers
+    lie unread and nobody is known to wait for a lock. ``at`` is where the main thread stands, or what else tells where
+    the program does; ``holder`` who holds the native lock that it waits for; ``loop`` where a core burns. ``gil`` is
+    who keeps the agent's thread from running.
     """
 
     cores: float = 0.0
@@ -304,9 +306,9 @@ class RaisedAt:
 class Said:
     """What the program said of its own trouble: in operations that failed, by exceptions, in its output.
 
-    ``error`` is the last one of an operation, ``traceback`` the line of the output's last traceback that says what went wrong,
-    ``last_words`` that or another line that names an error. ``dropped`` is the exception that Python dropped most often,
-    ``dropped_exit`` the death of users that it dropped most often.
+    ``error`` is the last one of an operation, ``traceback`` the line of the output's last traceback that says what went
+    wrong, ``last_words`` that or another line that names an error. ``dropped`` is the exception that Python dropped
+    most often, ``dropped_exit`` the death of users that it dropped most often.
     """
 
     error: str = ""
@@ -321,8 +323,8 @@ class Said:
 class BackendFindings:
     """The backend: why it does not answer, what its own log says, what was not let through to it.
 
-    ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the connections that
-    the kernel dropped, ``refusals`` the calls beyond the budget of requests.
+    ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the
+    connections that the kernel dropped, ``refusals`` the calls beyond the budget of requests.
     """
 
     reason: str = ""
@@ -342,10 +344,11 @@ class Unseen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CauseMatch:
-    """A known cause that fits, and by what: frames in the stacks, frames that nothing wakes, lines of the output, versions.
+    """A known cause that fits, and by what: frames in stacks, frames that nothing wakes, lines of output, versions.
 
-    ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread to read.
-    ``summary`` is the title in a few words, ``cures`` are requirements (or steps) one of which suffices; an older version kept neither.
+    ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread
+    to read. ``summary`` is the title in a few words, ``cures`` are requirements (or steps) one of which suffices; an
+    older version kept neither.
     """
 
     id: str
@@ -365,8 +368,8 @@ class CauseMatch:
 class Findings:
     """Why a trial came to its verdict.
 
-    ``row`` of the judge's table held, in ``phase``, ``since_s`` seconds after the load began and for ``silent_s`` seconds by then;
-    ``load_s`` of the load's ``seconds`` had gone. Counted are operations, and tasks (``iterations``).
+    ``row`` of the judge's table held, in ``phase``, ``since_s`` seconds after the load began and for ``silent_s``
+    seconds by then; ``load_s`` of the load's ``seconds`` had gone. Counted are operations, and tasks (``iterations``).
     """
 
     row: RowName

@@ -1,4 +1,4 @@
-"""The facts that every layer speaks of. Imports of ``repro`` only what explains a trial, ``findings``, and what a hunt came to, ``answer``.
+"""The facts that every layer speaks of; of ``repro`` only ``findings`` and ``answer`` are imported.
 
 An experiment becomes cells, a cell's trials leave evidence, evidence becomes a verdict:
 
@@ -70,12 +70,11 @@ class HangClass(StrEnum):
 class EnvironmentSpec:
     """What was asked of an environment; its hash is the environment's key.
 
-    ``pins`` maps a normalised distribution name to an exact version, ``requires`` are the
-    requirements that the scenario has whatever the pins say (PEP 508), ``constraints`` say which versions are allowed of
-    what comes in only because another package needs it (PEP 508 too), ``as_of`` resolves
-    everything that is not pinned as it was on that day, ``python`` is a version such as ``3.11``
-    or empty for the default, and ``interpreter`` is set when an existing environment is to be run untouched (then
-    nothing else counts).
+    ``pins`` maps a normalised distribution name to an exact version, ``requires`` are the requirements that the
+    scenario has whatever the pins say (PEP 508), ``constraints`` say which versions are allowed of what comes in only
+    because another package needs it (PEP 508 too), ``as_of`` resolves everything that is not pinned as it was on that
+    day, ``python`` is a version such as ``3.11`` or empty for the default, and ``interpreter`` is set when an existing
+    environment is to be run untouched (then nothing else counts).
     """
 
     python: str = ""
@@ -105,8 +104,8 @@ class TrialOptions:
     """What was asked of all trials of a run alike, from the command line to the cell's variables.
 
     ``is_untouched`` asks that nothing be written into the environment, not even byte code. ``wait_out_s`` is how long a
-    trial goes on past a hang to see whether it ends, 0 for not at all. ``request_budget`` is the upper bound of requests
-    for each process, 0 for none.
+    trial goes on past a hang to see whether it ends, 0 for not at all. ``request_budget`` is the upper bound of
+    requests for each process, 0 for none.
     """
 
     locustfile: Path
@@ -147,10 +146,10 @@ class Limits:
 class Cell:
     """One level for every factor.
 
-    ``factors`` holds the level of each factor that the experiment names and of every setting
-    (defaults included), packages and ``stack`` too; ``settings`` only the settings, ``environ`` the ``env.NAME`` ones without
-    the prefix. ``id`` is a hash of ``factors`` and the scenario. ``named`` are the factors that vary in this experiment,
-    or that are not as usual in its only cell; ``label`` says their levels to people.
+    ``factors`` holds the level of each factor that the experiment names and of every setting (defaults included),
+    packages and ``stack`` too; ``settings`` only the settings, ``environ`` the ``env.NAME`` ones without the prefix.
+    ``id`` is a hash of ``factors`` and the scenario. ``named`` are the factors that vary in this experiment, or that
+    are not as usual in its only cell; ``label`` says their levels to people.
     """
 
     id: str
@@ -165,7 +164,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An experiment made into cells, ready to run; ``varied`` names the factors with several levels, in the file's order."""
+    """An experiment made into cells; ``varied`` names the factors with several levels, in the file's order."""
 
     experiment: str
     scenario: str
@@ -198,8 +197,9 @@ class Moment:
 class Bound:
     """How long a hang can last at most by the cell's own time-outs; ``at_most_s`` is None when it is for ever.
 
-    ``ending`` says why; a hang that gives up does so after ``attempts`` of up to ``attempt_s`` seconds, None where the number is not known.
-    ``recovered_after_s`` is filled with ``--wait-out`` when it did recover. ``why`` is the sentence that an older version stored.
+    ``ending`` says why; a hang that gives up does so after ``attempts`` of up to ``attempt_s`` seconds, None where the
+    number is not known. ``recovered_after_s`` is filled with ``--wait-out`` when it did recover. ``why`` is the
+    sentence that an older version stored.
     """
 
     at_most_s: float | None
@@ -238,7 +238,7 @@ class RungKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """One rung of the ladder: which, of which process, whether it answered, in how long, and its file or its refusal."""
+    """One rung of the ladder: which, of which process, whether it answered, in how long, its file or its refusal."""
 
     kind: RungKind
     pid: int
@@ -252,9 +252,9 @@ class Rung:
 class Hang:
     """What is known of a hang: class, k of n users, since when, and whether it ends; its trial's ``findings`` say why.
 
-    ``stuck_since_s`` is a moment. ``fingerprint`` groups hangs with the same normalised stacks; ``cause`` is the id of a known
-    cause that matches; ``modules`` are the top-level modules whose code was seen in it.
-    ``explanation``, ``cause_text`` and ``stacks`` are the texts that an older version stored.
+    ``stuck_since_s`` is a moment. ``fingerprint`` groups hangs with the same normalised stacks; ``cause`` is the id of
+    a known cause that matches; ``modules`` are the top-level modules whose code was seen in it. ``explanation``,
+    ``cause_text`` and ``stacks`` are the texts that an older version stored.
     """
 
     hang_class: HangClass
@@ -274,9 +274,10 @@ class Hang:
 class Trial:
     """One run of a cell and what it came to.
 
-    ``findings`` explain its verdict; where none was decided, ``reason`` holds the words of whoever refused it, as the resolver's,
-    and of a trial that an older version stored its sentence. ``evidence`` is the trial's folder relative to the run's. ``command`` runs the same cell again. ``seconds`` is the
-    wall time of the whole trial, environment excluded. ``longest_wait`` is None when no operation was seen.
+    ``findings`` explain its verdict; where none was decided, ``reason`` holds the words of whoever refused it, as the
+    resolver's, and of a trial that an older version stored its sentence. ``evidence`` is the trial's folder relative to
+    the run's. ``command`` runs the same cell again. ``seconds`` is the wall time of the whole trial, environment
+    excluded. ``longest_wait`` is None when no operation was seen.
     """
 
     cell_id: str

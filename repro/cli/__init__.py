@@ -109,15 +109,15 @@ def main() -> None:
 
 
 def refusal_of_memory(limit_bytes: int) -> str:
-    """Why this program does not run within a limit of its memory (``ulimit -v``), with the next step; empty where it does.
+    """Why this program does not run within a limit of memory (``ulimit -v``), with the next step; empty where it does.
 
     Within less NumPy's own library ends the process by itself, with the exit code that says that a hang was found.
     """
     if limit_bytes < 0 or limit_bytes >= LEAST_MEMORY_BYTES:
         return ""
     return (
-        f"this shell limits memory to {limit_bytes // 1024} kB (ulimit -v), and repro needs {LEAST_MEMORY_BYTES // 1024} kB; "
-        "raise the limit"
+        f"this shell limits memory to {limit_bytes // 1024} kB (ulimit -v), "
+        f"and repro needs {LEAST_MEMORY_BYTES // 1024} kB; raise the limit"
     )
 
 

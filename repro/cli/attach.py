@@ -50,7 +50,8 @@ CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, as_json: bool, no_redact: bool) -> None:
     """Show what process PID is stuck on: its threads, its parked greenlets, and what they wait for.
 
-    Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or is stopped.
+    Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or
+    is stopped.
     """
     from repro.cli.options import new_folder
     from repro.orchestration.attachment import attach, keep

@@ -52,7 +52,8 @@ def command(*, region: str, profile: str | None, endpoint_url: str | None, run: 
 def _agrees(number: int, region: str) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"deleting {number} queues needs a confirmation, and this is not a terminal; add --yes, or --dry-run to look"
+            f"deleting {number} queues needs a confirmation, and this is not a terminal; "
+            "add --yes, or --dry-run to look"
         )
     return click.confirm(f"Delete these {number} queues in {region}?")
 

@@ -39,7 +39,7 @@ change the exit code. Possible does not mean present: `repro run` shows whether 
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
-    """Show which known causes of hangs can occur with the packages of an interpreter, a requirements file or a lock file."""
+    """Show which known causes of hangs the packages of an interpreter, a requirements file or a lock file can have."""
     from repro.core.hang.prognosis import possible_causes
     from repro.presentation.hang import prognosis
     from repro.world.environments.lists import read_pins

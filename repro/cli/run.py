@@ -211,7 +211,8 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     def check(stored: StoredRun) -> None:
         if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
             raise UsageError(
-                f"--resume: the run in {stored.folder} has other cells; type the command it was started with: {stored.command}"
+                f"--resume: the run in {stored.folder} has other cells; "
+                f"type the command it was started with: {stored.command}"
             )
 
     if options.resume:

@@ -29,7 +29,8 @@ from repro.world.shipped.causes import known_causes
 class Attached:
     """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
 
-    ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one reading took.
+    ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
+    reading took.
     """
 
     pid: int

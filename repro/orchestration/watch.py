@@ -36,7 +36,7 @@ class OnHang(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """``after_s`` is the time between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch."""
+    """``after_s`` is between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch."""
 
     command: tuple[str, ...]
     after_s: float
@@ -47,7 +47,7 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class Watched:
-    """What came of it: the last hang, None without; the command's exit code, None where it was still running; the looks made.
+    """What came of it: the last hang, None without; the exit code, None where it was still running; the looks made.
 
     ``compared`` is how often a process was seen twice: without it nobody has looked for a hang.
     """

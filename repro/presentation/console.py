@@ -130,7 +130,7 @@ class Progress:
         self._refresh()
 
     def _say_reason(self, cell: Cell, trial: Trial) -> None:
-        """Why it hung, in one line as soon as it is known; on a terminal above the grid, with the cell that it is of."""
+        """Why it hung, in one line as soon as it is known; on a terminal above the grid, with its cell."""
         where = f"{self._told.label_of(cell)}: " if self._live else ""
         line = f"  {where}{' '.join(title_of(trial).split())}"
         width = width_of(self._console)

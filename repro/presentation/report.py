@@ -129,7 +129,7 @@ class ReportedConclusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A run. ``answer`` and ``sentences`` are what it came to, the answer first: the lines for people, and all in words.
+    """A run. ``answer`` and ``sentences`` are what it came to: the lines for people, and all of it in words.
 
     ``waits`` are what its timeouts are worth, as a table.
 

@@ -1,4 +1,4 @@
-"""This process's own memory, and how a field's place in it is found: by known values that must lie there in every sample."""
+"""This process's own memory, and how a field's place is found: by known values that lie there in every sample."""
 
 import os
 import struct

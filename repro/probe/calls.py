@@ -123,7 +123,7 @@ def learn_frame_objects(planted):
 
 
 def learn_interpreter_frames(planted):
-    """From 3.11 on: the frame object points at the interpreter's frame, which has code, instruction and the one before."""
+    """From 3.11 on: the frame object points at the interpreter's, which has code, instruction and the one before."""
     frames = planted.frames
     hops = [
         {

@@ -2,9 +2,10 @@
 
     main.py [GREENLET-EXTENSION [FOLDER-OF-PACKAGES]]
 
-Runs under the interpreter of the process that is to be read, with that process's greenlet: Python 3.8 and newer, standard
-library only. What greenlets wait for is learned from gevent, out of the folder of packages; where that fails, the answer says
-why. A field that fits nowhere, or at several places, ends it with exit code 3 and the field's name on standard error.
+Runs under the interpreter of the process that is to be read, with that process's greenlet: Python 3.8 and newer,
+standard library only. What greenlets wait for is learned from gevent, out of the folder of packages; where that fails,
+the answer says why. A field that fits nowhere, or at several places, ends it with exit code 3 and the field's name on
+standard error.
 """
 
 import gc
@@ -50,7 +51,7 @@ def types():
 
 
 def learn_calls(greenlet):
-    """Frames, and greenlets where the process has them; runs in a greenlet, so that the main one and this one differ."""
+    """Frames, and greenlets where the process has them; in a greenlet, so that the main one and this one differ."""
     planted = ParkedCalls(greenlet) if greenlet else WaitingCalls()
     learn_code(planted.frames)
     if SINCE_311:

@@ -34,7 +34,7 @@ def _pointers_to(address, data):
 
 
 def learn_texts():
-    """Where the length, the kind and the characters of a ``str`` lie, for each of its four layouts; and those of ``bytes``."""
+    """Where length, kind and characters of a ``str`` lie, for each of its four layouts; and those of ``bytes``."""
     layouts = []
     for letter, codec, width in (
         ("q", "ascii", 1),
@@ -56,7 +56,7 @@ def learn_texts():
 
 
 def _learn_kinds(layouts):
-    """The bits that are alike in all texts of a layout and differ between layouts: the padding beside them is garbage."""
+    """The bits that are alike in all texts of a layout and differ between layouts; the padding is garbage."""
     candidates = []
     for offset in range(FOUND["str_length"] + WORD, min(start for _, _, start in layouts), 4):
         states = [[_uint(id(text) + offset) for text in texts] for texts, _, _ in layouts]

@@ -1,4 +1,4 @@
-"""What gevent's greenlets wait for: locks with their counters, waiters and owners; watchers with their sockets and times."""
+"""What gevent's greenlets wait for: locks with counters, waiters and owners; watchers with sockets and times."""
 
 import os
 import struct

@@ -1,9 +1,10 @@
-"""What a process is stuck on now, from two looks at it some seconds apart: only what did not move between them can be stuck.
+"""What a process is stuck on now, from two looks some seconds apart: only what did not move between them can be stuck.
 
-    main thread away from its loop ─▶ frozen or spinning, where the loop ought to turn; else undecided
-    greenlets that stay parked     ─▶ deadlocked, where nothing can wake them: a free lock, a circle, an answer left unread
+    main thread away from its loop ─▶ frozen or spinning, where the loop ought to turn; else undecided greenlets that
+    stay parked     ─▶ deadlocked, where nothing can wake them: a free lock, a circle, an answer left unread
 
-Whatever might still be ended by time, by an answer or by somebody who moves is not a hang, and is shown as what it waits for.
+Whatever might still be ended by time, by an answer or by somebody who moves is not a hang, and is shown as what it
+waits for.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ CLASSES: Mapping[Finding, HangClass] = {
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a process: when, its stacks (None where its memory could not be read), what the kernel says of its threads.
+    """One look at a process: when, its stacks (None where they could not be read), what the kernel says of its threads.
 
-    ``at`` is in seconds of any clock, ``cpu_s`` the processor time that it has used so far, ``unread`` the bytes that lie unread
-    in its sockets, by descriptor.
+    ``at`` is in seconds of any clock, ``cpu_s`` the processor time that it has used so far, ``unread`` the bytes that
+    lie unread in its sockets, by descriptor.
     """
 
     at: float
@@ -78,8 +79,9 @@ class Look:
 class Diagnosis:
     """What a process is stuck on.
 
-    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the main one, where it is
-    what stands; ``lock`` is the one that matters; ``cores`` is how much of a core it used over the ``seconds`` between the looks.
+    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the main one,
+    where it is what stands; ``lock`` is the one that matters; ``cores`` is how much of a core it used over the
+    ``seconds`` between the looks.
     """
 
     finding: Finding
@@ -149,7 +151,7 @@ class _Pair:
         return self._found(finding, stuck=stuck, thread=thread)
 
     def _stays(self, thread: Thread) -> bool:
-        """Whether the main thread was away from the loop both times, and went nowhere meanwhile: nobody else ran in it either."""
+        """Whether the main thread was away from the loop both times, and nobody else ran in it meanwhile."""
         before = self.before.main
         if before is None or before.greenlet != thread.greenlet:
             return False
@@ -172,7 +174,7 @@ class _Pair:
 
     @property
     def _burns(self) -> bool:
-        """Whether it computes; on a busy machine it may get little of a core, and is about to run whenever one looks."""
+        """Whether it computes; on a busy machine it gets little of a core, and is about to run whenever one looks."""
         is_runnable = _main_wait(self.first) is _main_wait(self.last) is KernelWait.RUNNING
         return self.cores >= BURNING_CORES or is_runnable
 
@@ -193,7 +195,7 @@ class _Pair:
         return tuple(one for one in self.unmoved if one.wait is not None and one.wait.lock in free)
 
     def asleep_without_timer(self) -> tuple[Greenlet, ...]:
-        """Those that sleep, and no timer will wake them; of nobody where it could not be read what greenlets wait for."""
+        """Those that sleep with no timer to wake them; nobody where it could not be read what greenlets wait for."""
         if not any(one.wait is not None and one.wait.kind is not WaitKind.HUB for one in self.now.greenlets):
             return ()
         return tuple(one for one in self.unmoved if one.wait is None and one.stack[-1].normalised == SLEEP)

@@ -57,9 +57,9 @@ class Circumstances:
     """What explains a decision beside itself.
 
     ``load_at`` is when the load began, ``seconds`` and ``users`` what it was to be; ``output`` is both outputs' text,
-    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of. ``views`` are the stacks,
-    ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the process,
-    ``gil`` who holds it by a debugger.
+    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of. ``views`` are the
+    stacks, ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the
+    process, ``gil`` who holds it by a debugger.
     """
 
     load_at: float
@@ -114,7 +114,7 @@ def modules_of(found: Findings) -> tuple[str, ...]:
 
 
 def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
-    """The longest that the hang can last by the client's own timeouts; ``attempts`` are the cell's, kept where they fit."""
+    """The longest that a hang can last by the client's own timeouts; ``attempts`` are the cell's, where they fit."""
     if decision.row.hang_class is not HangClass.UNANSWERED:
         return Bound(at_most_s=None, ending=_endless(decision))
     ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
@@ -140,7 +140,7 @@ def _endless(decision: Decision) -> Ending:
 
 
 def _fits(slot: Slot, attempts: int) -> bool:
-    """Whether so many attempts can make up the ceiling: a locustfile may have given its client others than the cell's."""
+    """Whether so many attempts can make up the ceiling: a locustfile may give its client others than the cell's."""
     return 0 < attempts * slot.attempt_s <= slot.ceiling_s <= attempts * (2 * slot.attempt_s + PAUSE_S)
 
 

@@ -1,8 +1,8 @@
 """The fingerprint of a hang: two hangs of one kind have the same, whatever the counts, addresses and versions.
 
 What goes into it, by what is the same in two runs of one hang:
-  * ``frozen``: where the main thread stands. Whoever called it is chance.
-  * ``spinning``: what the main thread, or while the event loop turns the largest group of users that run, has begun. Where in
+  * ``frozen``: where the main thread stands. Whoever called it is chance. * ``spinning``: what the main thread, or
+  while the event loop turns the largest group of users that run, has begun. Where in
     its loop it is caught is chance.
   * ``unstoppable``: where the users' death was dropped. Where they are found by then is chance: they are still running.
   * the others: what the largest group of the stuck users waits for, and where. Smaller groups come and go.

@@ -1,4 +1,4 @@
-"""Frames and stacks, normalised so that equal ones meet; and threads' stacks as ``faulthandler`` and ``py-spy`` give them.
+"""Frames and stacks, normalised so that equal ones meet; threads' stacks as ``faulthandler`` and ``py-spy`` give them.
 
 A normalised frame reads ``urllib3/connectionpool.py:_close_pool_connections``: no address, no line number, and of the
 path only what a package calls its own, whatever the version, the interpreter and the place of the environment.
@@ -54,7 +54,7 @@ def _is_the_programs(frame: Frame) -> bool:
 
 
 def folded(path: str) -> str:
-    """A source path without what differs between environments: ``urllib3/connectionpool.py``, ``queue.py``, ``…/mine.py``."""
+    """A source path without what differs between environments: ``gevent/hub.py``, ``queue.py``, ``…/mine.py``."""
     path = path.replace("\\", "/")
     for pattern, prefix in ((_SITE, ""), (_AGENT, "repro_agent/"), (_STDLIB, "")):
         if pattern.match(path):
@@ -65,12 +65,12 @@ def folded(path: str) -> str:
 
 
 def top_module(frame: str) -> str:
-    """The top-level module of a normalised frame, or of its file alone: ``urllib3`` of ``urllib3/connectionpool.py:urlopen``."""
+    """The top-level module of a normalised frame, or of its file alone: ``gevent`` of ``gevent/hub.py:run``."""
     return frame.partition(":")[0].partition("/")[0].removesuffix(".py")
 
 
 def telling(stack: Sequence[Frame], *, most: int = TELLING_FRAMES) -> tuple[Frame, ...]:
-    """The frames that tell most: the innermost ones, gevent's, the queue's and the agent's own left out where others are there."""
+    """The frames that tell most: the innermost ones, gevent's, queues' and the agent's where there are no others."""
     own = [frame for frame in stack if not frame.normalised.startswith(_MACHINERY) and frame.file]
     return tuple((own or list(stack))[-most:])
 
@@ -134,7 +134,7 @@ def read_debugger(text: str) -> tuple[Trace, ...]:
 
 
 def main_frames(traces: Sequence[Trace], pid: int) -> tuple[Frame, ...]:
-    """The main thread's frames: its id in the system is the process's; of faulthandler's, the one that got the signal."""
+    """The main thread's frames: its system id is the process's; of faulthandler's, the one that got the signal."""
     for trace in traces:
         if trace.ident == pid or trace.is_current:
             return trace.frames

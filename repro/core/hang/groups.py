@@ -111,7 +111,8 @@ def native_call(dump: Dump, thread: Thread) -> Spot | None:
 def waiting_place(views: Sequence[View]) -> Spot | None:
     """Where a program without users stands: in its main thread, where a greenlet of its own is parked, or in a thread.
 
-    Code of the program's own tells most; where none waits in any, a thread that gevent runs, then whatever the main thread is in.
+    Code of the program's own tells most; where none waits in any, a thread that gevent runs, then whatever the main
+    thread is in.
     """
     main = blocked_main(views)
     if main is not None and has_own_frame(main[1].stack):
@@ -187,10 +188,10 @@ def unconnected(views: Sequence[View]) -> Counter[str]:
 
 
 def peers_elsewhere(views: Sequence[View], backend_url: str) -> tuple[str, ...]:
-    """Whom all the stuck that wait on sockets wait for, where none of it is the backend; empty where some of it is, or it is not known.
+    """Whom the stuck that wait on sockets wait for, where none is the backend; empty where some are, or nobody knows.
 
-    Addresses (``host:port``) are told apart by their ports: a name may stand for several hosts, and a backend on loopback has
-    a port of its own.
+    Addresses (``host:port``) are told apart by their ports: a name may stand for several hosts, and a backend on
+    loopback has a port of its own.
     """
     waits = [item.wait for view in views for item in view.stuck if item.wait is not None]
     peers = Counter(wait.peer for wait in waits if wait.kind is WaitKind.SOCKET)
@@ -213,7 +214,7 @@ def unwoken_frames(views: Sequence[View]) -> frozenset[str]:
 
 
 def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
-    """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they wait for.
+    """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they want.
 
     ``dropped`` are the frames of exceptions that Python dropped.
     """

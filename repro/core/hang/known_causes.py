@@ -18,7 +18,7 @@ from repro.findings import CauseMatch
 
 @dataclass(frozen=True, kw_only=True)
 class CausePattern:
-    """What must be seen together: normalised frames (``urllib3/connectionpool.py:_close_pool_connections``) and patterns of the output.
+    """What must be seen together: normalised frames (``urllib3/connection.py:connect``) and patterns of the output.
 
     ``unwoken`` are frames in which somebody is parked on nothing that could wake it: a wake-up was lost.
     """
@@ -33,9 +33,9 @@ class Cause:
     """A known cause; ``classes`` are hang classes, or ``crash`` and ``failing`` for verdicts that are no hang.
 
     ``packages`` maps distributions to the versions concerned. ``cure`` is one that ``shown_by`` shows when it is run:
-    an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside these
-    versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of which suffices.
-    ``summary`` is the title in a few words, for a line of an answer.
+    an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside
+    these versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of
+    which suffices. ``summary`` is the title in a few words, for a line of an answer.
     """
 
     id: str
@@ -107,7 +107,7 @@ def _concerned(cause: Cause, seen: Sighting) -> tuple[tuple[str, str, str], ...]
 
 
 def _found(piece: CausePattern, seen: Sighting) -> CausePattern | None:
-    """This piece of evidence with the lines of output that its patterns match, or None when something of it is missing."""
+    """This piece of evidence with the lines that its patterns match, or None when something of it is missing."""
     lines = [re.search(pattern, seen.output, re.MULTILINE) for pattern in piece.output]
     has_frames = set(piece.frames) <= set(seen.frames) and set(piece.unwoken) <= set(seen.unwoken)
     if not has_frames or not all(lines):

@@ -1,7 +1,7 @@
-"""In what a program without users was found that does nothing any more: in locks, in its greenlets, in a call, or at work.
+"""In what a program without users that does nothing any more was found: locks, its greenlets, a call, or at work.
 
-A program that waits is not a hang by that alone: it may be woken by a signal, a message or its own clock. It is one where every
-thread stands in the kernel's lock without a time limit, or every greenlet of its own waits for another one.
+A program that waits is not a hang by that alone: it may be woken by a signal, a message or its own clock. It is one
+where every thread stands in the kernel's lock without a time limit, or every greenlet of its own waits for another one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _WAITS_FOR_OTHERS = frozenset(
 
 
 def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
-    """In what one process was found, by its stacks (None where they could not be had) and its threads, the agent's own left out."""
+    """In what one process was found, by its stacks (None where there are none) and its threads, not the agent's."""
     main = dump.main if dump is not None else None
     if dump is None or main is None or not main.stack:
         return Standing.UNKNOWN
@@ -84,7 +84,7 @@ def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
 
 
 def _is_locked(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> bool:
-    """Whether a thread stands in a lock that none can free: all stand in one, or its holder is the very thread that waits."""
+    """Whether a thread stands in a lock that none can free: all stand in one, or its holder is the one that waits."""
     if _is_held_by_itself(dump, main):
         return True
     in_locks = [thread for thread in dump.threads if not thread.is_dumping and _stands_in_lock(thread)]
@@ -92,7 +92,7 @@ def _is_locked(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> boo
 
 
 def _stands_in_lock(thread: Thread) -> bool:
-    """Whether an endless wait of this thread is a lock's: its code takes one, or, for the main thread, is not meant to wait."""
+    """Whether this thread's endless wait is a lock's: its code takes one, or, of the main one, is not meant to wait."""
     if not thread.stack or thread.stack[-1].normalised in MEANT_TO_WAIT:
         return False
     return thread.is_main or (thread.wait is not None and thread.wait.is_native)
@@ -106,7 +106,7 @@ def _is_held_by_itself(dump: Dump, main: Thread) -> bool:
 
 
 def _of_greenlets(dump: Dump) -> Standing:
-    """``PARKED`` where every greenlet of the program's own waits for another one, without a time limit, and one does."""
+    """``PARKED`` where every greenlet of the program's own waits for another one without a time limit."""
     own = [item for item in dump.greenlets if not item.is_hub and item.wait is not None and has_own_frame(item.stack)]
     waits = [item.wait for item in own if item.wait is not None]
     may_go_on = any(wait.kind in _MAY_WAKE or wait.has_timeout for wait in waits)

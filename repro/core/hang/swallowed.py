@@ -1,7 +1,8 @@
 """What a program's output says of its errors: tracebacks, and exceptions that Python dropped.
 
-Python prints those as ``Exception ignored in`` when a finalizer or a callback raises; a ``GreenletExit`` among them is a user that
-was told to die and did not. This is other programs' text, and here is its reader: nothing else takes it apart.
+Python prints those as ``Exception ignored in`` when a finalizer or a callback raises; a ``GreenletExit`` among them is
+a user that was told to die and did not. This is other programs' text, and here is its reader: nothing else takes it
+apart.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def last_words(output: str) -> str:
 
 
 def last_error(output: str) -> str:
-    """The last line of the last traceback in the output, the line that says what went wrong; empty when there is none."""
+    """The last line of the last traceback in the output, which says what went wrong; empty when there is none."""
     found = ""
     is_inside = False
     for line in output.splitlines():

@@ -9,7 +9,8 @@ from repro.core.judge.samples import Examination, Key, Parked, ParkedOn, Standin
 from repro.findings import Holder
 
 PATIENCE_S = 120.0
-"""A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; a longer sleep does not help."""
+"""A holder that sleeps, or a wait with a timeout, is waited for when it ends within this; longer does not help.
+"""
 SLACK_S = 1.0
 
 

@@ -1,8 +1,8 @@
 """What is followed from sample to sample, one record for one thing: each is made anew by ``after`` a sample.
 
-``ProgressMade``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has reached.
-``Loops``: which event loop stands. ``Helpers``: what greenlets do that are not users. ``Processor``: what burns.
-``Turns``: how long who was answered had waited. ``Starvation``: for how long no processor was free.
+``ProgressMade``: when anybody last ended an operation. ``Crowd``: who is there. ``StopOrder``: whom the stop has
+reached. ``Loops``: which event loop stands. ``Helpers``: what greenlets do that are not users. ``Processor``: what
+burns. ``Turns``: how long who was answered had waited. ``Starvation``: for how long no processor was free.
 """
 
 from __future__ import annotations

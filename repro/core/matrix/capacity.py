@@ -28,7 +28,7 @@ def at_capacity(results: Sequence[CellResult], capacities: Mapping[str, float], 
         if full:
             found.append(
                 f"{len(full)} of {len(rates)} trials loaded {name} to its capacity (up to {max(full):.0f} of about "
-                f"{carries:.0f} operations a second): users may have waited for it; give fewer users or a think_time, or "
-                "use --jobs 1"
+                f"{carries:.0f} operations a second): users may have waited for it; give fewer users "
+                "or a think_time, or use --jobs 1"
             )
     return found

@@ -3,9 +3,9 @@
     hangs when client=per-iteration and urllib3>=1.26.16 (1.26.15 clean); import_order makes no difference under
     launch=cli
 
-is how `repro.presentation.matrix.matrix.conclusion` says it. A condition says nothing of levels that were not tried. Where two
-explanations are equally small, the cells do not settle which one is true, and both are kept. Factors that vary in
-lockstep are one.
+is how `repro.presentation.matrix.matrix.conclusion` says it. A condition says nothing of levels that were not tried.
+Where two explanations are equally small, the cells do not settle which one is true, and both are kept. Factors that
+vary in lockstep are one.
 """
 
 from __future__ import annotations

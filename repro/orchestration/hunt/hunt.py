@@ -116,7 +116,7 @@ class Hunt:
     _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Found:
-        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are trials of a run that is continued.
+        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are a continued run's trials.
 
         Raises:
             BackendError: trial after trial comes to nothing, and no release is to blame.

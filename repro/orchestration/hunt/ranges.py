@@ -114,7 +114,8 @@ def _releases(asked: BisectionRequest, run: RunRequest) -> HuntedRange:
     begin, end, window = _reach(low, high, known.releases)
     if begin == end:
         raise UsageError(
-            f"the index has no release beyond {known.releases[begin]} to look at; leave that bound out, or give the other"
+            f"the index has no release beyond {known.releases[begin]} to look at; "
+            "leave that bound out, or give the other"
         )
     chosen = known.releases[begin : end + 1]
     return HuntedRange(

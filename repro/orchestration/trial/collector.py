@@ -213,7 +213,7 @@ def _silent(record: FlightRecord) -> frozenset[RungKind]:
 
 
 def _ask_loop(record: FlightRecord) -> int:
-    """Ask the event loop, the last answer gone first: it must not be taken for this one where that cannot be written."""
+    """Ask the event loop, the last answer gone first: it must not be taken for one that cannot be written."""
     if not record.is_loop_asked():
         _dump_file(record, "loop").unlink(missing_ok=True)
     return record.ask_loop_dump()

@@ -76,7 +76,7 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
 
 
 def block(attached: Attached, evidence: str) -> str:
-    """The whole answer: what, how it is known, a known cause, the stacks that matter, what to do, where the evidence is."""
+    """The whole answer: what, how it is known, a known cause, the stacks, what to do, where the evidence is."""
     lines = [headline(attached), "", explanation(attached)]
     if attached.diagnosis.hang_class is not None:
         lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
@@ -100,7 +100,7 @@ def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any
 
 
 def stacks(attached: Attached) -> list[str]:
-    """The stacks that matter: the main thread's where that stands, then the greenlets' by what they wait for and where."""
+    """The stacks that matter: the main thread's where that stands, then the greenlets' by what they wait for."""
     found = attached.diagnosis
     main = [f"main thread\n{_frames(found.thread.stack)}"] if found.thread is not None else []
     return main + [text for _, text in _groups(found.stuck or found.own)][:MOST_STACKS]
@@ -172,15 +172,15 @@ def _unread(found: Diagnosis) -> str:
 
 def _all_wait(found: Diagnosis) -> str:
     return (
-        f"All {len(found.own)} greenlets of the program wait for each other, without a timeout, and no socket or timer can wake "
-        "any of them."
+        f"All {len(found.own)} greenlets of the program wait for each other, without a timeout, and no socket or timer "
+        "can wake any of them."
     )
 
 
 def _holder_unknown(found: Diagnosis) -> str:
     return (
-        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Who holds it cannot be read: it may "
-        "be one of the others, which sleep, wait for an answer or move."
+        f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Who holds it cannot be "
+        "read: it may be one of the others, which sleep, wait for an answer or move."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a hunt came to, for people: its answer in lines and as a sentence, its text to paste, and the lines that it prints while it goes on.
+"""What a hunt came to, for people: its answer, its text to paste, and the lines that it prints while it goes on.
 
 All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what
 programs read of it is made in ``answer_document.py``.
@@ -161,7 +161,7 @@ def _percent(share: float) -> str:
 
 
 def block_of(hunt: HuntRecord, cells: Sequence[CellResult], *, command: str, width: int | None = None) -> str:
-    """The text to paste: the answer, what was tried and what it came to, versions, the command; wrapped at ``width`` but for commands."""
+    """The text to paste: answer, what was tried, versions, command; wrapped at ``width`` but for commands."""
     if hunt.answer is None:
         return ""
     if hunt.words is not None:

@@ -1,7 +1,7 @@
 """Reads the flight records of a cell's processes, and puts the judge's questions into them.
 
-A record is read by ``pread`` and written by ``pwrite``, never mapped here: the cell owns the file, and a mapped file that
-shrinks ends its reader by SIGBUS, whatever was checked before. What a cell has scribbled over is not believed:
+A record is read by ``pread`` and written by ``pwrite``, never mapped here: the cell owns the file, and a mapped file
+that shrinks ends its reader by SIGBUS, whatever was checked before. What a cell has scribbled over is not believed:
 ``repro/agent/layout.py`` draws what a record is. It can be read whatever state its process is in, frozen or dead.
 """
 
@@ -41,7 +41,8 @@ _Rows = NDArray[np.uint64]
 class FlightRecord:
     """The record of one process.
 
-    Everything here raises ``StoreError`` when the file was cut, deleted or overwritten with what the agent never writes.
+    Everything here raises ``StoreError`` when the file was cut, deleted or overwritten with what the agent never
+    writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +74,7 @@ class FlightRecord:
         self._ask(at.H_STOP_ASKED, 1)
 
     def ask_loop_dump(self) -> int:
-        """Ask the event loop for the greenlets' stacks, unless it has not answered yet; gives the number of the question."""
+        """Ask the event loop for stacks, unless it has not answered yet; gives the number of the question."""
         return self._ask(at.H_LOOP_DUMP_ASKED, self.loop_dump_done() + 1)
 
     def ask_thread_dump(self) -> int:
@@ -153,7 +154,7 @@ class FlightRecord:
         return self._word(at.H_UNSEEN_USERS), self._word(at.H_UNSEEN_CALLS)
 
     def _table(self, descriptor: int, used: int) -> _Rows:
-        """The slots that were ever taken. A row counts as read when it was the same before and after, and not in the making."""
+        """The slots ever taken. A row counts as read when it was the same before and after, and not in the making."""
         size = used * _SLOT_BYTES
         table = _rows(self._pread(descriptor, size, at.SLOTS_AT)).copy()
         wanted = np.arange(used)
@@ -321,7 +322,7 @@ class Fleet:
 
 
 def refused(folder: Path, number: int) -> StoreError:
-    """The error of a cell whose flight record the disk did not take; ``number`` is the system's, 0 when it is not known."""
+    """The error of a cell whose flight record the disk did not take; ``number`` is the system's, 0 when unknown."""
     why = os.strerror(number) if number else "the disk refused it"
     return StoreError(
         f"the cell could not write its flight record to {folder}: {why}; "

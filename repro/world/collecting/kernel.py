@@ -11,7 +11,8 @@ from repro.world.collecting.sockets import PROC, sockets_of
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _FUTEX_LIMIT = 4
-"""Where ``/proc/PID/task/TID/syscall`` has the address of a futex's time limit: the number first, then six arguments."""
+"""Where ``/proc/PID/task/TID/syscall`` has a futex's time limit: the number first, then six arguments.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def look(pid: int) -> dict[str, object]:
 
 
 def threads_of(pid: int, *, left_out: int = 0) -> tuple[KernelThread, ...]:
-    """What each thread of a process waits in, the one numbered ``left_out`` aside; none where the system does not tell."""
+    """What each thread of a process waits in, but ``left_out``; none where the system does not tell."""
     try:
         tasks = sorted((PROC / str(pid) / "task").iterdir(), key=lambda path: int(path.name))
     except OSError:

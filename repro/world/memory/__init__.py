@@ -1,4 +1,4 @@
-"""Another process's Python stacks, its parked greenlets too, read from its memory: nothing runs in it, nothing is changed.
+"""Another process's Python stacks, parked greenlets too, read from its memory: nothing runs in it or is changed.
 
     pages    its memory by the page ─▶ images   where symbols lie in what it has loaded
     probe    runs in a process of its own under the same interpreter with the same greenlet, and prints where fields lie

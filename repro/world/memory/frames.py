@@ -1,7 +1,7 @@
 """Stacks of another process: from a frame to the bottom.
 
-Up to 3.10 frames are objects that point at the frame before them. From 3.11 on they are records of the interpreter; those
-with which it enters itself lie on the C stack, which greenlet moves to the heap while a greenlet is parked.
+Up to 3.10 frames are objects that point at the frame before them. From 3.11 on they are records of the interpreter;
+those with which it enters itself lie on the C stack, which greenlet moves to the heap while a greenlet is parked.
 """
 
 from __future__ import annotations

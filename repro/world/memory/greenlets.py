@@ -1,10 +1,10 @@
 """The greenlets of another process: found in its heap, and described with the stacks on which they are parked.
 
 From greenlet 2 on each greenlet has a part of its own, an object of C++ that begins with the address of a table in the
-extension: every word of the heap that holds one of those addresses may begin such a part, and does where it points back at
-an object that points at it and is a greenlet by its type. With greenlet 1 the types are found first: all that derive from
-greenlet's, then every object of them. Either way one look at all writable memory; the collector's lists are not used, for
-they are torn while a program runs, and useless in the middle of a collection.
+extension: every word of the heap that holds one of those addresses may begin such a part, and does where it points back
+at an object that points at it and is a greenlet by its type. With greenlet 1 the types are found first: all that derive
+from greenlet's, then every object of them. Either way one look at all writable memory; the collector's lists are not
+used, for they are torn while a program runs, and useless in the middle of a collection.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class ForeignGreenlet:
-    """One greenlet: its address, its type's name, what it does, its parent's address; ``stop`` tells on which C stack it ran."""
+    """One greenlet: address, type's name, what it does, parent's address; ``stop`` tells on which C stack it ran."""
 
     id: int
     type: str
@@ -145,7 +145,7 @@ class Greenlets:
             return None
 
     def _is_whole(self, address: int) -> bool:
-        """Whether a greenlet of release 1, which has nothing that points back at it, lies there: parent and C stack make sense."""
+        """Whether a greenlet of release 1, at which nothing points back, lies there: parent and C stack make sense."""
         try:
             if not self._is_living(address):
                 return False
@@ -209,7 +209,7 @@ def _state(start: int, stop: int, frame: int) -> State:
 
 
 def scan(memory: ForeignMemory, values: Sequence[int], *, deadline: float) -> tuple[list[int], int]:
-    """Every address in writable memory whose word is one of these, and the bytes that were left out past ``deadline``."""
+    """Every address in writable memory whose word is one of these, and the bytes left out past ``deadline``."""
     wanted = np.array(sorted(values), dtype=np.uint64)
     found: list[int] = []
     left_out = 0

@@ -1,7 +1,7 @@
 """What a process has loaded, and at which address a symbol of it lies.
 
-Read from the file by pyelftools: through ``/proc/PID/map_files`` where that is allowed (a file that was replaced on disk is
-still the one that was loaded), else through the process's own root, so that a container's file is found too.
+Read from the file by pyelftools: through ``/proc/PID/map_files`` where that is allowed (a file that was replaced on
+disk is still the one that was loaded), else through the process's own root, so that a container's file is found too.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ UNCLEAR = 3
 
 @dataclass(frozen=True)
 class Layout:
-    """What the probe said: the releases, offsets in bytes by the field's name, types by their distance from ``_PyRuntime``.
+    """What the probe said: releases, offsets in bytes by the field's name, types by distance from ``_PyRuntime``.
 
     ``problem`` says why it is not known what greenlets wait for; "" when it is.
     """
@@ -70,8 +70,8 @@ class Layout:
 def learn(target: ForeignProcess, extension: str = "", packages: str = "", *, libraries: Sequence[str] = ()) -> Layout:
     """The layout of a process's interpreter with its greenlet; takes a second of a process of its own.
 
-    ``extension`` is greenlet's file and ``packages`` the folder from which gevent is imported, both as the process calls
-    them; "" where it has none. ``libraries`` are folders in which the interpreter's own shared libraries lie.
+    ``extension`` is greenlet's file and ``packages`` the folder from which gevent is imported, both as the process
+    calls them; "" where it has none. ``libraries`` are folders in which the interpreter's own shared libraries lie.
 
     Raises:
         ProcessError: the interpreter does not run here, or a field cannot be placed.

@@ -11,7 +11,7 @@ MOST_BASES = 40
 
 
 class Objects:
-    """Reads objects; ``runtime`` is where the process has its ``_PyRuntime``: types of the interpreter lie around it."""
+    """Reads objects; ``runtime`` is where ``_PyRuntime`` lies: types of the interpreter lie around it."""
 
     def __init__(self, memory: ForeignMemory, layout: Layout, runtime: int) -> None:
         self.memory = memory

@@ -1,7 +1,7 @@
 """Another process's memory, read through ``/proc/PID/mem``: the process goes on, and notices nothing.
 
-Pages are kept once read, so that one ``ForeignMemory`` is one snapshot, smeared over the time that reading takes; ``fresh_word``
-reads past them, to see whether something has moved meanwhile.
+Pages are kept once read, so that one ``ForeignMemory`` is one snapshot, smeared over the time that reading takes;
+``fresh_word`` reads past them, to see whether something has moved meanwhile.
 """
 
 from __future__ import annotations

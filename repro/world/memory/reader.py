@@ -1,4 +1,4 @@
-"""Everything that can be read of a process's Python code without running anything in it, as a dump like the agent's own."""
+"""All that can be read of a process's Python code without running anything in it, as a dump like the agent's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIVING = frozenset({State.RUNNING, State.PARKED, State.MOVING})
 
 @dataclass(frozen=True)
 class Loaded:
-    """What of a process's images tells where things lie: the runtime's and greenlet's addresses, None where it has no greenlet."""
+    """What a process's images tell: the runtime's and greenlet's addresses, None where it has no greenlet."""
 
     runtime: int
     greenlet: Image | None

@@ -1,4 +1,4 @@
-"""The process that is to be read, seen from outside: whose it is, where its files lie, and how its interpreter is run."""
+"""The process that is to be read, from outside: whose it is, where its files lie, how its interpreter is run."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def how_to_be_let() -> str:
         scope = "0"
     if scope in {"1", "2"} and os.geteuid() != 0:
         return (
-            f"Yama's ptrace_scope is {scope}: run repro as root, or `sudo sysctl kernel.yama.ptrace_scope=0` for as long as you "
-            "look"
+            f"Yama's ptrace_scope is {scope}: run repro as root, or `sudo sysctl kernel.yama.ptrace_scope=0` "
+            "for as long as you look"
         )
     if os.geteuid() == 0:
         return (

@@ -3,8 +3,8 @@
     lock, event or joined greenlet ─ list of those to wake ─┐
     socket's or timer's watcher ───────────── its callback ─┴▶ bound method ─▶ (waiter ─▶) greenlet
 
-A lock tells its counter too, and a lock of gevent that may be taken twice tells its owner. A counter above 0 with somebody
-in the list is a lock that is free and was given to nobody.
+A lock tells its counter too, and a lock of gevent that may be taken twice tells its owner. A counter above 0 with
+somebody in the list is a lock that is free and was given to nobody.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class Meter:
     """Adds up what each process's main thread, where the event loop is, takes of the processor.
 
     The time that it stood in the kernel's queue for a core counts as well: on a busy machine a loop that spins may get
-    a third of a core, and is distinguished from a process that stands still by what it would take. Where the kernel keeps no
-    such account, it is the whole process's user and system time.
+    a third of a core, and is distinguished from a process that stands still by what it would take. Where the kernel
+    keeps no such account, it is the whole process's user and system time.
     """
 
     _last: dict[int, _Account] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Records as JSON documents, as a run keeps them; what no UTF-8 can hold is replaced.
 
-Read by pydantic, and written by ``json``: pydantic writes no infinite number that it would read again, and raises at half a
-surrogate pair, which a cell's output may hold.
+Read by pydantic, and written by ``json``: pydantic writes no infinite number that it would read again, and raises at
+half a surrogate pair, which a cell's output may hold.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes wrong with a run's folder, in one sentence with the next step: a full disk, no permission, a damaged file."""
+"""What goes wrong with a run's folder, in a sentence with the next step: a full disk, no permission, damage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def said(folder: Path) -> Iterator[None]:
     except (sqlite3.DatabaseError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise StoreError(
-            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, but the run must be made again"
+            f"{folder / FILE} is damaged ({reason}); the evidence beside it can still be read, "
+            "but the run must be made again"
         ) from error
 
 

@@ -1,9 +1,9 @@
 """Reads the known causes, ``repro/known/*.toml``.
 
-id, title, summary, classes, cure, shown_by, upstream
-needs, shows, cures   what else it takes, how it shows, requirements (or steps) one of which cures it
-[packages]      a distribution and the versions concerned, as specifiers
-[[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is enough
+id, title, summary, classes, cure, shown_by, upstream needs, shows, cures   what else it takes, how it shows,
+requirements (or steps) one of which cures it [packages]      a distribution and the versions concerned, as specifiers
+[[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is
+enough
 """
 
 from __future__ import annotations
