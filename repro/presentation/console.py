@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.course.timeline import sparkline
 from repro.core.hang.same import HangKind, hang_kinds
-from repro.core.judge.timeline import sparkline
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict

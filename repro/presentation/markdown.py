@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.core.judge.timeline import sparkline
+from repro.core.course.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import CellVerdict
 from repro.presentation.lines import AnswerLine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from repro.core.judge.timeline import throughput
+from repro.core.course.timeline import throughput
 from repro.model import CellResult
 
 NEAR = 0.9

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from repro.agent.layout import NO_RECORD
+from repro.core.course.longest_wait import LongestWait
 from repro.core.judge.judge import Decision, Judge, Step
-from repro.core.judge.longest_wait import LongestWait
 from repro.core.judge.samples import BackendHealth, Examination, Reading, Role, Sample
 from repro.world.collecting.flight import Fleet, refused
 from repro.world.processes.door import Child

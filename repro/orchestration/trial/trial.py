@@ -35,11 +35,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from repro.core.course.timeline import timeline
 from repro.core.hang.findings import bound_of
 from repro.core.judge.judge import Decision, Judge
 from repro.core.judge.now import Load
 from repro.core.judge.samples import BackendHealth, Examination
-from repro.core.judge.timeline import timeline
 from repro.core.scrubbing.credentials import conceal
 from repro.errors import BackendError, ReproError
 from repro.findings import Findings

@@ -1,6 +1,6 @@
 """The longest wait of a trial, as its samples show it."""
 
-from repro.core.judge.longest_wait import LongestWait
+from repro.core.course.longest_wait import LongestWait
 from repro.core.judge.samples import Reading, Role, Slot
 from repro.model import Wait
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from repro.core.course.timeline import MAX_SECONDS, sparkline, timeline
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
 from repro.core.judge.samples import Slot
 from repro.core.judge.table import TABLE, Facts
-from repro.core.judge.timeline import MAX_SECONDS, sparkline, timeline
 from repro.findings import RowName
 from repro.model import Moment
 

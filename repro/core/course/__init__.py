@@ -1,0 +1,1 @@
+"""What a trial was like from second to second: its timeline, and the longest that anybody waited."""
