@@ -18,7 +18,7 @@ from repro.world.memory.images import Image, images
 from repro.world.memory.layout import Layout, learn
 from repro.world.memory.objects import Objects
 from repro.world.memory.pages import ForeignMemory, TornError
-from repro.world.memory.target import ForeignProcess, target_of
+from repro.world.memory.target import ForeignProcess
 from repro.world.memory.threads import ForeignThread, Threads
 from repro.world.memory.waits import WaitReader
 
@@ -40,32 +40,24 @@ class Loaded:
 
 
 class ProcessReader:
-    """A process whose layout is known: each ``dump`` is a new look at it.
-
-    ``packages`` is the folder of its packages as this program finds it, "" where it has no greenlet; ``seconds`` is how
-    long the last look took.
-    """
+    """A process whose layout is known: each ``dump`` is a new look at it."""
 
     def __init__(self, target: ForeignProcess, memory: ForeignMemory) -> None:
         self._target = target
         self._memory = memory
-        self.seconds = 0.0
         self._learn()
 
     @property
     def packages(self) -> str:
-        """The folder of its packages."""
+        """The folder of its packages as this program finds it, "" where it has no greenlet."""
         return str(self._loaded.greenlet.file.parent.parent) if self._loaded.greenlet else ""
 
     def dump(self, *, limit_s: float = READ_LIMIT_S) -> Dump:
         """The stacks of all threads and of all greenlets, and what the parked ones wait for."""
-        began = time.monotonic()
         self._memory.renew()
         if self._loaded.greenlet is None and images(self._memory, _is_greenlet):
             self._learn()  # it was imported since
-        found = _Reader(self._memory, self._layout, self._loaded, main_id=self._target.inner_pid).dump(limit_s)
-        self.seconds = time.monotonic() - began
-        return found
+        return _Reader(self._memory, self._layout, self._loaded, main_id=self._target.inner_pid).dump(limit_s)
 
     def close(self) -> None:
         """Let go of the process."""
@@ -99,15 +91,6 @@ def reading_of(target: ForeignProcess) -> ProcessReader:
 def _check(layout: Layout, target: ForeignProcess) -> None:
     if layout.is_free_threaded:
         raise UsageError(f"process {target.pid} runs a free-threaded Python, which cannot be read yet")
-
-
-def read(pid: int) -> Dump:
-    """One look at a process, as ``reading_of`` and ``ProcessReader.dump``."""
-    reading = reading_of(target_of(pid))
-    try:
-        return reading.dump()
-    finally:
-        reading.close()
 
 
 def _loaded(memory: ForeignMemory, target: ForeignProcess) -> Loaded:

@@ -43,11 +43,11 @@ class ForeignProcess:
 
         It runs somebody else's files: never with more rights than their own process has.
         """
-        own = (door.User(os.geteuid(), os.getegid()), os.geteuid() == 0)
+        own, is_root = door.User(os.geteuid(), os.getegid()), os.geteuid() == 0
         if not self.is_contained:
             path = self.executable if Path(self.executable).exists() else f"/proc/{self.pid}/exe"
-            return [path, *words], self.user if own[1] and self.user != own[0] else None
-        if not own[1] or shutil.which("nsenter") is None:
+            return [path, *words], self.user if is_root and self.user != own else None
+        if not is_root or shutil.which("nsenter") is None:
             raise ProcessError(
                 f"process {self.pid} runs in a container: run repro inside of it, or as root beside it (with nsenter)"
             )

@@ -20,7 +20,7 @@ from repro.core.hang.dump import Dump
 from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
 from repro.world.memory.pages import ForeignMemory
-from repro.world.memory.reader import read, reading_of
+from repro.world.memory.reader import reading_of
 from repro.world.memory.target import target_of
 
 CHILD = Path(__file__).parent / "children" / "parked.py"
@@ -49,6 +49,15 @@ def parked(python: str | Path, mode: str, truth: Path) -> Iterator[subprocess.Po
     finally:
         child.kill()
         child.wait(LIMIT_S)
+
+
+def read(pid: int) -> Dump:
+    """One look at a process."""
+    reader = reading_of(target_of(pid))
+    try:
+        return reader.dump()
+    finally:
+        reader.close()
 
 
 def stacks(dump: Dump) -> dict[str, list[list[object]]]:
