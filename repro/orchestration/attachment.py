@@ -165,8 +165,9 @@ def _packages(reader: ProcessReader | None) -> Mapping[str, str]:
     """The distributions in the folder from which the process has greenlet, by their metadata."""
     if reader is None or not reader.packages:
         return {}
-    found = metadata.distributions(path=[reader.packages])
-    return {one.metadata["Name"].lower(): one.version for one in found if one.metadata["Name"]}
+    # Each is read once: somebody may be installing there at this moment, and a second reading finds another file.
+    read = [one.metadata for one in metadata.distributions(path=[reader.packages])]
+    return {one["Name"].lower(): one["Version"] for one in read if one["Name"] and one["Version"]}
 
 
 def _cause(found: Diagnosis, packages: Mapping[str, str]) -> CauseMatch | None:
