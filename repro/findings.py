@@ -51,6 +51,7 @@ class RowName(StrEnum):
     NO_ANSWER = "no-answer"
     AT_CAPACITY = "at-capacity"
     TURNING = "turning"
+    WAITED_IN_VAIN = "waited-in-vain"
     USERS_OUTLIVE_THE_STOP = "users-outlive-the-stop"
     PROCESS_OUTLIVES_THE_STOP = "process-outlives-the-stop"
 

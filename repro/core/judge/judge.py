@@ -105,6 +105,7 @@ class Hearing:
             unanswered=kinds[StuckOn.UNANSWERED],
             queued=len(self._suspects.queued),
             waited_out=self._stop.is_waited_out,
+            unmoved=len(self._suspects.waited_for),
             turning=kinds[StuckOn.TURNING],
             no_end=now.is_quiet_in(now.standing) if now.standing else now.is_all_quiet,
             grace_over=self._stop.is_grace_over,
@@ -183,6 +184,8 @@ class Hearing:
             return (*stuck, *self._behind(stuck))
         if self.facts.is_at_capacity:
             return self._suspects.queued
+        if self.facts.is_waited_in_vain and not standing:
+            return self._suspects.waited_for
         return tuple(user for user in self._now.users if user.pid in standing or not standing)
 
     def _behind(self, stuck: Sequence[Stuck]) -> list[Stuck]:

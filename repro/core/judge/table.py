@@ -32,7 +32,8 @@ class Facts:
     ``native_silent`` when the agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and
     ``turning`` (running without an end while others make progress) count users that are stuck for certain, by what they
     are parked on; ``queued`` those that have waited for an answer past their limits, but no longer than others who were
-    answered lately. ``waited_out`` is true when the load is not extended any more for those who are waited for.
+    answered lately. ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
+    are those users then.
     ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
     when the time for stopping has passed and no user has gone lately.
     """
@@ -52,6 +53,7 @@ class Facts:
     unanswered: int = 0
     queued: int = 0
     waited_out: bool = False
+    unmoved: int = 0
     turning: int = 0
     no_end: bool = False
     grace_over: bool = False
@@ -83,6 +85,11 @@ class Facts:
     def is_at_capacity(self) -> bool:
         """Whether users had to wait for longer than anybody is waited for, while their queue moved to the end."""
         return self.queued > 0 and self.waited_out
+
+    @property
+    def is_waited_in_vain(self) -> bool:
+        """Whether users have not moved since the load's time was over, and none of what was seen explains it."""
+        return self.unmoved > 0 and self.waited_out and self.phase is Phase.LOAD
 
     @property
     def stands_still(self) -> bool:
@@ -190,6 +197,7 @@ TABLE = (
     Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),
     Row(RowName.AT_CAPACITY, lambda f: f.is_at_capacity, Verdict.BACKEND),
     Row(RowName.TURNING, lambda f: f.turning > 0, Verdict.HANG, HangClass.SPINNING),
+    Row(RowName.WAITED_IN_VAIN, lambda f: f.is_waited_in_vain, Verdict.INCONCLUSIVE),
     Row(RowName.USERS_OUTLIVE_THE_STOP, lambda f: f.grace_over and f.users > 0, Verdict.HANG, HangClass.UNSTOPPABLE),
     Row(RowName.PROCESS_OUTLIVES_THE_STOP, lambda f: f.grace_over, Verdict.HANG, HangClass.UNSTOPPABLE),
 )

@@ -301,6 +301,10 @@ def _at_capacity(found: Findings) -> str:
     )
 
 
+def _waited_in_vain(found: Findings) -> str:
+    return _unexplained(f"{_users(found)} {_are(found)} still waiting after {found.silent_s:.0f} s", found)
+
+
 _HANGS: Mapping[RowName, Callable[[Findings], list[str]]] = {
     RowName.LOOP_STANDS_BURNING: _burning,
     RowName.LOOP_STANDS: _loop_stands,
@@ -337,4 +341,5 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.NO_ANSWER_BACKEND_SILENT: _backend_silent,
     RowName.NO_ANSWER_BACKEND_OVERRUN: _backend_overrun,
     RowName.AT_CAPACITY: _at_capacity,
+    RowName.WAITED_IN_VAIN: _waited_in_vain,
 }

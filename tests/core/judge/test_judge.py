@@ -512,6 +512,12 @@ def test_a_crowd_that_waits_its_turn_is_not_deadlocked_and_one_whose_queue_stand
     assert stuck.row.hang_class is HangClass.DEADLOCKED
 
 
+def test_a_lock_queue_that_moves_too_slowly_to_reach_everybody_is_not_clean() -> None:
+    decision = judged(Crowd(users=200, parked=LOCK, turn_s=400.0), seconds=6)
+    assert (decision.row.name, decision.row.verdict) == (RowName.WAITED_IN_VAIN, Verdict.INCONCLUSIVE)
+    assert 0 < len(decision.stuck) < 200
+
+
 def test_a_loop_has_turned_when_a_user_has_ended_an_operation_though_its_own_beat_is_late() -> None:
     class LateBeat(Cell):
         def sample(self, now: float) -> Sample:

@@ -41,6 +41,7 @@ ROWS = {
     RowName.NO_ANSWER: Facts(unanswered=2, users=5, overflows=1),
     RowName.AT_CAPACITY: Facts(queued=2, users=5, waited_out=True),
     RowName.TURNING: Facts(turning=1, users=5, ended=100, cores=0.9),
+    RowName.WAITED_IN_VAIN: Facts(unmoved=2, users=5, ended=100, waited_out=True),
     RowName.USERS_OUTLIVE_THE_STOP: Facts(phase=STOPPING, grace_over=True, users=3, ended=100),
     RowName.PROCESS_OUTLIVES_THE_STOP: Facts(phase=STOPPING, grace_over=True, ended=100),
 }
