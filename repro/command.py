@@ -1,0 +1,61 @@
+"""Somebody's own command as it was typed, and what of it is varied: facts, of which nobody needs to parse a word again.
+
+A cell that runs one has these variables beside its settings, and a private copy of the folder as its current one:
+
+    REPRO_PROGRAM       ``locust``, ``file``, ``module`` or ``script``
+    REPRO_TARGET        the module's name, or the path of the file or of the console script; empty for ``locust``
+    REPRO_LOCUSTFILE    the value of Locust's -f; empty where Locust finds its own. For ``file`` the path of the file
+    REPRO_ARGUMENTS     a JSON list of the other arguments, without those of users, rate, time, web UI and launch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Program(StrEnum):
+    """What kind of program a command runs."""
+
+    LOCUST = "locust"
+    FILE = "file"
+    MODULE = "module"
+    SCRIPT = "script"
+    """A console script of a Python environment, such as pytest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """A command, parsed.
+
+    ``words`` are what was typed. ``runner`` is what stands before the program and chooses its environment, such as
+    ``uv run``. ``name`` is the interpreter or the console script as it was typed, ``options`` those of the
+    interpreter. ``target`` and ``arguments`` are as the cell gets them. ``levels`` are the factors that the command
+    sets, by its own options and by Locust's files and variables. ``dropped`` are the words that have no effect in a
+    cell, ``variables`` those that the command sets itself, ``configs`` the files of Locust's ``--config``.
+    """
+
+    words: tuple[str, ...]
+    program: Program
+    name: str
+    runner: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    target: str = ""
+    locustfile: str = ""
+    arguments: tuple[str, ...] = ()
+    levels: Mapping[str, str | int | float] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    configs: tuple[str, ...] = ()
+    is_headless: bool = False
+
+    @property
+    def is_locust(self) -> bool:
+        """Whether it is the ``locust`` command, by its name or as a module."""
+        return self.program is Program.LOCUST
+
+    @property
+    def locustfiles(self) -> tuple[str, ...]:
+        """The paths that Locust's -f names: files, folders, or several of them."""
+        return tuple(path.strip() for path in self.locustfile.split(",") if path.strip())
