@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 
 class Program(StrEnum):
@@ -59,3 +60,25 @@ class CommandLine:
     def locustfiles(self) -> tuple[str, ...]:
         """The paths that Locust's -f names: files, folders, or several of them."""
         return tuple(path.strip() for path in self.locustfile.split(",") if path.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandInFolder:
+    """A command as all trials of a run have it.
+
+    ``folder`` is the run's copy of the folder in which it was typed, of which every trial gets one of its own; ``place``
+    is where in it the command was typed. ``script`` is the path of a console script, within the copy a relative one.
+    ``variables`` are those of the shell that are passed on. ``home`` are files for the trial's home folder.
+    """
+
+    line: CommandLine
+    folder: Path
+    place: str = ""
+    script: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    home: tuple[Path, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """What the cell runs: a module's name, or the path of a file or of a console script."""
+        return self.script or self.line.target

@@ -1,4 +1,4 @@
-"""The facts that every layer speaks of; of ``repro`` only ``findings`` and ``answer`` are imported.
+"""The facts that every layer speaks of; of ``repro`` only ``findings``, ``answer`` and ``command`` are imported.
 
 An experiment becomes cells, a cell's trials leave evidence, evidence becomes a verdict:
 
@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from repro.answer import HuntRecord
+from repro.command import CommandInFolder
 from repro.findings import Ending, Findings
 
 Level = str | int | float | bool
@@ -67,6 +68,21 @@ class HangClass(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseEnvironment:
+    """Somebody's own environment, which others are made from: of the same releases but for what is asked for.
+
+    ``versions`` maps the normalised names of what an index has to versions; ``roots`` are those that nothing else needs.
+    ``local`` are the distributions that no index has, editable and local ones, each with a digest of what is installed.
+    """
+
+    interpreter: Path
+    python: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    local: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentSpec:
     """What was asked of an environment; its hash is the environment's key.
 
@@ -74,7 +90,8 @@ class EnvironmentSpec:
     scenario has whatever the pins say (PEP 508), ``constraints`` say which versions are allowed of what comes in only
     because another package needs it (PEP 508 too), ``as_of`` resolves everything that is not pinned as it was on that
     day, ``python`` is a version such as ``3.11`` or empty for the default, and ``interpreter`` is set when an existing
-    environment is to be run untouched (then nothing else counts).
+    environment is to be run untouched (then nothing else counts). With ``base`` all that is not said comes from there:
+    the interpreter, the releases as far as the pins let them, and what no index has.
     """
 
     python: str = ""
@@ -83,6 +100,7 @@ class EnvironmentSpec:
     constraints: tuple[str, ...] = ()
     as_of: date | None = None
     interpreter: Path | None = None
+    base: BaseEnvironment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +123,7 @@ class TrialOptions:
 
     ``is_untouched`` asks that nothing be written into the environment, not even byte code. ``wait_out_s`` is how long a
     trial goes on past a hang to see whether it ends, 0 for not at all. ``request_budget`` is the upper bound of
-    requests for each process, 0 for none.
+    requests for each process, 0 for none. ``command`` is somebody's own, which is run in the place of ``locustfile``.
     """
 
     locustfile: Path
@@ -113,6 +131,7 @@ class TrialOptions:
     is_untouched: bool = False
     wait_out_s: float = 0.0
     request_budget: int = 0
+    command: CommandInFolder | None = None
 
     def of_trial(self, number: int) -> TrialOptions:
         """The same for one trial, which has a seed of its own."""

@@ -166,6 +166,7 @@ def _ended(code: ExitCode, error: str, *, hint: str = "") -> ExitCode:
     from repro.cli import failure
 
     words = sys.argv[1:]
+    own = words[: words.index("--")] if "--" in words else words
     if failure.is_json_asked(words) and not streams.has_output():
-        click.echo(failure.document(error, hint, code, redact="--no-redact" not in words))
+        click.echo(failure.document(error, hint, code, redact="--no-redact" not in own))
     return code

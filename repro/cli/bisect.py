@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.hunt_options import (
-    SINGLE,
     HuntOptions,
     check_is_same,
     check_options,
+    check_python,
+    experiment_of,
     hunt_store,
     hunting_options,
     said_when_cut_short,
@@ -20,16 +21,17 @@ from repro.cli.hunt_options import (
     show,
 )
 from repro.cli.options import (
-    Command,
+    BeforeCommand,
     assignments_of,
     default_jobs,
     end_tidily_on_signals,
     overrides_beside,
     reproduce,
     shared_options,
+    words_of,
 )
 from repro.cli.resumption import resumed_folder
-from repro.errors import ExitCode, UsageError
+from repro.errors import ExitCode
 
 if TYPE_CHECKING:
     from repro.answer import BisectionRequest, HuntedRange
@@ -43,6 +45,7 @@ EPILOG = """\b
 Examples:
   repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --set locust=2.24.0 --set gevent=24.2.1
   repro bisect gevent --find fixed --set locust=2.24.0 --set urllib3=2.2.1
+  repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py -u 50
   repro bisect --date 2023-02-15..2024-03-15
   repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --out my-hunt --resume --undo"""
 
@@ -75,7 +78,7 @@ class BisectOptions(HuntOptions):
         )
 
 
-@click.command("bisect", cls=Command, epilog=EPILOG)
+@click.command("bisect", cls=BeforeCommand, epilog=EPILOG)
 @click.argument("package", required=False)
 @shared_options
 @click.option("--good", metavar="VERSION", help="A release that does not hang.")
@@ -104,7 +107,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     locust-2637/single: a client made in every iteration. Other packages are as --set says, else the newest. With
     only one of --good and --bad, the search goes outward from it. With neither, it covers releases since 2023.
     """
-    options = BisectOptions(**given)
+    options = BisectOptions(**given, words=words_of(ctx))
     if options.days and options.package and not options.experiment:  # `repro bisect --date A..B EXPERIMENT`
         options = replace(options, package=None, experiment=options.package)
     end_tidily_on_signals()
@@ -144,7 +147,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
 
     with (
         said_when_cut_short(store, BisectionRecord(hunted=hunted), probes, options),
-        session_of(options, prepared, reproduce=partial(_command, options)) as session,
+        session_of(options, prepared, store, reproduce=partial(_command, options)) as session,
     ):
         return Hunt(
             candidates=candidates_of(hunted, prepared.plan.cells),
@@ -164,8 +167,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
 
 def _check_options(options: BisectOptions) -> None:
     check_options(options)
-    if options.python:
-        raise UsageError("--python runs an environment as it is, but bisect must change it; use --set python=VERSION")
+    check_python(options, "--python runs an environment as it is, but bisect must change it; use --set python=VERSION")
 
 
 def _range(options: BisectOptions) -> HuntedRange:
@@ -203,4 +205,4 @@ def _command(options: BisectOptions, cell: Cell) -> str:
     """The command that runs the cell of one release again."""
     own = assignments_of(cell)
     kept = overrides_beside(own, options.overrides)
-    return reproduce([*kept, *own.values()], experiment=options.experiment or SINGLE)
+    return reproduce([*kept, *own.values()], experiment=experiment_of(options), again=options.again)

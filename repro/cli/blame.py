@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.hunt_options import (
-    SINGLE,
     HuntOptions,
     check_options,
+    check_python,
+    experiment_of,
     hunt_store,
     hunting_options,
     said_when_cut_short,
@@ -21,13 +22,14 @@ from repro.cli.hunt_options import (
     show,
 )
 from repro.cli.options import (
-    Command,
+    BeforeCommand,
     default_jobs,
     end_tidily_on_signals,
     factor_of,
     overrides_beside,
     reproduce,
     shared_options,
+    words_of,
 )
 from repro.errors import ExitCode, UsageError
 
@@ -45,6 +47,7 @@ EPILOG = """\b
 Examples:
   repro blame --good-as-of 2023-02-15 --bad-as-of 2024-03-15
   repro blame --good old-freeze.txt --bad new-freeze.txt --locustfile mine.py
+  repro blame --good old-freeze.txt --bad new-freeze.txt -- locust -f locustfile.py -u 50
   repro blame --good before/uv.lock --bad after/uv.lock
   repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume"""
 
@@ -72,7 +75,7 @@ class BlameOptions(HuntOptions):
         )
 
 
-@click.command("blame", cls=Command, epilog=EPILOG)
+@click.command("blame", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
 @click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, given likewise.")
@@ -89,7 +92,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     hangs is found. Each of them is then bisected by release. Last comes the smallest set that cures the bad side.
     EXPERIMENT must leave one cell; the default is locust-2637/single: a client made in every iteration.
     """
-    options = BlameOptions(**given)
+    options = BlameOptions(**given, words=words_of(ctx))
     end_tidily_on_signals()
     ctx.exit(_blame(options))
 
@@ -136,7 +139,7 @@ def _accusation(
     say(f"changed      {', '.join(change_text(change) for change in mixer.changes.values())}")
     with (
         said_when_cut_short(store, record, probes, options),
-        session_of(options, prepared, reproduce=partial(_command, options)) as session,
+        session_of(options, prepared, store, reproduce=partial(_command, options)) as session,
     ):
         return Blaming(
             mixer=mixer,
@@ -165,8 +168,7 @@ def _check_options(options: BlameOptions) -> None:
     first, last = options.good_as_of, options.bad_as_of
     if first and last and first == last:
         raise UsageError(f"--good-as-of and --bad-as-of are the same day, {first:%Y-%m-%d}; give two")
-    if options.python:
-        raise UsageError("blame builds its own environments; give an existing one as --good PYTHON or --bad PYTHON")
+    check_python(options, "blame builds its own environments; give an existing one as --good PYTHON or --bad PYTHON")
 
 
 def _store(options: BlameOptions, prepared: Prepared, record: BlameRecord) -> RunStore:
@@ -185,4 +187,4 @@ def _command(options: BlameOptions, cell: Cell) -> str:
     pins = [f"{name}={version}" for name, version in cell.environment.pins.items()]
     own = overrides_beside(cell.environment.pins, options.overrides)
     python = [f"python={cell.environment.python}"] if cell.environment.python else []
-    return reproduce([*own, *python, *pins], experiment=options.experiment or SINGLE)
+    return reproduce([*own, *python, *pins], experiment=experiment_of(options), again=options.again)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.options import Finite, SharedOptions, backend_options, echo_document
-from repro.cli.resumption import closed_on_error, new_run, resumed_run, typed_without
+from repro.cli.resumption import closed_on_error, command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
 
@@ -46,10 +46,12 @@ class HuntOptions(SharedOptions):
         from repro.orchestration.preparation import RunRequest
 
         return RunRequest(
-            experiment=self.experiment or SINGLE,
+            experiment=experiment_of(self),
             overrides=self.overrides,
             locustfile=self.locustfile,
+            python=self.python,
             backends=self.backends,
+            command=self.command,
         )
 
 
@@ -100,17 +102,32 @@ def check_options(options: HuntOptions) -> None:
         raise UsageError("bisect and blame make too many requests for a real account; use --backend moto or ministack")
 
 
+def check_python(options: HuntOptions, name: str) -> None:
+    """Refuse an environment that is to stay as it is; with a command it is what the others are made from."""
+    if options.python and options.words is None:
+        raise UsageError(name)
+
+
+def experiment_of(options: HuntOptions) -> str | None:
+    """The experiment's name in the command that runs a cell again."""
+    return options.experiment if options.words is not None else options.experiment or SINGLE
+
+
 # The run
 
 
-def session_of(options: HuntOptions, prepared: Prepared, *, reproduce: Callable[[Cell], str]) -> Session:
+def session_of(
+    options: HuntOptions, prepared: Prepared, store: RunStore, *, reproduce: Callable[[Cell], str]
+) -> Session:
     """What the probes run in; ``reproduce`` gives the command that runs a cell again."""
     from repro.orchestration.session import Session, SessionOptions
 
     return Session(
         prepared.plan,
         SessionOptions(
-            TrialOptions(locustfile=prepared.scenario.locustfile, seed=options.seed),
+            TrialOptions(
+                locustfile=prepared.scenario.locustfile, seed=options.seed, command=command_in(store, prepared)
+            ),
             backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
             reproduce=reproduce,
         ),
@@ -257,5 +274,5 @@ def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: Hu
 
 def _resuming_line(folder: Path) -> str:
     """What was typed, as it must be typed to go on."""
-    typed = typed_without(flags={"--undo", "--resume"}, values={"--drop", "--out"})
-    return f"{typed} {shlex.join(['--out', str(folder), '--resume'])}"
+    more = ["--out", str(folder), "--resume"]
+    return typed_with(more, flags={"--undo", "--resume"}, values={"--drop", "--out"})

@@ -21,9 +21,11 @@ from repro.model import Cell
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
+    from repro.orchestration.commands import CommandRequest
 
 RUNS = Path("repro-runs")
 LONGEST_SHOWN = 200
+_WORDS = "repro.words"
 
 
 class Command(click.Command):
@@ -40,6 +42,34 @@ class Command(click.Command):
                     name = param.opts[-1] if is_option else param.make_metavar(ctx)
                     raise UsageError(f"{name} is empty; give a value, or leave it out")
         return super().parse_args(ctx, args)
+
+
+class BeforeCommand(Command):
+    """A command that may be followed by ``-- COMMAND…``, somebody's own: its words are no options of this program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What click makes of the words before ``--``; those after it are kept as they are."""
+        own, words = parted(args)
+        ctx.meta[_WORDS] = words
+        return super().parse_args(ctx, own)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """The usage, which says that a command may follow."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+def parted(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """This program's own words, and those of the command after ``--``; None where there is no ``--``."""
+    if "--" not in args:
+        return list(args), None
+    place = list(args).index("--")
+    return list(args[:place]), tuple(args[place + 1 :])
+
+
+def words_of(ctx: click.Context) -> tuple[str, ...] | None:
+    """The command that follows ``--``, None where none does."""
+    words: tuple[str, ...] | None = ctx.meta.get(_WORDS)
+    return words
 
 
 class Finite(click.FloatRange):
@@ -62,11 +92,19 @@ _SHARED = (
         metavar="NAME=LEVEL[,LEVEL…]",
         help="Set a factor's levels; `repro list factors` shows all. Repeatable.",
     ),
+    click.option(
+        "--env",
+        "env",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="Pass on this variable of the shell to the COMMAND, beside those that its files read. Repeatable.",
+    ),
+    click.option("--no-env", is_flag=True, help="Pass on no variable of the shell but those of --env."),
     click.option("--locustfile", type=click.Path(path_type=Path), help="Your own locustfile instead of the scenario."),
     click.option(
         "--python",
         type=click.Path(path_type=Path),
-        help="Run this interpreter's environment as it is; build none.",
+        help="Run this interpreter's environment as it is; with a COMMAND, start from it.",
     ),
     click.option(
         "--backend",
@@ -118,6 +156,33 @@ class SharedOptions:
     out: Path | None
     as_json: bool
     no_redact: bool
+    env: tuple[str, ...] = ()
+    no_env: bool = False
+    words: tuple[str, ...] | None = None
+
+    @property
+    def command(self) -> CommandRequest | None:
+        """What was typed after ``--``.
+
+        Raises:
+            UsageError: an option says something of a command, and there is none.
+        """
+        from repro.orchestration.commands import CommandRequest
+
+        if self.words is None:
+            if self.env or self.no_env:
+                raise UsageError("--env and --no-env go with a command; write it after --, or use --set env.NAME=VALUE")
+            return None
+        return CommandRequest(words=self.words, names=self.env, has_no_variables=self.no_env)
+
+    @property
+    def again(self) -> str:
+        """What of it a command line that runs a cell again must have at its end: the command, with its variables."""
+        if self.words is None:
+            return ""
+        variables = [word for name in self.env for word in ("--env", name)]
+        own = [*variables, *(["--no-env"] if self.no_env else [])]
+        return shlex.join([*own, "--", *self.words])
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -194,10 +259,13 @@ def overrides_beside(names: Collection[str], overrides: Sequence[str]) -> list[s
     return [one for name, one in last.items() if name not in names]
 
 
-def reproduce(assignments: Sequence[str], *, experiment: str | None) -> str:
-    """The command that runs one cell again."""
+def reproduce(
+    assignments: Sequence[str], *, experiment: str | None, others: Sequence[str] = (), again: str = ""
+) -> str:
+    """The command that runs one cell again; ``others`` are more options, ``again`` is somebody's own command."""
     settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)
-    return " ".join(word for word in ("repro run", shlex.quote(experiment) if experiment else "", settings) if word)
+    named = shlex.quote(experiment) if experiment else ""
+    return " ".join(word for word in ("repro run", named, settings, shlex.join(others), again) if word)
 
 
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:

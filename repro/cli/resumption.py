@@ -6,21 +6,24 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import RUNS, SharedOptions, command_line, new_folder
+from repro.cli.options import RUNS, SharedOptions, command_line, new_folder, parted
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
+    from repro.command import CommandInFolder
     from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.world.runs.store import RunStore
 
+FOLDER = "folder"
+"""Where in a run the copy is of the folder in which a command was typed."""
 _FLAGS = frozenset({"--resume", "--undo"})
 _VALUES = frozenset({"--out", "--drop"})
 
@@ -78,8 +81,18 @@ def keep_load(store: RunStore, prepared: Prepared) -> None:
     """Keep the locustfile with a new run, and the digests of all that the run is made of."""
     from repro.world.runs.kept_locustfile import keep
 
-    keep(prepared.scenario.locustfile, store.folder)
+    if prepared.command is not None:
+        from repro.world.commands.folder import copy_folder
+
+        copy_folder(prepared.command.folder, store.folder / FOLDER)
+    if prepared.scenario.locustfile.name:
+        keep(prepared.scenario.locustfile, store.folder)
     store.keep_inputs(prepared.inputs)
+
+
+def command_in(store: RunStore, prepared: Prepared) -> CommandInFolder | None:
+    """The command as the trials of this run have it; None where the run is not of one."""
+    return prepared.command.in_run(store.folder / FOLDER) if prepared.command is not None else None
 
 
 def check_load(store: RunStore, prepared: Prepared) -> None:
@@ -100,7 +113,7 @@ def check_load(store: RunStore, prepared: Prepared) -> None:
     if changed:
         raise UsageError(
             f"--resume: not as when the run in {store.folder} was made: {', '.join(changed)}; two loads are not one "
-            f"rate, so begin anew with: {typed_without(_FLAGS, _VALUES)}"
+            f"rate, so begin anew with: {typed_with([], flags=_FLAGS, values=_VALUES)}"
         )
 
 
@@ -119,12 +132,16 @@ def _tool_versions() -> dict[str, str]:
     return {"repro": __version__, **{name: metadata.version(name) for name in names}}
 
 
-def typed_without(flags: Collection[str], values: Collection[str]) -> str:
-    """What was typed, without some options; ``values`` are those that take one."""
+def typed_with(more: Sequence[str], *, flags: Collection[str], values: Collection[str]) -> str:
+    """What was typed without some options, ``values`` being those that take one, and with ``more`` of them.
+
+    The words of a command after ``--`` are left as they are, and stay at the end.
+    """
+    typed, command = parted(sys.argv[1:])
     words, is_value = ["repro"], False
-    for word in sys.argv[1:]:
+    for word in typed:
         name, sign, _ = word.partition("=")
         if not is_value and name not in {*flags, *values}:
             words.append(word)
         is_value = not is_value and name in values and not sign
-    return shlex.join(words)
+    return shlex.join([*words, *more, *(() if command is None else ("--", *command))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from repro.cli.consent import agreed_budget
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
-    Command,
+    BeforeCommand,
     Finite,
     SharedOptions,
     assignments_of,
@@ -23,8 +22,9 @@ from repro.cli.options import (
     overrides_beside,
     reproduce,
     shared_options,
+    words_of,
 )
-from repro.cli.resumption import new_run, resumed_run, typed_without
+from repro.cli.resumption import command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict, TrialOptions
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
+  repro run -- locust -f locustfile.py -u 50 -r 5 -t 2m
+  repro run --set gevent=24.2.1,25.9.1 -- python -m load.run --queue {queue}
   repro run                                        the matrix of the report
   repro run locust-2637/crossed --trials 5 --jobs 2
   repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
@@ -57,7 +59,7 @@ class RunOptions(SharedOptions):
     fail_on: str | None
 
 
-@click.command("run", cls=Command, epilog=EPILOG)
+@click.command("run", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @click.option("--trials", type=int, help="Trials of each cell; the experiment's own number when left out.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
@@ -72,12 +74,15 @@ class RunOptions(SharedOptions):
 @fail_on_option("hang,untestable,inconclusive")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Run an EXPERIMENT (a name under scenarios/, or a TOML file): which combinations hang, and how.
+    """Run a COMMAND as it is typed, or an EXPERIMENT: which combinations hang, and how.
 
-    Without EXPERIMENT it is locust-2637, the matrix of the report. Every cell runs in an environment and a process of
+    The COMMAND (locust, python, pytest or another program of Python) runs in the environment and in a copy of the
+    folder in which it is typed; a package that is set changes that package alone. {queue}, {endpoint} and {region} in
+    it stand for the trial's own. EXPERIMENT is a name under scenarios/, or a TOML file. Without either it is
+    locust-2637, the matrix of the report. Every cell runs in an environment and a process of
     its own against a local SQS; what hangs is kept with its evidence.
     """
-    options = RunOptions(**given)
+    options = RunOptions(**given, words=words_of(ctx))
     end_tidily_on_signals()
     ctx.exit(_run(options))
 
@@ -98,6 +103,7 @@ def _run(options: RunOptions) -> ExitCode:
             locustfile=options.locustfile,
             python=options.python,
             backends=options.backends,
+            command=options.command,
         )
     )
     _note(prepared.notices)
@@ -119,8 +125,7 @@ def _run(options: RunOptions) -> ExitCode:
     try:
         _run_cells(options, prepared, store, console, request_budget=budget)
     except KeyboardInterrupt:
-        typed = typed_without(flags={"--resume"}, values={"--out"})
-        step = f"{typed} {shlex.join(['--out', str(store.folder), '--resume'])}"
+        step = typed_with(["--out", str(store.folder), "--resume"], flags={"--resume"}, values={"--out"})
         click.echo(for_terminal(f"The trials that have ended are kept; go on with: {step}"), err=True)
         raise
     finally:
@@ -163,6 +168,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             locustfile=prepared.scenario.locustfile,
             seed=options.seed,
             is_untouched=options.python is not None,
+            command=command_in(store, prepared),
             wait_out_s=options.wait_out,
             request_budget=request_budget,
         )
@@ -172,6 +178,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
             reproduce=lambda cell: _command(cell, options, varied=prepared.plan.varied),
             on_build=progress.building,
+            on_moved=progress.moved,
             on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
         try:
@@ -204,7 +211,7 @@ def _command(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str
         "--profile": options.profile,
     }
     given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
-    return " ".join([reproduce([*kept, *own.values()], experiment=options.experiment), shlex.join(given)]).strip()
+    return reproduce([*kept, *own.values()], experiment=options.experiment, others=given, again=options.again)
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:

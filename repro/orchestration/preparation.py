@@ -9,10 +9,11 @@ from pathlib import Path
 from repro.core.experiment.assignments import override
 from repro.core.experiment.experiment import ScenarioInfo
 from repro.core.experiment.file import parse
-from repro.core.experiment.level_text import variable
+from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
 from repro.errors import UsageError
 from repro.model import Plan
+from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
 from repro.world.environments import interpreters
 from repro.world.shipped.scenarios import (
     DEFAULT,
@@ -22,13 +23,17 @@ from repro.world.shipped.scenarios import (
     inputs_of,
     of_locustfile,
     scenario_for,
+    unread_in,
     unread_settings,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it."""
+    """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it.
+
+    ``command`` is somebody's own; it brings its own environment, and no experiment unless one is named.
+    """
 
     experiment: str | None = None
     overrides: Sequence[str] = ()
@@ -36,6 +41,7 @@ class RunRequest:
     locustfile: Path | None = None
     python: Path | None = None
     backends: Sequence[str] = ()
+    command: CommandRequest | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +53,13 @@ class Prepared:
     source: Source
     scenario: Scenario
     notices: tuple[str, ...]
+    command: PreparedCommand | None = None
 
     @property
     def inputs(self) -> dict[str, str]:
         """The digests of the files that it is made of, as they are now."""
+        if self.command is not None:
+            return self.command.inputs
         return inputs_of(self.source, self.scenario)
 
 
@@ -60,6 +69,8 @@ def prepare(request: RunRequest) -> Prepared:
     Raises:
         UsageError, ExperimentError: it cannot be used; one sentence with the next step.
     """
+    if request.command is not None:
+        return _prepare_command(request, request.command)
     source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
     scenario = scenario_for(source)
     experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
@@ -88,6 +99,40 @@ def prepare(request: RunRequest) -> Prepared:
         source=source,
         scenario=scenario,
         notices=(*notices, *planned.notices),
+    )
+
+
+def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
+    """The plan of somebody's own command: of an experiment that is named its factors, else none but what is typed."""
+    if request.locustfile is not None:
+        raise UsageError("--locustfile and a command after -- both say what is run; leave --locustfile out")
+    command = prepare_command(asked, python=request.python)
+    source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
+    replaced = scenario_for(source).info
+    info = replace(command.info, catalogue=replaced.catalogue)
+    experiment = parse(source.text, info, source=str(source.path), name=source.name)
+    unread = unread_in(command.sources, info.catalogue)
+    notices = command.notices
+    if request.experiment is None:
+        experiment = experiment.of_command(info)
+    elif left_out := unread & set(experiment.factors):
+        experiment = experiment.without(left_out)
+        notices += (f"the command's files do not read {_variables(left_out)}: these factors are left out",)
+    own = [f"{name}={typed(level)}" for name, level in command.line.levels.items()]
+    backends = [f"backend={','.join(request.backends)}"] if request.backends else []
+    experiment = override(experiment, [*own, *backends, *request.overrides], info)
+    if request.trials is not None:
+        experiment = experiment.with_trials(request.trials)
+    if idle := unread & experiment.explicit:
+        notices += (f"the command's files do not read {_variables(idle)}: --set does not change them",)
+    planned = make_plan(experiment, info)
+    return Prepared(
+        plan=planned.plan,
+        summary=info.summary,
+        source=source,
+        scenario=Scenario(info=info, locustfile=command.locustfile, expected={}),
+        notices=(*notices, *planned.notices),
+        command=command,
     )
 
 

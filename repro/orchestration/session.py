@@ -58,6 +58,7 @@ class SessionOptions:
     backend: Mapping[str, str | None] = field(default_factory=dict)
     reproduce: Callable[[Cell], str] = _command_of
     on_build: Callable[[str], None] = lambda _: None
+    on_moved: Callable[[str], None] = lambda _: None
     on_capacity: Callable[[str, float], None] = lambda _name, _operations_s: None
 
 
@@ -84,7 +85,12 @@ class Session:
             self._stack.enter_context(door.warded(self._scratch))
             self._stack.callback(door.end_all)
             self._builder = self._stack.enter_context(
-                Builder(cache, workers=EARLY_BUILDERS, on_progress=self._options.on_build)
+                Builder(
+                    cache,
+                    workers=EARLY_BUILDERS,
+                    on_progress=self._options.on_build,
+                    on_moved=self._options.on_moved,
+                )
             )
             for name in {str(cell.settings.get("backend", "moto")) for cell in self._plan.cells}:
                 self._start_backend(name)
@@ -162,6 +168,7 @@ class Session:
             investigate=Investigator(known_causes()),
             reproduce=self._options.reproduce,
             cancelled=self._cancelled,
+            scratch=self._scratch,
         )
 
     def _start_backend(self, name: str) -> None:

@@ -100,6 +100,10 @@ class Progress:
             self._say(f"environment  {text}")
         self._building = text
 
+    def moved(self, text: str) -> None:
+        """Say what else a changed package changes."""
+        self._say(f"environment  {text}")
+
     def trial_began(self, cell: Cell, number: int) -> None:
         """A trial is under way."""
         self._running[cell.id] += 1

@@ -224,7 +224,7 @@ def completed(command: CommandLine, settings: Mapping[str, str], *, cores: int) 
     Raises:
         UsageError: one of them cannot be used.
     """
-    levels = {factor: level_of(factor, settings[key], where=key)
+    levels: dict[str, str | int | float] = {factor: level_of(factor, settings[key], where=key)
               for key, factor in _OF_SETTINGS.items() if key in settings}  # fmt: skip
     levels.update(_launch(settings, cores))
     return replace(

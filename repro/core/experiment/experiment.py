@@ -8,16 +8,22 @@ from dataclasses import dataclass, field, replace
 from repro.core.experiment.catalogue import COMMON, Catalogue
 from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
-from repro.model import Level, Limits
+from repro.model import BaseEnvironment, Level, Limits
 
 MOST_TRIALS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioInfo:
-    """What an experiment must know of its scenario: its name, what it requires, the settings that it may name."""
+    """What an experiment must know of its scenario: its name, what it requires, the settings that it may name.
+
+    ``base`` is the environment that its cells have but for the packages that they vary; ``identity`` tells two
+    scenarios of one name apart.
+    """
 
     name: str
+    identity: str = ""
+    base: BaseEnvironment | None = None
     requires: tuple[str, ...] = ("locust", "boto3", "setuptools<80")
     catalogue: Catalogue = COMMON
     summary: str = ""
@@ -62,6 +68,23 @@ class Experiment:
         if not 1 <= trials <= MOST_TRIALS:
             raise ExperimentError(f"--trials {trials}: give 1 to {MOST_TRIALS:,}")
         return replace(self, trials=trials)
+
+    def of_command(self, scenario: ScenarioInfo) -> Experiment:
+        """What is left of it for somebody's own command: its stacks, of which only the packages count, and its limits."""
+        built = scenario.catalogue.is_built
+        return replace(
+            self,
+            name=scenario.name,
+            summary=scenario.summary,
+            factors={},
+            in_file={},
+            inclusions=(),
+            exclusions=(),
+            stacks={
+                stack: {name: level for name, level in bundle.items() if built(name)}
+                for stack, bundle in self.stacks.items()
+            },
+        )
 
     def without(self, names: Collection[str]) -> Experiment:
         """The experiment with some factors left out: of its matrix, its bundles and its rules.

@@ -19,7 +19,7 @@ from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.level_text import shown
 from repro.core.experiment.rules import Selection
 from repro.errors import ExperimentError
-from repro.model import Cell, EnvironmentSpec, Level, Plan
+from repro.model import BaseEnvironment, Cell, EnvironmentSpec, Level, Plan
 
 ID_DIGITS = 12
 MOST_CELLS = 100_000
@@ -161,15 +161,18 @@ class _CellMaker:
 
     def _environment(self, levels: Mapping[str, Level], free: Sequence[str]) -> EnvironmentSpec:
         day = str(levels.get(AS_OF, ""))
+        if base := self._scenario.base:
+            return _of_base(base, levels, day, self._pins(levels), self._free(levels))
         return EnvironmentSpec(
             python=str(levels.get(PYTHON, "")),
-            pins={
-                name: str(level) for name, level in levels.items() if self._catalogue.is_package(name) and level != ""
-            },
+            pins=self._pins(levels),
             requires=(*self._scenario.requires, *free),
             as_of=date.fromisoformat(day) if day else None,
             interpreter=self._interpreter,
         )
+
+    def _pins(self, levels: Mapping[str, Level]) -> dict[str, str]:
+        return {name: str(level) for name, level in levels.items() if self._catalogue.is_package(name) and level != ""}
 
     def _free(self, levels: Mapping[str, Level]) -> tuple[str, ...]:
         """The packages that are asked for in whatever release is the newest, and that do not come in by themselves."""
@@ -181,6 +184,8 @@ class _CellMaker:
 
     @cached_property
     def _brought(self) -> frozenset[str]:
+        if self._scenario.base:
+            return frozenset()
         required = (canonicalize_name(Requirement(one).name) for one in self._scenario.requires)
         return frozenset({*WELL_KNOWN, *required})
 
@@ -192,10 +197,30 @@ class _CellMaker:
             for name, level in levels.items()
             if usual.get(name) != level and (level != "" or name in free) and name != STACK
         }
-        text = json.dumps([self._scenario.name, own], sort_keys=True)
+        scenario = self._scenario
+        named = [scenario.name, scenario.identity] if scenario.identity else [scenario.name]
+        text = json.dumps([*named, own], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
     def _named(self, levels: Mapping[str, Level]) -> tuple[str, ...]:
         """The factors that tell this cell from the others; of a single one those that are not as usual."""
         usual = self._catalogue.defaults
         return self.varied or tuple(name for name in self._experiment.factors if usual.get(name) != levels[name])
+
+
+def _of_base(
+    base: BaseEnvironment, levels: Mapping[str, Level], day: str, pins: Mapping[str, str], free: tuple[str, ...]
+) -> EnvironmentSpec:
+    """The environment as it is where the levels change nothing of it, else one that is made from it."""
+    python = str(levels.get(PYTHON, ""))
+    is_same_python = not python or f"{base.python}.".startswith(f"{python}.")
+    is_same = all(base.versions.get(name) == version for name, version in pins.items())
+    if is_same and is_same_python and not free and not day:
+        return EnvironmentSpec(interpreter=base.interpreter)
+    return EnvironmentSpec(
+        python="" if is_same_python else python,
+        pins=pins,
+        requires=free,
+        as_of=date.fromisoformat(day) if day else None,
+        base=base,
+    )

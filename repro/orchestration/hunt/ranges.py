@@ -20,8 +20,7 @@ from repro.errors import UnreachableError, UntestableError, UsageError
 from repro.model import Cell
 from repro.orchestration.hunt.probes import Candidate
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
-from repro.world.environments.cache import resolve
-from repro.world.environments.interpreters import find
+from repro.world.environments.cache import interpreter_for, resolve
 from repro.world.environments.releases import Release, releases, takes
 from repro.world.shipped.scenarios import root
 
@@ -127,7 +126,9 @@ def _python_of(name: str, asked: BisectionRequest, run: RunRequest) -> str:
     """The version of the cell's interpreter, once it is clear that the package is part of the cell's environment."""
     prepared = prepare(run)
     spec = prepared.plan.cells[0].environment
-    python = find(spec.python).version
+    python = interpreter_for(spec).version
+    if spec.interpreter is not None:
+        return python
     try:
         parts = resolve(spec)
     except UnreachableError:

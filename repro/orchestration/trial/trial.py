@@ -27,6 +27,7 @@ import contextlib
 import secrets
 import shutil
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -47,11 +48,13 @@ from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial
 from repro.orchestration.trial.gateway import Gateway, Gateways
 from repro.orchestration.trial.observation import CancelledError, Watcher
 from repro.world.collecting.flight import Fleet
+from repro.world.commands.folder import private_copy
 from repro.world.processes import door
 from repro.world.processes.output import CappedOutput
 from repro.world.processes.variables import Surroundings, variables
 from repro.world.runs.scrub import conceal_files
 
+FOLDER = "folder"
 STACKS_SIGNAL = signal.SIGUSR2
 
 
@@ -60,7 +63,8 @@ class TrialServices:
     """What all trials of a run share, and how a trial gets at the world.
 
     ``gateways`` open what stands between the client and the backend of a cell, and give the client's variables.
-    ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again.
+    ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again. ``scratch`` is
+    where trials have their folders, the machine's own place for such where it is None.
     """
 
     options: TrialOptions
@@ -71,6 +75,7 @@ class TrialServices:
     investigate: Callable[[Decision, Scene], Investigation]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,21 +165,21 @@ def _run(under_way: TrialInProgress, services: TrialServices) -> Trial:
 def _cell(
     under_way: TrialInProgress, gateway: Gateway, services: TrialServices, mark: str
 ) -> Iterator[tuple[door.Child, Fleet]]:
-    work = under_way.folder / "work"
-    work.mkdir(exist_ok=True)
+    home, work = _places(under_way, services)
     around = Surroundings(
         options=services.options.of_trial(under_way.number),
         interpreter=under_way.environment.interpreter,
         folder=under_way.folder.resolve(),
-        work=work.resolve(),
+        work=home.resolve(),
         queue=gateway.queue,
         stacks_signal=int(STACKS_SIGNAL),
         backend=gateway.variables,
     )
     boot = Path(__file__).parents[2] / "agent" / "boot.py"
+    command = services.options.command
     fleet = Fleet(under_way.folder)
     child = door.start(
-        [under_way.environment.interpreter, boot],
+        [under_way.environment.interpreter, *(command.line.options if command else ()), boot],
         env=variables(under_way.cell, around),
         cwd=work,
         output=door.Output(under_way.folder / "stdout.txt", under_way.folder / "stderr.txt"),
@@ -185,7 +190,26 @@ def _cell(
     finally:
         child.end()
         fleet.close()
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _places(under_way: TrialInProgress, services: TrialServices) -> tuple[Path, Path]:
+    """The cell's home, which goes with all below it when the trial is over, and its current folder.
+
+    A command's is its own copy of the folder in which it was typed. It does not lie below the run's, which may lie in
+    that folder itself: whoever looks for a file upward would find the user's.
+    """
+    command = services.options.command
+    if command is None:
+        work = under_way.folder / "work"
+        work.mkdir(exist_ok=True)
+        return work, work
+    home = Path(tempfile.mkdtemp(prefix=f"{under_way.cell.id}-{under_way.number}-", dir=services.scratch))
+    for file in command.home:
+        shutil.copy2(file, home)
+    copy = home / FOLDER
+    private_copy(command.folder, copy)
+    return home, copy / command.place
 
 
 def _watcher(

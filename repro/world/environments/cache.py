@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,16 +27,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from repro.errors import ProcessError, ReproError, StoreError
-from repro.model import Environment, EnvironmentSpec
+from repro.model import BaseEnvironment, Environment, EnvironmentSpec
 from repro.world.environments import installer, interpreters
+from repro.world.environments.base import copy_local
 from repro.world.environments.refusals import refusal
 from repro.world.processes import door
 
 MARKER = ".repro.json"
 BUILD_LIMIT_S = 900.0
 RESOLVE_LIMIT_S = 120.0
+_TOOLS = frozenset({"pip", "setuptools", "wheel"})
 FAR_FUTURE = "2999-01-01T00:00:00Z"
 
 
@@ -71,7 +74,7 @@ class EnvironmentCache:
             version, packages = interpreters.inspect(spec.interpreter)
             versions: dict[str, str] = {canonicalize_name(name): found for name, found in packages.items()}
             return Environment(key="untouched", interpreter=spec.interpreter, python=version, versions=versions)
-        interpreter = interpreters.find(spec.python)
+        interpreter = interpreter_for(spec)
         key = key_of(spec, interpreter.version)
         with self._locked(key):
             found = self._read(key)
@@ -135,14 +138,23 @@ class EnvironmentCache:
         except (OSError, ValueError, KeyError, csv.Error):
             return None
 
+    def _install(self, folder: Path, spec: EnvironmentSpec) -> None:
+        into = ["--python", str(folder / "bin" / "python")]
+        if spec.base is not None:
+            wanted = [f"{name}=={version}" for name, version in resolve(spec).items()]
+            if wanted:
+                _uv(["pip", "install", "--quiet", "--no-deps", *into, *wanted], spec)
+            copy_local(spec.base, folder)
+            return
+        with _constraints(spec) as limits:
+            _uv(["pip", "install", "--quiet", *into, *_day(spec), *limits, *_requirements(spec)], spec)
+
     def _build(self, key: str, spec: EnvironmentSpec, interpreter: interpreters.Interpreter) -> None:
         folder = self._root / key
         shutil.rmtree(folder, ignore_errors=True)
         try:
             _uv(["venv", "--quiet", "--no-project", "--python", str(interpreter.path), str(folder)], spec)
-            with _constraints(spec) as limits:
-                into = ["--python", str(folder / "bin" / "python")]
-                _uv(["pip", "install", "--quiet", *into, *_day(spec), *limits, *_requirements(spec)], spec)
+            self._install(folder, spec)
             version, packages = interpreters.inspect(folder / "bin" / "python")
             marker = {
                 "asked": _asked(spec),
@@ -169,13 +181,19 @@ class Builder:
     """Builds environments ahead, side by side, each once; ``submit`` gives the same future for the same request."""
 
     def __init__(
-        self, cache: EnvironmentCache, *, workers: int, on_progress: Callable[[str], None] | None = None
+        self,
+        cache: EnvironmentCache,
+        *,
+        workers: int,
+        on_progress: Callable[[str], None] | None = None,
+        on_moved: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._cache = cache
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="environment")
         self._futures: dict[str, Future[Environment]] = {}
         self._lock = threading.Lock()
         self._on_progress = on_progress
+        self._on_moved = on_moved
 
     def __enter__(self) -> Self:
         return self
@@ -191,13 +209,46 @@ class Builder:
         key = json.dumps(_asked(spec), sort_keys=True)
         with self._lock:
             if key not in self._futures:
-                self._futures[key] = self._pool.submit(self._cache.ensure, spec, on_progress=self._on_progress)
+                self._futures[key] = self._pool.submit(self._made, spec)
             return self._futures[key]
+
+    def _made(self, spec: EnvironmentSpec) -> Environment:
+        environment = self._cache.ensure(spec, on_progress=self._on_progress)
+        if changes := moved(spec, environment.versions):
+            told = (f"{name} {old or 'not there'} → {new or 'not there'}" for name, (old, new) in changes.items())
+            self._on_moved(f"{describe(spec)}: with it {', '.join(told)}")
+        return environment
 
 
 def key_of(spec: EnvironmentSpec, python: str) -> str:
     """The hash of everything that was asked, with the interpreter's full version."""
     return hashlib.sha256(json.dumps([_asked(spec), python], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def interpreter_for(spec: EnvironmentSpec) -> interpreters.Interpreter:
+    """The interpreter that an environment is made with, or that it has.
+
+    Raises:
+        UntestableError: it is not installed.
+    """
+    if spec.base is not None and not spec.python:
+        return interpreters.Interpreter(spec.base.python, spec.base.interpreter)
+    if spec.interpreter is not None:
+        return interpreters.Interpreter(interpreters.inspect(spec.interpreter)[0], spec.interpreter)
+    return interpreters.find(spec.python)
+
+
+def moved(spec: EnvironmentSpec, versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What had to move with what was asked for: the versions in the base and now, empty where there is none."""
+    if spec.base is None or spec.as_of or spec.python:
+        return {}
+    before = spec.base.versions
+    asked = {*spec.pins, *spec.requires, *spec.base.local}
+    return {
+        name: (before.get(name, ""), versions.get(name, ""))
+        for name in sorted({*before, *versions})
+        if before.get(name) != versions.get(name) and name not in asked and name not in _TOOLS
+    }
 
 
 def describe(spec: EnvironmentSpec) -> str:
@@ -216,22 +267,31 @@ def resolve(spec: EnvironmentSpec) -> Mapping[str, str]:
     with tempfile.TemporaryDirectory(prefix="repro-") as folder:
         wanted = Path(folder) / "requirements.in"
         wanted.write_text("\n".join(_requirements(spec)), "utf-8")
-        return resolve_file(wanted, spec)
+        before = Path(folder) / "requirements.txt"
+        if spec.base is None or spec.as_of:
+            return resolve_file(wanted, spec)
+        # uv keeps to the releases of the file that it writes to, as far as what is wanted lets it.
+        kept = (f"{name}=={version}" for name, version in spec.base.versions.items() if name not in spec.requires)
+        before.write_text("\n".join(kept), "utf-8")
+        never = Path(folder) / "overrides.txt"  # what no index has is copied, whoever needs it
+        never.write_text("\n".join(f"{name}; sys_platform == 'never'" for name in spec.base.local), "utf-8")
+        return resolve_file(wanted, spec, more=["--output-file", str(before), "--override", str(never)])
 
 
-def resolve_file(file: Path, spec: EnvironmentSpec) -> Mapping[str, str]:
+def resolve_file(file: Path, spec: EnvironmentSpec, *, more: Sequence[str] = ()) -> Mapping[str, str]:
     """What a requirements file comes to with the interpreter, the day and the constraints of ``spec``.
 
     Raises:
         UntestableError: it cannot be resolved; the resolver's own words.
     """
-    interpreter = interpreters.find(spec.python)
+    interpreter = interpreter_for(spec)
     shape = ["--quiet", "--no-header", "--no-annotate", "--python", str(interpreter.path)]
     with _constraints(spec) as limits:
-        done = installer.call(["pip", "compile", *shape, *_day(spec), *limits, str(file)], limit_s=RESOLVE_LIMIT_S)
+        arguments = ["pip", "compile", *shape, *_day(spec), *limits, *more, str(file)]
+        done = installer.call(arguments, limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
         raise _refusal(done, spec)
-    pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line]
+    pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line and not line.startswith(("#", " "))]
     return {canonicalize_name(name.strip()): version.split(";")[0].strip(" \\") for name, version in pairs}
 
 
@@ -256,13 +316,26 @@ def _day(spec: EnvironmentSpec) -> list[str]:
 
 
 def _requirements(spec: EnvironmentSpec) -> list[str]:
-    return [*spec.requires, *(f"{name}=={version}" for name, version in spec.pins.items())]
+    kept = () if spec.base is None else _kept(spec.base, {*spec.pins, *spec.requires})
+    return [*kept, *spec.requires, *(f"{name}=={version}" for name, version in spec.pins.items())]
+
+
+def _kept(base: BaseEnvironment, others: Collection[str]) -> Iterator[str]:
+    """What the base has been made of; a pre-release is one that somebody asked for."""
+    for name in base.roots:
+        if name not in others:
+            version = base.versions[name]
+            yield f"{name}>={version}" if Version(version).is_prerelease else name
 
 
 def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
     plain = asdict(spec)
     if not spec.constraints:
         del plain["constraints"]  # they came later: the keys of what is cached stay
+    if spec.base is None:
+        del plain["base"]  # likewise
+    else:
+        plain["base"] |= {"interpreter": str(spec.base.interpreter)}
     return {key: str(value) if key in {"as_of", "interpreter"} else value for key, value in plain.items()}
 
 

@@ -6,10 +6,13 @@ cell does, and nobody would see it in the report.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repro.command import CommandInFolder
 from repro.core.experiment import level_text
 from repro.model import Cell, TrialOptions
 
@@ -21,8 +24,8 @@ SLOTS_BEYOND_USERS = 1024
 class Surroundings:
     """Where a cell runs: its interpreter, folders and backend, and what was asked of its trial.
 
-    ``folder`` takes flight record and dumps, ``work`` is the cell's current and home folder. ``backend`` are the
-    variables by which the client finds it, credentials included.
+    ``folder`` takes flight record and dumps, ``work`` is the cell's home folder, and its current one unless it runs
+    somebody's command. ``backend`` are the variables by which the client finds it, credentials included.
     """
 
     options: TrialOptions
@@ -58,4 +61,31 @@ def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
     if options.request_budget:
         fixed["REPRO_REQUEST_BUDGET"] = str(options.request_budget)
     own = {name: value for name, value in cell.environ.items() if value != ""}
-    return {**level_text.variables(cell.settings), **fixed, **around.backend, **own}
+    passed = {} if options.command is None else _of_command(options.command, around)
+    return {**level_text.variables(cell.settings), **fixed, **passed, **around.backend, **own}
+
+
+def _of_command(command: CommandInFolder, around: Surroundings) -> dict[str, str]:
+    """What a command is told, and what of the shell is passed on to it; its PATH is the shell's behind its own."""
+    arguments = [_filled(word, around) for word in command.line.arguments]
+    return {
+        **{name: _filled(value, around) for name, value in command.variables.items()},
+        "PATH": f"{around.interpreter.parent}:{os.environ.get('PATH', os.defpath)}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "REPRO_PROGRAM": command.line.program.value,
+        "REPRO_TARGET": command.target,
+        "REPRO_LOCUSTFILE": command.line.locustfile,
+        "REPRO_ARGUMENTS": json.dumps(arguments),
+    }
+
+
+def _filled(word: str, around: Surroundings) -> str:
+    """A word with the trial's own queue, endpoint and region in the place of their names in braces."""
+    places = {
+        "{queue}": around.queue,
+        "{endpoint}": around.backend.get("AWS_ENDPOINT_URL", ""),
+        "{region}": around.backend.get("AWS_DEFAULT_REGION", ""),
+    }
+    for name, value in places.items():
+        word = word.replace(name, value)
+    return word

@@ -168,6 +168,11 @@ def unread_settings(locustfile: Path, catalogue: Catalogue = COMMON) -> frozense
             f"cannot read {locustfile} as Python ({error}); check the file, and that its first line names its encoding "
             "when that is not UTF-8"
         ) from error
+    return unread_in(text, catalogue)
+
+
+def unread_in(text: str, catalogue: Catalogue = COMMON) -> frozenset[str]:
+    """The same of the text of all sources of a program."""
     if _MADE_NAME.search(text):
         return frozenset()
     return frozenset(name for name in catalogue.of_locustfiles if variable(name) not in text)
