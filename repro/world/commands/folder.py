@@ -116,11 +116,9 @@ def private_copy(kept: Path, to: Path) -> None:
 
 def _copy(source: Path, target: Path, root: Path) -> None:
     if source.is_symlink():
-        inside = Path(os.path.realpath(source))
-        if inside.is_relative_to(os.path.realpath(root)) or not inside.exists():
-            relative = inside.relative_to(os.path.realpath(root)) if inside.exists() else None
-            lead = os.path.relpath(root / relative, source.parent) if relative else source.readlink()
-            target.symlink_to(lead)
+        leads, top = Path(os.path.realpath(source)), Path(os.path.realpath(root))
+        if leads.is_relative_to(top):
+            target.symlink_to(os.path.relpath(top / leads.relative_to(top), os.path.realpath(source.parent)))
             return
     if source.is_dir():
         shutil.copytree(source, target, symlinks=False, ignore_dangling_symlinks=True, dirs_exist_ok=True)
