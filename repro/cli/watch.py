@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def command(  # noqa: PLR0913  # one argument for each option
     It hangs when the event loop of one of its Python processes is blocked, or when nothing can wake waiting greenlets.
     """
     from repro.cli.options import new_folder
+    from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.watch import OnHang, WatchOptions, watch
 
     if not words:
@@ -123,11 +125,25 @@ def command(  # noqa: PLR0913  # one argument for each option
     )
     folders = (folder if number == 1 else folder / f"hang-{number}" for number in itertools.count(1))
     watched = watch(options, lambda hang: _tell(hang, next(folders), notify))
+    if watched.hang is not None and _can_run(words):
+        step = for_terminal(shlex.join(["repro", "run", "--", *words]))
+        click.echo(f"Next:     {step}  # the same with a local backend, and with --set what to vary", err=True)
     if as_json:
         echo_document(_document(watched, folder), no_redact=no_redact)
     else:
         _echo(watched)
     ctx.exit(exit_code(watched.verdict))
+
+
+def _can_run(words: tuple[str, ...]) -> bool:
+    """Whether ``repro run`` takes this command, too."""
+    from repro.core.command.parser import parse
+
+    try:
+        parse(words)
+    except UsageError:
+        return False
+    return True
 
 
 def _tell(hang: Attached, folder: Path, notify: str | None) -> None:

@@ -12,9 +12,10 @@ from packaging.utils import canonicalize_name
 
 from repro.answer import End
 from repro.errors import UnreachableError, UntestableError, UsageError
+from repro.model import BaseEnvironment, EnvironmentSpec
 from repro.orchestration.hunt.mixture import Mixer
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
-from repro.world.environments import cache, interpreters
+from repro.world.environments import cache
 from repro.world.environments.lists import minor, read_pins
 
 ESSENTIAL = frozenset({"locust", "boto3"})
@@ -71,6 +72,7 @@ def mixer_of(
             if name not in first.versions or name not in last.versions
         ),
         newest=max(days) if len(days) == 2 else None,
+        base=_local_of(prepared.scenario.info.base),
     )
     if not mixer.changes:
         raise UsageError(
@@ -97,8 +99,8 @@ class Ends:
         raise ValueError(side)
 
     def _of_day(self, side: Side, day: date) -> End:
-        requires = self.prepared.scenario.info.requires
-        spec = replace(self.prepared.plan.cells[0].environment, requires=requires, as_of=day)
+        info = self.prepared.scenario.info
+        spec = replace(self._spec, requires=info.requires, as_of=day, base=info.base, interpreter=None)
         try:
             versions = dict(cache.resolve(spec))
         except UnreachableError:
@@ -110,9 +112,10 @@ class Ends:
         return End(name=day.isoformat(), versions=versions, python=self._python())
 
     def _of_path(self, side: Side, path: Path) -> End:
-        asked = self.prepared.plan.cells[0].environment
+        asked = self._spec
         python = self._python()
-        pins = read_pins(path, python=asked.python, hints=asked.pins)
+        wanted = asked.python or (python if self.prepared.scenario.info.base else "")
+        pins = read_pins(path, python=wanted, hints=asked.pins)
         versions = {**pins.versions, **{name: pin for name, pin in asked.pins.items() if name in self.by_hand}}
         needed = ESSENTIAL & _by_name(self.prepared.scenario.info.requires).keys()
         if missing := sorted(needed - versions.keys()):
@@ -124,7 +127,16 @@ class Ends:
         return End(name=str(path), versions=versions, python=pins.python or python)
 
     def _python(self) -> str:
-        return minor(interpreters.find(self.prepared.plan.cells[0].environment.python).version)
+        return minor(cache.interpreter_for(self._spec).version)
+
+    @property
+    def _spec(self) -> EnvironmentSpec:
+        return self.prepared.plan.cells[0].environment
+
+
+def _local_of(base: BaseEnvironment | None) -> BaseEnvironment | None:
+    """Of somebody's own environment what no index has: all else is in the two lists."""
+    return None if base is None else replace(base, versions={}, roots=())
 
 
 def _by_name(requires: Sequence[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from packaging.version import Version
 from repro.answer import End, VersionChange
 from repro.core.search.reduction import Packages
 from repro.errors import UntestableError
-from repro.model import Cell, EnvironmentSpec
+from repro.model import BaseEnvironment, Cell, EnvironmentSpec
 from repro.world.environments.cache import resolve
 
 PYTHON = "python"
@@ -55,7 +55,7 @@ class Mixer:
     """Makes cells between two ends, all like ``cell`` but for the environment.
 
     ``newest`` is the day beyond which no release is taken, ``fixed`` the packages that somebody pinned on both sides,
-    ``requires`` what the scenario needs besides (PEP 508).
+    ``requires`` what the scenario needs besides (PEP 508). ``base`` brings what no index has.
     """
 
     cell: Cell
@@ -64,6 +64,7 @@ class Mixer:
     fixed: Mapping[str, str]
     requires: tuple[str, ...] = ()
     newest: date | None = None
+    base: BaseEnvironment | None = None
 
     @cached_property
     def changes(self) -> Mapping[str, PackageChange]:
@@ -85,7 +86,7 @@ class Mixer:
             UntestableError: they cannot be installed together; the resolver's own words.
         """
         spec = self._asked(packages, {})
-        pinned = EnvironmentSpec(python=spec.python, pins=dict(resolve(spec)))
+        pinned = EnvironmentSpec(python=spec.python, pins=dict(resolve(spec)), base=self.base)
         return self._cell(pinned, self._label(packages, pinned.pins))
 
     def candidate(self, packages: Packages, package: str, release: str) -> Cell:
@@ -97,7 +98,9 @@ class Mixer:
         if not cell.environment.requires:
             return cell
         with contextlib.suppress(UntestableError):
-            spec = EnvironmentSpec(python=cell.environment.python, pins=dict(resolve(cell.environment)))
+            spec = replace(
+                cell.environment, pins=dict(resolve(cell.environment)), requires=(), constraints=(), as_of=None
+            )
             return replace(cell, environment=spec, factors={**cell.factors, **spec.pins})
         return cell
 
@@ -129,6 +132,7 @@ class Mixer:
             requires=tuple(sorted([*self.requires, *same, *(wanted for wanted, _ in moved if wanted)])),
             constraints=tuple(sorted(limit for _, limit in moved if limit)),
             as_of=self.newest,
+            base=self.base,
         )
 
     def _label(self, packages: Packages, pinned: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
+from repro.presentation.hang.missing import advice
 from repro.presentation.hang.stacks import (
     awaited_text,
     gil_owner_text,
@@ -23,7 +24,7 @@ def sentences(found: Findings) -> tuple[str, ...]:
     if found.row in _HANGS:
         return tuple(_HANGS[found.row](found))
     spent = f"; {found.backend.refusals} calls were refused: the budget of requests is spent"
-    return (_OTHERS[found.row](found) + (spent if found.backend.refusals else ""),)
+    return (_OTHERS[found.row](found) + (spent if found.backend.refusals else "") + advice(found.said),)
 
 
 # What hangs

@@ -240,7 +240,7 @@ def interpreter_for(spec: EnvironmentSpec) -> interpreters.Interpreter:
 
 def moved(spec: EnvironmentSpec, versions: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """What had to move with what was asked for: the versions in the base and now, empty where there is none."""
-    if spec.base is None or spec.as_of or spec.python:
+    if spec.base is None or not spec.base.versions or spec.as_of or spec.python:
         return {}
     before = spec.base.versions
     asked = {*spec.pins, *spec.requires, *spec.base.local}

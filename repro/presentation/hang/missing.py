@@ -1,0 +1,36 @@
+"""What to type where a module was missing: the distribution that has it, which often has another name."""
+
+from __future__ import annotations
+
+import re
+
+from repro.findings import Said
+
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_DISTRIBUTIONS = {
+    "attr": "attrs", "bs4": "beautifulsoup4", "cv2": "opencv-python", "Crypto": "pycryptodome",
+    "confluent_kafka": "confluent-kafka", "dateutil": "python-dateutil", "dotenv": "python-dotenv",
+    "faker": "Faker", "google.protobuf": "protobuf", "grpc": "grpcio", "grpc_reflection": "grpcio-reflection",
+    "grpc_status": "grpcio-status", "jwt": "PyJWT", "kafka": "kafka-python", "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyOpenSSL", "paho": "paho-mqtt", "PIL": "Pillow", "psycopg2": "psycopg2-binary", "serial": "pyserial",
+    "sklearn": "scikit-learn", "socketio": "python-socketio", "websocket": "websocket-client", "yaml": "PyYAML",
+    "zmq": "pyzmq",
+}  # fmt: skip
+"""Where the two names differ, of modules that load tests import."""
+
+
+def advice(said: Said) -> str:
+    """The next step where the program says that a module is missing; empty where it does not."""
+    for text in (said.traceback, said.last_words, said.error):
+        if match := _MISSING.search(text):
+            return f"; add --set packages.{_distribution(match['module'])}= for its newest release{_or_own(match['module'])}"
+    return ""
+
+
+def _distribution(module: str) -> str:
+    top = module.partition(".")[0]
+    return _DISTRIBUTIONS.get(module) or _DISTRIBUTIONS.get(top) or top.replace("_", "-")
+
+
+def _or_own(module: str) -> str:
+    return f", or type the command in the folder from which {module.partition('.')[0]} is imported"
