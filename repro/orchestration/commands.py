@@ -278,7 +278,7 @@ def _of_command(line: CommandLine, given: Collection[str]) -> Iterator[str]:
     launch = line.levels.get("launch")
     if launch:
         yield f"the load runs as launch={launch}, all of its processes on this machine"
-    missing = [name for name in ("users", "seconds") if name not in given]
+    missing = [name for factor, name in (("users", "users"), ("seconds", "run time")) if factor not in given]
     if missing:
         users, rate = line.levels["users"], line.levels["spawn_rate"]
         started = f"started at {rate} a second" if rate else "started at once"
@@ -296,15 +296,18 @@ def _of_environment(base: BaseEnvironment, line: CommandLine) -> Iterator[str]:
 
 def _of_folder(folder: Folder, named: Sequence[str], outside: Sequence[Path]) -> Iterator[str]:
     which = "what git tracks or does not ignore" if folder.is_git else "at most 500 MB, for it is not a git repository"
-    yield (
-        f"each trial runs in a copy of {folder.root} ({len(folder.files):,} files, {folder.size / 1e6:.1f} MB: {which})"
-    )
+    yield (f"each trial runs in a copy of {folder.root} ({_files_text(folder)}: {which})")
     if folder.too_large:
         yield f"{folder.too_large} is too large to be copied whole, so imports from above this folder do not resolve"
     if named:
         yield f"copied although git ignores them, for the sources name them: {_listed(named)}"
     if outside:
         yield f"outside of this folder, so used where they are: {_listed([str(path) for path in outside])}"
+
+
+def _files_text(folder: Folder) -> str:
+    count = len(folder.files)
+    return f"{count:,} file{'' if count == 1 else 's'}, {folder.size / 1e6:.1f} MB"
 
 
 def _of_variables(variables: Mapping[str, str], kept_back: Sequence[str], request: CommandRequest) -> Iterator[str]:
