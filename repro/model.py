@@ -181,6 +181,32 @@ class Cell:
     named: tuple[str, ...] = ()
 
 
+class Until(StrEnum):
+    """When a cell has been tried enough: once its verdict is settled, or once all its trials are made."""
+
+    SETTLED = "settled"
+    ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long a cell is tried besides its number of trials: ``soak_s`` seconds of load, and until ``rule_out`` is.
+
+    ``rule_out`` are hangs for each operation. Both are 0 where the trials are counted alone; else ``most_trials``
+    bounds them, None for no bound.
+    """
+
+    until: Until = Until.SETTLED
+    soak_s: float = 0.0
+    rule_out: float = 0.0
+    most_trials: int | None = None
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether a cell is tried in as many trials as it takes."""
+        return bool(self.soak_s or self.rule_out)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """An experiment made into cells; ``varied`` names the factors with several levels, in the file's order."""
@@ -191,6 +217,7 @@ class Plan:
     varied: tuple[str, ...]
     trials: int
     limits: Limits
+    effort: Effort = Effort()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +227,73 @@ class Operations:
     begun: int = 0
     ended: int = 0
     failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """What a trial, or a cell in its trials, was given the chance to hang in.
+
+    Operations that ended, seconds of load, users that were told to stop, garbage collections that began; None where an
+    older version did not count them.
+    """
+
+    operations: int = 0
+    seconds: float = 0.0
+    stops: float | None = 0
+    collections: int | None = 0
+
+    def __add__(self, other: Exposure) -> Exposure:
+        """Both together: what one of them does not know is not known of the sum."""
+        return Exposure(
+            operations=self.operations + other.operations,
+            seconds=self.seconds + other.seconds,
+            stops=None if self.stops is None or other.stops is None else self.stops + other.stops,
+            collections=(
+                None if self.collections is None or other.collections is None else self.collections + other.collections
+            ),
+        )
+
+
+class Chance(StrEnum):
+    """What a hazard is counted by: the hang class decides which chance fits."""
+
+    OPERATION = "operations"
+    STOP = "stops"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hazard:
+    """``hangs`` in so many ``chances``, and the 95 % interval of hangs for each chance, between ``low`` and ``high``.
+
+    ``ruled_out``: where nothing hung, the hazard from which on a hang would have been seen with 95 %; else None.
+    """
+
+    chance: Chance
+    hangs: int
+    chances: float
+    low: float
+    high: float
+    ruled_out: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Hangs for each chance, as they were seen."""
+        return min(self.hangs / self.chances, 1.0) if self.chances else 0.0
+
+
+class CollectorKind(StrEnum):
+    """How the interpreter's garbage collector goes about it."""
+
+    GENERATIONAL = "generational"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collector:
+    """The garbage collector under which a trial ran: its kind and, at the end, its thresholds."""
+
+    kind: CollectorKind
+    thresholds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -296,7 +390,8 @@ class Trial:
     ``findings`` explain its verdict; where none was decided, ``reason`` holds the words of whoever refused it, as the
     resolver's, and of a trial that an older version stored its sentence. ``evidence`` is the trial's folder relative to
     the run's. ``command`` runs the same cell again. ``seconds`` is the wall time of the whole trial, environment
-    excluded. ``longest_wait`` is None when no operation was seen.
+    excluded. ``longest_wait`` is None when no operation was seen. ``exposure`` is all that it was given the chance to
+    hang in, ``at_hang`` how much of that had passed when it hung; both None in a trial that an older version stored.
     """
 
     cell_id: str
@@ -308,6 +403,9 @@ class Trial:
     findings: Findings | None = None
     hang: Hang | None = None
     operations: Operations = Operations()
+    exposure: Exposure | None = None
+    at_hang: Exposure | None = None
+    collector: Collector | None = None
     longest_wait: Wait | None = None
     timeline: tuple[Moment, ...] = ()
     rungs: tuple[Rung, ...] = ()
@@ -330,12 +428,18 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """A cell with its trials, its verdict, and its hang rate (None when no trial counts in a rate)."""
+    """A cell with its trials, its verdict, and its hang rate (None when no trial counts in a rate).
+
+    ``exposure`` is that of the trials that count, of a hung one as much as had passed when it hung; ``hazard`` is the
+    hangs in it, None as the rate is.
+    """
 
     cell: Cell
     trials: tuple[Trial, ...]
     verdict: CellVerdict
     rate: Interval | None
+    exposure: Exposure = Exposure()
+    hazard: Hazard | None = None
 
 
 class ConditionKind(StrEnum):
@@ -390,11 +494,16 @@ class NoEffect:
 
 @dataclass(frozen=True, kw_only=True)
 class CleanMeans:
-    """What a clean cell was given the chance to hang in, at least; ``could_have_missed`` is a share of its trials."""
+    """What a clean cell was given the chance to hang in, at least.
+
+    ``could_have_missed`` is a share of its trials, ``hazard_missed`` hangs for each operation: a hang that comes less
+    often than these could have been missed. None where no operation ended.
+    """
 
     trials: int
     operations: int
     could_have_missed: float
+    hazard_missed: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

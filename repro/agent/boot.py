@@ -21,13 +21,14 @@ def _make_package(folder):
 
 def _set_up():
     package = _make_package(os.path.dirname(os.path.abspath(__file__)))
-    from repro_agent import flight, hearts, hooks
+    from repro_agent import collector, flight, hearts, hooks
 
     try:
         flight.open_record()
     except OSError as error:
         _refuse(error)
     hooks.install()
+    collector.install()
     package.operation = hooks.operation
     if os.environ.get("REPRO_LAUNCH") != "process":  # a fork of a process with threads is another experiment
         hearts.start_native()
@@ -35,6 +36,7 @@ def _set_up():
     def after_fork():
         flight.forget()
         hooks.after_fork()
+        collector.after_fork()
         hearts.start_native_late()
 
     os.register_at_fork(after_in_child=after_fork)

@@ -73,6 +73,7 @@ class Slot:
         """Note that the user was told to stop."""
         if not self.floats[self.base + at.S_KILLED]:
             self.floats[self.base + at.S_KILLED] = monotonic()
+            self.words[at.H_STOPS] += 1
 
     def begin(self, operation, poll_s, attempt_s, ceiling_s, *, counts=True):
         """An operation begins; ``operation`` is an index from ``Record.name``.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.consent import agreed_budget
+from repro.cli.effort import check_bounded, effort_of, effort_options
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     BeforeCommand,
@@ -26,12 +27,12 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, CellVerdict, TrialOptions
+from repro.model import Cell, CellVerdict, Effort, TrialOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from repro.model import StoredRun
+    from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.presentation.console import Progress
     from repro.world.runs.store import RunStore
@@ -45,6 +46,9 @@ Examples:
   repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
   repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
+  repro run --set client=shared --soak 30m         half an hour of load, in as many trials as it takes
+  repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
+  repro run --trials 20 --until all                all 20 trials of each cell, so that a rate can be measured
   repro run --out my-run --resume                  go on with a run that was interrupted"""
 
 
@@ -53,6 +57,9 @@ class RunOptions(SharedOptions):
     """What ``repro run`` was asked for, as click gives it."""
 
     trials: int | None
+    until: str
+    soak: float | None
+    rule_out: float | None
     jobs: int | None
     resume: bool
     wait_out: float
@@ -61,7 +68,7 @@ class RunOptions(SharedOptions):
 
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
-@click.option("--trials", type=int, help="Trials of each cell; the experiment's own number when left out.")
+@effort_options
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest one.")
 @click.option(
@@ -104,8 +111,10 @@ def _run(options: RunOptions) -> ExitCode:
             python=options.python,
             backends=options.backends,
             command=options.command,
+            effort=effort_of(until=options.until, soak=options.soak, rule_out=options.rule_out, trials=options.trials),
         )
     )
+    check_bounded(prepared.plan)
     _note(prepared.notices)
     backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
     _check_is_used(options, backends)
@@ -132,7 +141,7 @@ def _run(options: RunOptions) -> ExitCode:
         store.finish()
         run = store.read()
         store.close()
-    return _show(run, options, console, fail_on)
+    return _show(run, options, console, fail_on, effort=prepared.plan.effort)
 
 
 def _note(notices: Iterable[str]) -> None:
@@ -183,11 +192,21 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
         )
         try:
             with Session(prepared.plan, session_options) as session:
+                if prepared.plan.effort.is_open_ended and not finished:
+                    _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
                 session.run(store, progress, finished=finished)
         finally:
             cells = store.read().cells
             store.set_conclusion(conclude(cells, prepared.plan.varied))
     _note(at_capacity(cells, capacities, jobs=jobs))
+
+
+def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int) -> None:
+    from repro.core.matrix.effort import forecast
+    from repro.presentation.effort import forecast_text
+
+    found = forecast(plan.cells, plan.effort, trials=plan.trials, jobs=jobs, carries_s=carries_s)
+    progress.will_take(forecast_text(plan, found), trials=found.trials)
 
 
 def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
@@ -227,10 +246,16 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     return new_run(options, prepared, name=prepared.plan.experiment)
 
 
-def _show(run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...]) -> ExitCode:
+def _show(
+    run: StoredRun, options: RunOptions, console: Any, fail_on: tuple[CellVerdict, ...], *, effort: Effort
+) -> ExitCode:
     from repro.presentation.console import summary
+    from repro.presentation.effort import short_sentences
 
     summary(console, run)
+    short = tuple(short_sentences(run.cells, effort))
+    _note(short)
     if options.as_json:
         echo_document(run, no_redact=options.no_redact)
-    return exit_code(run, fail_on)
+    code = exit_code(run, fail_on)
+    return ExitCode.INCONCLUSIVE if short and code is ExitCode.NO_HANG else code

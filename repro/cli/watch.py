@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.attach import IN_USE, echo_document, exit_code
+from repro.cli.effort import Duration
 from repro.cli.options import Command, end_tidily_on_signals
 from repro.errors import UsageError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from repro.orchestration.attachment import Attached
     from repro.orchestration.watch import Watched
 
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
 NOTIFY_LIMIT_S = 60.0
 EPILOG = """\b
 Examples:
@@ -32,21 +30,6 @@ Examples:
 \b
 The command runs in its own environment and folder, with its own output; nothing is redirected and nothing runs in it.
 Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was never seen twice."""
-
-
-class Duration(click.ParamType[float]):
-    """A time such as ``90``, ``90s``, ``5m``, ``24h`` or ``3d``; seconds where no unit is given."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds."""
-        if isinstance(value, float):
-            return value
-        match = _TIME.fullmatch(str(value))
-        if match is None or not 0 < (seconds := float(match["number"]) * UNITS[match["unit"]]) < 1e9:
-            self.fail(f"{value!r} is not a time; give one such as 90s, 5m, 24h or 3d.", param, ctx)
-        return seconds
 
 
 @click.command("watch", cls=Command, epilog=EPILOG, context_settings={"ignore_unknown_options": False})

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from repro.model import Interval
+from repro.model import Chance, Hazard, Interval
 
 CONFIDENCE = 0.95
 
@@ -24,6 +24,32 @@ def interval(hits: int, n: int) -> Interval:
 def could_have_missed(n: int) -> float:
     """The largest hang rate that ``n`` clean trials in a row miss with a chance of 5 %."""
     return 1.0 - (1 - CONFIDENCE) ** (1 / n) if n else 1.0
+
+
+def hazard(hangs: int, chances: float, *, chance: Chance = Chance.OPERATION) -> Hazard:
+    """Hangs in so many chances, with the exact 95 % interval of hangs for each chance.
+
+    Garwood's interval of a Poisson mean (F. Garwood, Biometrika 28, 1936), over the chances that there were until each
+    trial hung or ended. For trials that are cut off so it is no longer exact, but on the safe side: with a fixed number
+    of hangs twice the hazard times all chances is chi-squared with twice as many degrees of freedom (B. Epstein and
+    M. Sobel, JASA 48, 1953), which it contains. No chance hangs more than once: both ends are 1 at most.
+    """
+    from scipy.special import gammaincinv  # half the chi-squared distribution's quantiles
+
+    if not chances:
+        return Hazard(chance=chance, hangs=hangs, chances=0.0, low=0.0, high=1.0)
+    tail = (1 - CONFIDENCE) / 2
+    low = float(gammaincinv(hangs, tail)) / chances if hangs else 0.0
+    high = float(gammaincinv(hangs + 1, 1 - tail)) / chances
+    ruled_out = None if hangs else min(1.0, chances_to_rule_out(1.0) / chances)
+    return Hazard(
+        chance=chance, hangs=hangs, chances=chances, low=min(1.0, low), high=min(1.0, high), ruled_out=ruled_out
+    )
+
+
+def chances_to_rule_out(hazard: float) -> float:
+    """So many chances without a hang rule out, with 95 %, that one comes as often as ``hazard`` or oftener."""
+    return -math.log(1 - CONFIDENCE) / hazard
 
 
 def ratio_of_means(ones: Sequence[float], others: Sequence[float]) -> tuple[float, float, float]:

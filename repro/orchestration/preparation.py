@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.core.experiment.assignments import override
@@ -12,7 +12,7 @@ from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
 from repro.errors import UsageError
-from repro.model import Plan
+from repro.model import Effort, Plan
 from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
 from repro.world.environments import interpreters
 from repro.world.shipped.scenarios import (
@@ -42,6 +42,7 @@ class RunRequest:
     python: Path | None = None
     backends: Sequence[str] = ()
     command: CommandRequest | None = None
+    effort: Effort = field(default_factory=Effort)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def prepare(request: RunRequest) -> Prepared:
     if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
         _check_has_locust(interpreter)
     return Prepared(
-        plan=planned.plan,
+        plan=replace(planned.plan, effort=request.effort),
         summary=experiment.summary,
         source=source,
         scenario=scenario,
@@ -127,7 +128,7 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
         notices += (f"the command's files do not read {_variables(idle)}: --set does not change them",)
     planned = make_plan(experiment, info)
     return Prepared(
-        plan=planned.plan,
+        plan=replace(planned.plan, effort=request.effort),
         summary=info.summary,
         source=source,
         scenario=Scenario(info=info, locustfile=command.locustfile, expected={}),

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from repro.core.matrix.effort import is_kept_whole, thinned
 from repro.core.matrix.schedule import Schedule
 from repro.errors import ReproError, UntestableError
-from repro.model import Cell, Environment, Plan, Trial, Verdict
+from repro.model import Cell, Effort, Environment, Plan, Trial, Verdict
 from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 
 POLL_S = 0.1
@@ -42,6 +43,9 @@ class TrialStore(Protocol):
     def evidence_folder(self, cell_id: str, number: int) -> Path:
         """Where the evidence of a trial goes."""
 
+    def drop_evidence(self, cell_id: str, number: int) -> None:
+        """Forget the evidence of a trial that is kept."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
@@ -61,20 +65,26 @@ def run_cells(plan: Plan, work: Work) -> None:
     Raises:
         KeyboardInterrupt: passed on, after the trials under way have ended and are stored.
     """
-    schedule = Schedule(plan.cells, trials=plan.trials, seed=work.services.options.seed, finished=work.finished)
+    schedule = Schedule(
+        plan.cells,
+        trials=plan.trials,
+        seed=work.services.options.seed,
+        effort=plan.effort,
+        finished=work.finished,
+    )
     with ThreadPoolExecutor(max_workers=work.jobs, thread_name_prefix="trial") as pool:
         under_way: dict[Future[Trial], Cell] = {}
         try:
             while not schedule.is_over():
                 _begin_trials(schedule, pool, under_way, work)
                 done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                _end_trials(done, under_way, schedule, work)
+                _end_trials(done, under_way, schedule, work, plan.effort)
                 work.observer.tick()
                 if not under_way:
                     work.services.cancelled.wait(POLL_S)  # every open cell waits for its environment
         except BaseException:
             work.services.cancelled.set()
-            _end_trials(wait(under_way).done, under_way, schedule, work)
+            _end_trials(wait(under_way).done, under_way, schedule, work, plan.effort)
             raise
 
 
@@ -106,10 +116,20 @@ def _failed(cell: Cell, number: int, error: ReproError, work: Work) -> Trial:
     return replace(untestable(cell, number=number, reason=str(error), services=work.services), verdict=Verdict.ERROR)
 
 
-def _end_trials(done: set[Future[Trial]], under_way: dict[Future[Trial], Cell], schedule: Schedule, work: Work) -> None:
+def _end_trials(
+    done: set[Future[Trial]], under_way: dict[Future[Trial], Cell], schedule: Schedule, work: Work, effort: Effort
+) -> None:
     for future in done:
         cell = under_way.pop(future)
         trial = future.result()
-        work.store.add_trial(trial)
+        _keep(trial, effort, work.store)
         schedule.record(trial)
         work.observer.trial_ended(cell, trial, left=schedule.trials_left())
+
+
+def _keep(trial: Trial, effort: Effort, store: TrialStore) -> None:
+    if is_kept_whole(trial, effort):
+        store.add_trial(trial)
+        return
+    store.add_trial(thinned(trial))
+    store.drop_evidence(trial.cell_id, trial.number)

@@ -23,11 +23,11 @@ from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
 from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of, title_of
-from repro.presentation.lines import AnswerLine, fitted, laid_out
+from repro.presentation.lines import AnswerLine, duration, fitted, laid_out
 from repro.presentation.matrix.conclusion import answer_lines
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine, worth_lines
-from repro.presentation.rates import rate_text
+from repro.presentation.rates import hazard_text, rate_text
 
 SIGNS = {
     Verdict.CLEAN: ("·", "green"),
@@ -46,6 +46,7 @@ ROWS_BESIDE_THE_GRID = 6
 USUAL_TRIAL_S = 12.0
 PLAIN_WIDTH = 240
 MOST_HEADING = 13
+MOST_SIGNS = 40
 
 
 def make_console(*, to_stderr: bool) -> Console:
@@ -116,6 +117,11 @@ class Progress:
         if operations_s < float("inf"):
             self._say(f"backend      {backend} carries about {operations_s:.0f} operations a second")
 
+    def will_take(self, text: str, *, trials: int) -> None:
+        """What an effort without a fixed number of trials will take, before the first of them."""
+        self._left = trials
+        self._say(f"effort       {text}")
+
     def trial_ended(self, cell: Cell, trial: Trial, *, left: int) -> None:
         """A trial has ended."""
         self._running[cell.id] -= 1
@@ -146,7 +152,7 @@ class Progress:
 
     def _time_left(self) -> str:
         mean_s = sum(self._seconds) / len(self._seconds) if self._seconds else USUAL_TRIAL_S
-        return f"at most {_duration(mean_s * self._left / self._jobs)} left" if self._left else "done"
+        return f"at most {duration(mean_s * self._left / self._jobs)} left" if self._left else "done"
 
     def _refresh(self) -> None:
         if self._live:
@@ -154,7 +160,7 @@ class Progress:
 
     def _grid(self) -> Group:
         rows = self._rows() if len(self._plan.cells) <= self._console.height - ROWS_BESIDE_THE_GRID else self._compact()
-        elapsed = _duration(time.monotonic() - self._began)
+        elapsed = duration(time.monotonic() - self._began)
         foot = f"{elapsed} gone, {self._time_left()}; {sum(self._running.values())} under way"
         building = (
             [Text(f"environment: {for_terminal(self._building)}", style="bright_black")] if self._building else []
@@ -171,7 +177,7 @@ class Progress:
 
     def _marks(self, cell: Cell) -> Text:
         marks = Text()
-        for verdict in self._signs[cell.id]:
+        for verdict in self._signs[cell.id][-MOST_SIGNS:]:
             marks.append(*SIGNS[verdict])
         marks.append("…" * self._running[cell.id], "cyan")
         return marks + Text(" " * max(0, self._plan.trials - len(marks)))
@@ -233,14 +239,16 @@ def _cells(results: Sequence[CellResult], told: ToldApart, *, is_narrow: bool) -
         return text.replace(" (", "\n(") if is_narrow else text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "hang rate"):
+    for name in ("verdict", "hang rate", "hazard"):
         table.add_column(name, no_wrap=is_narrow)
     for name in told.names:
         table.add_column(Text(for_terminal(_heading(name) if is_narrow else name)), overflow="fold")
     for result in results:
         levels = (Text(for_terminal(level)) for level in told.levels_of(result.cell))
         text, style = _verdict(result)
-        table.add_row(Text(folded(text), style=style), folded(_rate(result)), *levels)
+        table.add_row(
+            Text(folded(text), style=style), folded(_rate(result)), _hazard(result, is_narrow=is_narrow), *levels
+        )
     return table
 
 
@@ -274,6 +282,12 @@ def _rate(result: CellResult) -> str:
     return ", ".join([rate_text(result.rate), *beside] if result.rate or not beside else beside)
 
 
+def _hazard(result: CellResult, *, is_narrow: bool) -> str:
+    """A cell's hazard; empty where no trial counts in one."""
+    text = hazard_text(result.hazard) if result.rate else ""
+    return text.replace(": ", ":\n").replace(" (", "\n(") if is_narrow else text
+
+
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
     """The reasons of what is neither clean nor a hang; those that differ in numbers alone are one, the first."""
     found: dict[str, tuple[str, list[str]]] = {}
@@ -301,8 +315,3 @@ def _hang(kind: HangKind, told: ToldApart) -> str:
         lines.append(f"  ended/s {sparkline([moment.ended for moment in telling.trial.timeline])}")
         lines.append(f"  stuck   {sparkline([moment.stuck for moment in telling.trial.timeline])}")
     return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -12,7 +12,20 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from repro.model import CellVerdict, CleanMeans, Conclusion, Condition, Interval, Wait
+from repro.core.intervals import hazard as hazard_of
+from repro.model import (
+    CellVerdict,
+    Chance,
+    CleanMeans,
+    Collector,
+    Conclusion,
+    Condition,
+    Exposure,
+    Hazard,
+    Interval,
+    Wait,
+)
+from repro.presentation.rates import MILLION
 from repro.presentation.report import (
     Report,
     ReportedCell,
@@ -83,6 +96,8 @@ def _cell(cell: ReportedCell) -> dict[str, Any]:
         "verdict": cell.verdict.value,
         "hang_class": cell.hang_class.value if cell.hang_class else None,
         "rate": _interval(cell.rate),
+        "exposure": _exposure(cell.exposure),
+        "hazard": _hazard(cell.hazard, cell.exposure) if cell.hazard else None,
         "trials": [_trial(trial) for trial in cell.trials],
     }
 
@@ -96,6 +111,9 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "reason": trial.reason,
         "started": _moment(trial.started),
         "operations": asdict(trial.operations),
+        "exposure": _exposure(trial.exposure) if trial.exposure else None,
+        "at_hang": _exposure(trial.at_hang) if trial.at_hang else None,
+        "collector": _collector(trial.collector) if trial.collector else None,
         "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
         "hang": _hang(trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
@@ -104,6 +122,36 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "command": trial.command,
         "seed": trial.seed,
     }
+
+
+def _exposure(exposure: Exposure) -> dict[str, Any]:
+    return {
+        "operations": exposure.operations,
+        "seconds": round(exposure.seconds, 3),
+        "stops": None if exposure.stops is None else round(exposure.stops, 1),
+        "collections": exposure.collections,
+    }
+
+
+def _hazard(found: Hazard, exposure: Exposure) -> dict[str, Any]:
+    """By the operation always, so that cells can be compared; ``per_stop`` beside it where every hang was of a stop."""
+    by_operation = hazard_of(found.hangs, exposure.operations)
+    return {
+        "hangs": found.hangs,
+        "per_million_operations": by_operation.rate * MILLION if exposure.operations else None,
+        "low": by_operation.low * MILLION,
+        "high": by_operation.high * MILLION,
+        "ruled_out": None if by_operation.ruled_out is None else by_operation.ruled_out * MILLION,
+        "per_stop": _per_stop(found) if found.chance is Chance.STOP else None,
+    }
+
+
+def _per_stop(found: Hazard) -> dict[str, Any]:
+    return {"stops": round(found.chances, 1), "rate": found.rate, "low": found.low, "high": found.high}
+
+
+def _collector(collector: Collector) -> dict[str, Any]:
+    return {"kind": collector.kind.value, "thresholds": list(collector.thresholds)}
 
 
 def _rung(rung: ReportedRung) -> dict[str, Any]:
@@ -179,6 +227,7 @@ def _clean_means(means: CleanMeans) -> dict[str, Any]:
         "trials": means.trials,
         "operations": means.operations,
         "could_have_missed": round(means.could_have_missed, 4),
+        "per_million_operations": None if means.hazard_missed is None else means.hazard_missed * MILLION,
     }
 
 

@@ -13,7 +13,7 @@ from repro.model import CellVerdict
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine
-from repro.presentation.rates import rate_text
+from repro.presentation.rates import hazard_text, rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedKind
 
 MOST_CHARACTERS = 60_000
@@ -89,7 +89,7 @@ def _table(report: Report, most: int) -> str:
     tried = report.tried
     told = told_apart(tried, report.varied)
     order = sorted(range(len(tried)), key=lambda at: (tried[at].verdict is not CellVerdict.HANG, at))[:most]
-    names = ["verdict", "hang rate", *(inline(name) for name in told.names[:MOST_COLUMNS])]
+    names = ["verdict", "hang rate", "hazard", *(inline(name) for name in told.names[:MOST_COLUMNS])]
     lines = [f"{'All cells' if told.factors else 'Cell'}: {inline(told.shared)}\n"] if told.shared else []
     lines += [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     lines += [_row(tried[at], told) for at in sorted(order)]
@@ -101,7 +101,7 @@ def _table(report: Report, most: int) -> str:
 def _row(cell: ReportedCell, told: ToldApart) -> str:
     kind = f" ({cell.hang_class})" if cell.hang_class else ""
     levels = [inline(level, most=300) for level in told.levels_of(cell)[:MOST_COLUMNS]]
-    return f"| {' | '.join([f'{cell.verdict}{kind}', rate_text(cell.rate), *levels])} |"
+    return f"| {' | '.join([f'{cell.verdict}{kind}', rate_text(cell.rate), hazard_text(cell.hazard), *levels])} |"
 
 
 def _waits(lines: Sequence[WaitLine]) -> str:

@@ -27,7 +27,7 @@ from repro.model import CellVerdict, Moment
 from repro.presentation.markdown import MOST_LINES, SHOWN_PACKAGES
 from repro.presentation.matrix.matrix import arrange, shown, varied_of
 from repro.presentation.matrix.timeouts import HEADS
-from repro.presentation.rates import rate_text
+from repro.presentation.rates import hazard_text, rate_text
 from repro.presentation.report import Report, ReportedCell, ReportedHang, ReportedKind, ReportedTrial
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -221,6 +221,7 @@ def _cell(
         "verdict": cell.verdict,
         "kind": cell.hang_class,
         "rate": rate_text(cell.rate),
+        "hazard": hazard_text(cell.hazard),
         "trials": [_trial(trial, index, links) for trial in cell.trials],
     }
 

@@ -19,9 +19,12 @@ from repro.core.scrubbing.redaction import Redact, redacted, without_levels
 from repro.model import (
     CellResult,
     CellVerdict,
+    Collector,
     Conclusion,
+    Exposure,
     Hang,
     HangClass,
+    Hazard,
     Interval,
     Level,
     Moment,
@@ -80,6 +83,9 @@ class ReportedTrial:
     seconds: float
     hang: ReportedHang | None
     operations: Operations
+    exposure: Exposure | None
+    at_hang: Exposure | None
+    collector: Collector | None
     longest_wait: Wait | None
     timeline: tuple[Moment, ...]
     rungs: tuple[ReportedRung, ...]
@@ -100,6 +106,8 @@ class ReportedCell:
     verdict: CellVerdict
     hang_class: HangClass | None
     rate: Interval | None
+    exposure: Exposure
+    hazard: Hazard | None
     trials: tuple[ReportedTrial, ...]
 
 
@@ -222,6 +230,8 @@ def _cell(result: CellResult) -> ReportedCell:
         verdict=result.verdict,
         hang_class=hang_class_of(result),
         rate=result.rate,
+        exposure=result.exposure,
+        hazard=result.hazard,
         trials=tuple(_trial(trial) for trial in result.trials),
     )
 
@@ -235,6 +245,9 @@ def _trial(trial: Trial) -> ReportedTrial:
         seconds=trial.seconds,
         hang=_hang(trial, trial.hang) if trial.hang else None,
         operations=trial.operations,
+        exposure=trial.exposure,
+        at_hang=trial.at_hang,
+        collector=trial.collector,
         longest_wait=trial.longest_wait,
         timeline=trial.timeline,
         rungs=_rungs(trial.rungs),

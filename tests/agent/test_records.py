@@ -329,3 +329,40 @@ def await_(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+COLLECTS = """
+import gc, os, time
+class Slow:
+    def __del__(self):
+        if os.environ.get("STOPS"):
+            time.sleep(600)
+with __import__("sys").modules["repro_agent"].operation("call"):
+    pass
+gc.disable()
+for _ in range(7):
+    gc.collect()
+gc.set_threshold(123, 4, 5)
+one = Slow()
+one.own = one
+del one
+if os.environ.get("STOPS"):
+    import threading
+    def end():
+        time.sleep(0.5)
+        os.kill(os.getpid(), 9)
+    threading.Thread(target=end).start()
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("stops", ["", "1"])
+def test_collections_are_noted_as_they_begin_and_end(tmp_path: Path, stops: str) -> None:
+    run_cell(COLLECTS, tmp_path, STOPS=stops)
+    (reading,) = Fleet(tmp_path).read()
+    found = reading.collections
+    assert found.begun >= 8
+    assert found.is_under_way == bool(stops)
+    assert found.in_main
+    assert found.beats == 0
+    assert found.thresholds == ((700, 10, 10) if stops else (123, 4, 5))

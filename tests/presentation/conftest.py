@@ -16,7 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from repro.answer import HuntRecord
-from repro.core.matrix.cells import cell_verdict, rate_of
+from repro.core.matrix.hazards import result_of
 from repro.findings import (
     Awaited,
     BackendFindings,
@@ -44,7 +44,6 @@ from repro.model import (
     Bound,
     Cell,
     CellOutcome,
-    CellResult,
     CellVerdict,
     CleanMeans,
     Conclusion,
@@ -182,8 +181,7 @@ def made_run(
         mine = tuple(
             trial(cell, number, text, is_hung=index == 0, is_explained=is_explained) for number in range(1, trials + 1)
         )
-        verdicts = [one.verdict for one in mine]
-        made.append(CellResult(cell=cell, trials=mine, verdict=cell_verdict(verdicts), rate=rate_of(verdicts)))
+        made.append(result_of(cell, mine))
     plan = Plan(
         experiment="e",
         scenario="s",

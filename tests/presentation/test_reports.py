@@ -105,7 +105,7 @@ def test_hostile_text_breaks_no_table_and_no_fence(stored, *, is_explained: bool
     )
     assert sum(token.type == "tr_open" for token in tokens) == 1 + 3
     cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
-    assert len(cells) == 4 * 4
+    assert len(cells) == 4 * 5
     html = [token.content for token in tokens if token.type == "html_block"]
     html += [child.content for token in tokens for child in token.children or () if child.type == "html_inline"]
     assert not any("script" in part or "img" in part for part in html)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repro.core.course.exposure import Tick
 from repro.core.judge.judge import Decision
 from repro.model import Moment, Trial, Verdict
 
 MAX_SECONDS = 3600
 
 
-def timeline(samples: Sequence[tuple[float, int, int]], *, load_at: float, decision: Decision) -> tuple[Moment, ...]:
+def timeline(samples: Sequence[Tick], *, load_at: float, decision: Decision) -> tuple[Moment, ...]:
     """The seconds of the load up to the verdict.
 
-    ``samples`` are (monotonic seconds, operations ended so far, users alive), in order. Who was stuck at a second is
+    ``samples`` are in order. Who was stuck at a second is
     known only afterwards: a user that is stuck at the end counts from when it was last seen to do anything.
     """
     seconds = min(int(decision.at - load_at) + 1, MAX_SECONDS)
@@ -36,12 +37,12 @@ def _stuck_since(decision: Decision, quiet_since: float) -> float:
     return max(decision.since, quiet_since) if decision.facts.grace_over else quiet_since
 
 
-def _at(samples: Sequence[tuple[float, int, int]], moment: float) -> tuple[int, int]:
+def _at(samples: Sequence[Tick], moment: float) -> tuple[int, int]:
     ended = alive = 0
-    for now, total, users in samples:
-        if now > moment:
+    for tick in samples:
+        if tick.now > moment:
             break
-        ended, alive = total, users
+        ended, alive = tick.ended, tick.alive
     return ended, alive
 
 

@@ -89,13 +89,34 @@ class Deaths:
 
 
 @dataclass(frozen=True, slots=True)
+class Collections:
+    """The garbage collections of a process: ``begun`` and ``ended`` so far, the last of which began at ``began``.
+
+    ``beats``: how often the event loop has turned while that one was under way in its own thread (``in_main``), which
+    it does only where a finalizer gives way. ``thresholds`` are the collector's; empty where the record does not say.
+    """
+
+    begun: int = 0
+    ended: int = 0
+    began: float = 0.0
+    in_main: bool = False
+    beats: int = 0
+    thresholds: tuple[int, ...] = ()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether one has begun and not ended."""
+        return self.begun != self.ended
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One process's flight record at one moment. ``slots`` are the living users; the totals count the gone ones too.
 
     ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception;
     ``raised`` is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told
     it to. ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none;
-    ``dumped_s`` are the seconds that it has spent on that so far.
+    ``dumped_s`` are the seconds that it has spent on that so far. ``stops`` counts the users that were told to stop.
     """
 
     pid: int
@@ -121,6 +142,8 @@ class Reading:
     stopped_by_signal: bool = False
     dumping_at: float = 0.0
     dumped_s: float = 0.0
+    stops: int = 0
+    collections: Collections = Collections()
 
     @property
     def turned_at(self) -> float:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from repro.core.experiment.catalogue import STACK
-from repro.core.intervals import could_have_missed
+from repro.core.intervals import could_have_missed, hazard
 from repro.core.matrix.lockstep import Levels, Names, apart, lockstep, merged
 from repro.model import (
     CellOutcome,
@@ -344,4 +344,9 @@ def _clean_means(clean: Sequence[JudgedCell]) -> CleanMeans | None:
     if not trials:
         return None
     operations = min(row.operations for row in clean)
-    return CleanMeans(trials=trials, operations=operations, could_have_missed=could_have_missed(trials))
+    return CleanMeans(
+        trials=trials,
+        operations=operations,
+        could_have_missed=could_have_missed(trials),
+        hazard_missed=hazard(0, operations).ruled_out if operations else None,
+    )

@@ -10,26 +10,35 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 
-from repro.core.matrix.cells import is_settled
-from repro.model import Cell, Trial, Verdict
+from repro.core.matrix.effort import Tried, trials_left, tried
+from repro.model import Cell, Effort, Trial
 
 
 class Schedule:
     """The trials of a run that are still to be made. Trials of an earlier start of the same run count."""
 
-    def __init__(self, cells: Sequence[Cell], *, trials: int, seed: int, finished: Iterable[Trial] = ()) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        *,
+        trials: int,
+        seed: int,
+        effort: Effort = Effort(),  # noqa: B008  # frozen
+        finished: Iterable[Trial] = (),
+    ) -> None:
         self._trials = trials
+        self._effort = effort
         self._random = random.Random(seed)  # noqa: S311  # an order, no secret
-        self._verdicts: dict[str, list[Verdict]] = {cell.id: [] for cell in cells}
+        self._made: dict[str, list[Tried]] = {cell.id: [] for cell in cells}
         self._numbers: dict[str, set[int]] = {cell.id: set() for cell in cells}
-        self._running: dict[str, int] = dict.fromkeys(self._verdicts, 0)
+        self._running: dict[str, int] = dict.fromkeys(self._made, 0)
         self._order = list(cells)
         self._random.shuffle(self._order)
         self._round = 0
         for trial in finished:
-            if trial.cell_id in self._verdicts:
+            if trial.cell_id in self._made:
                 self._numbers[trial.cell_id].add(trial.number)
-                self._verdicts[trial.cell_id].append(trial.verdict)
+                self._made[trial.cell_id].append(tried(trial))
 
     def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
         """The next cell to try, with the number of its trial, among those whose environment is ready; None without any.
@@ -53,23 +62,26 @@ class Schedule:
     def record(self, trial: Trial) -> None:
         """Take a trial's end."""
         self._running[trial.cell_id] -= 1
-        self._verdicts[trial.cell_id].append(trial.verdict)
+        self._made[trial.cell_id].append(tried(trial))
 
     def is_over(self) -> bool:
         """Whether every cell is settled and nothing runs."""
         return not any(self._running.values()) and not any(self._is_open(cell) for cell in self._order)
 
-    def trials_left(self) -> int:
-        """At most so many trials are still to be made, those under way included."""
-        return sum(
-            max(0, self._trials - len(self._verdicts[cell.id])) for cell in self._order if not self._is_settled(cell)
-        )
+    def trials_left(self, *, operations_s: float = 0.0) -> int:
+        """At most so many trials are still to be made, those under way included; of a soak about so many.
+
+        ``operations_s`` is guessed of a cell that has made no trial yet.
+        """
+        return sum(self._left(cell, operations_s=operations_s) for cell in self._order)
+
+    def _left(self, cell: Cell, *, operations_s: float = 0.0) -> int:
+        trial_s = float(cell.settings.get("seconds", 0))
+        made = self._made[cell.id]
+        return trials_left(made, self._effort, trials=self._trials, trial_s=trial_s, operations_s=operations_s)
 
     def _begun(self, cell: Cell) -> int:
-        return len(self._verdicts[cell.id]) + self._running[cell.id]
+        return len(self._made[cell.id]) + self._running[cell.id]
 
     def _is_open(self, cell: Cell) -> bool:
-        return not self._is_settled(cell) and self._begun(cell) < self._trials
-
-    def _is_settled(self, cell: Cell) -> bool:
-        return is_settled(self._verdicts[cell.id], trials=self._trials)
+        return self._left(cell) > self._running[cell.id]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from repro.agent.layout import NO_RECORD
+from repro.core.course.exposure import Tick
 from repro.core.course.longest_wait import LongestWait
 from repro.core.judge.judge import Decision, Judge, Step
 from repro.core.judge.samples import BackendHealth, Examination, Reading, Role, Sample
@@ -31,12 +32,12 @@ class CancelledError(Exception):
 
 @dataclass
 class TrialProgress:
-    """Operations ended and users alive, the raw of a timeline, and the longest wait seen.
+    """What had passed by each sample, the raw of a timeline and of the exposure, and the longest wait seen.
 
     Of older samples the last of each ``GRAIN_S`` is kept: a trial may run for days, and is sampled ten times a second.
     """
 
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
+    samples: list[Tick] = field(default_factory=list)
     longest_wait: LongestWait = field(default_factory=LongestWait)
 
     def add(self, sample: Sample) -> None:
@@ -45,13 +46,21 @@ class TrialProgress:
         users = sum(1 for reading in living for slot in reading.slots if slot.is_user)
         if self._is_dense(sample.now):
             self.samples.pop()
-        self.samples.append((sample.now, sum(reading.ended for reading in sample.readings), users))
+        self.samples.append(
+            Tick(
+                now=sample.now,
+                ended=sum(reading.ended for reading in sample.readings),
+                alive=users,
+                stops=sum(reading.stops for reading in sample.readings),
+                collections=sum(reading.collections.begun for reading in sample.readings),
+            )
+        )
         self.longest_wait.observe(living, sample.now)
 
     def _is_dense(self, now: float) -> bool:
         """Whether the last sample tells nothing that the one before it and the next do not."""
         count = len(self.samples)
-        return count >= MOST_SAMPLES or (count > FINE_SAMPLES and now - self.samples[-2][0] < GRAIN_S)
+        return count >= MOST_SAMPLES or (count > FINE_SAMPLES and now - self.samples[-2].now < GRAIN_S)
 
 
 @dataclass

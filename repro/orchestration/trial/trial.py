@@ -36,7 +36,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from repro.core.course.exposure import exposure_at_hang, whole_exposure
 from repro.core.course.timeline import timeline
+from repro.core.hang.collector import collector_of
 from repro.core.hang.findings import bound_of
 from repro.core.judge.judge import Decision, Judge
 from repro.core.judge.now import Load
@@ -262,12 +264,17 @@ def _conclude(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
+    load_ended = min((reading.stop_at for reading in readings if reading.stop_at), default=decision.at)
+    ticks = watcher.progress.samples
     trial = _trial(under_way, decision.row.verdict, services)
     return replace(
         trial,
         findings=replace(found.findings, unseen=watcher.fleet.unseen()),
         hang=hang,
         operations=operations,
+        exposure=whole_exposure(ticks, load_at=load_at, load_ended=load_ended),
+        at_hang=exposure_at_hang(ticks, load_at=load_at, decision=decision) if hang else None,
+        collector=collector_of(under_way.environment.python, readings),
         longest_wait=watcher.progress.longest_wait.wait,
         timeline=moments,
         rungs=found.rungs,

@@ -26,6 +26,7 @@ from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.levels import condition_text, factors_text, short_factors_text
 from repro.presentation.matrix.timeouts import worth_sentences
+from repro.presentation.rates import fewer_than
 
 MOST_EXPLANATIONS = 3
 VERBS = {
@@ -132,8 +133,16 @@ def _clean(cells: int, means: CleanMeans) -> str:
     trials = "1 trial" if means.trials == 1 else f"{means.trials} trials"
     return (
         f"{_cells(cells)}, at least {trials} and {means.operations:,} operations{each}. "
-        f"A hang in fewer than {means.could_have_missed * 100:.0f} % of trials could have been missed (95 %)."
+        f"A hang in {_missed(means)} could have been missed (95 %)."
     )
+
+
+def _missed(means: CleanMeans) -> str:
+    """``fewer than 63 % of trials``, with the hazard before it where operations ended."""
+    share = f"{means.could_have_missed * 100:.0f} % of trials"
+    if means.hazard_missed is None:
+        return f"fewer than {share}"
+    return f"{fewer_than(means.hazard_missed)} operations or {share}"
 
 
 def _cause_lines(tried: Sequence[CellResult]) -> Iterator[AnswerLine]:
@@ -245,5 +254,7 @@ def _bounded(conclusion: Conclusion) -> str:
 
 def _clean_means(means: CleanMeans) -> str:
     trials = "1 trial" if means.trials == 1 else f"{means.trials} trials"
-    missed = f"{means.could_have_missed:.0%}"
-    return f"a clean cell had at least {trials}, which could have missed a hang rate of up to {missed}"
+    return (
+        f"a clean cell had at least {trials} and {means.operations:,} operations: a hang in "
+        f"{_missed(means)} could have been missed (95 %)"
+    )

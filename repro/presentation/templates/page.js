@@ -114,6 +114,7 @@ function show(side) {
   const fact = (name, value, differs) => { make("dt", name, list); make("dd", value, list, differs ? { class: "differs" } : {}); };
   fact("verdict", `${SIGNS[cell.verdict] || "?"} ${cell.verdict}${cell.kind ? ` (${cell.kind})` : ""}`, other && other.verdict !== cell.verdict);
   fact("hung", cell.rate, false);
+  fact("hazard", cell.hazard, false);
   data.factors.forEach((name, at) => fact(name, cell.levels[at], other && other.levels[at] !== cell.levels[at]));
   const row = make("div", undefined, body, { class: "trials", role: "group", "aria-label": "trials" });
   cell.trials.forEach((trial, at) => {

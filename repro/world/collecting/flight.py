@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.agent import layout as at
-from repro.core.judge.samples import Deaths, Raised, Reading, Role, Slot
+from repro.core.judge.samples import Collections, Deaths, Raised, Reading, Role, Slot
 from repro.errors import StoreError
 from repro.findings import Unseen
 
@@ -33,7 +33,17 @@ _SLOT_BYTES = at.SLOT_WORDS * at.WORD
 _TIMES = [at.S_BEGAN, at.S_LAST_END, at.S_BORN, at.S_KILLED]
 _LIMITS = [at.S_POLL, at.S_ATTEMPT, at.S_CEILING]
 _COUNTS = [at.S_BEGUN, at.S_ENDED, at.S_FAILED, at.S_NUMBER]
-_HEADER_TIMES = (at.H_STARTED, at.H_NATIVE_AT, at.H_LOOP_AT, at.H_LOAD_AT, at.H_STOP_AT, at.H_DUMPING_AT, at.H_DUMPED_S)
+_HEADER_TIMES = (
+    at.H_STARTED,
+    at.H_NATIVE_AT,
+    at.H_LOOP_AT,
+    at.H_LOAD_AT,
+    at.H_STOP_AT,
+    at.H_DUMPING_AT,
+    at.H_DUMPED_S,
+    at.H_COLLECTION_AT,
+)
+_HEADER_COUNTS = (at.H_STOPS, at.H_COLLECTIONS_BEGUN, at.H_COLLECTIONS_ENDED, at.H_COLLECTION_BEATS)
 
 _Rows = NDArray[np.uint64]
 
@@ -130,6 +140,8 @@ class FlightRecord:
             loop_at=number(at.H_LOOP_AT),
             dumping_at=number(at.H_DUMPING_AT),
             dumped_s=number(at.H_DUMPED_S),
+            stops=word(at.H_STOPS),
+            collections=header.collections(),
             load_at=number(at.H_LOAD_AT),
             stop_at=number(at.H_STOP_AT),
             begun=begun,
@@ -228,6 +240,17 @@ class _Header:
     def text(self, start: int, size: int) -> str:
         return self._data[start : start + size].rstrip(b"\0").decode("utf-8", "replace")
 
+    def collections(self) -> Collections:
+        thresholds = tuple(self.word(at.H_THRESHOLDS + place) for place in range(3))
+        return Collections(
+            begun=self.word(at.H_COLLECTIONS_BEGUN),
+            ended=self.word(at.H_COLLECTIONS_ENDED),
+            began=self.number(at.H_COLLECTION_AT),
+            in_main=bool(self.word(at.H_COLLECTION_IN_MAIN)),
+            beats=self.word(at.H_COLLECTION_BEATS),
+            thresholds=thresholds if any(thresholds) else (),
+        )
+
     def names(self) -> list[str]:
         count = self.word(at.H_NAMES)
         return [self.text(at.NAMES_AT + index * at.NAME_BYTES, at.NAME_BYTES) for index in range(count)]
@@ -247,6 +270,8 @@ class _Header:
             return f"it names role {self.word(at.H_ROLE)} and phase {self.word(at.H_PHASE)}"
         if self.word(at.H_NAMES) > at.NAMES:
             return f"it claims to name {self.word(at.H_NAMES)} operations"
+        if max(self.word(index) for index in _HEADER_COUNTS) > MOST_COUNTED:
+            return "it counts more stops or collections than there can be"
         return ""
 
     def _odd_time(self) -> str:

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from repro.answer import BisectionRecord, BlameRecord, HuntRecord
-from repro.core.matrix.cells import cell_verdict, rate_of
 from repro.core.matrix.conclusion import conclude
+from repro.core.matrix.hazards import result_of
 from repro.errors import MissingRunError, StoreError
 from repro.model import Cell, CellResult, Conclusion, Plan, StoredRun, Trial, Verdict
 from repro.world.runs import older
@@ -105,6 +105,10 @@ class RunStore:
         """Forget a trial and its evidence."""
         with said(self.folder), self._connection:
             self._connection.execute("DELETE FROM trials WHERE cell_id = ? AND number = ?", (cell_id, number))
+        self.drop_evidence(cell_id, number)
+
+    def drop_evidence(self, cell_id: str, number: int) -> None:
+        """Forget the evidence of a trial that is kept."""
         shutil.rmtree(self.evidence_folder(cell_id, number), ignore_errors=True)
 
     def finished_trials(self) -> tuple[Trial, ...]:
@@ -356,7 +360,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
     trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
     for trial in _read_trials(connection):
         trials.setdefault(trial.cell_id, []).append(trial)
-    cells = tuple(_result(cell, trials[cell.id]) for cell in plan.cells)
+    cells = tuple(result_of(cell, trials[cell.id]) for cell in plan.cells)
     return StoredRun(
         folder=folder,
         run_id=facts["run_id"],
@@ -371,11 +375,6 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         conclusion=_conclusion(facts, plan, cells),
         hunt=_hunt(facts),
     )
-
-
-def _result(cell: Cell, trials: list[Trial]) -> CellResult:
-    verdicts = [trial.verdict for trial in trials]
-    return CellResult(cell=cell, trials=tuple(trials), verdict=cell_verdict(verdicts), rate=rate_of(verdicts))
 
 
 def _conclusion(facts: Mapping[str, str], plan: Plan, cells: tuple[CellResult, ...]) -> Conclusion | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from repro.core.course.exposure import Tick
 from repro.core.course.timeline import MAX_SECONDS, sparkline, timeline
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
@@ -18,7 +19,7 @@ SLOT = Slot(
 )  # fmt: skip
 ROWS = {row.name: row for row in TABLE}
 LOAD_AT = 100.0
-SAMPLES = [(100.4, 2, 5), (101.0, 4, 10), (101.9, 9, 10), (103.5, 9, 10), (104.2, 9, 8)]
+SAMPLES = [Tick(*at) for at in ((100.4, 2, 5), (101.0, 4, 10), (101.9, 9, 10), (103.5, 9, 10), (104.2, 9, 8))]
 
 
 def decision(name: RowName, at: float, *stuck_since: float, facts: Facts | None = None, since: float = 0) -> Decision:

@@ -41,7 +41,8 @@ def test_the_crossed_experiment_names_gevent_and_urllib3_and_acquits_locust(text
 
     assert text(CROSSED, rule) == (
         "hangs when gevent<=24.2.1 (25.9.1 clean) and urllib3>=1.26.16 (1.26.15 clean); locust makes no difference; "
-        "a clean cell had at least 3 trials, which could have missed a hang rate of up to 63%"
+        "a clean cell had at least 3 trials and 0 operations: a hang in fewer than 63 % of trials could have been missed "
+        "(95 %)"
     )
 
 
@@ -125,7 +126,7 @@ def test_a_disjunction_is_found_when_no_single_condition_separates(text: Callabl
 
 def test_nothing_hung_says_what_could_have_been_missed(text: Callable[..., str]) -> None:
     assert text(CROSSED, lambda _: CLEAN, trials=5).startswith("no hang in 18 of 18 cells")
-    assert "up to 45%" in text(CROSSED, lambda _: CLEAN, trials=5)
+    assert "fewer than 45 % of trials" in text(CROSSED, lambda _: CLEAN, trials=5)
 
 
 def test_all_hung_explains_nothing(text: Callable[..., str]) -> None:
@@ -161,6 +162,11 @@ def test_the_json_document_has_the_hangs_condition_alone_and_all_parts_beside_it
         "launch makes no difference under order=a",
     ]
     assert parts["no_effect"][0]["factors"] == ["order"]
-    assert parts["clean_means"] == {"trials": 3, "operations": 50, "could_have_missed": 0.6316}
+    assert parts["clean_means"] == {
+        "trials": 3,
+        "operations": 50,
+        "could_have_missed": 0.6316,
+        "per_million_operations": pytest.approx(59_915, abs=1),
+    }
     assert parts["causes"] == [{"id": "gevent-1957", "trials": 2}]
     assert parts["sentences"][0] == whole["hangs_when"]
