@@ -53,7 +53,19 @@ class ProcessReader:
         return str(self._loaded.greenlet.file.parent.parent) if self._loaded.greenlet else ""
 
     def dump(self, *, limit_s: float = READ_LIMIT_S) -> Dump:
-        """The stacks of all threads and of all greenlets, and what the parked ones wait for."""
+        """The stacks of all threads and of all greenlets, and what the parked ones wait for.
+
+        Raises:
+            ProcessError: it changed at every attempt, as one does that ends.
+        """
+        try:
+            return self._dump(limit_s)
+        except TornError as error:
+            raise ProcessError(
+                f"process {self._memory.pid} changed while it was read, or is about to end ({error}); try again"
+            ) from error
+
+    def _dump(self, limit_s: float) -> Dump:
         self._memory.renew()
         if self._loaded.greenlet is None and images(self._memory, _is_greenlet):
             self._learn()  # it was imported since

@@ -224,3 +224,13 @@ def test_memory_that_is_not_mapped_is_an_error_and_no_zero() -> None:
         for address in (0, 8, 1 << 46, (1 << 64) - 8):
             with pytest.raises(TornError):
                 memory.word(address)
+
+
+def test_a_process_that_ends_between_two_looks_is_said_to_in_one_sentence(tmp_path: Path) -> None:
+    with parked(sys.executable, "parked", tmp_path / "truth") as child:
+        reader = reading_of(target_of(child.pid))
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # its memory is gone, its entry is not
+        with pytest.raises(ProcessError, match=f"process {child.pid} .* (ended|end)"):
+            reader.dump()
+        reader.close()
