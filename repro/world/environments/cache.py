@@ -275,7 +275,8 @@ def resolve(spec: EnvironmentSpec) -> Mapping[str, str]:
         before.write_text("\n".join(kept), "utf-8")
         never = Path(folder) / "overrides.txt"  # what no index has is copied, whoever needs it
         never.write_text("\n".join(f"{name}; sys_platform == 'never'" for name in spec.base.local), "utf-8")
-        return resolve_file(wanted, spec, more=["--output-file", str(before), "--override", str(never)])
+        resolve_file(wanted, spec, more=["--output-file", str(before), "--override", str(never)])
+        return _pins_in(before.read_text("utf-8"))
 
 
 def resolve_file(file: Path, spec: EnvironmentSpec, *, more: Sequence[str] = ()) -> Mapping[str, str]:
@@ -291,7 +292,12 @@ def resolve_file(file: Path, spec: EnvironmentSpec, *, more: Sequence[str] = ())
         done = installer.call(arguments, limit_s=RESOLVE_LIMIT_S)
     if done.returncode:
         raise _refusal(done, spec)
-    pairs = [line.split("==") for line in done.stdout.splitlines() if "==" in line and not line.startswith(("#", " "))]
+    return _pins_in(done.stdout)
+
+
+def _pins_in(text: str) -> dict[str, str]:
+    """The releases of a compiled requirements file."""
+    pairs = [line.split("==") for line in text.splitlines() if "==" in line and not line.startswith(("#", " "))]
     return {canonicalize_name(name.strip()): version.split(";")[0].strip(" \\") for name, version in pairs}
 
 
