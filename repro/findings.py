@@ -242,7 +242,8 @@ class StuckUsers:
 
     ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking``
     are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
-    the backend. ``largest`` is the largest group of those that are stuck alike.
+    the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program that
+    swallows the GreenletExit of so many of them.
     """
 
     count: int = 0
@@ -254,6 +255,7 @@ class StuckUsers:
     handshaking: int = 0
     elsewhere: tuple[str, ...] = ()
     largest: StuckGroup | None = None
+    catch: tuple[Place, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -309,13 +311,15 @@ class Said:
 
     ``error`` is the last one of an operation, ``traceback`` the line of the output's last traceback that says what went
     wrong, ``last_words`` that or another line that names an error. ``dropped`` is the exception that Python dropped
-    most often, ``dropped_exit`` the death of users that it dropped most often.
+    most often, ``dropped_exit`` the death of users that it dropped most often. ``lost_exits``
+    are the GreenletExits that another exception, ``raised``, replaced on their way.
     """
 
     error: str = ""
     traceback: str = ""
     last_words: str = ""
     raised: RaisedAt | None = None
+    lost_exits: int = 0
     dropped: tuple[Swallowed, int] | None = None
     dropped_exit: tuple[Swallowed, int] | None = None
 
@@ -370,7 +374,8 @@ class Findings:
     """Why a trial came to its verdict.
 
     ``row`` of the judge's table held, in ``phase``, ``since_s`` seconds after the load began and for ``silent_s``
-    seconds by then; ``load_s`` of the load's ``seconds`` had gone. Counted are operations, and tasks (``iterations``).
+    seconds by then; ``load_s`` of the load's ``seconds`` had gone. ``own_end_s`` is the second at which the load ended
+    by itself, ``left_s`` the one at which its last user did though nobody had stopped it, 0 where that is not so. Counted are operations, and tasks (``iterations``).
     """
 
     row: RowName
@@ -385,6 +390,8 @@ class Findings:
     iterations: int = 0
     iteration_errors: int = 0
     exit_code: int | None = None
+    own_end_s: float = 0.0
+    left_s: float = 0.0
     stuck: StuckUsers = StuckUsers()
     program: Program = Program()
     said: Said = Said()

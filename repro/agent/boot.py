@@ -30,8 +30,8 @@ def _set_up():
     hooks.install()
     collector.install()
     package.operation = hooks.operation
-    if os.environ.get("REPRO_LAUNCH") != "process":  # a fork of a process with threads is another experiment
-        hearts.start_native()
+    if os.environ.get("REPRO_LAUNCH") not in ("process", "processes"):
+        hearts.start_native()  # else later, if at all: a fork of a process with threads is another experiment
 
     def after_fork():
         flight.forget()

@@ -150,13 +150,13 @@ class Record:
     def death(self, counter, error, place):
         """Keep what a greenlet died of; ``place`` is (file, line, function) of the frame that tells most.
 
-        The first death of a greenlet that starts users is kept whatever dies later.
+        The first death of a greenlet that starts users is kept whatever dies later, then what replaced a GreenletExit.
         """
         words = self.words
         words[counter] += 1
         if counter == at.H_SPAWNER_DEATHS:
             words[at.H_DEATHS] += 1
-        elif words[at.H_SPAWNER_DEATHS]:
+        elif words[at.H_SPAWNER_DEATHS] or (words[at.H_LOST_EXITS] and counter != at.H_LOST_EXITS):
             return
         text = ("%s: %s" % (type(error).__name__, error)).replace("\n", " ")[: at.ERROR_BYTES]
         raw = ("%s\n%s\n%d\n%s" % (text, *place)).encode("utf-8", "replace")[: at.DEATH_BYTES]

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from repro_agent import parked, sources
+from repro_agent import handlers, parked, sources
 
 SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50
@@ -83,6 +83,7 @@ class _Dump:
         self.frame_index = {}
         self.stacks = []
         self.stack_index = {}
+        self.catches = {}
 
     def document(self):
         at = _monotonic()  # before the first stack: whoever moves later is not taken for having stood here
@@ -111,6 +112,7 @@ class _Dump:
             "notes": self.notes,
             "frames": self.frames,
             "stacks": self.stacks,
+            "catches": self.catches,
             "greenlets": records,
             "threads": threads,
             "locks": locks,
@@ -181,7 +183,8 @@ class _Dump:
 
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""
-        found = [self.frame(part) for part in _outwards(frame)]
+        frames = list(_outwards(frame))
+        found = [self.frame(part) for part in frames]
         if len(found) > INNER_FRAMES + OUTER_FRAMES:
             cut = len(found) - INNER_FRAMES - OUTER_FRAMES
             found = [*found[:INNER_FRAMES], self.row(("", 0, "<%d frames cut>" % cut)), *found[-OUTER_FRAMES:]]
@@ -190,6 +193,9 @@ class _Dump:
         if key not in self.stack_index:
             self.stack_index[key] = len(self.stacks)
             self.stacks.append(found)
+            catch = handlers.catching(frames)
+            if catch is not None:
+                self.catches[self.stack_index[key]] = catch
         return self.stack_index[key]
 
     def frame(self, frame):

@@ -20,20 +20,21 @@ _get_ident = _thread.get_ident  # gevent's own gives a greenlet's
 _main_ident = 0
 _runner = None
 _attached_pid = 0
+_native_pid = 0
 
 
 def start_native():
     """Start the native thread of this process, and let ``faulthandler`` answer the signal that the judge names."""
-    global _main_ident
-    _main_ident = _get_ident()
+    global _main_ident, _native_pid
+    _main_ident, _native_pid = _get_ident(), os.getpid()
     _register()
     _start(_beat_natively, flight.record)
 
 
 def start_native_late():
     """In a forked child: start it once the child has turned out to stay; until then it leaves no file."""
-    global _main_ident
-    _main_ident = _get_ident()
+    global _main_ident, _native_pid
+    _main_ident, _native_pid = _get_ident(), os.getpid()
     _start(_beat_late)
 
 
@@ -79,6 +80,8 @@ def attach(runner=None, role=at.ROLE_LOCAL):
     timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)
     timer.start(_beat_in_loop)
     attach.timer = timer  # kept: a timer that is collected stops
+    if _native_pid != os.getpid():  # it has forked what it was to fork
+        start_native()
     flight.record.phase(at.PHASE_READY)
     _beat_in_loop()
 

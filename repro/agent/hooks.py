@@ -4,6 +4,7 @@ The import hook asks the other finders on ``sys.meta_path``, so that nothing is 
 without it. One *operation* is the outermost of nested calls: botocore over urllib3 counts once, as botocore's.
 """
 
+import atexit
 import os
 import sys
 
@@ -15,6 +16,7 @@ URLLIB3_RETRIES = 3
 BACKOFF_S = 20.0  # botocore waits at most so long between two attempts
 READS_ENDPOINT_SINCE = (1, 31)  # the first botocore that reads AWS_ENDPOINT_URL by itself
 ENDPOINT_PLACE = 4  # positional arguments of Session.create_client between the service's name and endpoint_url
+MOST_CAUSES = 20
 _slots = {}
 _numbers = {}
 _budget = int(os.environ.get("REPRO_REQUEST_BUDGET", "0"))
@@ -398,6 +400,9 @@ def _patch_tasks(module):
 
 def _task_failed(exception=None, tb=None, **_):
     """A task has ended by an exception; one of an operation is counted as that."""
+    if _has_lost_exit(exception):
+        flight.record.death(at.H_LOST_EXITS, exception, _place(_frames(tb)))
+        return
     slot = _current_slot()
     if slot is not None and slot.words[slot.base + at.S_FAILED] != slot.failed_before:
         return
@@ -405,6 +410,18 @@ def _task_failed(exception=None, tb=None, **_):
         flight.record.death(at.H_ITERATION_ERRORS, exception, _place(_frames(tb)))
     else:
         flight.record.words[at.H_ITERATION_ERRORS] += 1
+
+
+def _has_lost_exit(error):
+    """Whether it was raised while a GreenletExit was on its way, and so took its place: by an ``on_stop``, mostly."""
+    kind = getattr(sys.modules.get("greenlet"), "GreenletExit", None)
+    for _ in range(MOST_CAUSES):
+        error = getattr(error, "__context__", None)
+        if error is None or kind is None:
+            return False
+        if isinstance(error, kind):
+            return True
+    return False
 
 
 class _Requests:
@@ -438,22 +455,65 @@ def _is_signal():
 
 def _patch_runners(module):
     original = module.Runner.__init__
-    quit_runner = module.Runner.quit
     roles = {"MasterRunner": at.ROLE_MASTER, "WorkerRunner": at.ROLE_WORKER}
 
     def init(self, *args, **kwargs):
         original(self, *args, **kwargs)
         hearts.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
-        events = getattr(getattr(self, "environment", None), "events", None)
-        for name, listener in (("user_error", _task_failed), ("request", _Requests())):
+        environment = getattr(self, "environment", None)
+        events = getattr(environment, "events", None)
+        listeners = {"user_error": _task_failed, "request": _Requests(), "test_start": _begun, "test_stop": _ended}
+        for name, listener in listeners.items():
             if hasattr(events, name):
                 getattr(events, name).add_listener(listener)
+        atexit.register(note_exit, environment)
+
+    module.Runner.__init__ = init
+    for name in ("Runner", "MasterRunner"):  # a master's quit is its own
+        _patch_quit(getattr(module, name))
+
+
+def _patch_quit(runner_class):
+    quit_runner = vars(runner_class).get("quit")
+    if quit_runner is None:
+        return
 
     def quit_seen(self, *args, **kwargs):
         hearts.note_stop(by_signal=_is_signal())
-        return quit_runner(self, *args, **kwargs)
+        try:
+            return quit_runner(self, *args, **kwargs)
+        finally:
+            flight.record.floats[at.H_QUIT_DONE_AT] = flight.monotonic()
 
-    module.Runner.__init__, module.Runner.quit = init, quit_seen
+    runner_class.quit = quit_seen
+
+
+def _begun(**_):
+    """A load begins; a program may run several, one after the other, and stops only the last one for us."""
+    record = flight.record
+    record.floats[at.H_LOAD_ENDED_AT] = 0.0
+    if not record.words[at.H_STOP_ASKED]:
+        record.floats[at.H_STOP_AT] = record.floats[at.H_QUIT_DONE_AT] = 0.0
+        record.words[at.H_STOPPED_BY_SIGNAL] = 0
+
+
+def _ended(**_):
+    flight.record.floats[at.H_LOAD_ENDED_AT] = flight.monotonic()
+
+
+def note_exit(environment):
+    """The exit code that Locust's program asks for by itself, None for none: requests failed, or a listener set it.
+
+    It is noted for the judge: a process that ends with it has not crashed.
+    """
+    code = getattr(environment, "process_exit_code", None)
+    runner = getattr(environment, "runner", None)
+    if code is None and (getattr(runner, "errors", None) or getattr(runner, "exceptions", None)):
+        code = getattr(getattr(environment, "parsed_options", None), "exit_code_on_error", None)
+    if isinstance(code, int):
+        flight.record.words[at.H_EXIT_CODE] = 1 + code % 256
+        return code
+    return None
 
 
 _PATCHES = {

@@ -70,4 +70,5 @@ def _loads(plan: Plan) -> list[TrialLoad]:
 def _processes(cell: Cell) -> int:
     """Those that may call the client: under a multiprocessing launch the parent imports the locustfile too."""
     launch = str(cell.settings["launch"])
-    return {"process": 2, "spawn": 2, "distributed": 2 + int(cell.settings["workers"])}.get(launch, 1)
+    workers = int(cell.settings["workers"])
+    return {"process": 2, "spawn": 2, "processes": 1 + workers, "distributed": 2 + workers}.get(launch, 1)

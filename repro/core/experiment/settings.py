@@ -39,11 +39,11 @@ SETTINGS = (
         name="launch",
         kind=LevelType.CHOICE,
         default="cli",
-        values=("cli", "library", "process", "spawn", "distributed", "script"),
+        values=("cli", "processes", "library", "process", "spawn", "distributed", "script"),
         plain="cli",
         in_one_file=("cli", "library", "process", "spawn"),
-        help="how Locust is started: command, library, library in a forked or spawned process, master and workers, "
-        "not at all",
+        help="how Locust is started: command, command with --processes, library, library in a forked or spawned process, "
+        "master and workers, not at all",
     ),
     Factor(
         name="workers",
@@ -51,7 +51,7 @@ SETTINGS = (
         default=2,
         least=1,
         most=64,
-        help="workers under launch=distributed",
+        help="workers under launch=distributed and launch=processes",
     ),
     Factor(
         name="connect_timeout",

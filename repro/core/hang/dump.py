@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repro.core.hang.frames import Frame, folded
-from repro.findings import Awaited, HeldBy, Holder, WaitKind, Who, Whom
+from repro.findings import Awaited, HeldBy, Holder, Place, WaitKind, Who, Whom
 
 SCHEMA = "repro-greenlets/2"
 
@@ -36,7 +36,10 @@ class ParkedAt:
 
 @dataclass(frozen=True, slots=True)
 class Greenlet:
-    """One living greenlet; ``user`` is its user's number, None for those that are none. The innermost frame is last."""
+    """One living greenlet; ``user`` is its user's number, None for those that are none. The innermost frame is last.
+
+    ``catch`` is the innermost handler around it that swallows a GreenletExit.
+    """
 
     id: int
     type: str
@@ -46,6 +49,7 @@ class Greenlet:
     is_hub: bool
     stack: tuple[Frame, ...]
     wait: ParkedAt | None
+    catch: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def read_dump(text: str) -> Dump:
         gevent=data["gevent"],
         greenlet=data["greenlet"],
         notes=tuple(data["notes"]),
-        greenlets=tuple(_greenlet(row, stacks) for row in data["greenlets"]),
+        greenlets=tuple(_greenlet(row, stacks, data.get("catches", {})) for row in data["greenlets"]),
         threads=tuple(_thread(row, stacks) for row in data["threads"]),
         locks={row["id"]: _lock(row) for row in data["locks"]},
     )
@@ -197,7 +201,8 @@ def _telling(name: str) -> tuple[bool, bool, int]:
     return not name.startswith(("_", "__main__")), name.count(".") == 2, -len(name)
 
 
-def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Greenlet:
+def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]], catches: Mapping[str, Any]) -> Greenlet:
+    catch = catches.get(str(row["stack"]))
     return Greenlet(
         id=row["id"],
         type=row["type"],
@@ -207,6 +212,7 @@ def _greenlet(row: Mapping[str, Any], stacks: Sequence[tuple[Frame, ...]]) -> Gr
         is_hub=row["is_hub"],
         stack=() if row["stack"] is None else stacks[row["stack"]],
         wait=_wait(row["parked_on"]),
+        catch=Frame(*catch).place if catch else None,
     )
 
 

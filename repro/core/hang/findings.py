@@ -10,6 +10,7 @@ from repro.core.hang.frames import Frame, folded, top_module
 from repro.core.hang.groups import (
     View,
     blocked_main,
+    catching,
     largest,
     loop_of,
     native_call,
@@ -57,7 +58,8 @@ class Circumstances:
     """What explains a decision beside itself.
 
     ``load_at`` is when the load began, ``seconds`` and ``users`` what it was to be; ``output`` is both outputs' text,
-    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of. ``views`` are the
+    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of, ``lost_exits`` how many GreenletExits another
+    exception replaced. ``views`` are the
     stacks, ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the
     process, ``gil`` who holds it by a debugger.
     """
@@ -68,6 +70,7 @@ class Circumstances:
     output: str = ""
     error: str = ""
     raised: Raised | None = None
+    lost_exits: int = 0
     backend: BackendFindings = field(default_factory=BackendFindings)
     backend_url: str = ""
     views: Sequence[View] = ()
@@ -94,6 +97,8 @@ def findings_of(
         iterations=facts.iterations,
         iteration_errors=facts.iteration_errors,
         exit_code=facts.exit_code,
+        own_end_s=facts.own_end_s,
+        left_s=facts.left_s,
         stuck=_stuck(decision, around),
         program=_program(decision, around),
         said=_said(around),
@@ -168,6 +173,7 @@ def _stuck(decision: Decision, around: Circumstances) -> StuckUsers:
         handshaking=early["do_handshake"],
         elsewhere=peers_elsewhere(around.views, around.backend_url),
         largest=largest(around.views),
+        catch=catching(around.views),
     )
 
 
@@ -219,6 +225,7 @@ def _said(around: Circumstances) -> Said:
         traceback=last_error(around.output),
         last_words=last_words(around.output),
         raised=_raised(around.raised) if around.raised else None,
+        lost_exits=around.lost_exits,
         dropped=next(iter(dropped.most_common(1)), None),
         dropped_exit=next(iter(exits.most_common(1)), None),
     )

@@ -144,6 +144,11 @@ class Now:
         """Whether it is a program without Locust, which knows no users and no stop."""
         return any(reading.role is Role.SCRIPT for reading in self.sample.readings)
 
+    @cached_property
+    def is_program(self) -> bool:
+        """Whether it is a program of its own, with Locust or without, which ends when it likes."""
+        return any(reading.is_program for reading in self.sample.readings)
+
     # The users
 
     @cached_property

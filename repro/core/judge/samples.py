@@ -81,11 +81,15 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Deaths:
-    """The greenlets of a process that died of an exception: ``starting_users`` are among the ``others``."""
+    """The greenlets of a process that died of an exception: ``starting_users`` are among the ``others``.
+
+    ``lost_exits`` are the users' GreenletExits that another exception replaced on their way.
+    """
 
     users: int = 0
     others: int = 0
     starting_users: int = 0
+    lost_exits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,11 @@ class Reading:
 
     ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception;
     ``raised`` is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told
-    it to. ``dumping_at``: since when the event loop writes the stacks that it was asked for, 0 while it writes none;
-    ``dumped_s`` are the seconds that it has spent on that so far. ``stops`` counts the users that were told to stop.
+    it to. ``is_program``: it is a plain program, with Locust or without, which ends when it likes. ``load_ended_at`` is
+    when a runner stopped its users without quitting, ``quit_done_at`` when one had quit, 0 before; ``exit_asked`` is the
+    exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since when
+    the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds that it
+    has spent on that so far. ``stops`` counts the users that were told to stop.
     """
 
     pid: int
@@ -140,6 +147,10 @@ class Reading:
     iteration_errors: int = 0
     raised: Raised | None = None
     stopped_by_signal: bool = False
+    is_program: bool = False
+    load_ended_at: float = 0.0
+    quit_done_at: float = 0.0
+    exit_asked: int | None = None
     dumping_at: float = 0.0
     dumped_s: float = 0.0
     stops: int = 0

@@ -48,16 +48,63 @@ class Stop:
 
     @property
     def exit_code(self) -> int | None:
-        """The leader's; a script that has had its time and its grace counts as ended well, for it knows no stop."""
+        """The leader's; a program that has had its time and its grace counts as ended well, for it knows no stop."""
         now = self.now
-        if now.sample.exit_code is not None or not now.is_script or now.asked_stop is None or now.is_loop_silent:
+        over_at = self._own_business_at
+        if now.sample.exit_code is not None or over_at is None or now.is_loop_silent:
             return now.sample.exit_code
-        return 0 if now.at - now.asked_stop > DECLINE_S else None
+        return 0 if now.at - over_at > DECLINE_S else None
+
+    @property
+    def is_exit_asked(self) -> bool:
+        """Whether its exit code is the one that Locust asks for by itself, for requests that failed."""
+        code = self.now.sample.exit_code
+        return code is not None and any(reading.exit_asked == code for reading in self.now.sample.readings)
+
+    @property
+    def is_load_ended(self) -> bool:
+        """Whether a runner has stopped its users without quitting: the load has ended by itself."""
+        return any(reading.load_ended_at for reading in self.now.sample.readings)
+
+    @property
+    def own_end_s(self) -> float:
+        """The second of the load at which it ended by itself, before its time and our stop; 0 where it did not."""
+        ends = [at for reading in self.now.sample.readings for at in (reading.stop_at, reading.load_ended_at) if at]
+        return self._early(min(ends, default=0.0))
+
+    @property
+    def left_s(self) -> float:
+        """The second of the load at which its last user had ended, though nobody had stopped it; 0 where some stayed."""
+        now = self.now
+        return 0.0 if now.crowd.users or not now.crowd.has_users else self._early(now.crowd.fell_at)
+
+    def _early(self, at: float) -> float:
+        now = self.now
+        if not at or now.load_at is None or (now.asked_stop is not None and at >= now.asked_stop):
+            return 0.0
+        return at - now.load_at if at - now.load_at < now.load.seconds - DECLINE_S / 2 else 0.0
+
+    @property
+    def _own_business_at(self) -> float | None:
+        """Since when what a program does is no more part of the load; None while it is, or where it is no program."""
+        now = self.now
+        if now.is_script:
+            return now.asked_stop
+        quit_at = max((reading.quit_done_at for reading in now.sample.readings), default=0.0)
+        if not now.is_program or not quit_at or now.crowd.users or now.load_s < now.load.seconds:
+            return None
+        return max(quit_at, now.crowd.fell_at)
+
+    @property
+    def is_on_its_own(self) -> bool:
+        """Whether it is a program whose runner has quit, and so is free to do what it likes."""
+        quit_done = any(reading.quit_done_at for reading in self.now.sample.readings)
+        return self.now.is_program and quit_done and not self.now.crowd.users
 
     @property
     def is_grace_over(self) -> bool:
         """Whether users, or the process once they are gone, have had the time to end that they may need."""
-        if self.now.phase is not Phase.STOPPING:
+        if self.now.phase is not Phase.STOPPING or self.is_on_its_own:
             return False
         grace = next(grace for grace in GRACE_TABLE if grace.applies(self))
         return self.now.own_cell_s(grace.since(self)) > grace.longest_s(self)

@@ -35,7 +35,10 @@ class Facts:
     answered lately. ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
     are those users then.
     ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
-    when the time for stopping has passed and no user has gone lately.
+    when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
+    Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a program of its own,
+    or its load has ended. ``own_end_s`` and ``left_s`` are the seconds of the load at which it ended by itself, or its
+    last user did, 0 where none did.
     """
 
     phase: Phase = Phase.LOAD
@@ -65,6 +68,10 @@ class Facts:
     starters_died: bool = False
     users_died: bool = False
     by_signal: bool = False
+    is_exit_asked: bool = False
+    may_end: bool = False
+    own_end_s: float = 0.0
+    left_s: float = 0.0
     standing: Standing | None = None
     is_faulted: bool = False
     backend_alive: bool = True
@@ -138,9 +145,9 @@ class Row:
 TABLE = (
     Row(RowName.BACKEND_DIED, lambda f: not f.backend_alive, Verdict.BACKEND),
     Row(RowName.ENDED_BEFORE_IT_BEGAN, lambda f: f.exited and f.phase is Phase.START, Verdict.CRASH),
-    Row(RowName.DIED, lambda f: f.exited and (f.exit_code or 0) != 0, Verdict.CRASH),
+    Row(RowName.DIED, lambda f: f.exited and (f.exit_code or 0) != 0 and not f.is_exit_asked, Verdict.CRASH),
     Row(RowName.ENDED_WITHOUT_A_CALL, lambda f: f.exited and f.is_script and f.ended == 0, Verdict.CRASH),
-    Row(RowName.ENDED_BY_ITSELF, lambda f: f.exited and f.phase is Phase.LOAD and not f.is_script, Verdict.CRASH),
+    Row(RowName.ENDED_BY_ITSELF, lambda f: f.exited and f.phase is Phase.LOAD and not f.may_end, Verdict.CRASH),
     Row(RowName.CUT_SHORT, lambda f: f.is_cut_short, Verdict.CRASH),
     Row(RowName.NO_USER_STARTED, lambda f: f.starters_died, Verdict.CRASH),
     Row(RowName.ALL_USERS_DIED, lambda f: f.users_died, Verdict.CRASH),

@@ -297,6 +297,7 @@ def _circumstances(
         output=output,
         error=next((reading.error for reading in readings if reading.error), ""),
         raised=next((reading.raised for reading in readings if reading.raised), None),
+        lost_exits=sum(reading.deaths.lost_exits for reading in readings),
         backend=BackendFindings(
             reason=inquiry.backend.reason,
             open_requests=inquiry.open_requests,

@@ -35,10 +35,12 @@ def _unstoppable(found: Findings) -> list[str]:
     whole = "still sending" if alive == 1 else "all of them still sending"
     going_on = f", {whole if sending == alive else f'{sending} of them still sending'}" if sending else ""
     still = f"{_users(found)} {'was' if alive == 1 else 'were'} still running {_after_the_stop(found)}{going_on}."
+    if found.said.lost_exits:
+        return [still, *_replaced(found)]
     if found.said.dropped_exit is None:
         ignored = f"GreenletExit did not end {'it' if alive == 1 else 'them'}."
         where = [f"Largest group: {largest_text(found.stuck.largest)}."] if found.stuck.largest else []
-        return [still, ignored, *where]
+        return [still, *(_caught(found) or [ignored]), *where]
     item, count = found.said.dropped_exit
     return [
         still,
@@ -46,6 +48,23 @@ def _unstoppable(found: Findings) -> list[str]:
         "Python discards exceptions there.",
         f"The output says {'once' if count == 1 else f'{count} times'}: {swallowed_text(item)}.",
     ]
+
+
+def _replaced(found: Findings) -> list[str]:
+    """Another exception took the place of GreenletExit: by what, and where it was raised."""
+    times = "once" if found.said.lost_exits == 1 else f"{found.said.lost_exits} times"
+    what = f"Another exception replaced GreenletExit {times} on its way{_raised(found.said)}."
+    return [what, "Locust logs that exception, and the user continues."]
+
+
+def _caught(found: Findings) -> list[str]:
+    """The program's own handler that swallows GreenletExit."""
+    if found.stuck.catch is None:
+        return []
+    place, count = found.stuck.catch
+    who = "one of them is" if count == 1 else f"{count} of them are"
+    at = f"`{place.code}` in {place.function}, {place.file} line {place.line}"
+    return [f"The program itself catches GreenletExit: {who} within {at}, which does not raise it again."]
 
 
 def _will_not_exit(found: Findings) -> list[str]:
@@ -226,6 +245,19 @@ def _ended(found: Findings) -> str:
     return f"{found.ended} operation{'' if found.ended == 1 else 's'}, {found.failed} failed"
 
 
+def _early_end(found: Findings) -> str:
+    """``; the load ended by itself after 2.0 of 8 s``, or that it had no users left, or nothing."""
+    if found.own_end_s:
+        return f"; the load ended by itself after {found.own_end_s:.1f} of {found.seconds:g} s"
+    if found.left_s:
+        return f"; all users had ended by second {found.left_s:.1f} of {found.seconds:g}, and the process idled"
+    return ""
+
+
+def _whole(found: Findings) -> str:
+    return _early_end(found).removeprefix("; ") or "the load ran for its full time"
+
+
 def _of_load(found: Findings) -> str:
     return f"after {found.load_s:.1f} of {found.seconds:g} s of load; {_ended(found)}"
 
@@ -335,8 +367,8 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.ALL_FAILED: lambda found: f"all {found.ended} operations failed{_because(found)}",
     RowName.OPERATIONS_FAILED: lambda found: f"{_ended(found)}{_because(found)}",
     RowName.TASKS_FAILED: _tasks_failed,
-    RowName.NOTHING_SENT: lambda _: "the load ran for its full time, and no operation ended",
-    RowName.RAN_AND_ENDED: _ended,
+    RowName.NOTHING_SENT: lambda found: f"{_whole(found)}, and no operation ended",
+    RowName.RAN_AND_ENDED: lambda found: f"{_ended(found)}{_early_end(found)}",
     RowName.NEVER_BEGAN_UNEXPLAINED: _no_user_began,
     RowName.SILENT_UNEXPLAINED: _silent,
     RowName.NO_ANSWER_BACKEND_SILENT: _backend_silent,

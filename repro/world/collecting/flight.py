@@ -154,11 +154,16 @@ class FlightRecord:
                 users=word(at.H_USER_DEATHS),
                 others=word(at.H_DEATHS),
                 starting_users=word(at.H_SPAWNER_DEATHS),
+                lost_exits=word(at.H_LOST_EXITS),
             ),
             iterations=word(at.H_ITERATIONS),
             iteration_errors=word(at.H_ITERATION_ERRORS),
             raised=_raised(header.text(at.DEATH_AT, at.DEATH_BYTES)),
             stopped_by_signal=bool(word(at.H_STOPPED_BY_SIGNAL)),
+            is_program=bool(word(at.H_IS_PROGRAM)),
+            load_ended_at=number(at.H_LOAD_ENDED_AT),
+            quit_done_at=number(at.H_QUIT_DONE_AT),
+            exit_asked=word(at.H_EXIT_CODE) - 1 if word(at.H_EXIT_CODE) else None,
         )
 
     def unseen(self) -> tuple[int, int]:

@@ -618,3 +618,73 @@ def test_a_load_that_a_signal_cut_short_is_not_clean(stop_at: float, verdict: Ve
             return replace(sample, readings=(replace(reading, stopped_by_signal=now >= stop_at),))
 
     assert judged(Told(), seconds=5).row.verdict is verdict
+
+
+class OwnEnd(Cell):
+    """A load that ends before its time: ``how`` its reading then differs, and whether its process ends with it."""
+
+    how: dict[str, float | int | bool]
+    ends_at = 3.0
+    stays_until = 3.5
+
+    def sample(self, now: float) -> Sample:
+        sample = super().sample(now)
+        (reading,) = sample.readings
+        has_ended = now >= self.ends_at
+        slots = () if has_ended else reading.slots
+        told = {key: value for key, value in self.how.items() if has_ended or key == "is_program"}
+        seen = replace(reading, slots=slots, **told)
+        has_gone = now >= self.stays_until
+        return replace(sample, readings=(seen,), exit_code=self.exits_with or 0 if has_gone else None, cpu_s={PID: now})
+
+
+def own_end(exits_with: int | None = None, **how: float | bool) -> OwnEnd:
+    cell = OwnEnd(exits_with=exits_with)
+    cell.how = {key: cell.ends_at if value is True and key.endswith("_at") else value for key, value in how.items()}
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict"),
+    [
+        (own_end(stop_at=True), Verdict.CLEAN),  # a time limit of its own, a shape's end
+        (own_end(load_ended_at=True), Verdict.CLEAN),  # it stopped its users, and did not quit
+        (own_end(is_program=True), Verdict.CLEAN),  # a program ends when it likes
+        (own_end(), Verdict.CRASH),  # the command never does
+        (own_end(exits_with=1, stop_at=True), Verdict.CRASH),
+        (own_end(exits_with=1, stop_at=True, exit_asked=1), Verdict.CLEAN),
+        (own_end(exits_with=1, stop_at=True, exit_asked=3), Verdict.CRASH),
+    ],
+)
+def test_a_load_that_ends_by_itself_is_clean_where_that_is_its_own_doing(cell: OwnEnd, verdict: Verdict) -> None:
+    decision = judged(cell, seconds=10)
+    assert decision.row.verdict is verdict
+    assert decision.at < 6
+    if "stop_at" in cell.how:
+        assert decision.facts.own_end_s == 2.5
+
+
+def test_a_program_whose_runner_has_quit_may_go_on_until_its_time_is_over() -> None:
+    cell = own_end(is_program=True, stop_at=True, quit_done_at=True)
+    cell.stays_until = 300
+    decision = judged(cell, seconds=20)
+    assert (decision.row.verdict, decision.facts.own_end_s) == (Verdict.CLEAN, 2.5)
+    assert 20 < decision.at < 25
+
+
+def test_a_program_whose_runner_does_not_get_through_its_quit_is_unstoppable() -> None:
+    cell = own_end(is_program=True, stop_at=True)
+    cell.stays_until = 300
+    assert judged(cell, seconds=20).row.name is RowName.PROCESS_OUTLIVES_THE_STOP
+
+
+def test_users_that_have_all_gone_while_the_process_idles_are_told() -> None:
+    class Left(Cell):
+        def sample(self, now: float) -> Sample:
+            self.users = 0 if now >= 3 else 3
+            return super().sample(now)
+
+    decision = judged(Left(), seconds=10)
+    assert decision.row.verdict is Verdict.CLEAN
+    assert decision.facts.left_s == pytest.approx(2.5, abs=PERIOD_S)
+    assert judged(Cell(), seconds=10).facts.left_s == 0
