@@ -80,7 +80,7 @@ def attach(runner=None, role=at.ROLE_LOCAL):
     timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)
     timer.start(_beat_in_loop)
     attach.timer = timer  # kept: a timer that is collected stops
-    if _native_pid != os.getpid():  # it has forked what it was to fork
+    if runner is not None and _native_pid != os.getpid():  # it has forked what it was to fork
         start_native()
     flight.record.phase(at.PHASE_READY)
     _beat_in_loop()
