@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from repro.answer import HuntRecord
-from repro.command import CommandInFolder
+from repro.command import CommandInFolder, CommandLine
 from repro.findings import Ending, Findings
 
 Level = str | int | float | bool
@@ -534,7 +534,7 @@ class StoredRun:
 
     ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
     ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` what a bisection or a blame was
-    asked for and came to when the run was one, else None.
+    asked for and came to when the run was one, else None; ``typed`` somebody's own command when the run was of one.
     """
 
     folder: Path
@@ -549,3 +549,4 @@ class StoredRun:
     cells: tuple[CellResult, ...]
     conclusion: Conclusion | None = None
     hunt: HuntRecord | None = None
+    typed: CommandLine | None = None

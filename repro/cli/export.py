@@ -109,14 +109,15 @@ def _check_output(folder: Path) -> None:
 
 def _load(run: StoredRun) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
-    from repro.world.runs.kept_locustfile import kept, read_locustfile
+    from repro.world.runs.kept_locustfile import COPY, kept, read_locustfile
     from repro.world.shipped.scenarios import DEFAULT, named
 
     own = kept(run.folder)
     try:
         if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
             return None
-        return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
+        root = run.folder / COPY if run.typed is not None else None
+        return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile, root)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise UsageError(f"the locustfile of the run is not Python for this interpreter: {error}") from error
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from repro.orchestration.preparation import Prepared
     from repro.world.runs.store import RunStore
 
-FOLDER = "folder"
-"""Where in a run the copy is of the folder in which a command was typed."""
 _FLAGS = frozenset({"--resume", "--undo"})
 _VALUES = frozenset({"--out", "--drop"})
 
@@ -79,12 +77,13 @@ def resumed_folder(out: Path | None) -> Path:
 
 def keep_load(store: RunStore, prepared: Prepared) -> None:
     """Keep the locustfile with a new run, and the digests of all that the run is made of."""
-    from repro.world.runs.kept_locustfile import keep
+    from repro.world.runs.kept_locustfile import COPY, keep
 
     if prepared.command is not None:
         from repro.world.commands.folder import copy_folder
 
-        copy_folder(prepared.command.folder, store.folder / FOLDER)
+        copy_folder(prepared.command.folder, store.folder / COPY)
+        store.keep_command(prepared.command.line)
     if prepared.scenario.locustfile.name:
         keep(prepared.scenario.locustfile, store.folder)
     store.keep_inputs(prepared.inputs)
@@ -92,7 +91,9 @@ def keep_load(store: RunStore, prepared: Prepared) -> None:
 
 def command_in(store: RunStore, prepared: Prepared) -> CommandInFolder | None:
     """The command as the trials of this run have it; None where the run is not of one."""
-    return prepared.command.in_run(store.folder / FOLDER) if prepared.command is not None else None
+    from repro.world.runs.kept_locustfile import COPY
+
+    return prepared.command.in_run(store.folder / COPY) if prepared.command is not None else None
 
 
 def check_load(store: RunStore, prepared: Prepared) -> None:

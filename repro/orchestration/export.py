@@ -31,6 +31,7 @@ from repro.world.runs.kept_locustfile import Locustfile
 RUN_LIMIT_S = 180.0
 TRIES_TO_BE_SURE = 2
 FILE = "reproduce.py"
+QUEUE_NAME = "reproduce"
 EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, HangClass.SPINNING}
 
 
@@ -135,6 +136,7 @@ def recipe_of(
         source=load.source if load else "",
         modules=load.modules if load else {},
         variables={**(_variables_of(settings, catalogue) if load else {}), **environ},
+        arguments=tuple(word.replace("{queue}", QUEUE_NAME) for word in run.typed.arguments) if run.typed else (),
         catalogue=catalogue,
     )
 
@@ -166,7 +168,7 @@ def _variables_of(settings: Mapping[str, Level], catalogue: Catalogue) -> dict[s
     """What a locustfile reads: its queue, and every setting that is not at its default."""
     usual = catalogue.defaults
     changed = {name: level for name, level in settings.items() if level != usual.get(name)}
-    return {QUEUE: "reproduce", **level_text.variables(changed)}
+    return {QUEUE: QUEUE_NAME, **level_text.variables(changed)}
 
 
 class Workshop:

@@ -45,6 +45,7 @@ def reproducer(recipe: Recipe) -> str:
             source=_FUTURE.sub("", recipe.source).rstrip(),
             modules={name: _literal(text) for name, text in sorted(recipe.modules.items())},
             variables=dict(sorted(recipe.variables.items())),
+            arguments=list(recipe.arguments),
         )
     )
 
@@ -65,6 +66,7 @@ def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:
         source=redact_source(recipe.source, redact) if recipe.source else "",
         modules={name: redact_source(text, redact) for name, text in recipe.modules.items()},
         variables=variables,
+        arguments=tuple(redact(word) for word in recipe.arguments),
     )
 
 

@@ -2,6 +2,7 @@
 
 <run>/load/locustfile.py      as it was when the run was made
 <run>/load/<module>.py        what it imports from its own folder
+<run>/folder/                 the folder in which a command was typed, as it was
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER, FILE = "load", "locustfile.py"
+COPY = "folder"
+"""Where in a run the copy is of the folder in which a command was typed."""
 _UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 """What reading and parsing raise of a file that is not Python: ``ast`` runs out of stack and memory, too."""
 
@@ -40,13 +43,18 @@ def python_text(path: Path) -> str:
         return file.read()
 
 
-def read_locustfile(path: Path) -> Locustfile:
-    """The locustfile with all modules that it, or one of them, imports from its own folder."""
+def read_locustfile(path: Path, root: Path | None = None) -> Locustfile:
+    """The locustfile with all modules that it, or one of them, imports from its own folder.
+
+    What it imports from ``root``, where its command was typed, counts as a package: one file cannot hold it.
+    """
     source = python_text(path)
     modules = {file.stem: python_text(file) for file in _own_modules(path) if file != path}
     folders = _folders(path, source)
     names = {name for text in (source, *modules.values()) for name in imported(text)} - set(modules)
     packages = {name for name in names if any((folder / name / "__init__.py").is_file() for folder in folders)}
+    if root is not None:
+        packages |= {name for name in names if any(_files_of(root, name))}
     return Locustfile(source=source, modules=modules, packages=tuple(sorted(packages)))
 
 

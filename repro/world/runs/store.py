@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from repro.answer import BisectionRecord, BlameRecord, HuntRecord
+from repro.command import CommandLine
 from repro.core.matrix.conclusion import conclude
 from repro.core.matrix.hazards import result_of
 from repro.errors import MissingRunError, StoreError
@@ -143,6 +144,10 @@ class RunStore:
         with said(self.folder):
             text = _facts(self._connection).get("inputs")
             return None if text is None else dict(json.loads(text))
+
+    def keep_command(self, line: CommandLine) -> None:
+        """Keep the command that the run is of."""
+        self._set("typed", to_json(line))
 
     def finish(self) -> None:
         """Say that the run has come to its end."""
@@ -374,6 +379,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         cells=cells,
         conclusion=_conclusion(facts, plan, cells),
         hunt=_hunt(facts),
+        typed=adapter(CommandLine).validate_json(facts["typed"]) if "typed" in facts else None,
     )
 
 
