@@ -35,6 +35,7 @@ class CommandLine:
     interpreter. ``target`` and ``arguments`` are as the cell gets them. ``levels`` are the factors that the command
     sets, by its own options and by Locust's files and variables. ``dropped`` are the words that have no effect in a
     cell, ``variables`` those that the command sets itself, ``configs`` the files of Locust's ``--config``.
+    ``is_timed_by_file`` says that a file of Locust's gives a run time, which the factor stands for.
     """
 
     words: tuple[str, ...]
@@ -50,6 +51,7 @@ class CommandLine:
     variables: Mapping[str, str] = field(default_factory=dict)
     configs: tuple[str, ...] = ()
     is_headless: bool = False
+    is_timed_by_file: bool = False
 
     @property
     def is_locust(self) -> bool:

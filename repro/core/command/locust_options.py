@@ -231,6 +231,7 @@ def completed(command: CommandLine, settings: Mapping[str, str], *, cores: int) 
         command,
         levels={**levels, **command.levels},
         is_headless=command.is_headless or _is_on(settings, "headless"),
+        is_timed_by_file="run-time" in settings,
     )
 
 

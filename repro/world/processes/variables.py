@@ -16,6 +16,7 @@ from repro.command import CommandInFolder
 from repro.core.experiment import level_text
 from repro.model import Cell, TrialOptions
 
+BEYOND_THE_LOAD_S = 3600
 SLOTS_BEYOND_USERS = 1024
 """Slots of a flight record for greenlets and threads that call the client and are not users; one takes 128 bytes."""
 
@@ -61,15 +62,22 @@ def variables(cell: Cell, around: Surroundings) -> dict[str, str]:
     if options.request_budget:
         fixed["REPRO_REQUEST_BUDGET"] = str(options.request_budget)
     own = {name: value for name, value in cell.environ.items() if value != ""}
-    passed = {} if options.command is None else _of_command(options.command, around)
+    passed = (
+        {} if options.command is None else _of_command(options.command, around, float(cell.settings.get("seconds", 0)))
+    )
     return {**level_text.variables(cell.settings), **fixed, **passed, **around.backend, **own}
 
 
-def _of_command(command: CommandInFolder, around: Surroundings) -> dict[str, str]:
-    """What a command is told, and what of the shell is passed on to it; its PATH is the shell's behind its own."""
+def _of_command(command: CommandInFolder, around: Surroundings, seconds: float) -> dict[str, str]:
+    """What a command is told, and what of the shell is passed on to it; its PATH is the shell's behind its own.
+
+    A run time of a file of Locust's would end the load however long it is to be: the factor has taken its place.
+    """
+    beyond = {"LOCUST_RUN_TIME": str(int(seconds) + BEYOND_THE_LOAD_S)} if command.line.is_timed_by_file else {}
     arguments = [_filled(word, around) for word in command.line.arguments]
     return {
         **{name: _filled(value, around) for name, value in command.variables.items()},
+        **beyond,
         "PATH": f"{around.interpreter.parent}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "REPRO_PROGRAM": command.line.program.value,
