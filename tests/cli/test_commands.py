@@ -1,0 +1,120 @@
+"""``repro run -- COMMAND`` as people type it: real trials of small programs of the kinds that are found in repositories."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timed
+
+SCRIPT = Path(sys.executable).with_name("repro")
+LIMIT_S = 180.0
+OPTIONS = """
+import os
+from locust import User, constant, events, tag, task
+import boto3
+@events.init_command_line_parser.add_listener
+def own_options(parser):
+    parser.add_argument("--queue-name", required=True)
+SIZE = int(open("sizes/small.txt").read())
+class Sender(User):
+    wait_time = constant(0.1)
+    def on_start(self):
+        self.sqs = boto3.client("sqs")
+        self.url = self.sqs.get_queue_url(QueueName=self.environment.parsed_options.queue_name)["QueueUrl"]
+        with open("written.txt", "a") as file:
+            file.write("started\\n")
+    @tag("smoke")
+    @task
+    def send(self):
+        self.sqs.send_message(QueueUrl=self.url, MessageBody="x" * SIZE)
+    @tag("nightly")
+    @task
+    def fail(self):
+        raise RuntimeError("not part of a smoke test")
+"""
+CONF = "locustfile = load/file.py\nheadless = true\nusers = 3\nspawn-rate = 3\nrun-time = 4s\ntags = smoke\n"
+CALLS = """
+import os, sys
+import boto3
+sqs = boto3.client("sqs")
+url = sqs.get_queue_url(QueueName=sys.argv[1])["QueueUrl"]
+for number in range(int(os.environ["HOW_MANY"])):
+    sqs.send_message(QueueUrl=url, MessageBody=str(number))
+print("sent by", __name__, os.getcwd() == os.environ["PWD_BY_HAND"])
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A git repository with a Locust test in a folder, its settings and data at the root, and a program beside it."""
+    files = {
+        "load/file.py": OPTIONS,
+        "locust.conf": CONF,
+        "sizes/small.txt": "5",
+        "tool/__init__.py": "",
+        "tool/run.py": CALLS,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    return tmp_path
+
+
+def repro(
+    *words: str, folder: Path, env: Mapping[str, str] | None = None
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [SCRIPT, "run", "--json", "--trials", "1", *words], cwd=folder, env={**os.environ, "PATH": path, **(env or {})},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    return done, json.loads(done.stdout) if done.stdout else {}
+
+
+def test_locust_finds_its_file_settings_tags_and_data_and_writes_into_its_own_copy(project: Path) -> None:
+    before = {path for path in project.rglob("*") if ".git" not in path.parts}
+    done, document = repro("--out", "out", "--", "locust", "--queue-name", "{queue}", folder=project)
+    (cell,) = document["cells"]
+    assert cell["verdict"] == "clean", done.stderr
+    assert (cell["factors"]["users"], cell["factors"]["seconds"]) == (3, 4)
+    assert cell["exposure"]["operations"] > 3  # and none of a task of another tag, which raises
+    after = {path for path in project.rglob("*") if ".git" not in path.parts and "out" not in path.parts}
+    assert after == before
+    assert (project / "out" / "folder" / "load" / "file.py").read_text() == OPTIONS
+    assert "the web UI" not in done.stderr
+    trial = (cell["trials"])[0]
+    assert trial["command"].endswith("-- locust --queue-name '{queue}'")
+
+
+def test_a_required_option_that_is_left_out_is_a_crash_in_argparses_words(project: Path) -> None:
+    done, document = repro("--", "locust", folder=project)
+    (cell,) = document["cells"]
+    assert cell["verdict"] == "crash"
+    assert "--queue-name" in done.stderr
+
+
+def test_a_module_with_arguments_and_a_variable_of_the_shell(project: Path) -> None:
+    words = ("--", "python", "-m", "tool.run", "{queue}")
+    done, document = repro(*words, folder=project, env={"HOW_MANY": "5", "PWD_BY_HAND": "elsewhere"})
+    (cell,) = document["cells"]
+    assert cell["verdict"] == "clean", done.stderr
+    assert (
+        cell["trials"][0]["operations"] == {"begun": 6, "ended": 6, "failed": 0} or cell["exposure"]["operations"] == 6
+    )
+    assert "passed on from this shell: HOW_MANY" in done.stderr
+
+
+def test_a_module_that_is_missing_says_what_to_type(project: Path) -> None:
+    (project / "load" / "file.py").write_text("import grpc_not_there\n" + OPTIONS)
+    done, document = repro("--", "locust", "--queue-name", "{queue}", folder=project)
+    assert document["cells"][0]["verdict"] == "crash"
+    assert "add --set packages.grpc-not-there= for its newest release" in done.stderr
