@@ -20,7 +20,7 @@ from repro.core.matrix.schedule import Schedule
 from repro.findings import Findings, RowName
 from repro.model import Cell, Operations, Plan, Trial, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.presentation.console import Progress
+from repro.presentation.live.run import Progress
 from repro.world.runs.store import create_run
 
 CELLS = 100

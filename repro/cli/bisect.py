@@ -136,18 +136,27 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
     from repro.presentation.console import make_console
     from repro.presentation.hang.explanation import reason_of
     from repro.presentation.hunt.answers import belief_text, probe_line
+    from repro.presentation.live.hunt import HuntProgress
 
-    console = make_console(to_stderr=True)
     probes: list[Probe] = []
+    names = {cell.id: f"{hunted.factor} {cell.factors[hunted.factor]}" for cell in prepared.plan.cells}
+    progress = HuntProgress(
+        make_console(to_stderr=True), name_of=lambda cell_id: names[cell_id], most_trials=options.max_trials
+    )
 
     def say(probe: Probe, belief: Belief) -> None:
         probes.append(probe)
-        name = f"{probe.candidate.name:<12} {belief_text(belief.release, belief.probability)}"
-        console.print(probe_line(probe, name), highlight=False, markup=False, soft_wrap=True)
+        likeliest = belief_text(belief.release, belief.probability)
+        progress.at(likeliest)
+        line = probe_line(probe, f"{probe.candidate.name:<12} {likeliest}")
+        progress.probed(probe.trial.cell_id, probe.trial.number, line)
 
     with (
         said_when_cut_short(store, BisectionRecord(hunted=hunted), probes, options),
-        session_of(options, prepared, store, reproduce=partial(_command, options)) as session,
+        progress,
+        session_of(
+            options, prepared, store, reproduce=partial(_command, options), progress=progress
+        ) as session,
     ):
         return Hunt(
             candidates=candidates_of(hunted, prepared.plan.cells),
@@ -160,6 +169,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
             window=hunted.window,
             build_ahead=session.environment_of,
             cancel=session.cancel,
+            tick=progress.tick,
             reason_of=reason_of,
             on_probe=say,
         ).run(store.finished_trials())

@@ -35,6 +35,7 @@ from repro.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from repro.answer import BlameRecord
+    from repro.core.search.reduction import BlameStep
     from repro.model import Cell, StoredRun, Trial
     from repro.orchestration.hunt.blame import Accusation
     from repro.orchestration.hunt.ends import Side
@@ -120,30 +121,44 @@ def _accusation(
     from repro.presentation.console import make_console
     from repro.presentation.hang.explanation import reason_of
     from repro.presentation.hunt.answers import change_text, probe_line, step_text
+    from repro.presentation.live.hunt import HuntProgress
     from repro.world.environments.releases import releases
 
-    console = make_console(to_stderr=True)
     probes: list[Probe] = []
+    names: dict[str, str] = {}
+    progress = HuntProgress(
+        make_console(to_stderr=True), name_of=lambda cell_id: names[cell_id], most_trials=options.max_trials
+    )
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    def on_step(step: BlameStep) -> None:
+        progress.at(step_text(step))
+        progress.say(f"{'':<12} {step_text(step)}")
 
     def on_probe(probe: Probe) -> None:
         probes.append(probe)
-        say(probe_line(probe, probe.candidate.cell.label))
+        line = probe_line(probe, probe.candidate.cell.label)
+        progress.probed(probe.trial.cell_id, probe.trial.number, line)
 
     def keep(cell: Cell, trial: Trial) -> None:
         store.add_cell(cell)
         store.add_trial(trial)
 
-    say(f"changed      {', '.join(change_text(change) for change in mixer.changes.values())}")
+    progress.say(f"changed      {', '.join(change_text(change) for change in mixer.changes.values())}")
     with (
         said_when_cut_short(store, record, probes, options),
-        session_of(options, prepared, store, reproduce=partial(_command, options)) as session,
+        progress,
+        session_of(
+            options, prepared, store, reproduce=partial(_command, options), progress=progress
+        ) as session,
     ):
+
+        def probe(cell: Cell, number: int) -> Trial:
+            names[cell.id] = cell.label
+            return session.trial(cell, number, store.evidence_folder(cell.id, number))
+
         return Blaming(
             mixer=mixer,
-            probe=lambda cell, number: session.trial(cell, number, store.evidence_folder(cell.id, number)),
+            probe=probe,
             keep=keep,
             releases_of=lambda name: releases(name, python=mixer.good.python),
             confidence=options.confidence,
@@ -152,7 +167,8 @@ def _accusation(
             build_ahead=session.environment_of,
             cancel=session.cancel,
             reason_of=reason_of,
-            on_step=lambda step: say(f"{'':<12} {step_text(step)}"),
+            tick=progress.tick,
+            on_step=on_step,
             on_probe=on_probe,
         ).run(store.finished_trials())
 

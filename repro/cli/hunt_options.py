@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from repro.orchestration.hunt.probes import Probe
     from repro.orchestration.preparation import Prepared, RunRequest
     from repro.orchestration.session import Session
+    from repro.presentation.live.hunt import HuntProgress
     from repro.world.runs.store import RunStore
 
 SINGLE = "locust-2637/single"
@@ -117,9 +118,14 @@ def experiment_of(options: HuntOptions) -> str | None:
 
 
 def session_of(
-    options: HuntOptions, prepared: Prepared, store: RunStore, *, reproduce: Callable[[Cell], str]
+    options: HuntOptions,
+    prepared: Prepared,
+    store: RunStore,
+    *,
+    reproduce: Callable[[Cell], str],
+    progress: HuntProgress,
 ) -> Session:
-    """What the probes run in; ``reproduce`` gives the command that runs a cell again."""
+    """What the probes run in; ``reproduce`` gives the command that runs a cell again, ``progress`` shows them."""
     from repro.orchestration.session import Session, SessionOptions
 
     return Session(
@@ -130,6 +136,9 @@ def session_of(
             ),
             backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
             reproduce=reproduce,
+            on_build=progress.under_way.on_build,
+            on_built=progress.under_way.on_built,
+            on_status=progress.under_way.on_status,
         ),
     )
 

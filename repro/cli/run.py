@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
-    from repro.presentation.console import Progress
+    from repro.presentation.live.run import Progress
     from repro.world.runs.store import RunStore
 
 EPILOG = """\b
@@ -165,7 +165,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
     from repro.core.matrix.capacity import at_capacity
     from repro.core.matrix.conclusion import conclude
     from repro.orchestration.session import Session, SessionOptions
-    from repro.presentation.console import Progress
+    from repro.presentation.live.run import Progress
 
     jobs = options.jobs or default_jobs()
     finished = store.finished_trials()
@@ -188,6 +188,8 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             reproduce=lambda cell: _command(cell, options, varied=prepared.plan.varied),
             on_build=progress.building,
             on_moved=progress.moved,
+            on_built=progress.under_way.on_built,
+            on_status=progress.under_way.on_status,
             on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
         try:

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -27,6 +28,7 @@ from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_c
 from repro.orchestration.trial.collector import Investigator, examine
 from repro.orchestration.trial.gateway import Gateways
 from repro.orchestration.trial.health import HealthWatch
+from repro.orchestration.trial.status import Stage, TrialStatus
 from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.make import make_backend
@@ -50,15 +52,21 @@ def _command_of(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``."""
+    """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``.
+
+    ``on_build`` and ``on_built`` are told of environments that are made, ``on_status`` where a trial stands: each in a
+    thread of its own.
+    """
 
     trials: TrialOptions
     _: KW_ONLY
     jobs: int = 1
     backend: Mapping[str, str | None] = field(default_factory=dict)
     reproduce: Callable[[Cell], str] = _command_of
-    on_build: Callable[[str], None] = lambda _: None
-    on_moved: Callable[[str], None] = lambda _: None
+    on_build: Callable[[str], object] = lambda _: None
+    on_built: Callable[[str], object] = lambda _: None
+    on_moved: Callable[[str], object] = lambda _: None
+    on_status: Callable[[TrialStatus], object] = lambda _: None
     on_capacity: Callable[[str, float], None] = lambda _name, _operations_s: None
 
 
@@ -90,6 +98,7 @@ class Session:
                     workers=EARLY_BUILDERS,
                     on_progress=self._options.on_build,
                     on_moved=self._options.on_moved,
+                    on_built=self._options.on_built,
                 )
             )
             for name in {str(cell.settings.get("backend", "moto")) for cell in self._plan.cells}:
@@ -135,6 +144,10 @@ class Session:
             UnreachableError: nobody knows whether it can be made; that says nothing of the cell.
         """
         coming = self.environment_of(cell)
+        if not coming.done():
+            self._options.on_status(
+                TrialStatus(cell_id=cell.id, number=number, stage=Stage.ENVIRONMENT, began=time.monotonic())
+            )
         while not coming.done() and not self._cancelled.is_set():
             wait([coming], timeout=POLL_S)
         if self._cancelled.is_set():
@@ -169,6 +182,7 @@ class Session:
             reproduce=self._options.reproduce,
             cancelled=self._cancelled,
             scratch=self._scratch,
+            on_status=self._options.on_status,
         )
 
     def _start_backend(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live grid on a terminal, plain lines elsewhere, and at its end what it came to."""
+"""The console, and what a person sees of a run at its end; ``live`` has what is shown while it goes on."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import os
 import re
 import shlex
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.markup import escape
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,32 +17,17 @@ from repro.core.course.timeline import sparkline
 from repro.core.hang.same import HangKind, hang_kinds
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
-from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, Verdict
-from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of, title_of
-from repro.presentation.lines import AnswerLine, duration, fitted, laid_out
+from repro.model import CellResult, CellVerdict, StoredRun, Verdict
+from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of
+from repro.presentation.lines import AnswerLine, fitted, laid_out
 from repro.presentation.matrix.conclusion import answer_lines
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine, worth_lines
 from repro.presentation.rates import hazard_text, rate_text
 
-SIGNS = {
-    Verdict.CLEAN: ("·", "green"),
-    Verdict.HANG: ("H", "bold red"),
-    Verdict.CRASH: ("X", "magenta"),
-    Verdict.FAILING: ("F", "yellow"),
-    Verdict.UNTESTABLE: ("U", "bright_black"),
-    Verdict.BACKEND: ("B", "yellow"),
-    Verdict.ERROR: ("E", "yellow"),
-    Verdict.INTERRUPTED: ("I", "bright_black"),
-    Verdict.INCONCLUSIVE: ("?", "yellow"),
-}
-LEGEND = "· clean  H hang  X crash  F failing  U untestable  B backend  E error  I interrupted  ? inconclusive"
 _NUMBER = re.compile(r"\d[\d.]*")
-ROWS_BESIDE_THE_GRID = 6
-USUAL_TRIAL_S = 12.0
 PLAIN_WIDTH = 240
 MOST_HEADING = 13
-MOST_SIGNS = 40
 
 
 def make_console(*, to_stderr: bool) -> Console:
@@ -63,135 +44,6 @@ def width_of(console: Console) -> int | None:
 def terminal_width(*, to_stderr: bool) -> int | None:
     """The same for a standard stream."""
     return width_of(Console(stderr=to_stderr))
-
-
-class Progress:
-    """Shows a run as it goes; on a terminal as a live grid, elsewhere as one line a trial."""
-
-    def __init__(self, plan: Plan, console: Console, *, jobs: int) -> None:
-        self._plan = plan
-        self._console = console
-        self._jobs = jobs
-        self._told = told_apart(plan.cells, plan.varied)
-        self._signs: dict[str, list[Verdict]] = {cell.id: [] for cell in plan.cells}
-        self._running: Counter[str] = Counter()
-        self._seconds: list[float] = []
-        self._left = len(plan.cells) * plan.trials
-        self._building = ""
-        self._began = time.monotonic()
-        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def already(self, trial: Trial) -> None:
-        """Show a trial of an earlier start of this run."""
-        if trial.cell_id in self._signs:
-            self._signs[trial.cell_id].append(trial.verdict)
-
-    def building(self, text: str) -> None:
-        """Say what is being built."""
-        if text != self._building and text and not self._live:
-            self._say(f"environment  {text}")
-        self._building = text
-
-    def moved(self, text: str) -> None:
-        """Say what else a changed package changes."""
-        self._say(f"environment  {text}")
-
-    def trial_began(self, cell: Cell, number: int) -> None:
-        """A trial is under way."""
-        self._running[cell.id] += 1
-        self._refresh()
-        if not self._live and number == 1 and len(self._plan.cells) == 1:
-            self._say(f"running      {self._told.label_of(cell)}")
-
-    def carries(self, backend: str, operations_s: float) -> None:
-        """A backend's capacity is known, in operations a second."""
-        if operations_s < float("inf"):
-            self._say(f"backend      {backend} carries about {operations_s:.0f} operations a second")
-
-    def will_take(self, text: str, *, trials: int) -> None:
-        """What an effort without a fixed number of trials will take, before the first of them."""
-        self._left = trials
-        self._say(f"effort       {text}")
-
-    def trial_ended(self, cell: Cell, trial: Trial, *, left: int) -> None:
-        """A trial has ended."""
-        self._running[cell.id] -= 1
-        self._signs[cell.id].append(trial.verdict)
-        self._seconds.append(trial.seconds)
-        self._left = left
-        self._refresh()
-        if not self._live:
-            what = f"{trial.verdict} ({trial.hang.hang_class})" if trial.hang else str(trial.verdict)
-            self._say(f"{what:<20} {trial.seconds:5.1f} s  {self._told.label_of(cell)}  [{self._time_left()}]")
-        if trial.hang:
-            self._say_reason(cell, trial)
-
-    def tick(self) -> None:
-        """Keep the clock going."""
-        self._refresh()
-
-    def _say_reason(self, cell: Cell, trial: Trial) -> None:
-        """Why it hung, in one line as soon as it is known; on a terminal above the grid, with its cell."""
-        where = f"{self._told.label_of(cell)}: " if self._live else ""
-        line = f"  {where}{' '.join(title_of(trial).split())}"
-        width = width_of(self._console)
-        is_long = width is not None and len(line) > width
-        self._say(f"{line[: (width or 0) - 1]}…" if is_long else line)
-
-    def _say(self, text: str) -> None:
-        self._console.print(escape(for_terminal(text)), highlight=False, soft_wrap=True)
-
-    def _time_left(self) -> str:
-        mean_s = sum(self._seconds) / len(self._seconds) if self._seconds else USUAL_TRIAL_S
-        return f"at most {duration(mean_s * self._left / self._jobs)} left" if self._left else "done"
-
-    def _refresh(self) -> None:
-        if self._live:
-            self._live.update(self._grid())
-
-    def _grid(self) -> Group:
-        rows = self._rows() if len(self._plan.cells) <= self._console.height - ROWS_BESIDE_THE_GRID else self._compact()
-        elapsed = duration(time.monotonic() - self._began)
-        foot = f"{elapsed} gone, {self._time_left()}; {sum(self._running.values())} under way"
-        building = (
-            [Text(f"environment: {for_terminal(self._building)}", style="bright_black")] if self._building else []
-        )
-        return Group(rows, Text(LEGEND, style="bright_black"), *building, Text(foot))
-
-    def _rows(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for cell in self._plan.cells:
-            table.add_row(
-                self._marks(cell), Text(for_terminal(self._told.label_of(cell)), overflow="ellipsis", no_wrap=True)
-            )
-        return table
-
-    def _marks(self, cell: Cell) -> Text:
-        marks = Text()
-        for verdict in self._signs[cell.id][-MOST_SIGNS:]:
-            marks.append(*SIGNS[verdict])
-        marks.append("…" * self._running[cell.id], "cyan")
-        return marks + Text(" " * max(0, self._plan.trials - len(marks)))
-
-    def _compact(self) -> Text:
-        text = Text()
-        for cell in self._plan.cells:
-            verdicts = self._signs[cell.id]
-            worst = next(
-                (v for v in Verdict if v in verdicts and v is not Verdict.CLEAN), Verdict.CLEAN if verdicts else None
-            )
-            sign, style = SIGNS[worst] if worst else ("…" if self._running[cell.id] else "_", "cyan")
-            text.append(sign, style)
-        return text
 
 
 def summary(console: Console, run: StoredRun) -> None:

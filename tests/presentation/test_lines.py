@@ -15,9 +15,10 @@ from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, ReleaseTr
 from repro.core.matrix.conclusion import conclude
 from repro.findings import CauseMatch, Ending, Findings, RowName
 from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, Level, StoredRun, Trial, Verdict
-from repro.presentation.console import Progress, summary
+from repro.presentation.console import summary
 from repro.presentation.hunt.answers import block_of
 from repro.presentation.lines import AnswerLine, laid_out
+from repro.presentation.live.run import Progress
 from repro.presentation.matrix.conclusion import answer_lines
 from repro.presentation.matrix.levels import told_apart
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from packaging.version import Version
@@ -21,7 +22,16 @@ from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Trial, Verdict
 from repro.orchestration.hunt.hunt import Found, Hunt
 from repro.orchestration.hunt.mixture import PYTHON, Mixer, PackageChange
-from repro.orchestration.hunt.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
+from repro.orchestration.hunt.probes import (
+    IN_VAIN,
+    MOST_APART,
+    Candidate,
+    HuntedHang,
+    Patience,
+    Probe,
+    first_ended,
+    told,
+)
 from repro.world.environments.releases import Release
 
 
@@ -37,7 +47,7 @@ class Accusation:
 class Blaming:
     """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases from the oldest.
 
-    ``keep``, ``jobs``, ``build_ahead``, ``cancel`` and ``reason_of`` are those of a ``Hunt``; a cell that is kept may
+    ``keep``, ``jobs``, ``build_ahead``, ``cancel``, ``tick`` and ``reason_of`` are those of a ``Hunt``; a cell that is kept may
     be a new one.
     """
 
@@ -49,6 +59,7 @@ class Blaming:
     most_trials: int = 200
     jobs: int = 1
     cancel: Callable[[], object] = lambda: None
+    tick: Callable[[], object] = lambda: None
     build_ahead: Callable[[Cell], object] = lambda _: None
     on_step: Callable[[BlameStep], None] = lambda _: None
     on_probe: Callable[[Probe], None] = lambda _: None
@@ -151,10 +162,21 @@ class Blaming:
         return probe
 
     def _made(self, cell: Cell, *, number: int) -> Trial:
-        trial = self.probe(cell, number)
+        trial = self._awaited(cell, number)
         self.keep(cell, trial)
         self._patience.take(trial, reason_of=self.reason_of)
         return trial
+
+    def _awaited(self, cell: Cell, number: int) -> Trial:
+        """A trial in a thread of its own, so that this one can show how far it has come."""
+        with ThreadPoolExecutor(1, thread_name_prefix="probe") as pool:
+            future = pool.submit(self.probe, cell, number)
+            try:
+                first_ended([future], tick=self.tick)
+            except BaseException:
+                self.cancel()  # else the pool would wait for the trial's own end
+                raise
+        return future.result()
 
     def _take(self, probe: Probe) -> None:
         self._probes.append(probe)
@@ -228,6 +250,7 @@ class Blaming:
             most_trials=left + len(known),
             jobs=self.jobs,
             cancel=self.cancel,
+            tick=self.tick,
             build_ahead=lambda cell: self.build_ahead(self.mixer.pinned(cell)),
             on_probe=say,
             reason_of=self.reason_of,

@@ -13,14 +13,23 @@ ends, the hunt starts with a small one and goes outward:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from repro.answer import AnswerKind, BisectionAnswer, Direction, ReleaseTrials, VersionChange
 from repro.core.search.bisection import Answer, Bisection
 from repro.model import Cell, Trial, Verdict
-from repro.orchestration.hunt.probes import IN_VAIN, MOST_APART, Candidate, HuntedHang, Patience, Probe, told
+from repro.orchestration.hunt.probes import (
+    IN_VAIN,
+    MOST_APART,
+    Candidate,
+    HuntedHang,
+    Patience,
+    Probe,
+    first_ended,
+    told,
+)
 
 TRIALS_OF_GOOD_END = 2
 TRIALS_OUTWARD = 2
@@ -93,7 +102,7 @@ class Hunt:
     """A hunt under way. ``probe`` makes a trial of a cell, is called in threads of its own, ``jobs`` of them at once.
 
     ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel``
-    that the trials under way must end. ``most_trials`` are those of environments that could be made. ``window`` is
+    that the trials under way must end; ``tick`` that time has passed. ``most_trials`` are those of environments that could be made. ``window`` is
     where to begin among the candidates, first and last; beyond it the hunt goes outward. ``reason_of`` words what a
     trial came to.
     """
@@ -108,6 +117,7 @@ class Hunt:
     window: tuple[int, int] | None = None
     build_ahead: Callable[[Cell], object] = lambda _: None
     cancel: Callable[[], object] = lambda: None
+    tick: Callable[[], object] = lambda: None
     on_probe: Callable[[Probe, Belief], None] = lambda _probe, _belief: None
     reason_of: Callable[[Trial], str] = told
     _probes: list[Probe] = field(default_factory=list)
@@ -157,7 +167,7 @@ class Hunt:
                 return
             # Those under way are waited for even when the answer is certain without them: a trial that takes long is
             # likelier a hang than one that does not.
-            for future in wait(self._under_way, return_when=FIRST_COMPLETED).done:
+            for future in first_ended(self._under_way, tick=self.tick):
                 self._end(self._under_way.pop(future), future.result())
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
@@ -194,9 +204,8 @@ class Hunt:
             if len(seen) >= TRIALS_OF_GOOD_END or any(probe.trial.hang for probe in seen):
                 return
             self._start(pool, index)
-            (future,) = self._under_way
-            trial = future.result()
-            self._end(self._under_way.pop(future), trial)
+            (future,) = first_ended(self._under_way, tick=self.tick)
+            self._end(self._under_way.pop(future), future.result())
 
     def _trials_left(self) -> int:
         """A release that cannot be installed costs none."""

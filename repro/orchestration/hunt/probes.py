@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +12,7 @@ from repro.core.hang.same import is_same_hang
 from repro.errors import BackendError
 from repro.model import Cell, Hang, Trial, Verdict
 
+TICK_S = 0.1
 MOST_APART = 2
 """Trials of a release that say neither hang nor clean before it is set aside."""
 MOST_IN_VAIN = 3
@@ -25,6 +27,13 @@ class Candidate:
     name: str
     released: date | None
     cell: Cell
+
+
+def first_ended(trials: Collection[Future[Trial]], *, tick: Callable[[], object]) -> set[Future[Trial]]:
+    """The trials that have ended, once one has; ``tick`` is called while all go on, for a view to be drawn."""
+    while not (done := wait(trials, timeout=TICK_S, return_when=FIRST_COMPLETED).done):
+        tick()
+    return done
 
 
 def told(trial: Trial) -> str:

@@ -12,6 +12,7 @@ from repro.core.course.exposure import Tick
 from repro.core.course.longest_wait import LongestWait
 from repro.core.judge.judge import Decision, Judge, Step
 from repro.core.judge.samples import BackendHealth, Examination, Reading, Role, Sample
+from repro.orchestration.trial.status import Stage
 from repro.world.collecting.flight import Fleet, refused
 from repro.world.processes.door import Child
 from repro.world.processes.meter import Meter, QueueMeter
@@ -22,6 +23,7 @@ TRIM_EVERY = 5
 FINE_SAMPLES = 600
 """The samples of the first minute are all kept: short trials are read closely."""
 GRAIN_S = 1.0
+RATE_S = 2.0
 MOST_SAMPLES = 7200
 """A timeline shows an hour at most; of what comes later the last sample alone is kept."""
 
@@ -57,6 +59,20 @@ class TrialProgress:
         )
         self.longest_wait.observe(living, sample.now)
 
+    @property
+    def ended(self) -> int:
+        """Operations ended so far."""
+        return self.samples[-1][1]
+
+    @property
+    def per_s(self) -> float:
+        """Operations ended a second, over the last ``RATE_S``."""
+        now, ended, _ = self.samples[-1]
+        before, ended_before, _ = next(
+            (sample for sample in reversed(self.samples) if now - sample[0] >= RATE_S), self.samples[0]
+        )
+        return (ended - ended_before) / (now - before) if now > before else 0.0
+
     def _is_dense(self, now: float) -> bool:
         """Whether the last sample tells nothing that the one before it and the next do not."""
         count = len(self.samples)
@@ -68,7 +84,7 @@ class Watcher:
     """One trial under watch; ``cancelled`` ends it.
 
     ``examine`` asks what users are parked on, ``health`` is the backend's. ``between`` are the processes of ours
-    between the cell and the backend.
+    between the cell and the backend. ``on_stage`` is told after each sample what the trial is at; it must not wait.
     """
 
     child: Child
@@ -80,10 +96,12 @@ class Watcher:
     on_load: Callable[[], None]
     cancelled: threading.Event
     between: tuple[int, ...] = ()
+    on_stage: Callable[[Stage], object] = lambda _: None
     progress: TrialProgress = field(default_factory=TrialProgress)
     meter: Meter = field(default_factory=Meter)
     queue_meter: QueueMeter = field(default_factory=QueueMeter)
     last: Sample | None = None
+    is_told_to_stop: bool = False
 
     def until_decided(self) -> Decision:
         """Watch until the judge decides.
@@ -98,6 +116,7 @@ class Watcher:
             if not has_load and any(reading.load_at for reading in sample.readings):
                 has_load = True
                 self.on_load()
+            self.on_stage(self._stage(sample))
             step = self.judge.observe(sample)
             if isinstance(step, Decision):
                 return step
@@ -143,10 +162,16 @@ class Watcher:
                 raise CancelledError
         return None
 
+    def _stage(self, sample: Sample) -> Stage:
+        if self.is_told_to_stop or sample.quit_at is not None:
+            return Stage.STOPPING
+        return Stage.STARTING if sample.load_at is None else Stage.LOAD
+
     def _do(self, step: Step) -> None:
         if step is Step.EXAMINE:
             self.judge.learn(self.examine(self.fleet))
         elif step is Step.ASK_STOP:
+            self.is_told_to_stop = True
             for record in self.fleet.records():
                 if record.read().role is not Role.WORKER:  # a worker is stopped by its master
                     record.ask_stop()

@@ -48,7 +48,8 @@ from repro.errors import BackendError, ReproError
 from repro.findings import Findings
 from repro.model import Cell, Environment, Hang, Limits, Operations, Rung, Trial, TrialOptions, Verdict
 from repro.orchestration.trial.gateway import Gateway, Gateways
-from repro.orchestration.trial.observation import CancelledError, Watcher
+from repro.orchestration.trial.observation import CancelledError, TrialProgress, Watcher
+from repro.orchestration.trial.status import Stage, TrialStatus
 from repro.world.collecting.flight import Fleet
 from repro.world.commands.folder import private_copy
 from repro.world.processes import door
@@ -66,7 +67,8 @@ class TrialServices:
 
     ``gateways`` open what stands between the client and the backend of a cell, and give the client's variables.
     ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again. ``scratch`` is
-    where trials have their folders, the machine's own place for such where it is None.
+    where trials have their folders, the machine's own place for such where it is None. ``on_status`` is told where a
+    trial stands, in the trial's own thread, which judges: it must keep the record and return.
     """
 
     options: TrialOptions
@@ -78,6 +80,7 @@ class TrialServices:
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
     scratch: Path | None = None
+    on_status: Callable[[TrialStatus], object] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +120,26 @@ class TrialInProgress:
     began: float = field(default_factory=time.monotonic)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def status(
+        self, stage: Stage, *, progress: TrialProgress | None = None, decision: Decision | None = None
+    ) -> TrialStatus:
+        """Where it stands, as it is handed out."""
+        return TrialStatus(
+            cell_id=self.cell.id,
+            number=self.number,
+            stage=stage,
+            began=self.began,
+            ended=progress.ended if progress else 0,
+            per_s=progress.per_s if progress else 0.0,
+            verdict=decision.row.verdict if decision else None,
+            hang_class=decision.row.hang_class if decision else None,
+        )
+
 
 def run_trial(cell: Cell, environment: Environment, *, number: int, folder: Path, services: TrialServices) -> Trial:
     """Run one trial of ``cell``; ``folder`` is made anew for its evidence. Never raises: a failure is a verdict too."""
     under_way = TrialInProgress(cell, environment, number, folder)
+    services.on_status(under_way.status(Stage.PREPARING))
     try:
         # A program that was killed has left this trial's earlier attempt there: its flight record, still full of users,
         # would be read as this one's.
@@ -155,6 +174,7 @@ def _run(under_way: TrialInProgress, services: TrialServices) -> Trial:
                 outputs = tuple(CappedOutput(under_way.folder / name) for name in ("stdout.txt", "stderr.txt"))
                 watcher = _watcher(under_way, child, fleet, outputs, gateway, services)
                 decision = watcher.until_decided()
+                services.on_status(under_way.status(Stage.COLLECTING, progress=watcher.progress, decision=decision))
                 trial = _conclude(under_way, decision, watcher, services, gateway)
             for output in outputs:
                 output.settle()
@@ -227,6 +247,7 @@ def _watcher(
         seconds=float(settings["seconds"]), users=int(settings["users"]), is_faulted=bool(settings.get("fault"))
     )
     backend = str(settings.get("backend", ""))
+    progress = TrialProgress()
     return Watcher(
         child=child,
         fleet=fleet,
@@ -237,6 +258,8 @@ def _watcher(
         on_load=gateway.begin_load,
         between=gateway.pids,
         cancelled=services.cancelled,
+        on_stage=lambda stage: services.on_status(under_way.status(stage, progress=progress)),
+        progress=progress,
     )
 
 
@@ -259,6 +282,8 @@ def _conclude(
         backend_url=gateway.variables.get("AWS_ENDPOINT_URL_SQS", ""),
     )
     found = services.investigate(decision, inquiry)
+    if decision.row.hang_class and services.options.wait_out_s:
+        services.on_status(under_way.status(Stage.WAITING, progress=watcher.progress, decision=decision))
     hang = _hang(decision, found, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
     operations = Operations(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed

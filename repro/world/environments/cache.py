@@ -64,8 +64,16 @@ class EnvironmentCache:
         usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repro"
         self._root = (root or Path(os.environ.get("REPRO_CACHE_DIR") or usual)) / "environments"
 
-    def ensure(self, spec: EnvironmentSpec, *, on_progress: Callable[[str], None] | None = None) -> Environment:
+    def ensure(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        on_progress: Callable[[str], object] = lambda _: None,
+        on_built: Callable[[str], object] = lambda _: None,
+    ) -> Environment:
         """The environment for ``spec``, built when it is not there or no longer whole.
+
+        ``on_progress`` is told what is built, ``on_built`` that this is over, whatever came of it.
 
         Raises:
             UntestableError: it cannot be made; the resolver's own words, and a pin to add for a yanked release.
@@ -79,9 +87,11 @@ class EnvironmentCache:
         with self._locked(key):
             found = self._read(key)
             if found is None:
-                if on_progress:
-                    on_progress(describe(spec))
-                self._build(key, spec, interpreter)
+                on_progress(describe(spec))
+                try:
+                    self._build(key, spec, interpreter)
+                finally:
+                    on_built(describe(spec))
                 found = self._read(key)
             if found is None:
                 raise StoreError(
@@ -185,15 +195,15 @@ class Builder:
         cache: EnvironmentCache,
         *,
         workers: int,
-        on_progress: Callable[[str], None] | None = None,
-        on_moved: Callable[[str], None] = lambda _: None,
+        on_progress: Callable[[str], object] = lambda _: None,
+        on_built: Callable[[str], object] = lambda _: None,
+        on_moved: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._cache = cache
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="environment")
         self._futures: dict[str, Future[Environment]] = {}
         self._lock = threading.Lock()
-        self._on_progress = on_progress
-        self._on_moved = on_moved
+        self._on_progress, self._on_built, self._on_moved = on_progress, on_built, on_moved
 
     def __enter__(self) -> Self:
         return self
@@ -213,7 +223,7 @@ class Builder:
             return self._futures[key]
 
     def _made(self, spec: EnvironmentSpec) -> Environment:
-        environment = self._cache.ensure(spec, on_progress=self._on_progress)
+        environment = self._cache.ensure(spec, on_progress=self._on_progress, on_built=self._on_built)
         if changes := moved(spec, environment.versions):
             told = (f"{name} {old or 'not there'} → {new or 'not there'}" for name, (old, new) in changes.items())
             self._on_moved(f"{describe(spec)}: with it {', '.join(told)}")
