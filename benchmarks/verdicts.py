@@ -28,7 +28,7 @@ from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.hang.explanation import reason_of
 from repro.world.processes import door
-from repro.world.shipped.scenarios import list_scenarios
+from repro.world.shipped.names import list_scenarios
 
 BURNING = {"known/spinning", "known/spinning-loop", "known/spinning-one", "known/gigabyte", "known/deep-queue"}
 """Truths that burn a core, or make the backend do so: one trial at a time, or the others would be measured too."""

@@ -25,9 +25,12 @@ _COMMANDS = {
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
+    "completion": ("repro.cli.shell_script", "Print the script that makes a shell complete what is typed."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
 
+COMPLETE = "_REPRO_COMPLETE"
+"""The variable by which a shell asks for completions, as click names it."""
 _UNUSABLE_NAMES = {errno.ENAMETOOLONG, errno.ELOOP}
 LONGEST_NAME = 80
 LEAST_MEMORY_BYTES = 512 * 1024 * 1024
@@ -45,7 +48,7 @@ Examples:
 Exit codes: 0 no hang, 1 a hang was found, 2 usage or experiment file, 3 inconclusive or
 untestable, 4 backend or this program failed, 130 interrupted.
 
-Completion: eval "$(_REPRO_COMPLETE=bash_source repro)" (or zsh_source, fish_source)."""
+Completion: eval "$(repro completion bash)"; `repro completion --help` has zsh and fish."""
 
 
 class _Commands(click.Group):
@@ -123,6 +126,10 @@ def refusal_of_memory(limit_bytes: int) -> str:
 
 def _exit_code() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is worth a buffer for each core
+    if COMPLETE in os.environ:
+        from repro.cli.completion.shells import register
+
+        register()
     try:
         return int(cli.main(standalone_mode=False) or ExitCode.NO_HANG)
     except click.ClickException as error:

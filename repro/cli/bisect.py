@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.completion import words
 from repro.cli.hunt_options import (
     HuntOptions,
     check_is_same,
@@ -32,6 +33,7 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import resumed_folder
 from repro.errors import ExitCode
+from repro.world.shipped.names import SINGLE
 
 if TYPE_CHECKING:
     from repro.answer import BisectionRequest, HuntedRange
@@ -79,7 +81,7 @@ class BisectOptions(HuntOptions):
 
 
 @click.command("bisect", cls=BeforeCommand, epilog=EPILOG)
-@click.argument("package", required=False)
+@click.argument("package", required=False, shell_complete=words.packages)
 @shared_options
 @click.option("--good", metavar="VERSION", help="A release that does not hang.")
 @click.option("--bad", metavar="VERSION", help="A release that hangs.")

@@ -32,6 +32,7 @@ from repro.cli.options import (
     words_of,
 )
 from repro.errors import ExitCode, UsageError
+from repro.world.shipped.names import SINGLE
 
 if TYPE_CHECKING:
     from repro.answer import BlameRecord

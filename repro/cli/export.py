@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import LONGEST_SHOWN, RUNS, Command, check_folder, end_tidily_on_signals
+from repro.cli.completion import words
+from repro.cli.options import LONGEST_SHOWN, Command, check_folder, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
+from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.core.search.shrinking import Recipe
@@ -28,8 +30,8 @@ Examples:
 
 
 @click.command("export", cls=Command, epilog=EPILOG)
-@click.argument("run", required=False)
-@click.argument("cell", required=False)
+@click.argument("run", required=False, shell_complete=words.runs)
+@click.argument("cell", required=False, shell_complete=words.cells)
 @click.option(
     "-o",
     "--output",
@@ -110,7 +112,8 @@ def _check_output(folder: Path) -> None:
 def _load(run: StoredRun) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
     from repro.world.runs.kept_locustfile import COPY, kept, read_locustfile
-    from repro.world.shipped.scenarios import DEFAULT, named
+    from repro.world.shipped.names import DEFAULT
+    from repro.world.shipped.scenarios import named
 
     own = kept(run.folder)
     try:
@@ -123,7 +126,8 @@ def _load(run: StoredRun) -> Locustfile | None:
 
 
 def _is_pattern(path: Path) -> bool:
-    from repro.world.shipped.scenarios import DEFAULT, named
+    from repro.world.shipped.names import DEFAULT
+    from repro.world.shipped.scenarios import named
 
     return path.read_bytes() == named(DEFAULT, where="the run").locustfile.read_bytes()
 

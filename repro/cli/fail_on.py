@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from repro.cli.completion import words
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
 
@@ -21,6 +22,7 @@ def fail_on_option(default: str) -> Callable[[FC], FC]:
     return click.option(
         "--fail-on",
         metavar="VERDICT[,VERDICT…]",
+        shell_complete=words.listed(*(verdict for verdict in CellVerdict if verdict is not CellVerdict.CLEAN)),
         help=f"The cells' verdicts that make the exit code other than 0; {default} when left out.",
     )
 

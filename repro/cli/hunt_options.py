@@ -15,6 +15,7 @@ from repro.cli.options import Finite, SharedOptions, backend_options, echo_docum
 from repro.cli.resumption import closed_on_error, command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
+from repro.world.shipped.names import SINGLE
 
 if TYPE_CHECKING:
     from repro.answer import HuntRecord
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from repro.orchestration.session import Session
     from repro.presentation.live.hunt import HuntProgress
     from repro.world.runs.store import RunStore
-
-SINGLE = "locust-2637/single"
-"""The experiment of a hunt without any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from repro.cli.options import RUNS, Command
+from repro.cli.options import Command
+from repro.world.runs import RUNS
 
 EPILOG = """\b
 Examples:
@@ -46,7 +47,8 @@ def command(what: str, *, as_json: bool) -> None:
 
 
 def _scenarios() -> list[Row]:
-    from repro.world.shipped.scenarios import list_scenarios, named
+    from repro.world.shipped.names import list_scenarios
+    from repro.world.shipped.scenarios import named
 
     found = [named(name, where="list") for name in list_scenarios()]
     return [{"scenario": one.info.name, "summary": one.info.summary} for one in found]
@@ -54,7 +56,7 @@ def _scenarios() -> list[Row]:
 
 def _experiments() -> list[Row]:
     from repro.orchestration.preparation import RunRequest, prepare
-    from repro.world.shipped.scenarios import list_experiments
+    from repro.world.shipped.names import list_experiments
 
     found = [(name, prepare(RunRequest(experiment=name))) for name in list_experiments()]
     return [

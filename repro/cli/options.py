@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.completion import words
 from repro.errors import UsageError
 from repro.model import Cell
+from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.model import StoredRun
     from repro.orchestration.commands import CommandRequest
 
-RUNS = Path("repro-runs")
 LONGEST_SHOWN = 200
 _WORDS = "repro.words"
 
@@ -83,13 +84,14 @@ class Finite(click.FloatRange):
         return number
 
 
-_EXPERIMENT = click.argument("experiment", required=False, shell_complete=lambda *args: _complete(args[2]))
+_EXPERIMENT = click.argument("experiment", required=False, shell_complete=words.experiments)
 _SHARED = (
     click.option(
         "--set",
         "overrides",
         multiple=True,
         metavar="NAME=LEVEL[,LEVEL…]",
+        shell_complete=words.assignments,
         help="Set a factor's levels; `repro list factors` shows all. Repeatable.",
     ),
     click.option(
@@ -109,6 +111,7 @@ _SHARED = (
     click.option(
         "--backend",
         metavar="NAME[,NAME…]",
+        shell_complete=words.listed("moto", "ministack", "endpoint", "aws"),
         help="moto (default), ministack, endpoint or aws; several make the backend a factor.",
     ),
     click.option("--endpoint-url", metavar="URL", help="The SQS of --backend endpoint."),
@@ -323,9 +326,3 @@ def check_folder(option: str, folder: Path, *, busy: str) -> None:
 def _short(path: Path) -> str:
     text = str(path)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def _complete(incomplete: str) -> list[str]:
-    from repro.world.shipped.scenarios import list_experiments
-
-    return [name for name in list_experiments() if name.startswith(incomplete)]

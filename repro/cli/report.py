@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from repro.cli.completion import words
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
-from repro.cli.options import LONGEST_SHOWN, RUNS, Command
+from repro.cli.options import LONGEST_SHOWN, Command
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
+from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.presentation.report import Report
@@ -29,7 +31,7 @@ FORMATS = ("md", "html", "json", "junit")
 
 
 @click.command("report", cls=Command, epilog=EPILOG)
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=words.runs)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True)
 @click.option(
     "-o",
@@ -38,7 +40,9 @@ FORMATS = ("md", "html", "json", "junit")
     type=click.Path(path_type=Path),
     help="The file; standard output when left out, report.html in the run's folder for html.",
 )
-@click.option("--against", metavar="RUN", help="Compare with this run instead: which cells changed.")
+@click.option(
+    "--against", metavar="RUN", shell_complete=words.runs, help="Compare with this run instead: which cells changed."
+)
 @fail_on_option("none")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context

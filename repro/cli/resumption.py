@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import RUNS, SharedOptions, command_line, new_folder, parted
+from repro.cli.options import SharedOptions, command_line, new_folder, parted
 from repro.errors import UsageError
+from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.command import CommandInFolder

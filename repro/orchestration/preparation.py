@@ -15,8 +15,8 @@ from repro.errors import UsageError
 from repro.model import Effort, Plan
 from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
 from repro.world.environments import interpreters
+from repro.world.shipped.names import DEFAULT
 from repro.world.shipped.scenarios import (
-    DEFAULT,
     Scenario,
     Source,
     find_experiment,

@@ -15,7 +15,7 @@ from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.orchestration.trial.trial import run_trial
 from repro.presentation.hang.explanation import reason_of
-from repro.world.shipped.scenarios import list_scenarios
+from repro.world.shipped.names import list_scenarios
 
 pytestmark = pytest.mark.timed
 

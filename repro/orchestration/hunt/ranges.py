@@ -22,7 +22,7 @@ from repro.orchestration.hunt.probes import Candidate
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.world.environments.cache import interpreter_for, resolve
 from repro.world.environments.releases import Release, releases, takes
-from repro.world.shipped.scenarios import root
+from repro.world.shipped.names import root
 
 SINCE = date(2023, 1, 1)
 """Where a hunt without any bound begins."""

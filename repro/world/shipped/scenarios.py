@@ -24,12 +24,11 @@ from repro.core.experiment.file import scenario_of
 from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
 from repro.world.runs.kept_locustfile import digest, digests, python_text
+from repro.world.shipped.names import DESCRIPTION, MAIN, list_experiments, list_scenarios, root
 from repro.world.shipped.truths import Truth, experiments_of, read_truths, table
 
-DEFAULT = "locust-2637"
 MOST_LOCUSTFILE_BYTES = 10_000_000
 MOST_BYTES = 1_000_000
-DESCRIPTION, MAIN = "scenario.toml", "experiment.toml"
 _MADE_NAME = re.compile(r"REPRO_(?![A-Z])")
 
 
@@ -53,30 +52,6 @@ class Source:
     name: str
     path: Path
     text: str
-
-
-def root() -> Path:
-    """The folder of the scenarios: inside the package when it was installed, else beside it in the checkout."""
-    package = Path(__file__).parents[2]
-    inside = package / "scenarios"
-    return inside if inside.is_dir() else package.parent / "scenarios"
-
-
-def list_scenarios() -> tuple[str, ...]:
-    """The names of all scenarios."""
-    return tuple(
-        sorted([*(str(path.parent.relative_to(root())) for path in root().rglob(DESCRIPTION)), *read_truths(root())])
-    )
-
-
-def list_experiments() -> tuple[str, ...]:
-    """The names of all experiments, the scenarios' default ones included."""
-    found = list(experiments_of(root()))
-    for path in root().rglob("*.toml"):
-        if path not in {path.with_name(DESCRIPTION), table(root())}:
-            folder = str(path.parent.relative_to(root()))
-            found.append(folder if path.name == MAIN else f"{folder}/{path.stem}")
-    return tuple(sorted(found))
 
 
 def find_experiment(name: str) -> Source:

@@ -18,7 +18,8 @@ from repro.core.experiment.plan import Planned, make_plan
 from repro.errors import ExperimentError
 from repro.model import Cell, Level
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.world.shipped.scenarios import find_experiment, list_experiments
+from repro.world.shipped.names import list_experiments
+from repro.world.shipped.scenarios import find_experiment
 
 SCENARIO = ScenarioInfo(name="s", requires=("locust",))
 INTERPRETER = Path("/some/bin/python")

@@ -10,14 +10,11 @@ import pytest
 from repro.core.experiment.factor import LevelType
 from repro.errors import ExperimentError, UsageError
 from repro.orchestration.preparation import RunRequest, prepare
+from repro.world.shipped.names import DEFAULT, list_experiments, list_scenarios, root
 from repro.world.shipped.scenarios import (
-    DEFAULT,
     find_experiment,
-    list_experiments,
-    list_scenarios,
     named,
     of_locustfile,
-    root,
     scenario_for,
 )
 

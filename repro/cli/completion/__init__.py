@@ -1,0 +1,1 @@
+"""What a shell completes: ``words`` are the values of arguments and options, ``shells`` how bash and zsh take them."""
