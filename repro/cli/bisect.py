@@ -33,7 +33,6 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import resumed_folder
 from repro.errors import ExitCode
-from repro.world.shipped.names import SINGLE
 
 if TYPE_CHECKING:
     from repro.answer import BisectionRequest, HuntedRange
@@ -156,9 +155,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
     with (
         said_when_cut_short(store, BisectionRecord(hunted=hunted), probes, options),
         progress,
-        session_of(
-            options, prepared, store, reproduce=partial(_command, options), progress=progress
-        ) as session,
+        session_of(options, prepared, store, reproduce=partial(_command, options), progress=progress) as session,
     ):
         return Hunt(
             candidates=candidates_of(hunted, prepared.plan.cells),

@@ -32,7 +32,6 @@ from repro.cli.options import (
     words_of,
 )
 from repro.errors import ExitCode, UsageError
-from repro.world.shipped.names import SINGLE
 
 if TYPE_CHECKING:
     from repro.answer import BlameRecord
@@ -148,9 +147,7 @@ def _accusation(
     with (
         said_when_cut_short(store, record, probes, options),
         progress,
-        session_of(
-            options, prepared, store, reproduce=partial(_command, options), progress=progress
-        ) as session,
+        session_of(options, prepared, store, reproduce=partial(_command, options), progress=progress) as session,
     ):
 
         def probe(cell: Cell, number: int) -> Trial:

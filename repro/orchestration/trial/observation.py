@@ -62,16 +62,14 @@ class TrialProgress:
     @property
     def ended(self) -> int:
         """Operations ended so far."""
-        return self.samples[-1][1]
+        return self.samples[-1].ended
 
     @property
     def per_s(self) -> float:
         """Operations ended a second, over the last ``RATE_S``."""
-        now, ended, _ = self.samples[-1]
-        before, ended_before, _ = next(
-            (sample for sample in reversed(self.samples) if now - sample[0] >= RATE_S), self.samples[0]
-        )
-        return (ended - ended_before) / (now - before) if now > before else 0.0
+        last = self.samples[-1]
+        before = next((tick for tick in reversed(self.samples) if last.now - tick.now >= RATE_S), self.samples[0])
+        return (last.ended - before.ended) / (last.now - before.now) if last.now > before.now else 0.0
 
     def _is_dense(self, now: float) -> bool:
         """Whether the last sample tells nothing that the one before it and the next do not."""
