@@ -26,6 +26,7 @@ from repro.cli.options import (
     assignments_of,
     default_jobs,
     end_tidily_on_signals,
+    note,
     overrides_beside,
     reproduce,
     shared_options,
@@ -122,6 +123,8 @@ def _bisect(options: BisectOptions) -> ExitCode:
     _check_options(options)
     hunted = _range(options)
     prepared = prepared_for(hunted, options.request)
+    if prepared.command is not None:
+        note(prepared.notices)
     with _store(options, prepared, hunted) as store:
         found = _found(options, prepared, hunted, store)
         kept = tuple(probe.kept for probe in found.probes)

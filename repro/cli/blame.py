@@ -26,6 +26,7 @@ from repro.cli.options import (
     default_jobs,
     end_tidily_on_signals,
     factor_of,
+    note,
     overrides_beside,
     reproduce,
     shared_options,
@@ -104,6 +105,8 @@ def _blame(options: BlameOptions) -> ExitCode:
 
     _check_options(options)
     prepared = one_cell(options.request)
+    if prepared.command is not None:
+        note(prepared.notices)
     by_hand = frozenset(factor_of(one) for one in options.overrides)
     mixer = mixer_of(*options.sides, prepared, by_hand=by_hand, notice=lambda text: click.echo(text, err=True))
     record = BlameRecord(good=mixer.good, bad=mixer.bad)

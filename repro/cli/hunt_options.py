@@ -137,6 +137,7 @@ def session_of(
             on_build=progress.under_way.on_build,
             on_built=progress.under_way.on_built,
             on_status=progress.under_way.on_status,
+            on_moved=lambda text: progress.say(f"environment  {text}"),
         ),
     )
 

@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,6 +269,15 @@ def reproduce(
     settings = " ".join(f"--set {shlex.quote(one)}" for one in assignments)
     named = shlex.quote(experiment) if experiment else ""
     return " ".join(word for word in ("repro run", named, settings, shlex.join(others), again) if word)
+
+
+def note(notices: Iterable[str]) -> None:
+    """Say what must be known before a run, a line each, beside what programs read."""
+    from repro.presentation.console import terminal_width
+    from repro.presentation.lines import fitted
+
+    for notice in notices:
+        click.echo(fitted(f"Note: {notice}", width=terminal_width(to_stderr=True)), err=True)
 
 
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:

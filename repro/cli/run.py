@@ -20,6 +20,7 @@ from repro.cli.options import (
     default_jobs,
     echo_document,
     end_tidily_on_signals,
+    note,
     overrides_beside,
     reproduce,
     shared_options,
@@ -30,8 +31,6 @@ from repro.errors import ExitCode, UsageError
 from repro.model import Cell, CellVerdict, Effort, TrialOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.presentation.live.run import Progress
@@ -115,7 +114,7 @@ def _run(options: RunOptions) -> ExitCode:
         )
     )
     check_bounded(prepared.plan)
-    _note(prepared.notices)
+    note(prepared.notices)
     backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
     _check_is_used(options, backends)
     check_options(
@@ -142,14 +141,6 @@ def _run(options: RunOptions) -> ExitCode:
         run = store.read()
         store.close()
     return _show(run, options, console, fail_on, effort=prepared.plan.effort)
-
-
-def _note(notices: Iterable[str]) -> None:
-    from repro.presentation.console import terminal_width
-    from repro.presentation.lines import fitted
-
-    for notice in notices:
-        click.echo(fitted(f"Note: {notice}", width=terminal_width(to_stderr=True)), err=True)
 
 
 def _check_is_used(options: RunOptions, backends: set[str]) -> None:
@@ -200,7 +191,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
         finally:
             cells = store.read().cells
             store.set_conclusion(conclude(cells, prepared.plan.varied))
-    _note(at_capacity(cells, capacities, jobs=jobs))
+    note(at_capacity(cells, capacities, jobs=jobs))
 
 
 def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int) -> None:
@@ -256,7 +247,7 @@ def _show(
 
     summary(console, run)
     short = tuple(short_sentences(run.cells, effort))
-    _note(short)
+    note(short)
     if options.as_json:
         echo_document(run, no_redact=options.no_redact)
     code = exit_code(run, fail_on)

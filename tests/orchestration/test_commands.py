@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from repro.answer import BisectionRequest, Direction, HuntedRange
 from repro.errors import UsageError
 from repro.model import BaseEnvironment
 from repro.orchestration import commands
 from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
+from repro.orchestration.hunt.ranges import prepared_for
 from repro.orchestration.preparation import RunRequest, prepare
 
 LOCUSTFILE = """
@@ -153,3 +155,17 @@ def test_settings_that_the_files_do_not_read_are_named() -> None:
 def test_a_locustfile_beside_a_command_is_refused(here: Path) -> None:
     with pytest.raises(UsageError, match="both say what is run"):
         prepare(RunRequest(command=CommandRequest(words=("locust",)), locustfile=here / "locustfile.py"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bisection_varies_one_package_of_the_commands_own_environment() -> None:
+    hunted = HuntedRange(
+        asked=BisectionRequest(
+            package="gevent", good="24.2.1", bad="25.9.1", find=Direction.BAD, days=None, pre=False, yanked=False
+        ),
+        factor="gevent",
+        released={"24.2.1": None, "25.9.1": None},
+    )
+    found = prepared_for(hunted, RunRequest(command=CommandRequest(words=("locust", "-u", "3"))))
+    assert [dict(cell.environment.pins) for cell in found.plan.cells] == [{"gevent": "24.2.1"}, {"gevent": "25.9.1"}]
+    assert all(cell.environment.base is not None for cell in found.plan.cells)
