@@ -14,7 +14,7 @@ from repro.core.command.parser import parse
 from repro.core.command.variables import is_aws_own, passed, read_by, texts_in, withheld
 from repro.core.experiment.experiment import ScenarioInfo
 from repro.errors import UsageError
-from repro.model import BaseEnvironment
+from repro.model import BaseEnvironment, Cell
 from repro.world.commands.folder import Folder, folder_of
 from repro.world.commands.programs import find
 from repro.world.commands.sources import check_syntax, text_or_nothing
@@ -62,6 +62,20 @@ class PreparedCommand:
             summary=shlex.join(self.line.words),
         )
 
+    def check_has_locust(self, cells: Sequence[Cell]) -> None:
+        """Refuse cells of the ``locust`` command without Locust.
+
+        Raises:
+            UsageError: their environment does not have it, and nothing asks for it.
+        """
+        if not self.line.is_locust or "locust" in {*self.base.versions, *self.base.local}:
+            return
+        if any("locust" not in {*cell.environment.pins, *cell.environment.requires} for cell in cells):
+            raise UsageError(
+                f"{self.base.interpreter}: Locust is not installed in this environment; activate the one that has it, "
+                "give its interpreter by --python, or add --set locust=VERSION"
+            )
+
     @property
     def inputs(self) -> dict[str, str]:
         """The digests of the files that it is made of."""
@@ -96,11 +110,6 @@ def prepare_command(request: CommandRequest, *, python: Path | None) -> Prepared
     given = frozenset(line.levels)
     line = _with_levels(line)
     base = read_base(found.interpreter)
-    if line.is_locust and "locust" not in {*base.versions, *base.local}:
-        raise UsageError(
-            f"{base.interpreter}: Locust is not installed in this environment; activate the one that has it, or give "
-            "its interpreter by --python"
-        )
     files = _files(line, here, settings)
     check_syntax(base.interpreter, files)
     folder = folder_of(here)

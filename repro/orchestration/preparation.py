@@ -127,6 +127,7 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
     if idle := unread & experiment.explicit:
         notices += (f"the command's files do not read {_variables(idle)}: --set does not change them",)
     planned = make_plan(experiment, info)
+    command.check_has_locust(planned.plan.cells)
     return Prepared(
         plan=replace(planned.plan, effort=request.effort),
         summary=info.summary,

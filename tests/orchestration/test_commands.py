@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,8 +126,10 @@ def test_what_cannot_run_is_refused_in_one_sentence(here: Path, line: str, says:
 @pytest.mark.usefixtures("here")
 def test_an_interpreter_without_locust_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "read_base", lambda path: BaseEnvironment(interpreter=path, python="3.11.7"))
+    asked = RunRequest(command=CommandRequest(words=("locust",)))
     with pytest.raises(UsageError, match="Locust is not installed in this environment; activate the one that has it"):
-        prepared("locust -f locustfile.py")
+        prepare(asked)
+    assert prepare(replace(asked, overrides=("locust=2.24.0",))).plan.cells[0].environment.pins == {"locust": "2.24.0"}
 
 
 def test_a_command_in_a_folder_without_a_locustfile_is_refused(here: Path) -> None:

@@ -277,14 +277,14 @@ def resolve(spec: EnvironmentSpec) -> Mapping[str, str]:
     with tempfile.TemporaryDirectory(prefix="repro-") as folder:
         wanted = Path(folder) / "requirements.in"
         wanted.write_text("\n".join(_requirements(spec)), "utf-8")
-        before = Path(folder) / "requirements.txt"
-        if spec.base is None or spec.as_of:
+        if spec.base is None:
             return resolve_file(wanted, spec)
-        # uv keeps to the releases of the file that it writes to, as far as what is wanted lets it.
-        kept = (f"{name}=={version}" for name, version in spec.base.versions.items() if name not in spec.requires)
-        before.write_text("\n".join(kept), "utf-8")
         never = Path(folder) / "overrides.txt"  # what no index has is copied, whoever needs it
         never.write_text("\n".join(f"{name}; sys_platform == 'never'" for name in spec.base.local), "utf-8")
+        # uv keeps to the releases of the file that it writes to, as far as what is wanted and the day let it.
+        kept = (f"{name}=={version}" for name, version in spec.base.versions.items() if name not in spec.requires)
+        before = Path(folder) / "requirements.txt"
+        before.write_text("" if spec.as_of else "\n".join(kept), "utf-8")
         resolve_file(wanted, spec, more=["--output-file", str(before), "--override", str(never)])
         return _pins_in(before.read_text("utf-8"))
 
