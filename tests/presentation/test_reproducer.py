@@ -199,3 +199,11 @@ def test_what_is_sent_and_what_is_secret_leaves_the_source(source: str) -> None:
 )
 def test_what_chooses_and_what_is_ordinary_stays_in_the_source(source: str) -> None:
     assert redact_source(source, redactor()) == source
+
+
+def test_the_arguments_of_a_command_reach_locust() -> None:
+    text = reproducer(recipe(arguments=("--tags", "it's", "--queue-name", "reproduce")))
+    made = next(
+        node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "load_command"
+    )
+    assert "['--tags', \"it's\", '--queue-name', 'reproduce']" in ast.unparse(made)

@@ -164,15 +164,23 @@ def _tracked(top: Path) -> Iterator[str]:
     done = door.run(listing, limit_s=LIMIT_S)
     if done.returncode:
         raise UsageError(f"git cannot list the files of {top}: {done.stderr.strip()}; mend that, or move the load test")
-    names = [name for name in done.stdout.split("\0") if name and (top / name).is_symlink() | (top / name).exists()]
-    runs = tuple(f"{Path(name).parent}/" for name in names if Path(name).name == FILE)
-    for name in dict.fromkeys(names):
-        if "repro-runs" in Path(name).parts or name.startswith(runs):
+    names = dict.fromkeys(name for name in done.stdout.split("\0") if name and os.path.lexists(top / name))
+    left_out: dict[Path, bool] = {top: False}
+    for name in names:
+        path = top / name
+        if _is_below_left_out(path.parent, left_out):
             continue
-        if (top / name).is_dir() and not (top / name).is_symlink():  # a submodule, or a repository inside this one
-            yield from _walked(top / name, top)
+        if path.is_dir() and not path.is_symlink():  # a submodule, or a repository inside this one
+            yield from _walked(path, top)
         else:
             yield name
+
+
+def _is_below_left_out(folder: Path, known: dict[Path, bool]) -> bool:
+    """Whether it is an environment, a cache or a run, or below one: not everybody lets git ignore those."""
+    if folder not in known:
+        known[folder] = _is_left_out(folder) or _is_below_left_out(folder.parent, known)
+    return known[folder]
 
 
 def _walked(start: Path, root: Path) -> Iterator[str]:

@@ -41,6 +41,12 @@ def repository(tmp_path: Path) -> Path:
 def test_in_a_repository_it_is_what_git_tracks_or_does_not_ignore_from_its_root(repository: Path) -> None:
     found = folder_of(repository / "load")
     assert (found.root, found.place, found.is_git) == (repository, "load", True)
+    (repository / "env").mkdir()
+    (repository / "env" / "pyvenv.cfg").write_text("")  # not every environment is ignored
+    (repository / "an-old-run" / "folder").mkdir(parents=True)
+    (repository / "an-old-run" / "run.sqlite").write_text("")
+    (repository / "an-old-run" / "folder" / "a.py").write_text("")
+    assert folder_of(repository / "load").files == found.files
     assert sorted(found.files) == [".gitignore", "app/core.py", "load/data", "load/locustfile.py", "new"]
     assert folder_of(repository).place == ""
     assert "secret" in found.with_files(["secret"]).files
