@@ -74,6 +74,17 @@ def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) 
         assert trial.hang.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("known/unstoppable-except", "`except:` of stubborn, unstoppable-except.py line 12"),
+        ("known/unstoppable-replaced", "RuntimeError: the connection is closed already"),
+    ],
+)
+def test_what_became_of_a_user_s_exit_is_named(name: str, words: str, trials: dict[str, Future[Trial]]) -> None:
+    assert words in reason_of(trials[name].result())
+
+
 def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:
     late = prepared("known/recovers/late")
     options = SessionOptions(TrialOptions(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60))

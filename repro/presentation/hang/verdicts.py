@@ -53,7 +53,7 @@ def _unstoppable(found: Findings) -> list[str]:
 def _replaced(found: Findings) -> list[str]:
     """Another exception took the place of GreenletExit: by what, and where it was raised."""
     times = "once" if found.said.lost_exits == 1 else f"{found.said.lost_exits} times"
-    what = f"Another exception replaced GreenletExit {times} on its way{_raised(found.said)}."
+    what = f"Another exception replaced GreenletExit {times}{_raised(found.said)}."
     return [what, "Locust logs that exception, and the user continues."]
 
 
@@ -62,9 +62,9 @@ def _caught(found: Findings) -> list[str]:
     if found.stuck.catch is None:
         return []
     place, count = found.stuck.catch
-    who = "one of them is" if count == 1 else f"{count} of them are"
-    at = f"`{place.code}` in {place.function}, {place.file} line {place.line}"
-    return [f"The program itself catches GreenletExit: {who} within {at}, which does not raise it again."]
+    are = f"{count} of them {'is' if count == 1 else 'are'}"
+    where = f"{are} inside the `try` of `{place.code}` of {place.function}, {place.file} line {place.line}"
+    return ["The program itself catches GreenletExit, and does not raise it again.", f"{where}."]
 
 
 def _will_not_exit(found: Findings) -> list[str]:

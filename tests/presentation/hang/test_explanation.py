@@ -247,6 +247,28 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     assert alone == "All users have ended, but the process was still running 13.5 s after the stop."
 
 
+def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
+    made = decision(RowName.USERS_OUTLIVE_THE_STOP, stuck())
+    caught = explain(made, users={"catch": (Place("…/mine.py", 22, "stubborn", "except:"), 1)})
+    assert "1 of them is inside the `try` of `except:` of stubborn, …/mine.py line 22." in caught
+    raised = Raised("RuntimeError: closed", "/me/mine.py", 9, "on_stop")
+    replaced = explain(made, replace(AROUND, raised=raised, lost_exits=2))
+    assert "replaced GreenletExit 2 times: RuntimeError: closed, raised in mine.py:on_stop, line 9." in replaced
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"own_end_s": 2.0}, "30 operations, 0 failed; the load ended by itself after 2.0 of 8 s"),
+        ({"left_s": 2.0}, "30 operations, 0 failed; all users had ended by second 2.0 of 8, and the process idled"),
+        ({}, "30 operations, 0 failed"),
+    ],
+)
+def test_a_load_that_did_not_last_its_time_says_so(facts: dict[str, float], words: str) -> None:
+    made = decision(RowName.RAN_AND_ENDED, facts=Facts(ended=30, **facts))  # type: ignore[arg-type]  # its fields
+    assert explain(made) == words
+
+
 def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
     made = decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True))
     said = explain(made, replace(AROUND, is_stopped=True))
