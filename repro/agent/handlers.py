@@ -20,7 +20,8 @@ def catching(frames):
         number = _line(code.co_filename, frame.f_lineno or 0, code.co_firstlineno)
         if number:
             function = getattr(code, "co_qualname", code.co_name)
-            return [code.co_filename, number, function, sources.line(code.co_filename, number)]
+            head = sources.line(code.co_filename, number).partition(":")[0]  # without a comment
+            return [code.co_filename, number, function, head + ":"]
     return None
 
 

@@ -1,18 +1,19 @@
-"""Unstoppable: the clean-up of a task set raises, and its exception takes the place of GreenletExit."""
+"""Unstoppable: what a task does in its ``finally`` raises, and its exception takes the place of GreenletExit."""
 
 from planted import QueueUser  # isort: skip
 
-from locust import TaskSet, task  # isort: skip
-
-
-class Steps(TaskSet):
-    @task
-    def work(self):
-        self.user.exchange()
-
-    def on_stop(self):
-        raise RuntimeError("the connection is closed already")
+from locust import task  # isort: skip
 
 
 class Careless(QueueUser):
-    tasks = (Steps,)
+    @task
+    def work(self):
+        while True:  # the exception may come at any point of a user's life: none may lie outside
+            is_whole = False
+            try:
+                self.exchange()
+                self.wait()
+                is_whole = True
+            finally:
+                if not is_whole:
+                    raise RuntimeError("closed in the middle of a request")

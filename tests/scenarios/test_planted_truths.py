@@ -78,7 +78,7 @@ def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) 
     ("name", "words"),
     [
         ("known/unstoppable-except", "`except:` of stubborn, unstoppable-except.py line 12"),
-        ("known/unstoppable-replaced", "RuntimeError: the connection is closed already"),
+        ("known/unstoppable-replaced", "RuntimeError: closed in the middle of a request"),
     ],
 )
 def test_what_became_of_a_user_s_exit_is_named(name: str, words: str, trials: dict[str, Future[Trial]]) -> None:
