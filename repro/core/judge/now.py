@@ -180,9 +180,20 @@ class Now:
         return self.limits.stall_after_s + self.crowd_s
 
     def is_in_queue(self, user: Stuck) -> bool:
-        """Whether others were answered lately who had waited about as long: then its turn may yet come."""
+        """Whether its turn may yet come: others were answered lately who had waited about as long, or nobody is in time.
+
+        Where the queue is longer than an attempt may take, attempts time out unanswered and begin again at its end, and
+        whoever is answered has been lucky.
+        """
         poll_s = self.crowd.longest_poll_s
-        return not self.is_all_quiet and self.at - user.since - poll_s < QUEUE_TURNS * (self.turns.mean_s - poll_s)
+        mean_s = self.turns.mean_s - poll_s
+        is_too_long = mean_s > self.limits.stall_after_s and self._queue_s - poll_s > user.slot.attempt_s
+        return not self.is_all_quiet and (self.at - user.since - poll_s < QUEUE_TURNS * mean_s or is_too_long)
+
+    @property
+    def _queue_s(self) -> float:
+        """Seconds in which the operations in flight would be answered at the pace of late, by Little's law."""
+        return self.crowd.in_flight / self.turns.pace if self.turns.pace else 0.0
 
     # Whether anybody makes progress
 

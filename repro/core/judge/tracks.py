@@ -19,6 +19,7 @@ DECLINE_S = 1.0
 HISTORY_S = 60.0
 PACE_S = 10.0
 TURNS_S = 20.0
+ENOUGH_ENDS = 3
 """Seconds for which it is remembered how long those had waited who were answered."""
 LONGEST_GAP_S = 0.5
 """A gap between two samples counts as at most so much of standing: on a busy machine who samples is starved too, and
@@ -173,6 +174,14 @@ class Turns:
         waiting = {(pid, slot.number): slot.began for pid, slot in crowd.users if slot.busy}
         kept = tuple(entry for entry in self.ended if entry[0] > now - TURNS_S)
         return Turns(waiting, (*kept, (now, len(took_s), sum(took_s))) if took_s else kept)
+
+    @cached_property
+    def pace(self) -> float:
+        """How many ended a second, from the first of them to the last; 0 where that cannot be told."""
+        if len(self.ended) < ENOUGH_ENDS:
+            return 0.0
+        (begins, first, _), (ends, _, _) = self.ended[0], self.ended[-1]
+        return (sum(count for _, count, _ in self.ended) - first) / (ends - begins)
 
     @cached_property
     def mean_s(self) -> float:

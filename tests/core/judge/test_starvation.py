@@ -29,7 +29,7 @@ class Machine:
     """A trial whose processes wait for so much of the time for a core: the cell's, and the backend's.
 
     ``served_s`` is how long each operation takes, one user after the other; the first ``lost`` are never answered.
-    A process without users goes ``exits_after_s`` after the stop.
+    ``attempt_s`` is how long a request may take. A process without users goes ``exits_after_s`` after the stop.
     """
 
     users: int = 5
@@ -37,6 +37,7 @@ class Machine:
     denied_beside: float = 0.0
     served_s: float = 0.5
     lost: int = 0
+    attempt_s: float = 3.0
     exits_after_s: float = 0.5
     asked: float | None = None
 
@@ -61,11 +62,12 @@ class Machine:
     def _slot(self, number: int, now: float) -> Slot:
         """A user who is answered every ``served_s``, each of them at a moment of its own."""
         if number < self.lost:
-            return replace(SLOT, number=number)
+            return replace(SLOT, number=number, attempt_s=self.attempt_s)
         first = (number + 1) / self.users
         turns = max(0, int((now - 1) / self.served_s + 1 - first))
         began = 1 + (turns - 1 + first) * self.served_s if turns else 1
-        return replace(SLOT, number=number, began=began, last_end=began if turns else 0, begun=turns + 1, ended=turns)
+        own = replace(SLOT, attempt_s=self.attempt_s)
+        return replace(own, number=number, began=began, last_end=began if turns else 0, begun=turns + 1, ended=turns)
 
     def look(self, now: float) -> Examination:
         parked = {(PID, number): SOCKET for number in range(self.users)}
@@ -130,9 +132,15 @@ def test_a_queue_that_moves_too_slowly_to_be_waited_for_is_the_backends() -> Non
 
 
 def test_who_waits_far_longer_than_others_in_a_slow_queue_is_unanswered() -> None:
-    decision = judged(Machine(users=300, served_s=30, lost=3))
+    decision = judged(Machine(users=300, served_s=30, lost=3, attempt_s=40))
     assert decision.row.hang_class is HangClass.UNANSWERED
     assert len(decision.stuck) == 3
+
+
+def test_who_waits_in_a_queue_that_is_longer_than_a_timeout_has_not_hung() -> None:
+    """Every attempt times out before its turn and begins again at the end: who is answered has been lucky."""
+    decision = judged(Machine(users=300, served_s=30, lost=3, attempt_s=20))
+    assert (decision.row.name, decision.row.verdict) == (RowName.AT_CAPACITY, Verdict.BACKEND)
 
 
 def test_all_of_a_crowd_that_waits_for_ever_are_unanswered() -> None:
