@@ -11,9 +11,25 @@ def run(path, *, forks=False):
     sys.path.insert(0, os.path.dirname(sys.executable))
     role = os.environ.get("REPRO_LOCUST_ROLE", "").split()
     sys.argv = arguments.command_line(path, *role, *(_processes() if forks else ()))
-    from locust.main import main
+    from locust import main
 
-    sys.exit(main())
+    if "--worker" in role:
+        _leave_time_to_master(main)
+    sys.exit(main.main())
+
+
+def _leave_time_to_master(main):
+    """Up to 2.24 a worker ends with an error where a file or a variable that it shares with its master has a time limit."""
+    parse = getattr(main, "parse_options", None)
+    if parse is None:
+        return
+
+    def parse_options(*args, **kwargs):
+        options = parse(*args, **kwargs)
+        options.run_time = None
+        return options
+
+    main.parse_options = parse_options
 
 
 def _processes():
