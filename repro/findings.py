@@ -348,6 +348,27 @@ class Unseen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Amplified:
+    """What an amplification did in a trial: ``moments`` of its kind came earlier than they would have."""
+
+    knob: str
+    moments: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenCollection:
+    """A garbage collection that had begun ``seconds`` before the verdict and not ended.
+
+    ``turns`` is how often the agent saw the event loop turn meanwhile: one that runs in the loop's own thread
+    (``in_main``) lets it turn only where a finalizer gives way.
+    """
+
+    seconds: float
+    turns: int = 0
+    in_main: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CauseMatch:
     """A known cause that fits, and by what: frames in stacks, frames that nothing wakes, lines of output, versions.
 
@@ -397,5 +418,7 @@ class Findings:
     said: Said = Said()
     backend: BackendFindings = BackendFindings()
     unseen: Unseen = Unseen()
+    collection: OpenCollection | None = None
+    amplified: Amplified | None = None
     cause: CauseMatch | None = None
     stacks: tuple[Stack, ...] = ()

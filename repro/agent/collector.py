@@ -7,7 +7,7 @@ therefore one in which a finalizer gave way to other greenlets.
 import _thread
 import gc
 
-from repro_agent import flight
+from repro_agent import amplifier, flight
 from repro_agent import layout as at
 
 _get_ident = _thread.get_ident  # gevent's own gives a greenlet's
@@ -48,6 +48,7 @@ def _note(phase, _info):
     else:
         words[at.H_COLLECTIONS_ENDED] = words[at.H_COLLECTIONS_BEGUN]
         _note_thresholds(words)
+        amplifier.collected(record)
 
 
 def _note_thresholds(words):

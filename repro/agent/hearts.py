@@ -8,7 +8,7 @@ import _thread
 import os
 import time
 
-from repro_agent import collector, flight
+from repro_agent import amplifier, collector, flight, rounds
 from repro_agent import layout as at
 
 NATIVE_PERIOD_S = 0.1
@@ -116,6 +116,8 @@ def _beat_in_loop():
     floats[at.H_LOOP_AT] = flight.monotonic()
     words[at.H_LOOP_BEATS] += 1
     collector.beat()
+    amplifier.beat()
+    rounds.beat(_runner)
     if words[at.H_STOP_ASKED] and not floats[at.H_STOP_AT]:
         _begin_stop()
     asked = words[at.H_LOOP_DUMP_ASKED]

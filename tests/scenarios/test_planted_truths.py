@@ -85,6 +85,17 @@ def test_what_became_of_a_user_s_exit_is_named(name: str, words: str, trials: di
     assert words in reason_of(trials[name].result())
 
 
+@pytest.mark.parametrize("name", ["known/collection"])
+def test_a_collection_that_never_ended_is_evidence(name: str, trials: dict[str, Future[Trial]]) -> None:
+    trial = trials[name].result()
+    assert trial.findings is not None
+    assert trial.findings.collection is not None
+    assert trial.findings.collection.in_main
+    assert trial.findings.collection.turns > 0
+    assert "garbage collection began" in reason_of(trial)
+    assert "a finalizer in it switched greenlets" in reason_of(trial)
+
+
 def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:
     late = prepared("known/recovers/late")
     options = SessionOptions(TrialOptions(locustfile=late.scenario.locustfile, is_untouched=True, wait_out_s=60))

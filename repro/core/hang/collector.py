@@ -6,10 +6,28 @@ from collections.abc import Sequence
 
 from packaging.version import InvalidVersion, Version
 
+from repro.core.judge.judge import Decision
 from repro.core.judge.samples import Reading
-from repro.model import Collector, CollectorKind
+from repro.findings import OpenCollection
+from repro.model import Collector, CollectorKind, Verdict
 
 FIRST_INCREMENTAL, LAST_INCREMENTAL = Version("3.14.0a1"), Version("3.14.4")
+
+SHORTEST_S = 1.0
+"""A collection of a large heap takes so long by itself."""
+
+
+def open_collection(decision: Decision, readings: Sequence[Reading]) -> OpenCollection | None:
+    """The collection that was under way for longest when a trial hung, None where none was."""
+    if decision.row.verdict is not Verdict.HANG:
+        return None
+    found = [reading.collections for reading in readings if reading.collections.is_under_way]
+    lasting = [one for one in found if one.beats or decision.at - one.began > SHORTEST_S]
+    if not lasting:
+        return None
+    oldest = min(lasting, key=lambda one: one.began)
+    seconds = max(0.0, decision.at - oldest.began)
+    return OpenCollection(seconds=seconds, turns=oldest.beats, in_main=oldest.in_main)
 
 
 def collector_of(python: str, readings: Sequence[Reading]) -> Collector | None:

@@ -123,7 +123,8 @@ class Reading:
     when a runner stopped its users without quitting, ``quit_done_at`` when one had quit, 0 before; ``exit_asked`` is the
     exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since when
     the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds that it
-    has spent on that so far. ``stops`` counts the users that were told to stop.
+    has spent on that so far. ``stops`` counts the users that were told to stop, ``rounds`` how often all were and
+    began again, ``amplified`` the moments that were made to come earlier.
     """
 
     pid: int
@@ -154,6 +155,8 @@ class Reading:
     dumping_at: float = 0.0
     dumped_s: float = 0.0
     stops: int = 0
+    rounds: int = 0
+    amplified: int = 0
     collections: Collections = Collections()
 
     @property

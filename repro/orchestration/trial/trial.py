@@ -38,7 +38,8 @@ from pathlib import Path
 
 from repro.core.course.exposure import exposure_at_hang, whole_exposure
 from repro.core.course.timeline import timeline
-from repro.core.hang.collector import collector_of
+from repro.core.hang.amplified import NO_KNOB, amplified_of, verdict_under
+from repro.core.hang.collector import collector_of, open_collection
 from repro.core.hang.findings import bound_of
 from repro.core.judge.judge import Decision, Judge
 from repro.core.judge.now import Load
@@ -284,17 +285,24 @@ def _conclude(
     found = services.investigate(decision, inquiry)
     if decision.row.hang_class and services.options.wait_out_s:
         services.on_status(under_way.status(Stage.WAITING, progress=watcher.progress, decision=decision))
+    amplified = amplified_of(str(under_way.cell.settings.get("amplify", NO_KNOB)), readings)
     hang = _hang(decision, found, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
     operations = Operations(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed
     )
     moments = timeline(watcher.progress.samples, load_at=load_at, decision=decision)
-    load_ended = min((reading.stop_at for reading in readings if reading.stop_at), default=decision.at)
+    ends = (end for reading in readings for end in (reading.stop_at, reading.load_ended_at) if end)
+    load_ended = min(ends, default=decision.at)
     ticks = watcher.progress.samples
-    trial = _trial(under_way, decision.row.verdict, services)
+    trial = _trial(under_way, verdict_under(amplified, decision.row.verdict), services)
     return replace(
         trial,
-        findings=replace(found.findings, unseen=watcher.fleet.unseen()),
+        findings=replace(
+            found.findings,
+            unseen=watcher.fleet.unseen(),
+            amplified=amplified,
+            collection=open_collection(decision, sample.living if sample else ()),
+        ),
         hang=hang,
         operations=operations,
         exposure=whole_exposure(ticks, load_at=load_at, load_ended=load_ended),

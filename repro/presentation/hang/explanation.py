@@ -6,19 +6,26 @@ older version stored has none, and shows the sentences that were stored with it.
 
 from __future__ import annotations
 
-from repro.findings import CauseMatch, Ending, Unseen
-from repro.model import Bound, Trial
+from repro.findings import CauseMatch, Ending, OpenCollection, Unseen
+from repro.model import Bound, Trial, Verdict
 from repro.presentation.hang.stacks import stack_text, swallowed_text
 from repro.presentation.hang.verdicts import sentences
 
 NEW = "No known cause matches."
+_NO_MOMENT = {
+    "gc": "no garbage collection came earlier than it would have",
+    "threads": "there was no native thread besides the main one",
+}
 
 
 def reason_of(trial: Trial) -> str:
     """One sentence or more, whatever the verdict."""
     if trial.findings is None:
         return trial.reason or trial.verdict.value
-    sentence = " ".join(sentences(trial.findings))
+    amplified = trial.findings.amplified
+    if trial.verdict is Verdict.INCONCLUSIVE and amplified is not None and not amplified.moments:
+        return f"amplify={amplified.knob} did nothing: {_NO_MOMENT[amplified.knob]}."
+    sentence = " ".join((*sentences(trial.findings), *collection_sentences(trial.findings.collection)))
     if trial.hang is None and trial.findings.cause is not None:
         sentence = f"{sentence}. {cause_text(trial.findings.cause)}"
     unseen = unseen_text(trial.findings.unseen)
@@ -29,7 +36,23 @@ def explanation_of(trial: Trial) -> str:
     """What is stuck, on what, for whom, since when; empty for what is not a hang."""
     if trial.hang is None:
         return ""
-    return " ".join(sentences(trial.findings)) if trial.findings else trial.hang.explanation
+    if trial.findings is None:
+        return trial.hang.explanation
+    return " ".join((*sentences(trial.findings), *collection_sentences(trial.findings.collection)))
+
+
+def collection_sentences(found: OpenCollection | None) -> tuple[str, ...]:
+    """Nothing, or that a garbage collection has not ended, and what that shows."""
+    if found is None:
+        return ()
+    if not found.in_main:
+        return (
+            f"A garbage collection in another thread began {found.seconds:.1f} s before the verdict and never ended.",
+        )
+    began = f"A garbage collection began {found.seconds:.1f} s before the verdict and never ended"
+    if not found.turns:
+        return (f"{began}: something that it finalizes blocks the event loop.",)
+    return (f"{began}, while other greenlets ran: a finalizer in it switched greenlets and was not resumed.",)
 
 
 def title_of(trial: Trial) -> str:

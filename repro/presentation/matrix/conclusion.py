@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from repro.core.matrix.amplified import AmplifiedPair, amplified_pairs
 from repro.core.matrix.conclusion import MOST_CONDITIONS
 from repro.core.matrix.timeouts import timeout_worth
 from repro.findings import CauseMatch
@@ -66,6 +67,7 @@ def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
         yield AnswerLine("Ends:", f"it gives up after at most {conclusion.bounded_s:.0f} s", count)
     if conclusion.no_effect:
         yield AnswerLine("No effect:", ", ".join(map(_no_effect, conclusion.no_effect)))
+    yield from (AnswerLine("Amplified:", amplified_text(pair)) for pair in amplified_pairs(tried))
     if conclusion.clean_means:
         yield AnswerLine("Clean:", _clean(conclusion.clean, conclusion.clean_means))
     yield from _cause_lines(tried)
@@ -98,6 +100,20 @@ def _outcome_line(outcome: CellOutcome, tried: Sequence[CellResult]) -> AnswerLi
     came = sum(result.verdict is outcome.verdict for result in meant)
     count = f"{came} of {_cells(len(meant))}" if came else f"{outcome.cells} of {_cells(outcome.of)}"
     return AnswerLine(head, f"when {explanation_text(outcome.explanations[0])}", count)
+
+
+def amplified_text(pair: AmplifiedPair) -> str:
+    """``only under amplify=gc, 10 of 10; naturally 0 of 20 (210,000 operations)``."""
+    (hung, n), (naturally, of) = ((rate.hits, rate.n) if (rate := one.rate) else (0, 0) for one in _cells_of(pair))
+    beside = f"naturally {naturally} of {of} ({pair.natural.exposure.operations:,} operations)"
+    if pair.is_same is None:
+        return f"only under amplify={pair.knob}, {hung} of {n}; {beside}"
+    kind = "the same hang" if pair.is_same else "another hang"
+    return f"under amplify={pair.knob} {hung} of {n}, {kind}; {beside}"
+
+
+def _cells_of(pair: AmplifiedPair) -> tuple[CellResult, CellResult]:
+    return pair.amplified, pair.natural
 
 
 def _no_hang_line(conclusion: Conclusion) -> AnswerLine:
@@ -181,7 +197,8 @@ def sentences_of(run: StoredRun) -> tuple[str, ...]:
     if run.conclusion is None:
         return ()
     worth = worth_sentences(timeout_worth(run.cells, run.plan.varied))
-    return tuple(conclusion_sentences(run.conclusion, worth))
+    amplified = map(amplified_text, amplified_pairs(run.cells))
+    return tuple(conclusion_sentences(run.conclusion, (*amplified, *worth)))
 
 
 def conclusion_sentences(conclusion: Conclusion, worth: Sequence[str] = ()) -> Iterator[str]:

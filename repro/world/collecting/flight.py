@@ -43,7 +43,14 @@ _HEADER_TIMES = (
     at.H_DUMPED_S,
     at.H_COLLECTION_AT,
 )
-_HEADER_COUNTS = (at.H_STOPS, at.H_COLLECTIONS_BEGUN, at.H_COLLECTIONS_ENDED, at.H_COLLECTION_BEATS)
+_HEADER_COUNTS = (
+    at.H_STOPS,
+    at.H_COLLECTIONS_BEGUN,
+    at.H_COLLECTIONS_ENDED,
+    at.H_COLLECTION_BEATS,
+    at.H_ROUNDS,
+    at.H_AMPLIFIED,
+)
 
 _Rows = NDArray[np.uint64]
 
@@ -141,6 +148,8 @@ class FlightRecord:
             dumping_at=number(at.H_DUMPING_AT),
             dumped_s=number(at.H_DUMPED_S),
             stops=word(at.H_STOPS),
+            rounds=word(at.H_ROUNDS),
+            amplified=word(at.H_AMPLIFIED),
             collections=header.collections(),
             load_at=number(at.H_LOAD_AT),
             stop_at=number(at.H_STOP_AT),
