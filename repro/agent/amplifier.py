@@ -8,6 +8,7 @@ number of the draw alone; no module is loaded for it.
 import gc
 import os
 import sys
+import time
 
 from repro_agent import flight
 from repro_agent import layout as at
@@ -16,7 +17,7 @@ KNOB = os.environ.get("REPRO_AMPLIFY") or "none"
 FEWEST, NATURAL_BY = 10, 7
 """Objects more than at the last collection: between these and the natural threshold divided by that."""
 MOST_SHARE = 0.2
-"""Of the time collections may take so much; beyond it the next one comes when it would have come anyway."""
+"""Of the time collections may take so much processor time; beyond it the next one comes when it would have come anyway."""
 SHORTEST_SWITCH_S, LONGEST_SWITCH_S = 1e-5, 5e-2
 
 _state = (int(os.environ.get("REPRO_SEED") or 0) * 2654435761 + 1) % 2**64
@@ -24,6 +25,8 @@ _natural = 0
 _drawn = 0
 _spent_s = 0.0
 _since = 0.0
+_began_s = 0.0
+_thread_time = time.thread_time  # what a busy machine takes from this thread is no time of the collector's
 
 
 def beat():
@@ -40,6 +43,13 @@ def _own_threads():
     return 1 + bool(flight.record.words[at.H_NATIVE_BEATS])
 
 
+def collects():
+    """A collection has begun."""
+    global _began_s
+    if KNOB == "gc":
+        _began_s = _thread_time()
+
+
 def collected(record):
     """A collection has ended: with ``gc``, make the next one due, where the load has begun."""
     global _natural, _drawn, _spent_s, _since
@@ -47,7 +57,7 @@ def collected(record):
         return
     now = flight.monotonic()
     _since = _since or now
-    _spent_s += now - record.floats[at.H_COLLECTION_AT]
+    _spent_s += max(0.0, _thread_time() - _began_s)
     first, second, third = gc.get_threshold()
     if first and first == _drawn:
         record.words[at.H_AMPLIFIED] += _drawn < _natural

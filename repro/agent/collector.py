@@ -45,6 +45,7 @@ def _note(phase, _info):
         words[at.H_COLLECTION_IN_MAIN] = _get_ident() == _main_ident
         words[at.H_COLLECTION_BEATS] = 0
         words[at.H_COLLECTIONS_BEGUN] += 1
+        amplifier.collects()
     else:
         words[at.H_COLLECTIONS_ENDED] = words[at.H_COLLECTIONS_BEGUN]
         _note_thresholds(words)

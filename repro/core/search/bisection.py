@@ -38,14 +38,20 @@ TRIALS_TO_CONFIRM = 2
 LEAST_GAIN = 0.02
 """In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
 MOST_FUTURES = 64
+MOST_WEIGHT = 3
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One trial of a release; ``hang`` is None when the release cannot be tested."""
+    """One trial of a release; ``hang`` is None when the release cannot be tested.
+
+    ``weight`` is the exposure of a clean one, the usual one being 1: a trial that did a tenth of the others'
+    operations says little of its release.
+    """
 
     index: int
     hang: bool | None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class _Tally:
-    """The trials as the arithmetic wants them: testable releases only, from the end that should not hang."""
+    """The trials as the arithmetic wants them: testable releases only, from the end that should not hang.
+
+    ``cleans`` are counted in ``PARTS`` of a trial of the usual exposure.
+    """
 
     releases: tuple[int, ...]
     hangs: Counts
@@ -104,9 +113,9 @@ class Bisection:
 
     # What was seen
 
-    def observe(self, index: int, *, hang: bool) -> Bisection:
-        """The state after one trial of a release that hung or was clean."""
-        return self._with(Observation(index, hang))
+    def observe(self, index: int, *, hang: bool, weight: float = 1.0) -> Bisection:
+        """The state after one trial of a release that hung, or was clean with an exposure of so many usual ones."""
+        return self._with(Observation(index, hang, weight))
 
     def set_aside(self, index: int) -> Bisection:
         """The state after a release turned out untestable: it is stepped past, and never counts as good or bad."""
@@ -210,7 +219,7 @@ class Bisection:
                 yield 0
             return
         for position in (best, best - 1):
-            made = int(tally.hangs[position] + tally.cleans[position])
+            made = self.trials_of(tally.releases[position])[1]
             yield from [position] * (TRIALS_TO_CONFIRM - made)
         if not tally.hangs[last - 1]:
             yield last - 1
@@ -225,7 +234,7 @@ class Bisection:
 
     def _doubt_of_good_end(self, more: int) -> float:
         """How likely its clean trials and ``more`` would be if it hung at the rate at which the later releases do."""
-        from repro.core.search.change_point import chance_to_miss
+        from repro.core.search.change_point import PARTS, chance_to_miss
 
         tally = self._tally
         best = 1 + int(self._belief[1:-1].argmax())
@@ -233,7 +242,7 @@ class Bisection:
             self._settled_prior,
             hangs=int(tally.hangs.sum()),
             cleans=int(tally.cleans[best:].sum()),
-            trials=int(tally.cleans[0]) + more,
+            trials=int(tally.cleans[0]) + more * PARTS,
         )
 
     def _candidates(self) -> tuple[int, ...]:
@@ -269,7 +278,10 @@ class Bisection:
         releases = tuple(index for index in order if index not in aside)
         hangs, cleans = np.zeros(self.n, dtype=np.int64), np.zeros(self.n, dtype=np.int64)
         for seen in self.observations:
-            (hangs if seen.hang else cleans)[seen.index] += 1
+            if seen.hang:
+                hangs[seen.index] += 1
+            elif seen.hang is not None:
+                cleans[seen.index] += _parts(seen.weight)
         chosen = list(releases)
         return _Tally(releases=releases, hangs=hangs[chosen], cleans=cleans[chosen])
 
@@ -278,6 +290,16 @@ class Bisection:
         from repro.core.search.change_point import posterior
 
         return posterior(self._settled_prior, self._tally.hangs, self._tally.cleans)
+
+
+def _parts(weight: float) -> int:
+    """A clean trial in parts of a usual one: at least one, or a release would be tried for ever, and a few trials at most.
+
+    However much it was exposed to, it is one trial, of one environment, at one moment.
+    """
+    from repro.core.search.change_point import PARTS
+
+    return max(1, min(round(PARTS * weight), PARTS * MOST_WEIGHT))
 
 
 def _most_informative(
@@ -326,7 +348,7 @@ def _after_trial(prior: Prior, futures: Sequence[_Future], position: int) -> lis
     """Each future twice, once for either outcome of a trial of ``position``; the likeliest where they are too many."""
     import numpy as np
 
-    from repro.core.search.change_point import chance_to_hang
+    from repro.core.search.change_point import PARTS, chance_to_hang
 
     after: list[_Future] = []
     for future in futures:
@@ -334,7 +356,7 @@ def _after_trial(prior: Prior, futures: Sequence[_Future], position: int) -> lis
         one[position] = 1
         chance = float(chance_to_hang(prior, future.hangs, future.cleans)[position])
         after.append(_Future(future.weight * chance, future.hangs + one, future.cleans))
-        after.append(_Future(future.weight * (1 - chance), future.hangs, future.cleans + one))
+        after.append(_Future(future.weight * (1 - chance), future.hangs, future.cleans + PARTS * one))
     return sorted(after, key=lambda future: -future.weight)[:MOST_FUTURES]
 
 

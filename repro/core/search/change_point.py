@@ -5,6 +5,9 @@ release c*, for c from 0 (it always hung) to n (it never hangs). Under a hypothe
 from c on hang at one rate, which nobody knows: it is integrated out. So only two numbers matter to a hypothesis: how
 many hangs were seen (all of them at c or later, else it is impossible), and how many clean trials were made at c or
 later.
+
+The rate is that of a trial of the usual exposure. A clean one of half of that counts for half a trial, for its chance to be
+clean at the rate r is (1 − r) ** ½: clean trials are counted in ``PARTS`` of a usual one.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 GRID = 48
+PARTS = 4
+"""Clean trials are counted in quarters: exposures differ by so much anyway."""
 HIGHEST_FLAKY_RATE = 0.97
 
 
@@ -44,7 +49,7 @@ class Prior:
 
 
 def posterior(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
-    """The probability of each of the n + 1 hypotheses, from the hangs and clean trials of each of the n releases."""
+    """The probability of each of the n + 1 hypotheses, from each release's hangs and clean ``PARTS`` of a trial."""
     weights = _log_weights(prior, hangs, cleans)
     weights = np.exp(weights - weights.max())
     return np.asarray(weights / weights.sum())
@@ -58,7 +63,7 @@ def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     top = weights.max()
     same = np.exp(weights - top)
     hung = same * np.exp(_evidence(prior, total + 1, after) - _evidence(prior, total, after))
-    clean = same * np.exp(_evidence(prior, total, after + 1) - _evidence(prior, total, after))
+    clean = same * np.exp(_evidence(prior, total, after + PARTS) - _evidence(prior, total, after))
     scale = same.sum()
     same, hung, clean = same / scale, hung / scale, clean / scale
     # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their
@@ -78,7 +83,10 @@ def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
 
 
 def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> float:
-    """The probability that so many more trials are all clean at the rate that ``hangs`` and ``cleans`` speak of."""
+    """The probability that so many more ``trials`` are all clean at the rate that ``hangs`` and ``cleans`` speak of.
+
+    ``cleans`` and ``trials`` are counted in ``PARTS`` of a trial.
+    """
     row = _row(prior, hangs, _room(cleans + trials))
     return float(np.exp(row[cleans + trials] - row[cleans]))
 
@@ -112,15 +120,15 @@ def _evidence(prior: Prior, hangs: int, cleans: Counts) -> Floats:
 
 def _room(cleans: int) -> int:
     """The length of a row of the table: powers of two, so that few are computed."""
-    return 1 << max(6, (cleans + 2).bit_length())
+    return 1 << max(6, (cleans + PARTS + 1).bit_length())
 
 
 @lru_cache(maxsize=4096)
 def _row(prior: Prior, hangs: int, length: int) -> Floats:
-    """The log of the mean of rate**hangs · (1 − rate)**cleans over the rate's prior, for each of cleans < length."""
+    """The log of the mean of rate**hangs · (1 − rate)**(cleans / PARTS) over the rate's prior, for each < length."""
     rates, weights = _rates(prior)
     logs = np.log(weights) + hangs * np.log(rates)
-    terms = logs[:, None] + np.arange(length)[None, :] * np.log1p(-rates)[:, None]
+    terms = logs[:, None] + np.arange(length)[None, :] / PARTS * np.log1p(-rates)[:, None]
     top = terms.max(axis=0)
     row = top + np.log(np.exp(terms - top).sum(axis=0))
     row[0] = np.logaddexp(row[0], np.log(prior.certain))  # a hang that always comes leaves no clean trial

@@ -29,6 +29,7 @@ from repro.orchestration.hunt.probes import (
     Probe,
     first_ended,
     told,
+    weights,
 )
 
 TRIALS_OF_GOOD_END = 2
@@ -217,12 +218,13 @@ class Hunt:
         """The search over the range as it is now, with what all probes say of it."""
         state = Bisection(self._high - self._low + 1, confidence=self.confidence, direction=self.direction)
         apart: dict[int, int] = {}
-        for probe in self._probes:
+        weight_of = weights(self._probes)
+        for place, probe in enumerate(self._probes):
             index = self._by_cell[probe.candidate.cell.id]
             if not self._low <= index <= self._high:
                 continue
             if probe.hang is not None:
-                state = state.observe(index - self._low, hang=probe.hang)
+                state = state.observe(index - self._low, hang=probe.hang, weight=weight_of.get(place, 1.0))
             elif probe.trial.verdict not in IN_VAIN:
                 apart[index] = apart.get(index, 0) + 1
                 if probe.trial.verdict is Verdict.UNTESTABLE or apart[index] >= MOST_APART:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import statistics
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import date
 
 from repro.answer import KeptProbe
 from repro.core.hang.same import is_same_hang
+from repro.core.matrix.hazards import at_risk, chance_of
 from repro.errors import BackendError
-from repro.model import Cell, Hang, Trial, Verdict
+from repro.model import Cell, Chance, Hang, Trial, Verdict
 
 TICK_S = 0.1
 MOST_APART = 2
@@ -55,6 +57,23 @@ class Probe:
         return KeptProbe(
             release=self.candidate.name, cell_id=self.trial.cell_id, number=self.trial.number, hang=self.hang
         )
+
+
+def weights(probes: Sequence[Probe]) -> dict[int, float]:
+    """By the place of each clean probe its exposure beside the usual one: the median of the clean probes'.
+
+    By the operation, or by the stop where the hang that is hunted is one of the stop. What was not counted weighs 1.
+    """
+    hangs = [probe.trial.hang for probe in probes if probe.hang and probe.trial.hang]
+    chance = chance_of(hangs)
+    chances = {place: _chances(probe.trial, chance) for place, probe in enumerate(probes) if probe.hang is False}
+    usual = statistics.median(chances.values()) if chances else 0.0
+    return {place: count / usual if usual and count else 1.0 for place, count in chances.items()}
+
+
+def _chances(trial: Trial, chance: Chance) -> float:
+    exposure = at_risk(trial)
+    return float(exposure.stops or 0.0) if chance is Chance.STOP else float(exposure.operations)
 
 
 @dataclass

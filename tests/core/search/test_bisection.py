@@ -46,6 +46,31 @@ def test_the_release_named_is_right_as_often_as_it_says(rate: float, histories: 
     assert right >= least_right(histories), f"{right} of {histories}"
 
 
+@pytest.mark.parametrize(("rate", "histories"), [(0.5, 60), (0.2, 30)])
+def test_trials_of_different_length_are_weighed_by_their_exposure(rate: float, histories: int) -> None:
+    """Some trials are a quarter as long as the usual one, some twice: each hangs as often as its length lets it."""
+    chance = random.Random(f"lengths {rate}")
+    right = 0
+    for _ in range(histories):
+        n = chance.choice((8, 20, 50))
+        first = chance.randrange(1, n)
+        state, trials = Bisection(n, confidence=CONFIDENCE), 0
+        while not state.answer().is_settled and trials < MOST:
+            (index,) = state.next_probes(1)
+            length = chance.choice((0.25, 0.5, 1.0, 1.0, 2.0))
+            hang = index >= first and chance.random() < 1 - (1 - rate) ** length
+            state, trials = state.observe(index, hang=hang, weight=length), trials + 1
+        answer = state.answer()
+        right += answer.kind is AnswerKind.FIRST_BAD and answer.index == first
+    assert right >= least_right(histories), f"{right} of {histories}"
+
+
+def test_a_short_clean_trial_says_less_of_its_release_than_a_long_one() -> None:
+    hung = Bisection(2).observe(1, hang=True).observe(1, hang=False).observe(1, hang=True)
+    short, usual, long = (hung.observe(0, hang=False, weight=weight).posterior()[1] for weight in (0.25, 1.0, 2.0))
+    assert short < usual < long
+
+
 def test_no_change_is_said_where_there_is_none() -> None:
     chance = random.Random("none")
     answers = [searched(chance.choice((8, 50, 200)), 10_000, 1.0, chance)[0].answer() for _ in range(30)]

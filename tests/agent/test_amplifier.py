@@ -1,0 +1,69 @@
+"""``amplify=gc`` in a real process: more collections, decided by the seed, and none where the program wants none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import repro
+from repro.core.judge.samples import Reading
+from repro.world.collecting.flight import Fleet
+
+BOOT = Path(repro.__file__).parent / "agent" / "boot.py"
+LIMIT_S = 180
+# Keeps containers, and tells after how many of them each collection began: a program that does the same each time.
+ALLOCATES = """
+import gc, sys
+with sys.modules["repro_agent"].operation("call"):
+    pass
+{before}
+gc.collect()
+seen, kept = [], []
+gc.callbacks.append(lambda phase, info: phase == "start" and seen.append(len(kept)))
+for _ in range(20000):
+    kept.append([])
+print(seen)
+"""
+
+
+def allocates(folder: Path, *, before: str = "", **variables: str) -> tuple[str, Reading]:
+    folder.mkdir()
+    script = folder / "script.py"
+    script.write_text(ALLOCATES.format(before=before))
+    settings = {
+        "PATH": os.defpath,
+        "REPRO_LAUNCH": "script",
+        "REPRO_LOCUSTFILE": str(script),
+        "REPRO_TRIAL_DIR": str(folder),
+        "REPRO_STACKS_SIGNAL": "12",
+        "REPRO_SLOTS": "10",
+        **variables,
+    }
+    done = subprocess.run(
+        [sys.executable, BOOT], env=settings, capture_output=True, text=True, timeout=LIMIT_S, check=True
+    )
+    (reading,) = Fleet(folder).read()
+    return done.stdout, reading
+
+
+def test_collections_come_more_often_and_the_seed_decides_when(tmp_path: Path) -> None:
+    natural, calm = allocates(tmp_path / "natural", REPRO_SEED="1")
+    first, busy = allocates(tmp_path / "first", REPRO_SEED="1", REPRO_AMPLIFY="gc")
+    again, _ = allocates(tmp_path / "again", REPRO_SEED="1", REPRO_AMPLIFY="gc")
+    other, _ = allocates(tmp_path / "other", REPRO_SEED="2", REPRO_AMPLIFY="gc")
+    assert first == again
+    assert first != other
+    assert calm.amplified == 0
+    assert busy.amplified > 100
+    assert len(first.split()) > 5 * len(natural.split())
+
+
+@pytest.mark.parametrize("before", ["gc.disable()", "gc.set_threshold(0)"])
+def test_where_the_program_wants_no_collection_none_comes(tmp_path: Path, before: str) -> None:
+    seen, reading = allocates(tmp_path / "off", before=before, REPRO_SEED="1", REPRO_AMPLIFY="gc")
+    assert seen == "[]\n"
+    assert reading.amplified == 0
