@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from repro.core.matrix.amplified import AmplifiedPair, amplified_pairs
+from repro.core.hang.amplified_pairs import AmplifiedPair, amplified_pairs
 from repro.core.matrix.conclusion import MOST_CONDITIONS
 from repro.core.matrix.timeouts import timeout_worth
 from repro.findings import CauseMatch

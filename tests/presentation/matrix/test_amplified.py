@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from repro.core.matrix.amplified import amplified_pairs
+from repro.core.hang.amplified_pairs import amplified_pairs
 from repro.core.matrix.conclusion import conclude
 from repro.core.matrix.hazards import result_of
 from repro.findings import Amplified, Findings, RowName
