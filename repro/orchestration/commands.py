@@ -93,8 +93,8 @@ class PreparedCommand:
         )
 
 
-def prepare_command(request: CommandRequest, *, python: Path | None) -> PreparedCommand:
-    """The command, once everything that it needs is there.
+def prepare_command(request: CommandRequest, *, python: Path | None, varied: Collection[str] = ()) -> PreparedCommand:
+    """The command, once everything that it needs is there; ``varied`` are the factors that ``--set`` gives.
 
     Raises:
         UsageError: it cannot be run; one sentence with the next step.
@@ -107,7 +107,7 @@ def prepare_command(request: CommandRequest, *, python: Path | None) -> Prepared
     home = _home_files() if line.is_locust else ()
     settings = _settings(line, here, home, shell) if line.is_locust else {}
     line = completed(line, settings, cores=cores)
-    given = frozenset(line.levels)
+    given = {*line.levels, *varied}
     line = _with_levels(line)
     base = read_base(found.interpreter)
     files = _files(line, here, settings)
@@ -287,14 +287,14 @@ def _of_command(line: CommandLine, given: Collection[str]) -> Iterator[str]:
     launch = line.levels.get("launch")
     if launch:
         yield f"the load runs as launch={launch}, all of its processes on this machine"
-    missing = [name for factor, name in (("users", "users"), ("seconds", "run time")) if factor not in given]
-    if missing:
-        users, rate = line.levels["users"], line.levels["spawn_rate"]
-        started = f"started at {rate} a second" if rate else "started at once"
-        yield (
-            f"the command gives no {' and no '.join(missing)}: {users} user{'' if users == 1 else 's'}, {started}, for "
-            f"{line.levels.get('seconds', 8)} s of load; --set users=N and --set seconds=N change that"
-        )
+    users, rate = line.levels["users"], line.levels["spawn_rate"]
+    started = f"started at {rate} a second" if rate else "started at once"
+    missing = {
+        "users": f"no users: {users} {'is' if users == 1 else 'are'} {started}",
+        "seconds": f"no run time: the load lasts {line.levels.get('seconds', 8)} s",
+    }
+    if texts := [text for factor, text in missing.items() if factor not in given]:
+        yield f"the command gives {'; '.join(texts)} (--set users=N, --set seconds=N)"
 
 
 def _of_environment(base: BaseEnvironment, line: CommandLine) -> Iterator[str]:

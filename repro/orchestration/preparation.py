@@ -107,7 +107,8 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
     """The plan of somebody's own command: of an experiment that is named its factors, else none but what is typed."""
     if request.locustfile is not None:
         raise UsageError("--locustfile and a command after -- both say what is run; leave --locustfile out")
-    command = prepare_command(asked, python=request.python)
+    varied = {one.partition("=")[0].strip() for one in request.overrides}
+    command = prepare_command(asked, python=request.python, varied=varied)
     source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
     replaced = scenario_for(source).info
     info = replace(command.info, catalogue=replaced.catalogue)

@@ -56,7 +56,9 @@ def test_what_the_command_gives_is_taken_and_what_it_does_not_is_said() -> None:
     assert "the web UI is not started" in said
     assert "without effect here: --web-port 8090" in said
     assert "the command gives no" not in said
-    assert "the command gives no users and no run time: 20 users" in " | ".join(prepared("locust").notices)
+    assert "the command gives no users: 20 are started at once; no run time: the load lasts 8 s" in " | ".join(
+        prepared("locust").notices
+    )
 
 
 def test_locusts_file_says_it_too_and_the_command_wins(here: Path) -> None:

@@ -54,18 +54,25 @@ def _block(where: str, lines: list[str]) -> Swallowed:
 
 
 def last_words(output: str) -> str:
-    """What a program that ended said of it: the last error of a traceback, else its last line that names an error."""
+    """What a program that ended said of it: the last error of a traceback, else its last line that names an error.
+
+    What Python ignored, as in a finalizer at the very end, did not end it: it counts where there is nothing else.
+    """
     named = [line for line in output.splitlines() if ": error: " in line]  # as argparse and click say it
-    return last_error(output) or (named[-1].strip() if named else "")
+    return last_error(output) or (named[-1].strip() if named else "") or last_error(output, is_ignored=True)
 
 
-def last_error(output: str) -> str:
-    """The last line of the last traceback in the output, which says what went wrong; empty when there is none."""
-    found = ""
+def last_error(output: str, *, is_ignored: bool = False) -> str:
+    """The last line of the last traceback in the output, which says what went wrong; empty when there is none.
+
+    With ``is_ignored`` it is the last of those that Python ignored, which do not count otherwise.
+    """
+    found, before = "", ""
     is_inside = False
     for line in output.splitlines():
         if line.startswith("Traceback (most recent call last)"):
-            is_inside = True
+            is_inside = before.startswith("Exception ignored in") is is_ignored
         elif is_inside and line and not line.startswith((" ", "\t")) and _ERROR.match(line):
             found, is_inside = line, False
+        before = line
     return found

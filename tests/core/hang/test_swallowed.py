@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from repro.core.hang.swallowed import last_error, swallowed
+from repro.core.hang.swallowed import last_error, last_words, swallowed
 from repro.findings import Swallowed
 from repro.world.processes import door
 
@@ -114,3 +114,18 @@ def test_of_several_tracebacks_the_last_one_counts() -> None:
     )
     assert last_error(first + "2024 INFO\n" + second) == "OtherError: why"
     assert last_error("") == last_error("Error: no traceback") == ""
+
+
+ARGPARSES = "locust: error: the following arguments are required: --queue-name"
+IGNORED = """Exception ignored in: <function _removeHandlerRef at 0x7fc34f83fb00>
+Traceback (most recent call last):
+  File "logging/__init__.py", line 855, in _removeHandlerRef
+RuntimeError: greenlet is being finalized
+"""
+
+
+def test_what_python_ignored_is_not_why_a_program_ended() -> None:
+    assert last_words(f"{ARGPARSES}\n{IGNORED}") == ARGPARSES
+    died = "Traceback (most recent call last):\n  File 'a.py', line 1, in f\nKeyError: 'load'\n"
+    assert last_words(f"{died}{IGNORED}") == "KeyError: 'load'"
+    assert last_words(IGNORED) == "RuntimeError: greenlet is being finalized"
