@@ -225,8 +225,8 @@ class Builder:
     def _made(self, spec: EnvironmentSpec) -> Environment:
         environment = self._cache.ensure(spec, on_progress=self._on_progress, on_built=self._on_built)
         if changes := moved(spec, environment.versions):
-            told = (f"{name} {old or 'not there'} → {new or 'not there'}" for name, (old, new) in changes.items())
-            self._on_moved(f"{describe(spec)}: with it {', '.join(told)}")
+            told = ", ".join(_told(name, old, new) for name, (old, new) in changes.items())
+            self._on_moved(f"{describe(spec)}: with it {told}")
         return environment
 
 
@@ -259,6 +259,12 @@ def moved(spec: EnvironmentSpec, versions: Mapping[str, str]) -> dict[str, tuple
         for name in sorted({*before, *versions})
         if before.get(name) != versions.get(name) and name not in asked and name not in _TOOLS
     }
+
+
+def _told(name: str, old: str, new: str) -> str:
+    if not old:
+        return f"{name} {new} comes in"
+    return f"{name} {old} → {new}" if new else f"{name} goes"
 
 
 def describe(spec: EnvironmentSpec) -> str:
