@@ -2,6 +2,7 @@
 
     python benchmarks/attach.py stacks [COPIES]     a row for each Python and greenlet: stacks right, seconds, what py-spy shows
     python benchmarks/attach.py pauses [LOOKS]      the longest pause of a process under load that is looked at, and of its twin
+    python benchmarks/attach.py attaches [TIMES]    the same, attached to anew each time; errors of its requests too, as it comes
 
 ``COPIES`` times 14 greenlets are parked in as many ways; the truth is what the process saw itself before it froze.
 """
@@ -16,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from repro.errors import UntestableError
+from repro.errors import ReproError, UntestableError
 from repro.model import EnvironmentSpec
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.memory.reader import reading_of
@@ -34,6 +35,8 @@ PAIRS = (
 )
 COPIES = 15
 LOOKS = 100
+TIMES = 1000
+USERS = 50
 TICKER = """
 import sys, time, gevent
 from gevent import monkey
@@ -51,6 +54,47 @@ while time.time() < ends:
     now = time.perf_counter()
     longest, last = max(longest, now - last), now
 print(longest, flush=True)
+"""
+
+
+CALLER = """
+import json, os, socket, sys, time
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from gevent.server import StreamServer
+def answer(one, _):
+    while one.recv(64):
+        one.sendall(b"x" * 64)
+server = StreamServer(("127.0.0.1", 0), answer)
+server.start()
+seen = {"calls": 0, "errors": 0, "longest_ms": 0.0, "over_50_ms": 0}
+def user():
+    one = socket.create_connection(server.address)
+    while True:
+        try:
+            one.sendall(b"y" * 64)
+            assert len(one.recv(64)) == 64
+            seen["calls"] += 1
+        except Exception:
+            seen["errors"] += 1
+        gevent.sleep(0.01)
+for _ in range(50):
+    gevent.spawn(user)
+last = time.perf_counter()
+told = 0.0
+while True:
+    gevent.sleep(0.001)
+    now = time.perf_counter()
+    pause_ms = (now - last) * 1000
+    seen["over_50_ms"] += pause_ms > 50
+    seen["longest_ms"] = max(seen["longest_ms"], pause_ms)
+    if now - told > 1.0:
+        told = now
+        with open(sys.argv[1] + ".new", "w") as file:
+            json.dump(seen, file)
+        os.replace(sys.argv[1] + ".new", sys.argv[1])
+    last = time.perf_counter()
 """
 
 
@@ -129,10 +173,52 @@ def pauses(looks: int) -> None:
     print(f"| looked at | {looks} | {longest[0] * 1000:.0f} |\n| its twin | 0 | {longest[1] * 1000:.0f} |")
 
 
+def attaches(times: int) -> None:
+    """Print, as it comes, what a process under load has seen that is attached to anew each time, and its twin."""
+    print("| attached | errors of ours | process | calls | errors | longest pause ms | pauses over 50 ms |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        notes = {name: Path(folder) / name for name in ("attached to", "its twin")}
+        children = [subprocess.Popen([sys.executable, "-c", CALLER, str(note)]) for note in notes.values()]
+        try:
+            time.sleep(3)
+            failed = 0
+            for done in range(1, times + 1):
+                failed += not _attached(children[0].pid)
+                if done in {1, 10} or done % 100 == 0 or done == times:
+                    time.sleep(1.5)
+                    for name, note in notes.items():
+                        print(f"| {done} | {failed} | {name} | {_seen(note)} |", flush=True)
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+
+
+def _attached(pid: int) -> bool:
+    """Whether one whole attach has read the process: its interpreter's layout learned, one look, let go."""
+    try:
+        reading = reading_of(target_of(pid))
+    except ReproError as error:
+        print(error, file=sys.stderr, flush=True)
+        return False
+    try:
+        return len(reading.dump().greenlets) >= USERS
+    finally:
+        reading.close()
+
+
+def _seen(note: Path) -> str:
+    seen = json.loads(note.read_text())
+    return f"{seen['calls']} | {seen['errors']} | {seen['longest_ms']:.0f} | {seen['over_50_ms']}"
+
+
 if __name__ == "__main__":
     words = sys.argv[1:] or ["stacks"]
     number = int(words[1]) if len(words) > 1 else 0
     if words[0] == "pauses":
         pauses(number or LOOKS)
+    elif words[0] == "attaches":
+        attaches(number or TIMES)
     else:
         stacks(number or COPIES)
