@@ -181,7 +181,8 @@ def attaches(times: int) -> None:
         notes = {name: Path(folder) / name for name in ("attached to", "its twin")}
         children = [subprocess.Popen([sys.executable, "-c", CALLER, str(note)]) for note in notes.values()]
         try:
-            time.sleep(3)
+            while not all(note.exists() for note in notes.values()):
+                time.sleep(0.1)
             failed = 0
             for done in range(1, times + 1):
                 failed += not _attached(children[0].pid)

@@ -42,6 +42,23 @@ def _set_up():
     os.register_at_fork(after_in_child=after_fork)
 
 
+def ride():
+    """See somebody's own command as a cell is seen, and do nothing else in it: no thread, no signal, no redirection.
+
+    The record is opened when there is something to write: most processes of a command have nothing.
+    """
+    from repro_agent import flight, hooks
+
+    flight.forget()
+    hooks.install()
+
+    def after_fork():
+        flight.forget()
+        hooks.after_fork()
+
+    os.register_at_fork(after_in_child=after_fork)
+
+
 def _refuse(error):
     """End: what this process did would not be seen, and nobody would know."""
     from repro_agent import layout as at

@@ -9,12 +9,18 @@ A forked child gets its record late, by ``Unopened``: most children execute anot
 
 import _thread
 import os
+import sys
 import time
 
 from repro_agent import layout as at
 
 monotonic = time.monotonic  # as it is before anything is patched
 _allocate_lock = _thread.allocate_lock  # likewise
+FOLDER = os.environ.get("REPRO_TRIAL_DIR", "")
+SLOTS = int(os.environ.get("REPRO_SLOTS", "1024"))
+IS_RIDING = "REPRO_RIDE" in os.environ
+"""Whether this is somebody's own command, which was not started by this program's own launch. Read once, as the two
+above: a program may empty its environment."""
 OPENING_LIMIT_S = 1.0
 """For so long another thread that opens the record is waited for."""
 INFINITE = float("inf")
@@ -29,8 +35,6 @@ def borrow(name):
 
     What is loaded when the scenario patches decides what gets patched; the agent's own needs must not show.
     """
-    import sys
-
     was_there = name in sys.modules
     module = __import__(name)
     if not was_there:
@@ -171,7 +175,8 @@ class Record:
         self.words[at.H_SLOTS_USED] = max(self.words[at.H_SLOTS_USED], slot.index + 1)
         self._born[kind] += 1
         slot.open(kind, self._born[kind], greenlet_id)
-        is_load = kind == at.KIND_USER or self._is_script  # a client made while the locustfile is imported is none
+        is_script = self._is_script or (IS_RIDING and "locust" not in sys.modules)
+        is_load = kind == at.KIND_USER or is_script  # a client made while the locustfile is imported is none
         if is_load and not self.floats[at.H_LOAD_AT]:
             self.floats[at.H_LOAD_AT] = monotonic()
             self.phase(at.PHASE_LOAD)
@@ -231,24 +236,19 @@ def open_late():
         _opening.release()
 
 
-def _slots():
-    return int(os.environ.get("REPRO_SLOTS", "1024"))
-
-
 def _size():
-    return at.SLOTS_AT + _slots() * at.SLOT_WORDS * at.WORD
+    return at.SLOTS_AT + SLOTS * at.SLOT_WORDS * at.WORD
 
 
 def _made():
-    folder = os.environ["REPRO_TRIAL_DIR"]
-    if _is_full(folder):
-        _append(os.path.join(folder, at.UNSEEN_FILE), b".")
+    if _is_full(FOLDER):
+        _append(os.path.join(FOLDER, at.UNSEEN_FILE), b".")
         return _blind()
-    return Record(_file(os.path.join(folder, "flight-%d.bin" % os.getpid())), _slots())
+    return Record(_file(os.path.join(FOLDER, "flight-%d.bin" % os.getpid())), SLOTS)
 
 
 def _blind():
-    return Record(borrow("mmap").mmap(-1, _size()), _slots(), is_blind=True)
+    return Record(borrow("mmap").mmap(-1, _size()), SLOTS, is_blind=True)
 
 
 def _is_full(folder):

@@ -15,7 +15,7 @@ NATIVE_PERIOD_S = 0.1
 LOOP_PERIOD_S = 0.2
 
 _sleep, _start_new_thread = time.sleep, _thread.start_new_thread  # as they are before anything is patched
-_faulthandler = flight.borrow("faulthandler")
+_faulthandler = None if flight.IS_RIDING else flight.borrow("faulthandler")
 _get_ident = _thread.get_ident  # gevent's own gives a greenlet's
 _main_ident = 0
 _runner = None
@@ -56,7 +56,7 @@ def _beat_late():
 
 def _register():
     """Let ``faulthandler`` write where it is looked for; without that file nobody sends the signal."""
-    path = os.path.join(os.environ["REPRO_TRIAL_DIR"], "faulthandler-%d.txt" % os.getpid())
+    path = os.path.join(flight.FOLDER, "faulthandler-%d.txt" % os.getpid())
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         _faulthandler.enable(descriptor)
@@ -71,6 +71,7 @@ def attach(runner=None, role=at.ROLE_LOCAL):
     if runner is not None:
         _runner = runner
         flight.record.words[at.H_ROLE] = role
+        _begin_again()
     if _attached_pid == os.getpid():
         return
     _attached_pid = os.getpid()
@@ -84,6 +85,15 @@ def attach(runner=None, role=at.ROLE_LOCAL):
         start_native()
     flight.record.phase(at.PHASE_READY)
     _beat_in_loop()
+
+
+def _begin_again():
+    """A program that drives Locust itself may make a runner after it told one to quit: that one's stop is over."""
+    record = flight.record
+    if record.floats[at.H_STOP_AT]:
+        record.floats[at.H_STOP_AT] = 0.0
+        record.words[at.H_STOPPED_BY_SIGNAL] = 0
+        record.words[at.H_PHASE] = at.PHASE_READY
 
 
 def note_stop(*, by_signal=False):
@@ -142,8 +152,7 @@ def _begin_stop():
 
 def _answer(rung, record):
     """Write the greenlets' stacks as this rung sees them; whether that went well. The error is kept if it can be."""
-    folder = os.environ["REPRO_TRIAL_DIR"]
-    path = os.path.join(folder, "greenlets-%s-%d.json" % (rung, os.getpid()))
+    path = os.path.join(flight.FOLDER, "greenlets-%s-%d.json" % (rung, os.getpid()))
     try:
         from repro_agent import greenlets, hooks
 

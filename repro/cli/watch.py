@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +18,7 @@ from repro.cli.options import Command, end_tidily_on_signals
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
-    from repro.orchestration.attachment import Attached
-    from repro.orchestration.watch import Watched
+    from repro.orchestration.watch import Hung, Watched
 
 NOTIFY_LIMIT_S = 60.0
 EPILOG = """\b
@@ -26,9 +26,11 @@ Examples:
   repro watch -- locust -f locustfile.py --headless -u 50 -t 10m
   repro watch --for 24h --on-hang restart --notify 'echo "$REPRO_HANG" | mail -s hang me@example.com' -- python soak.py
   repro watch --after 30s --on-hang stop --json -- pytest tests/load
+  repro watch --print-env --out /srv/seen > seen.env; repro watch --join /srv/seen
 
 \b
-The command runs in its own environment and folder, with its own output; nothing is redirected and nothing runs in it.
+The command runs in its own environment and folder, with its own output; nothing is redirected. An agent in its Python
+processes notes the calls of its clients; without it (python -I, -E, -S) the processes are looked at from outside alone.
 Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was never seen twice."""
 
 
@@ -48,6 +50,15 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
     show_default=True,
     metavar="TIME",
     help="Report a hang once it has lasted so long.",
+)
+@click.option(
+    "--stop-grace",
+    "stop_grace_s",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="What users may take to end after a stop; more than Locust's own --stop-timeout.",
 )
 @click.option(
     "--on-hang",
@@ -70,6 +81,17 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
     is_flag=True,
     help="One JSON document on standard output at the end; the command's own output goes to standard error.",
 )
+@click.option(
+    "--print-env",
+    is_flag=True,
+    help="Print the variables with which a command takes the agent along, and exit; the folder in --out holds it.",
+)
+@click.option(
+    "--join",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Watch the processes that were started with the variables of this --print-env folder.",
+)
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -78,65 +100,79 @@ def command(  # noqa: PLR0913  # one argument for each option
     *,
     limit_s: float | None,
     after_s: float,
+    stop_grace_s: float,
     on_hang: str,
     notify: str | None,
     out: Path | None,
     as_json: bool,
+    print_env: bool,
+    join: Path | None,
     no_redact: bool,
     words: tuple[str, ...],
 ) -> None:
-    """Run a command unchanged, and watch it from outside until it ends or hangs.
+    """Run a command unchanged, and watch it until it ends or hangs.
 
-    It hangs when the event loop of one of its Python processes is blocked, or when nothing can wake waiting greenlets.
+    It hangs when an event loop is blocked, when nothing can wake waiting greenlets, when calls are never answered, or
+    when users are still running after a stop.
     """
     from repro.cli.options import new_folder
-    from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.watch import OnHang, WatchOptions, watch
 
-    if not words:
-        raise UsageError(
-            "nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`"
-        )
-    end_tidily_on_signals()
+    _check(words, on_hang=on_hang, join=join, print_env=print_env)
     folder = new_folder(out, "watch", busy=IN_USE)
+    if print_env:
+        _print_env(folder, as_json=as_json)
+        return
+    end_tidily_on_signals()
     options = WatchOptions(
         command=words,
+        joined=join,
         after_s=after_s,
+        stop_grace_s=stop_grace_s,
         limit_s=limit_s or float("inf"),
         on_hang=OnHang(on_hang),
         stdout=sys.stderr.fileno() if as_json else None,
     )
     folders = (folder if number == 1 else folder / f"hang-{number}" for number in itertools.count(1))
-    watched = watch(options, lambda hang: _tell(hang, next(folders), notify))
-    if watched.hang is not None and _can_run(words):
-        step = for_terminal(shlex.join(["repro", "run", "--", *words]))
-        click.echo(f"Next:     {step}  # the same with a local backend, and with --set what to vary", err=True)
+    watched = watch(options, lambda hang: _tell(hang, next(folders), notify=notify, words=words))
     if as_json:
-        echo_document(_document(watched, folder), no_redact=no_redact)
+        from repro.presentation.hang.watched import document
+
+        echo_document(document(watched, str(folder) if watched.hang else "", words), no_redact=no_redact)
     else:
         _echo(watched)
     ctx.exit(exit_code(watched.verdict))
 
 
-def _can_run(words: tuple[str, ...]) -> bool:
-    """Whether ``repro run`` takes this command, too."""
-    from repro.core.command.parser import parse
+def _check(words: tuple[str, ...], *, on_hang: str, join: Path | None, print_env: bool) -> None:
+    if print_env:
+        return
+    if not words and join is None:
+        raise UsageError(
+            "nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`"
+        )
+    if join is not None and (words or on_hang != "keep"):
+        raise UsageError("--join watches what was started elsewhere; leave out the command and --on-hang")
 
-    try:
-        parse(words)
-    except UsageError:
-        return False
-    return True
+
+def _print_env(folder: Path, *, as_json: bool) -> None:
+    """The variables, with which a container needs no more than this folder at the same path."""
+    from repro.world.collecting import riding
+
+    records = riding.make_records(folder)
+    found = riding.variables(records, agent=riding.copy_agent(folder), inherited={})
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
+    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines))
 
 
-def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
+def _tell(hang: Hung, folder: Path, *, notify: str | None, words: tuple[str, ...]) -> None:
     from repro.core.scrubbing.terminal import for_terminal
     from repro.errors import ProcessError
-    from repro.orchestration.attachment import keep
-    from repro.presentation.hang.diagnosis import block
+    from repro.orchestration.watch import keep_hang
+    from repro.presentation.hang.watched import block
 
-    keep(hang, folder)
-    text = block(hang, str(folder))
+    keep_hang(hang, folder)
+    text = block(hang, str(folder), words)
     click.echo(for_terminal(f"\n{text}\n"), err=True)
     if notify:
         from repro.world.processes import door
@@ -151,18 +187,8 @@ def _tell(hang: Attached, folder: Path, notify: str | None) -> None:
             click.echo(for_terminal(f"--notify ended with exit code {done.returncode}: {said[0]}"), err=True)
 
 
-def _document(watched: Watched, folder: Path) -> dict[str, Any]:
-    from repro.presentation.hang.diagnosis import document, nothing_found
-
-    found = (
-        document(watched.hang, str(folder))
-        if watched.hang
-        else nothing_found(watched.verdict, watched.seconds, watched.looks)
-    )
-    return found | {"looks": watched.looks, "watched_s": round(watched.seconds, 1), "exit_code": watched.exit_code}
-
-
 def _echo(watched: Watched) -> None:
-    if watched.hang is None:
-        ended = "it was ended" if watched.exit_code is None else f"it ended with exit code {watched.exit_code}"
-        click.echo(f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {ended}.", err=True)
+    from repro.presentation.hang.watched import blindness, ended
+
+    for line in filter(None, ["" if watched.hang else ended(watched), blindness(watched)]):
+        click.echo(line, err=True)

@@ -78,6 +78,14 @@ class Subject:
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             raise UsageError(f"process {self.pid} has ended; `ps -ef` shows those that run") from None
 
+    def command(self) -> str:
+        """Its command."""
+        return _command(self.pid)
+
+    def packages(self) -> Mapping[str, str]:
+        """Its distributions, as far as they are known."""
+        return _packages(self._reader)
+
     def compare(self, first: Look, last: Look) -> Attached:
         """What two looks came to."""
         found = diagnose(first, last)
@@ -112,16 +120,21 @@ def attach(pid: int, *, seconds: float, on_look: Callable[[str], None] = lambda 
 
 def keep(attached: Attached, folder: Path) -> None:
     """Write the evidence: both looks' stacks, the kernel's view of threads and sockets, the packages."""
+    dumps = {str(number): look.dump for number, look in enumerate(attached.looks, 1) if look.dump is not None}
+    keep_stacks(attached.pid, dumps, attached.packages, folder)
+
+
+def keep_stacks(pid: int, dumps: Mapping[str, Dump], packages: Mapping[str, str], folder: Path) -> None:
+    """Write the stacks, by a name for each look, the kernel's view of the process as it is now, and its packages."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, look in enumerate(attached.looks, 1):
-        if look.dump is not None:
-            text = json.dumps(asdict(replace(look.dump, locks={})) | {"locks": _locks(look.dump)}, indent=1)
-            (folder / f"greenlets-{number}.json").write_text(text, "utf-8")
+    for name, dump in dumps.items():
+        text = json.dumps(asdict(replace(dump, locks={})) | {"locks": _locks(dump)}, indent=1)
+        (folder / f"greenlets-{name}.json").write_text(text, "utf-8")
     (folder / "packages.txt").write_text(
-        "".join(f"{name}=={version}\n" for name, version in sorted(attached.packages.items())), "utf-8"
+        "".join(f"{name}=={version}\n" for name, version in sorted(packages.items())), "utf-8"
     )
     with contextlib.suppress(OSError):  # it may have ended just now
-        (folder / "kernel.json").write_text(json.dumps(kernel.look(attached.pid), indent=1), "utf-8")
+        (folder / "kernel.json").write_text(json.dumps(kernel.look(pid), indent=1), "utf-8")
 
 
 def _locks(dump: Dump) -> list[dict[str, object]]:

@@ -1,22 +1,33 @@
-"""Somebody's own command, run once as it is and looked at from outside for as long as it takes; tells when it hangs.
+"""Somebody's own command, run once as it is and watched for as long as it takes; tells when it hangs.
 
-    start ─▶ look at every Python process of it ─▶ wait ─▶ look again ─▶ … ─▶ it ends, or hangs, or the time is over
+    start ─▶ wait, the agent's records judged meanwhile ─▶ look at every Python process from outside ─▶ wait ─▶ …
+                                                      └─▶ it ends, or hangs, or the time is over
 
-Nothing is kept from look to look but the last one of each process: memory stays flat over days.
+The agent rides along by variables (``riding.py``): it sees operations, users and a stop. Looks from outside see the
+processes in which it is not, too. Nothing is kept from look to look but the last one of each process, and what a
+process has written goes with it: memory and disk stay flat over days.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+
+import psutil
 
 from repro.core.hang.diagnosis import Finding, Look
 from repro.errors import ReproError
-from repro.model import Verdict
-from repro.orchestration.attachment import Attached, Subject
+from repro.model import HangClass, Limits, Verdict
+from repro.orchestration.attachment import Attached, Subject, keep, keep_stacks
+from repro.orchestration.riding import Judged, Riders
+from repro.world.collecting import riding
 from repro.world.processes.door import Companion
 
 MOST_PROCESSES = 16
@@ -24,6 +35,10 @@ MOST_PROCESSES = 16
 END_GRACE_S = 10.0
 HEARD_S = 1.0
 POLL_S = 0.25
+
+
+Hung = Attached | Judged
+"""A hang that was found from outside, or by the judge."""
 
 
 class OnHang(StrEnum):
@@ -36,10 +51,16 @@ class OnHang(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """``after_s`` is between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch."""
+    """``after_s`` is between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch.
 
-    command: tuple[str, ...]
+    ``stop_grace_s`` is what users may take to end once they are told to. ``joined`` is the folder into which processes write that were started with the agent's variables by somebody else;
+    there is no command then.
+    """
+
+    command: tuple[str, ...] = ()
+    joined: Path | None = None
     after_s: float
+    stop_grace_s: float = 30.0
     limit_s: float = float("inf")
     on_hang: OnHang = OnHang.KEEP
     stdout: int | None = None
@@ -49,14 +70,17 @@ class WatchOptions:
 class Watched:
     """What came of it: the last hang, None without; the exit code, None where it was still running; the looks made.
 
-    ``compared`` is how often a process was seen twice: without it nobody has looked for a hang.
+    ``compared`` is how often a process was seen twice: without it nobody has looked for a hang. ``along`` is in how
+    many processes the agent had something to see; ``notes`` say why it was not in others, where that is known.
     """
 
-    hang: Attached | None
+    hang: Hung | None
     exit_code: int | None
     looks: int
     compared: int
     seconds: float
+    along: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -68,26 +92,55 @@ class Watched:
         return Verdict.CLEAN if self.exit_code == 0 else Verdict.CRASH
 
 
+class _Strangers:
+    """The processes that somebody else started with the agent's variables, in the place of a command: none is ended."""
+
+    def __init__(self, riders: Riders) -> None:
+        self._riders = riders
+
+    def wait(self, limit_s: float) -> int | None:
+        """Nothing is known of their end."""
+        time.sleep(limit_s)
+        return None
+
+    def tree(self) -> list[psutil.Process]:
+        """Those that live."""
+        return [psutil.Process(pid) for pid in self._riders.pids if psutil.pid_exists(pid)]
+
+    def end(self, grace_s: float) -> None:
+        """They run on."""
+
+
 @dataclass
 class _Seen:
-    """A process that is watched: made ready to be looked at, the last look, and the hangs of it that were told."""
+    """A process that is watched: made ready to be looked at, the last look, and the hangs of it that were told.
+
+    ``found`` is what was seen once of a process that the judge sees too, who can tell more of it.
+    """
 
     subject: Subject
     look: Look | None = None
     told: set[Finding] = field(default_factory=set)
+    found: Finding | None = None
+    judged: set[HangClass] = field(default_factory=set)
 
 
 class Watch:
     """One watch. ``on_hang`` is called for every hang that is new."""
 
-    def __init__(self, options: WatchOptions, on_hang: Callable[[Attached], None]) -> None:
+    def __init__(self, options: WatchOptions, on_hang: Callable[[Hung], None]) -> None:
         self._options = options
         self._on_hang = on_hang
         self._seen: dict[int, _Seen] = {}
-        self._hang: Attached | None = None
+        self._hang: Hung | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="repro-watch-"))
+        self._folder.chmod(0o755)
+        self._records = riding.make_records(options.joined or self._folder)
+        limits = Limits(stall_after_s=options.after_s, stop_grace_s=options.stop_grace_s)
+        self._riders = Riders(self._records, limits, subject_of=self._subject)
         self._count = 0
         self._compared = 0
-        self.companion: Companion | None = None
+        self.companion: Companion | _Strangers | None = None
 
     def run(self) -> Watched:
         """Start the command and watch it.
@@ -101,10 +154,10 @@ class Watch:
         code: int | None = None
         try:
             while time.monotonic() < deadline:
-                code = self._wait(min(time.monotonic() + self._options.after_s, deadline))
+                code, hang = self._wait(min(time.monotonic() + self._options.after_s, deadline))
                 if code is not None:
                     break
-                hang = self._look()
+                hang = hang or self._look()
                 if hang is not None and self._options.on_hang is OnHang.STOP:
                     self._end()
                     break
@@ -118,11 +171,18 @@ class Watch:
             raise
         finally:
             self._forget()
-        return Watched(self._hang, code, self._count, self._compared, time.monotonic() - began)
+            notes = self._riders.notes()
+            shutil.rmtree(self._folder, ignore_errors=True)
+        seconds = time.monotonic() - began
+        return Watched(self._hang, code, self._count, self._compared, seconds, self._riders.ever, notes)
 
     def _start(self) -> None:
         self._forget()
-        self.companion = Companion(self._options.command, stdout=self._options.stdout)
+        if self._options.joined is not None:
+            self.companion = _Strangers(self._riders)
+            return
+        more = riding.variables(self._records, inherited=os.environ)
+        self.companion = Companion(self._options.command, stdout=self._options.stdout, more=more)
 
     def _end(self) -> None:
         if self.companion is not None:
@@ -133,46 +193,71 @@ class Watch:
         if self.companion is not None and self.companion.wait(HEARD_S) is None:
             self._end()
 
-    def _wait(self, until: float) -> int | None:
-        """Wait for the next look; the command's exit code when it ends before."""
+    def _wait(self, until: float) -> tuple[int | None, Hung | None]:
+        """Wait for the next look: the command's exit code when it ends before, the hang that the judge finds."""
         while self.companion is not None and (left := until - time.monotonic()) > 0:
             code = self.companion.wait(min(left, POLL_S))
             if code is not None:
-                return code
-        return None
+                return code, None
+            found = self._riders.observe()
+            for hang in found:
+                if hang.pid in self._seen:
+                    self._seen[hang.pid].judged.add(hang.hang_class)
+            if found:
+                return None, self._tell(found)
+        return None, None
 
-    def _look(self) -> Attached | None:
-        """Look at every process once; the first hang that is new."""
-        self._count += 1
-        pids = [process.pid for process in self.companion.tree()[:MOST_PROCESSES]] if self.companion else []
-        for gone in set(self._seen) - set(pids):
-            self._drop(gone)
-        found = [hang for pid in pids if (hang := self._look_at(pid)) is not None]
+    def _tell(self, found: Sequence[Hung]) -> Hung | None:
         for hang in found:
             self._hang = hang
             self._on_hang(hang)
         return found[0] if found else None
 
-    def _look_at(self, pid: int) -> Attached | None:
-        """The hang of one process that is new, None without."""
+    def _subject(self, pid: int) -> Subject | None:
+        """A process made ready to be looked at; None while it is not Python, or no longer."""
         try:
             if pid not in self._seen:
                 self._seen[pid] = _Seen(Subject(pid))
-            seen = self._seen[pid]
-            look = seen.subject.look()
+        except ReproError:
+            return None
+        return self._seen[pid].subject
+
+    def _look(self) -> Hung | None:
+        """Look at every process once; the first hang that is new."""
+        self._count += 1
+        pids = [process.pid for process in self.companion.tree()] if self.companion else []
+        for gone in set(self._seen) - set(pids):
+            self._drop(gone)
+        return self._tell([hang for pid in pids[:MOST_PROCESSES] if (hang := self._look_at(pid)) is not None])
+
+    def _look_at(self, pid: int) -> Attached | None:
+        """The hang of one process that is new, None without."""
+        subject = self._subject(pid)
+        try:
+            look = subject.look() if subject is not None else None
         except ReproError:  # it is not Python, not yet, or no longer; it is tried again with the next look
             self._drop(pid)
             return None
+        if subject is None or look is None:
+            return None
+        seen = self._seen[pid]
         before, seen.look = seen.look, look
         if before is None:
             return None
         self._compared += 1
-        compared = seen.subject.compare(before, look)
+        compared = subject.compare(before, look)
+        return compared if self._is_new(seen, compared) else None
+
+    def _is_new(self, seen: _Seen, compared: Attached) -> bool:
+        """Whether this is a hang that nobody has told; where the judge sees the process, it has a look's time first."""
         finding = compared.diagnosis.finding
-        if compared.diagnosis.verdict is not Verdict.HANG or finding in seen.told:
-            return None
+        is_late = compared.pid not in self._riders.pids or seen.found is finding
+        seen.found = finding
+        is_told = finding in seen.told or compared.diagnosis.hang_class in seen.judged
+        if compared.diagnosis.verdict is not Verdict.HANG or is_told or not is_late:
+            return False
         seen.told.add(finding)
-        return compared
+        return True
 
     def _drop(self, pid: int) -> None:
         seen = self._seen.pop(pid, None)
@@ -185,6 +270,14 @@ class Watch:
             self._drop(pid)
 
 
-def watch(options: WatchOptions, on_hang: Callable[[Attached], None]) -> Watched:
+def watch(options: WatchOptions, on_hang: Callable[[Hung], None]) -> Watched:
     """Watch a command to its end, or for as long as the options say."""
     return Watch(options, on_hang).run()
+
+
+def keep_hang(hang: Hung, folder: Path) -> None:
+    """Write the evidence of a hang into a folder."""
+    if isinstance(hang, Judged):
+        keep_stacks(hang.pid, {dump.mode: dump for dump in hang.dumps}, hang.packages, folder)
+    else:
+        keep(hang, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from repro.core.hang.frames import Frame, folded
@@ -112,6 +112,11 @@ class Dump:
     def main(self) -> Thread | None:
         """The main thread."""
         return next((thread for thread in self.threads if thread.is_main), None)
+
+    def with_users(self, numbers: Mapping[int, int]) -> Dump:
+        """The same with each user's number, by the id of its greenlet: memory alone does not tell who is a user."""
+        greenlets = tuple(replace(one, user=numbers.get(one.id, one.user)) for one in self.greenlets)
+        return replace(self, greenlets=greenlets)
 
     def by_id(self, greenlet: int) -> Greenlet | None:
         """The greenlet of this id."""

@@ -23,7 +23,7 @@ from repro.core.judge.samples import Examination, ParkedOn, Sample
 from repro.core.judge.silence import Silence
 from repro.core.judge.stop import Stop
 from repro.core.judge.suspects import StuckOn, Suspects
-from repro.core.judge.table import Facts, Row, decide
+from repro.core.judge.table import TABLE, Facts, Row, decide
 from repro.findings import Phase
 from repro.model import Limits
 
@@ -56,13 +56,14 @@ class Decision:
 class Judge:
     """Decides one trial. Feed it ``observe`` with samples and ``learn`` with the examinations that it asks for."""
 
-    def __init__(self, limits: Limits, load: Load) -> None:
+    def __init__(self, limits: Limits, load: Load, *, table: Sequence[Row] = TABLE) -> None:
         self._memory = Memory(limits, load)
+        self._table = table
 
     def observe(self, sample: Sample) -> Step | Decision:
         """What to do now, or the verdict."""
         hearing = Hearing(self._memory.at(sample))
-        row = decide(hearing.facts)
+        row = decide(hearing.facts, self._table)
         if row is not None:
             return hearing.decision(row)
         step = hearing.step

@@ -160,6 +160,11 @@ class Reading:
     collections: Collections = Collections()
 
     @property
+    def numbers(self) -> Mapping[int, int]:
+        """By the id of a greenlet the number of the user that runs in it."""
+        return {slot.greenlet: slot.number for slot in self.slots}
+
+    @property
     def turned_at(self) -> float:
         """When the event loop was last seen to turn: by its own beat, or by a user that ended an operation."""
         return max(self.loop_at, max((slot.last_end for slot in self.slots if slot.is_user), default=0.0))

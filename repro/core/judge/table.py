@@ -6,7 +6,7 @@ decides. No row, no verdict: the trial continues.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from repro.core.judge.samples import Standing
@@ -211,6 +211,21 @@ TABLE = (
 """The order matters: what cannot be a hang stands first, and a loop that stands explains users that do not stop."""
 
 
-def decide(facts: Facts) -> Row | None:
+_OF_A_TRIAL = frozenset(
+    {
+        RowName.SILENT_IN_LOCKS,
+        RowName.SILENT_PARKED,
+        RowName.NEVER_BEGAN_BURNING,
+        RowName.NEVER_BEGAN,
+        RowName.PROCESS_OUTLIVES_THE_STOP,
+    }
+)
+"""Hangs of a program that has a time to begin and to end: somebody's own may prepare, wait or tidy up for hours."""
+
+HANGS = tuple(row for row in TABLE if row.hang_class is not None and row.name not in _OF_A_TRIAL)
+"""The rows for a command that runs on whatever it comes to, as long as it does not hang."""
+
+
+def decide(facts: Facts, table: Sequence[Row] = TABLE) -> Row | None:
     """The first row that holds, or None when the trial has to go on."""
-    return next((row for row in TABLE if row.holds(facts)), None)
+    return next((row for row in table if row.holds(facts)), None)

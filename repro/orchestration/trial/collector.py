@@ -46,13 +46,20 @@ def examine(fleet: Fleet, beat_s: float, users: int = 0) -> Examination:
     """
     look = _Look()
     for record in fleet.records():
-        dump = _dump_of(record, beat_s=beat_s, users=users)
+        dump = dump_of(record, beat_s=beat_s, users=users)
         if dump is not None:
             look.add(record, dump)
         if not any(slot.is_user for slot in record.read().slots):
             threads = kernel.threads_of(record.pid, left_out=record.native_tid())
             if threads:  # a process that has ended stands in nothing
                 look.standing[record.pid] = standing_of(dump or _thread_dump_of(record), threads)
+    return look.examination()
+
+
+def examination_of(record: FlightRecord, dump: Dump) -> Examination:
+    """What the users of one process are parked on, by stacks that were read already."""
+    look = _Look()
+    look.add(record, dump)
     return look.examination()
 
 
@@ -85,7 +92,7 @@ class _Look:
         )
 
 
-def _dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
+def dump_of(record: FlightRecord, *, beat_s: float, users: int) -> Dump | None:
     """The event loop's own dump; None where there is no loop, or it does not answer in time."""
     beat_at = record.loop_beat_at()
     if not beat_at:

@@ -336,6 +336,10 @@ class Fleet:
                 self._records[path] = FlightRecord(path)
         return tuple(self._records.values())
 
+    def forget(self, record: FlightRecord) -> None:
+        """Read it no more; its file may go."""
+        self._records.pop(record.path, None)
+
     def read(self) -> tuple[Reading, ...]:
         """All records now."""
         return tuple(record.read() for record in self.records())

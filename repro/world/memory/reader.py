@@ -158,7 +158,7 @@ class _Reader:
         return Dump(
             pid=self._memory.pid,
             mode=MODE,
-            at=time.time(),
+            at=time.monotonic(),
             python=".".join(map(str, self._layout.python)),
             gevent=self._layout.gevent,
             greenlet=self._layout.greenlet,

@@ -238,17 +238,19 @@ def run(
 class Companion:
     """Somebody's own command, run as it is: with this program's streams, folder, environment and terminal.
 
-    It stays in this program's session, so that a Ctrl-C at the terminal reaches it as it would by hand.
+    ``more`` are variables beside its environment. It stays in this program's session, so that a Ctrl-C at the terminal reaches it as it would by hand.
 
     Raises:
         ProcessError: it cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str], *, stdout: int | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, stdout: int | None = None, more: Mapping[str, str] | None = None
+    ) -> None:
         orphans.adopt()
         try:
             with orphans.starting:
-                self._popen = subprocess.Popen(list(argv), stdout=stdout)
+                self._popen = subprocess.Popen(list(argv), stdout=stdout, env={**os.environ, **(more or {})})
                 orphans.note_own(self._popen.pid)
         except OSError as error:
             raise _unstartable(argv, error) from error

@@ -1,0 +1,121 @@
+"""A hang of a watched command, for people and for programs: as the judge found it, or as it was seen from outside."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from repro.core.command.parser import parse
+from repro.errors import UsageError
+from repro.orchestration.riding import Judged
+from repro.orchestration.watch import Hung, Watched
+from repro.presentation.hang import diagnosis
+from repro.presentation.hang.explanation import cause_text
+from repro.presentation.hang.stacks import stack_text
+from repro.presentation.hang.verdicts import sentences
+
+PINNED = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore", "requests", "geventhttpclient")
+"""The packages whose versions decide the hangs that are known here."""
+
+
+def headline(hang: Hung) -> str:
+    """``HANG (unanswered): 12 of 50 users of process 4711 cannot make progress``."""
+    if not isinstance(hang, Judged):
+        return diagnosis.headline(hang)
+    stuck = f"{hang.users_stuck} of {hang.users} users" if hang.users_stuck else "the event loop"
+    return f"HANG ({hang.hang_class.value}): {stuck} of process {hang.pid} cannot make progress"
+
+
+def explanation(hang: Judged) -> str:
+    """What happened and how it is known, with its full stop."""
+    return f"{' '.join(sentences(hang.findings)).removesuffix('.')}."
+
+
+def reproduction(words: Sequence[str], hang: Hung) -> str:
+    """The command that runs this one again with the releases that were found in its process; "" where none can."""
+    if not words:
+        return ""
+    try:
+        parse(tuple(words))
+    except UsageError:
+        return ""
+    pins = [f"{name}={hang.packages[name]}" for name in PINNED if name in hang.packages]
+    python = [f"python={'.'.join(hang.python.split('.')[:2])}"] if hang.python else []
+    settings = [word for one in [*python, *pins] for word in ("--set", one)]
+    return shlex.join(["repro", "run", *settings, "--", *words])
+
+
+def block(hang: Hung, evidence: str, words: Sequence[str]) -> str:
+    """The whole answer on the terminal."""
+    found = reproduction(words, hang)
+    again = [f"Reproduce it: {found}"] if found else []
+    if not isinstance(hang, Judged):
+        return "\n".join([diagnosis.block(hang, evidence), *again])
+    lines = [headline(hang), "", explanation(hang), _cause(hang) or "No known cause fits."]
+    for stack in hang.findings.stacks:
+        lines += ["", *(f"  {line}" for line in stack_text(stack).splitlines())]
+    return "\n".join([*lines, "", *hang.notes, f"Evidence: {evidence}", *again])
+
+
+def document(watched: Watched, evidence: str, words: Sequence[str]) -> dict[str, Any]:
+    """The JSON document of a watch that has ended; ``evidence`` is the folder of the first hang's."""
+    hang = watched.hang
+    if hang is None:
+        found = diagnosis.nothing_found(watched.verdict, watched.seconds, watched.looks)
+    elif isinstance(hang, Judged):
+        found = dict(_judged(hang, evidence))
+    else:
+        found = diagnosis.document(hang, evidence)
+    again = {} if hang is None else {"reproduce": reproduction(words, hang)}
+    return {
+        **found,
+        **again,
+        "looks": watched.looks,
+        "watched_s": round(watched.seconds, 1),
+        "exit_code": watched.exit_code,
+        "agent": {"processes": watched.along, "notes": list(watched.notes)},
+    }
+
+
+def ended(watched: Watched) -> str:
+    """The last line of a watch without a hang."""
+    end = "it was ended" if watched.exit_code is None else f"it ended with exit code {watched.exit_code}"
+    return f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {end}."
+
+
+def blindness(watched: Watched) -> str:
+    """What was not seen for want of the agent, and why; "" when it was there."""
+    if watched.along:
+        return ""
+    why = f" ({'; '.join(watched.notes)})" if watched.notes else ""
+    return (
+        f"No operations were seen, so unanswered calls and users that outlive a stop were not looked for{why}. "
+        "The agent sees boto3, requests, urllib3, geventhttpclient and Locust, unless Python runs with -I, -E or -S."
+    )
+
+
+def _cause(hang: Judged) -> str:
+    return cause_text(hang.cause) if hang.cause else ""
+
+
+def _judged(hang: Judged, evidence: str) -> Mapping[str, Any]:
+    return {
+        "schema": diagnosis.SCHEMA,
+        "pid": hang.pid,
+        "command": hang.command,
+        "python": hang.python,
+        "packages": dict(hang.packages),
+        "verdict": hang.verdict.value,
+        "hang_class": hang.hang_class.value,
+        "users": hang.users,
+        "users_stuck": hang.users_stuck,
+        "seconds": round(hang.findings.silent_s, 1),
+        "explanation": explanation(hang),
+        "cause": hang.cause.id if hang.cause else None,
+        "cause_text": _cause(hang) or None,
+        "stacks": [stack_text(stack) for stack in hang.findings.stacks],
+        "notes": list(hang.notes),
+        "next_step": "",
+        "evidence": evidence,
+    }
