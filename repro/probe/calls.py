@@ -1,6 +1,7 @@
 """Calls that are under way: code objects, frames, the greenlets that are parked in them, the threads that run them."""
 
 import ctypes
+import struct
 import sys
 import threading
 import time
@@ -282,7 +283,54 @@ def learn_threads():
     _learn_native_id([(ident, native) for _, ident, native in started])
     frames = sys._current_frames()
     _learn_thread_frame([(state, frames[ident]) for state, ident, _ in started])
+    _learn_gil(runtime, api)
     gate.release()
+
+
+GIL_LOOKS = 20
+GIL_WITHIN = 1 << 21
+"""From 3.12 on the first interpreter lies in the runtime, and its GIL in there."""
+
+
+def _learn_gil(runtime, api):
+    """Where the GIL's last holder stands, from the runtime on; whether it is locked comes next. -1 where it is unclear.
+
+    To read a file the GIL is let go: so read, the word behind the holder is 0. Read by ctypes, which keeps it, it is 1.
+    """
+    sets = []
+
+    def look():
+        state = api.PyThreadState_Get()
+        for _ in range(GIL_LOOKS):  # another thread may have had it for a moment, while this one read
+            places = _places(runtime, state)
+            found = {place for place in places if ctypes.string_at(runtime + place + WORD, 4) == ONE}
+            if found:
+                break
+        sets.append(found)
+
+    look()
+    for _ in range(2):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    places = common(sets)
+    FOUND["gil_holder"] = places.pop() if len(places) == 1 else -1
+
+
+ONE = struct.pack("<i", 1)
+
+
+def _places(runtime, state):
+    """At which offsets the runtime names this thread, with a 0 behind it."""
+    wanted, found = struct.pack("<Qi", state, 0), set()
+    for start in range(0, GIL_WITHIN, 4096):
+        data = MEMORY.read(runtime + start, 4096 + 2 * WORD)
+        at = data.find(wanted)
+        while at >= 0:
+            if at % WORD == 0 and at < 4096:
+                found.add(start + at)
+            at = data.find(wanted, at + 1)
+    return found
 
 
 def _learn_native_id(threads):

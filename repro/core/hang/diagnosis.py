@@ -80,7 +80,8 @@ class Diagnosis:
     """What a process is stuck on.
 
     ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the main one,
-    where it is what stands; ``lock`` is the one that matters; ``cores`` is how much of a core it used over the
+    where it is what stands; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
+    at both looks; ``cores`` is how much of a core it used over the
     ``seconds`` between the looks.
     """
 
@@ -92,6 +93,7 @@ class Diagnosis:
     moved: int = 0
     thread: Thread | None = None
     lock: Lock | None = None
+    gil: Thread | None = None
 
     @property
     def hang_class(self) -> HangClass | None:
@@ -241,7 +243,14 @@ class _Pair:
         lock: Lock | None = None,
     ) -> Diagnosis:
         moved = len(self.own) - len(self.unmoved)
-        return Diagnosis(finding, self.seconds, self.cores, self.own, stuck, moved, thread, lock)
+        return Diagnosis(finding, self.seconds, self.cores, self.own, stuck, moved, thread, lock, self._gil)
+
+    @property
+    def _gil(self) -> Thread | None:
+        """The thread that held the GIL at both looks: a process that gets on hands it round."""
+        before, now = self.before.gil_holder, self.now.gil_holder
+        is_same = before is not None and now is not None and before.ident == now.ident
+        return now if is_same else None
 
 
 _RULES: Sequence[tuple[Finding, Callable[[_Pair], tuple[Greenlet, ...]]]] = (

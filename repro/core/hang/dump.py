@@ -63,6 +63,8 @@ class Thread:
     greenlet: int
     stack: tuple[Frame, ...]
     wait: ParkedAt | None
+    holds_gil: bool | None = None
+    """None where that is not known: the agent, which runs in the process, always holds it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class Dump:
     greenlets: tuple[Greenlet, ...] = ()
     threads: tuple[Thread, ...] = ()
     locks: Mapping[int, Lock] = field(default_factory=dict)
+
+    @property
+    def gil_holder(self) -> Thread | None:
+        """The thread that holds the GIL."""
+        return next((thread for thread in self.threads if thread.holds_gil), None)
 
     @property
     def main(self) -> Thread | None:

@@ -35,7 +35,7 @@ def explanation(attached: Attached) -> str:
     """What happened and how it is known, in a few sentences."""
     found = attached.diagnosis
     watched = f"It was looked at twice, {found.seconds:.1f} s apart"
-    said = _SENTENCES[found.finding](found)
+    said = _SENTENCES[found.finding](found) + _gil(found)
     return f"{said} {watched}; it used {found.cores:.2f} of a core, and {found.moved} of its greenlets moved."
 
 
@@ -132,6 +132,15 @@ def _notes(attached: Attached) -> Sequence[str]:
 
 def _place(thread: Thread | None) -> str:
     return place_text(thread.stack[-1].place) if thread is not None and thread.stack else "code that could not be read"
+
+
+def _gil(found: Diagnosis) -> str:
+    """Who holds the GIL, where the main thread stands: its own call in C, or another thread's."""
+    if found.gil is None or found.thread is None:
+        return ""
+    if found.gil.is_main:
+        return " It holds the GIL, so no other thread can run Python code."
+    return f" The GIL is held by another thread, in {_place(found.gil)}."
 
 
 def _in_lock(found: Diagnosis) -> str:

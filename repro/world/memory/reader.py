@@ -241,5 +241,12 @@ def _run(stack: Sequence[Frame]) -> str:
 def _thread(one: ForeignThread, running: Mapping[int, ForeignThread], *, is_main: bool) -> Thread:
     greenlet = next((greenlet for greenlet, thread in running.items() if thread is one), 0)
     return Thread(
-        ident=one.ident, name="", is_main=is_main, is_dumping=False, greenlet=greenlet, stack=one.stack, wait=None
+        ident=one.ident,
+        name="",
+        is_main=is_main,
+        is_dumping=False,
+        greenlet=greenlet,
+        stack=one.stack,
+        wait=None,
+        holds_gil=one.holds_gil,
     )

@@ -14,11 +14,15 @@ MOST_THREADS = 10_000
 
 @dataclass(frozen=True)
 class ForeignThread:
-    """One thread: how Python knows it, its id for the system (0 where that is not known), its stack."""
+    """One thread: how Python knows it, its id for the system (0 where that is not known), its stack.
+
+    ``holds_gil`` is None where the layout of the GIL is not known.
+    """
 
     ident: int
     native_id: int
     stack: tuple[Frame, ...]
+    holds_gil: bool | None = None
 
 
 class Threads:
@@ -40,11 +44,21 @@ class Threads:
         interpreter = memory.word(self._runtime + layout["runtime_interpreter"])
         state = memory.word(interpreter + layout["interpreter_threads"])
         found: list[ForeignThread] = []
+        owner = self._gil_owner()
         while state and len(found) < MOST_THREADS:
             ident = memory.word(state + layout["t_ident"])
-            found.append(ForeignThread(ident, self._native_id(ident), self._stack(state)))
+            holds_gil = None if owner is None else state == owner
+            found.append(ForeignThread(ident, self._native_id(ident), self._stack(state), holds_gil))
             state = memory.word(state + layout["t_next"])
         return tuple(found)
+
+    def _gil_owner(self) -> int | None:
+        """The state of the thread that holds the GIL, 0 where nobody does, None where its layout is not known."""
+        offset = self._layout["gil_holder"] if self._layout.has("gil_holder") else -1
+        if offset < 0:
+            return None
+        place = self._runtime + offset
+        return self._memory.word(place) if self._memory.integer(place + 8) == 1 else 0
 
     def _native_id(self, ident: int) -> int:
         offset = self._layout["ident_native"]

@@ -143,6 +143,43 @@ def test_a_program_without_greenlets_shows_its_threads() -> None:
     assert [thread.is_main for thread in dump.threads].count(True) == 1
 
 
+HOLDS = """
+import ctypes, threading, time
+def holds():
+    time.sleep(0.3)
+    ctypes.PyDLL(None).sleep(600)
+threading.Thread(target=holds, daemon=True).start()
+print('ready', flush=True)
+while True:
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair[:2]))
+def test_who_holds_the_gil_is_read_where_nothing_can_run_inside(
+    pair: tuple[str, ...], environment_with: Callable[..., Path]
+) -> None:
+    python = environment_with(*pair)
+    child = subprocess.Popen([python, "-c", HOLDS], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        reader = reading_of(target_of(child.pid))
+        dumps: list[Dump] = []
+        deadline = time.monotonic() + LIMIT_S
+        while not (dumps and dumps[-1].gil_holder) and time.monotonic() < deadline:
+            dumps.append(reader.dump())
+        time.sleep(0.5)
+        holders = [reader.dump().gil_holder for _ in range(3)]
+        reader.close()
+    finally:
+        child.kill()
+        child.wait(LIMIT_S)
+    assert [one.stack[-1].function if one else "" for one in holders] == ["holds"] * 3
+    assert not any(one.is_main for one in holders if one)
+
+
 def test_a_process_that_ends_meanwhile_is_one_sentence(tmp_path: Path) -> None:
     with parked(sys.executable, "turn", tmp_path / "truth") as child:
         reading = reading_of(target_of(child.pid))
