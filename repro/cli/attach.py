@@ -21,10 +21,11 @@ EPILOG = """\b
 Examples:
   repro attach 4711
   repro attach 4711 --for 60 --json
+  repro attach 4711 --pause                        one consistent moment of a process that moves fast
   repro attach "$(pgrep -f 'locust -f' | head -1)"
 
 \b
-Only the memory of the process is read: it is not stopped, and nothing runs in it.
+Only the memory of the process is read: nothing runs in it, and it is not stopped unless --pause is given.
 You need to be the same user with the right to trace it, or root."""
 IN_USE = "it already exists; choose another folder"
 CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
@@ -42,12 +43,20 @@ CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
     help="The time between two looks; a greenlet that moves in between is not stuck.",
 )
 @click.option(
+    "--pause",
+    "is_paused",
+    is_flag=True,
+    help="Hold the process still during each look, without a signal; the answer says for how long.",
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/attach-… when left out."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.pass_context
-def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, as_json: bool, no_redact: bool) -> None:
+def command(
+    ctx: click.Context, *, pid: int, seconds: float, is_paused: bool, out: Path | None, as_json: bool, no_redact: bool
+) -> None:
     """Show what process PID is stuck on: its threads, its parked greenlets, and what they wait for.
 
     Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or
@@ -61,7 +70,7 @@ def command(ctx: click.Context, *, pid: int, seconds: float, out: Path | None, a
     folder = new_folder(
         out, f"attach-{pid}", busy=IN_USE
     )  # a folder that cannot be used is told before the time is spent
-    attached = attach(pid, seconds=seconds, on_look=lambda text: click.echo(text, err=True))
+    attached = attach(pid, seconds=seconds, is_paused=is_paused, on_look=lambda text: click.echo(text, err=True))
     keep(attached, folder)
     if as_json:
         echo_document(document(attached, str(folder)), no_redact=no_redact)

@@ -22,6 +22,7 @@ from repro.world.collecting.sockets import Socket, sockets_of
 from repro.world.memory.pages import ForbiddenError
 from repro.world.memory.reader import ProcessReader, reading_of
 from repro.world.memory.target import how_to_be_let, target_of
+from repro.world.processes.pause import paused
 from repro.world.shipped.causes import known_causes
 
 
@@ -30,7 +31,7 @@ class Attached:
     """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
-    reading took.
+    reading took. ``pauses_s`` are the lengths of the pauses that were asked for.
     """
 
     pid: int
@@ -41,19 +42,23 @@ class Attached:
     looks: tuple[Look, Look]
     cause: CauseMatch | None
     refusal: str
+    pauses_s: tuple[float, ...] = ()
 
 
 class Subject:
     """A process that is looked at: made ready once, then each look costs a moment.
 
-    ``refusal`` says why its memory cannot be read, and what to do; "" when it can.
+    ``refusal`` says why its memory cannot be read, and what to do; "" when it can. With ``is_paused`` it stands still
+    during each look.
 
     Raises:
         UsageError: there is no such process, or it does not run a CPython that can be read.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, is_paused: bool = False) -> None:
         self.pid = pid
+        self._is_paused = is_paused
+        self._pauses_s: list[float] = []
         self.refusal = ""
         self._reader: ProcessReader | None = None
         target = target_of(pid)
@@ -74,7 +79,13 @@ class Subject:
             UsageError: it has ended.
         """
         try:
-            return _look(self.pid, self._reader)
+            if not self._is_paused:
+                return _look(self.pid, self._reader)
+            before = _is_stopped(self.pid), kernel.threads_of(self.pid)  # while it is paused, all of it is stopped
+            with paused(self.pid) as pause:
+                found = _look(self.pid, self._reader)
+            self._pauses_s.append(pause.seconds)
+            return replace(found, is_stopped=before[0], threads=before[1])
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             raise UsageError(f"process {self.pid} has ended; `ps -ef` shows those that run") from None
 
@@ -99,16 +110,19 @@ class Subject:
             looks=(first, last),
             cause=_cause(found, packages),
             refusal=self.refusal,
+            pauses_s=tuple(self._pauses_s),
         )
 
 
-def attach(pid: int, *, seconds: float, on_look: Callable[[str], None] = lambda _: None) -> Attached:
+def attach(
+    pid: int, *, seconds: float, is_paused: bool = False, on_look: Callable[[str], None] = lambda _: None
+) -> Attached:
     """Look twice, ``seconds`` apart.
 
     Raises:
         UsageError: there is no such process, it does not run CPython, or it ended meanwhile.
     """
-    subject = Subject(pid)
+    subject = Subject(pid, is_paused=is_paused)
     try:
         first = subject.look()
         on_look(f"looked at process {pid} once; looking again in {seconds:g} s")
@@ -152,8 +166,12 @@ def _look(pid: int, reader: ProcessReader | None) -> Look:
         threads=kernel.threads_of(pid),
         cpu_s=times.user + times.system,
         unread={socket.fd: socket.unread for socket in sockets},
-        is_stopped=process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP},
+        is_stopped=_is_stopped(pid),
     )
+
+
+def _is_stopped(pid: int) -> bool:
+    return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
 
 
 def _with_peers(dump: Dump, sockets: Mapping[int, Socket]) -> Dump:

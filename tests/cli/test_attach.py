@@ -105,6 +105,60 @@ def test_ctrl_c_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         assert psutil.Process(child.pid).status() != psutil.STATUS_STOPPED
 
 
+def test_a_pause_is_told_and_ends_and_no_call_of_the_process_fails(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, threading, time\n"
+        "got = []\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: got.append(1))\n"
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "    time.sleep(0.002)\n"
+        "    if not got: print('lost', flush=True)\n"
+        "    got.clear()\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        done = attach(child.pid, "--for", 0.5, "--pause", "--json", folder=tmp_path)
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        time.sleep(0.3)
+        assert child.poll() is None
+    finally:
+        child.kill()
+        said = child.stdout.read() if child.stdout else ""
+        child.wait(LIMIT_S)
+    document = json.loads(done.stdout)
+    assert len(document["paused_ms"]) == 2, done.stderr
+    assert all(one > 0 for one in document["paused_ms"])
+    assert "The process was paused for" in " ".join(document["notes"])
+    assert "TracerPid:\t0" in status
+    assert said == ""  # a signal that came during a pause was delivered after it
+
+
+def test_ctrl_c_in_a_pause_lets_the_process_go(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from repro.world.processes.pause import paused\n"
+        "with paused(int(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with parked("turn", tmp_path) as child:
+        for number in (signal.SIGINT, signal.SIGKILL):
+            own = subprocess.Popen([sys.executable, "-c", code, str(child.pid)], stdout=subprocess.PIPE, text=True)
+            assert own.stdout is not None
+            assert own.stdout.readline() == "held\n"
+            assert psutil.Process(child.pid).status() == psutil.STATUS_TRACING_STOP
+            own.send_signal(number)
+            own.wait(LIMIT_S)
+            time.sleep(0.2)
+            assert psutil.Process(child.pid).status() in {psutil.STATUS_SLEEPING, psutil.STATUS_RUNNING}
+            assert "TracerPid:\t0" in Path(f"/proc/{child.pid}/status").read_text()
+
+
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     other = subprocess.Popen(["sleep", "600"])
     try:

@@ -70,6 +70,7 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
         "cause_text": cause_text(attached.cause) if attached.cause else None,
         "stacks": stacks(attached),
         "notes": list(_notes(attached)),
+        "paused_ms": [round(one * 1000, 1) for one in attached.pauses_s],
         "next_step": next_step(attached),
         "evidence": evidence,
     }
@@ -82,7 +83,7 @@ def block(attached: Attached, evidence: str) -> str:
         lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
     for stack in stacks(attached):
         lines += ["", *(f"  {line}" for line in stack.splitlines())]
-    return "\n".join([*lines, "", *filter(None, [next_step(attached)]), f"Evidence: {evidence}"])
+    return "\n".join([*lines, "", *filter(None, [_pauses(attached), next_step(attached)]), f"Evidence: {evidence}"])
 
 
 def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any]:
@@ -127,7 +128,18 @@ def _frames(stack: Sequence[Frame]) -> str:
 
 def _notes(attached: Attached) -> Sequence[str]:
     last = attached.looks[1].dump
-    return (*(last.notes if last is not None else ()), *((attached.refusal,) if attached.refusal else ()))
+    return (
+        *(last.notes if last is not None else ()),
+        *((attached.refusal,) if attached.refusal else ()),
+        *filter(None, [_pauses(attached)]),
+    )
+
+
+def _pauses(attached: Attached) -> str:
+    """How long the process was held still; "" where nobody asked for that."""
+    if not attached.pauses_s:
+        return ""
+    return f"The process was paused for {' and '.join(f'{one * 1000:.0f} ms' for one in attached.pauses_s)}."
 
 
 def _place(thread: Thread | None) -> str:
