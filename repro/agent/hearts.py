@@ -81,7 +81,8 @@ def attach(runner=None, role=at.ROLE_LOCAL):
     timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)
     timer.start(_beat_in_loop)
     attach.timer = timer  # kept: a timer that is collected stops
-    if runner is not None and _native_pid != os.getpid():  # it has forked what it was to fork
+    is_native_due = runner is not None and _native_pid != os.getpid()  # it has forked what it was to fork
+    if is_native_due and not flight.IS_RIDING:  # somebody's own program gets no thread of ours
         start_native()
     flight.record.phase(at.PHASE_READY)
     _beat_in_loop()
