@@ -329,13 +329,15 @@ class BackendFindings:
     """The backend: why it does not answer, what its own log says, what was not let through to it.
 
     ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the
-    connections that the kernel dropped, ``refusals`` the calls beyond the budget of requests.
+    connections that the kernel dropped, ``refusals`` the calls beyond the budget of requests. ``is_probed`` is false
+    where nobody asks it, as with somebody's own servers.
     """
 
     reason: str = ""
     open_requests: int | None = None
     overflows: int = 0
     refusals: int = 0
+    is_probed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

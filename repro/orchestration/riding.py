@@ -22,7 +22,7 @@ from repro.core.judge.now import Load
 from repro.core.judge.samples import Reading, Sample
 from repro.core.judge.table import HANGS
 from repro.errors import ReproError, StoreError
-from repro.findings import CauseMatch, Findings, WaitKind
+from repro.findings import BackendFindings, CauseMatch, Findings, WaitKind
 from repro.model import HangClass, Limits, Verdict
 from repro.orchestration.attachment import Subject
 from repro.orchestration.trial.collector import dump_of, examination_of
@@ -204,6 +204,7 @@ def _findings(decision: Decision, reading: Reading, dumps: tuple[Dump, ...], pac
         seconds=decision.facts.load_s,
         error=reading.error,
         raised=reading.raised,
+        backend=BackendFindings(is_probed=False),
         views=views,
         main_stack=main.stack if main is not None else (),
     )

@@ -222,7 +222,25 @@ class _Pair:
         waits = [one.wait for one in own if one.wait is not None]
         is_whole = len(waits) == len(own) and len(self.unmoved) == len(self.own)
         is_endless = all(wait.kind in WAITS_FOR_OTHERS and not wait.has_timeout for wait in waits)
-        return own if is_whole and is_endless and waits else ()
+        return own if is_whole and is_endless and waits and not self._others_that_may_wake else ()
+
+    @property
+    def _others_that_may_wake(self) -> tuple[Greenlet, ...]:
+        """Greenlets that only run a library's code, and move, or wait for time or an answer: what waits may be for them.
+
+        Locust's users sleep in Locust's own code; a pool's workers may run nothing but ``requests.get``.
+        """
+        before = {one.id: one for one in self.before.greenlets}
+        own = {one.id for one in self.own}
+        others = (one for one in self.now.greenlets if one.id not in own and not one.is_hub)
+        return tuple(
+            one
+            for one in others
+            if not _is_where_it_was(one, before.get(one.id))
+            or one.wait is None
+            or one.wait.has_timeout
+            or one.wait.kind not in {*WAITS_FOR_OTHERS, WaitKind.HUB}
+        )
 
     def of_unknown_holder(self) -> tuple[Greenlet, ...]:
         """Those that wait for a lock without a limit while others move, and nothing tells who holds it."""

@@ -173,22 +173,23 @@ def _unanswered(found: Findings) -> list[str]:
         waits = [wait for wait in stuck.waits if wait.wait is not None][:MAX_NAMES]
         sockets = "; ".join(f"{wait.count} for {_detail(wait)}" for wait in waits)
         waiting = f"{_who(found)} been waiting outside any operation since {_moment(found)}."
-        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte came{_from(stuck)}."]
+        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte came{_from(found)}."]
     waiting = f"{_who(found)} been waiting in {_operations(stuck)} since {_moment(found)}."
-    what = _unconnected(stuck) or [f"The request was sent, and no byte came back{_from(stuck)}."]
+    what = _unconnected(found) or [f"The request was sent, and no byte came back{_from(found)}."]
     log = [] if stuck.elsewhere else _by_the_log(found.backend.open_requests)
     return [waiting, *what, *log]
 
 
-def _from(stuck: StuckUsers) -> str:
+def _from(found: Findings) -> str:
     """Who sent nothing, where it is another server; else what clears this run's backend of it."""
-    if stuck.elsewhere:
-        return f" from {', '.join(stuck.elsewhere)}, which is not this run's backend"
-    return ", although the backend answers health probes"
+    if found.stuck.elsewhere:
+        return f" from {', '.join(found.stuck.elsewhere)}, which is not this run's backend"
+    return ", although the backend answers health probes" if found.backend.is_probed else ""
 
 
-def _unconnected(stuck: StuckUsers) -> list[str]:
+def _unconnected(found: Findings) -> list[str]:
     """What is said of those whose connection is not made yet; empty where there are none."""
+    stuck = found.stuck
     steps = ((stuck.connecting, "still connecting"), (stuck.handshaking, "in the TLS handshake"))
     early = " and ".join(f"{count} of them {'is' if count == 1 else 'are'} {step}" for count, step in steps if count)
     if not early:
@@ -196,7 +197,7 @@ def _unconnected(stuck: StuckUsers) -> list[str]:
     if stuck.elsewhere:
         server = f"They wait for {', '.join(stuck.elsewhere)}, which is not this run's backend."
         return [server, f"{early[:1].upper()}{early[1:]}: no request was sent yet."]
-    return [f"{early[:1].upper()}{early[1:]}: no request was sent yet{_from(stuck)}."]
+    return [f"{early[:1].upper()}{early[1:]}: no request was sent yet{_from(found)}."]
 
 
 def _by_the_log(open_requests: int | None) -> list[str]:

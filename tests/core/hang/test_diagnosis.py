@@ -71,6 +71,14 @@ def test_sleepers_and_readers_are_no_hang_however_long_they_wait() -> None:
     assert len(found.own) == 3
 
 
+@pytest.mark.parametrize("wait", [SLEEP, READ, None], ids=["sleeps", "waits for an answer", "not known"])
+def test_who_waits_for_greenlets_that_run_a_librarys_code_alone_is_no_hang(wait: ParkedAt | None) -> None:
+    library = replace(greenlet(3, wait), stack=(Frame("/x/site-packages/locust/user/task.py", 380, "wait"),))
+    waits = greenlet(2, EVENT)
+    assert diagnose(look(0, waits, library), look(60, waits, library)).finding is Finding.GOES_ON
+    assert diagnose(look(0, waits), look(60, waits)).finding is Finding.ALL_WAIT
+
+
 def test_a_lock_that_is_free_both_times_has_lost_its_wake_up() -> None:
     free = (replace(LOCK, is_free=True),)
     several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
