@@ -8,6 +8,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from enum import Enum
 
 from rich.console import Console
 from rich.table import Table
@@ -18,12 +19,12 @@ from repro.core.hang.same import HangKind, hang_kinds
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import CellResult, CellVerdict, StoredRun, Verdict
-from repro.presentation.hang.explanation import bound_text, cause_text_of, explanation_of, reason_of
+from repro.presentation.hang.explanation import bound_text, brief_cause_of, brief_reason_of, explanation_of
 from repro.presentation.lines import AnswerLine, fitted, laid_out
 from repro.presentation.matrix.conclusion import answer_lines
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine, worth_lines
-from repro.presentation.rates import hazard_text, rate_text
+from repro.presentation.rates import chances_text, hazard_text, rate_text
 
 _NUMBER = re.compile(r"\d[\d.]*")
 PLAIN_WIDTH = 240
@@ -77,30 +78,53 @@ def _print(console: Console, what: AnswerLine | str, *, style: str = "") -> None
     console.print(Text(for_terminal(text), style=style), soft_wrap=True)
 
 
+class Hazards(Enum):
+    """How a cell's hazard is told in the table: with its bounds, by the operations alone, not at all."""
+
+    WHOLE = "hazard"
+    OPERATIONS = "operations"
+    NONE = ""
+
+
+_LAYOUTS = (
+    (Hazards.WHOLE, False),
+    (Hazards.OPERATIONS, False),
+    (Hazards.OPERATIONS, True),
+    (Hazards.NONE, True),
+)
+"""How much the table tells, and whether its lines are folded: the first one that fits the console is taken."""
+
+
 def _table(console: Console, results: Sequence[CellResult], told: ToldApart) -> Table:
     """A row a cell: what it came to, and a column for each factor in which the cells differ.
 
-    Where that is wider than the console, brackets and the parts of a long heading stand below one another.
+    Where that is wider than the console, brackets and the parts of a long heading stand below one another, of a hazard
+    only the operations are told, and at last a rate has no interval: reports have all of it.
     """
-    table = _cells(results, told, is_narrow=False)
-    return table if console.measure(table).maximum <= console.width else _cells(results, told, is_narrow=True)
+    tables = [_cells(results, told, hazards=hazards, is_narrow=is_narrow) for hazards, is_narrow in _LAYOUTS]
+    tables.append(_cells(results, told, hazards=Hazards.NONE, is_narrow=True, has_intervals=False))
+    unbounded = console.options.update(max_width=PLAIN_WIDTH * 10)  # else nothing measures more than the console has
+    widths = (console.measure(table, options=unbounded).maximum for table in tables)
+    return next((table for table, width in zip(tables, widths, strict=True) if width <= console.width), tables[-1])
 
 
-def _cells(results: Sequence[CellResult], told: ToldApart, *, is_narrow: bool) -> Table:
+def _cells(
+    results: Sequence[CellResult], told: ToldApart, *, hazards: Hazards, is_narrow: bool, has_intervals: bool = True
+) -> Table:
     def folded(text: str) -> str:
         return text.replace(" (", "\n(") if is_narrow else text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "hang rate", "hazard"):
+    for name in filter(None, ("verdict", "hang rate" if has_intervals else "hung", hazards.value)):
         table.add_column(name, no_wrap=is_narrow)
     for name in told.names:
         table.add_column(Text(for_terminal(_heading(name) if is_narrow else name)), overflow="fold")
     for result in results:
         levels = (Text(for_terminal(level)) for level in told.levels_of(result.cell))
         text, style = _verdict(result)
-        table.add_row(
-            Text(folded(text), style=style), folded(_rate(result)), _hazard(result, is_narrow=is_narrow), *levels
-        )
+        hazard = [] if hazards is Hazards.NONE else [_hazard(result, hazards)]
+        rate = _rate(result) if has_intervals else _hung(result)
+        table.add_row(Text(folded(text), style=style), folded(rate), *hazard, *levels)
     return table
 
 
@@ -134,20 +158,30 @@ def _rate(result: CellResult) -> str:
     return ", ".join([rate_text(result.rate), *beside] if result.rate or not beside else beside)
 
 
-def _hazard(result: CellResult, *, is_narrow: bool) -> str:
-    """A cell's hazard; empty where no trial counts in one."""
-    text = hazard_text(result.hazard) if result.rate else ""
-    return text.replace(": ", ":\n").replace(" (", "\n(") if is_narrow else text
+def _hung(result: CellResult) -> str:
+    """``1 of 3``, without the interval; empty where no trial counts."""
+    return f"{result.rate.hits} of {result.rate.n}" if result.rate else ""
+
+
+def _hazard(result: CellResult, hazards: Hazards) -> str:
+    """A cell's hazard, or what it is of; empty where no trial counts in one."""
+    if not result.rate:
+        return ""
+    if hazards is Hazards.WHOLE or result.hazard is None:
+        return hazard_text(result.hazard)
+    return chances_text(result.hazard)
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
-    """The reasons of what is neither clean nor a hang; those that differ in numbers alone are one, the first."""
+    """The reasons of what is neither clean nor a hang: of those with one cause, or that differ in numbers alone, one."""
     found: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         for trial in result.trials:
             if trial.verdict not in {Verdict.CLEAN, Verdict.HANG}:
-                text = f"{trial.verdict}: {reason_of(trial)}"
-                found.setdefault(_NUMBER.sub("#", text), (text, []))[1].append(result.cell.label)
+                text = f"{trial.verdict}: {brief_reason_of(trial)}"
+                cause = trial.findings.cause if trial.findings else None
+                same = f"{trial.verdict} {cause.id}" if cause else _NUMBER.sub("#", text)
+                found.setdefault(same, (text, []))[1].append(result.cell.label)
     return dict(found.values())
 
 
@@ -159,9 +193,9 @@ def _hang(kind: HangKind, told: ToldApart) -> str:
         f"{len(kind.seen)} × {kind.hang_class}{f', shown by {told.label_of(telling.cell)}' if told.factors else ''}:",
         f"  {explanation_of(telling.trial)}",
         f"  {bound_text(hang.bound)}"
-        + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s" if hang.bound.recovered_after_s else ""),
+        + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s." if hang.bound.recovered_after_s else "."),
     ]
-    if cause := cause_text_of(telling.trial):
+    if cause := brief_cause_of(telling.trial):
         lines.append(f"  {cause}")
     if telling.trial.timeline:
         lines.append(f"  ended/s {sparkline([moment.ended for moment in telling.trial.timeline])}")

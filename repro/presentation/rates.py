@@ -32,6 +32,12 @@ def hazard_text(hazard: Hazard | None) -> str:
     return f"{seen}: {rate} a million (95 % CI {low}–{high})"
 
 
+def chances_text(hazard: Hazard) -> str:
+    """What the hangs were among: ``1,750``; of stops ``40 stops``."""
+    chances = f"{max(1, round(hazard.chances)):,}"
+    return f"{chances} {hazard.chance.value}" if hazard.chance is Chance.STOP else chances
+
+
 def fewer_than(bound: float, chance: Chance = Chance.OPERATION) -> str:
     """``fewer than 7.5 a million``, rounded up; of stops a share, for a run has hundreds of them, not millions."""
     step = 10.0 ** (math.floor(math.log10(_scaled(bound, chance))) - 1) if bound else 1.0

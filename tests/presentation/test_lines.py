@@ -119,9 +119,15 @@ def test_timeouts_that_vary_together_are_one_column(judged_cells: Callable[..., 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_a_run_fits_the_terminal(run: StoredRun, width: int) -> None:
-    lines = shown(run, width).splitlines()
+    text = shown(run, width)
+    lines = text.splitlines()
     assert max(cell_len(line) for line in lines) <= width
     assert any(line.startswith("HANGS ") for line in lines)
+    cells = [line for line in lines if line.startswith(("clean ", "hang ", "crash "))]
+    assert len(cells) == len(run.cells)
+    assert all({"per-iteration", "shared"} & set(line.split()) for line in cells), "a level is broken in two"
+    assert ("operations" in text.splitlines()[1]) is (width == 100)
+    assert any(" a million (95 %)" in line for line in cells) is (width == 200)
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

@@ -74,6 +74,20 @@ def cause_text_of(trial: Trial) -> str:
     return cause_text(trial.findings.cause) if trial.findings.cause else NEW
 
 
+def brief_cause_of(trial: Trial) -> str:
+    """The known cause by its title; the answer has its fix, and a report why it matches."""
+    if trial.hang is None or trial.findings is None or trial.findings.cause is None:
+        return cause_text_of(trial)
+    return f"Known cause: {trial.findings.cause.title}."
+
+
+def brief_reason_of(trial: Trial) -> str:
+    """The same for what is not a hang: what happened, and the known cause by its title."""
+    if trial.findings is None or trial.findings.cause is None:
+        return reason_of(trial)
+    return f"{' '.join(sentences(trial.findings)).removesuffix('.')}. Known cause: {trial.findings.cause.title}."
+
+
 def stacks_of(trial: Trial) -> tuple[str, ...]:
     """The stacks of a hang that matter, the most telling first."""
     if trial.hang is None:
