@@ -392,6 +392,7 @@ class Trial:
     the run's. ``command`` runs the same cell again. ``seconds`` is the wall time of the whole trial, environment
     excluded. ``longest_wait`` is None when no operation was seen. ``exposure`` is all that it was given the chance to
     hang in, ``at_hang`` how much of that had passed when it hung; both None in a trial that an older version stored.
+    ``machine`` is the host that ran it, empty where an older version did not keep it.
     """
 
     cell_id: str
@@ -414,6 +415,7 @@ class Trial:
     evidence: str = ""
     command: str = ""
     seed: int = 0
+    machine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -528,6 +530,29 @@ class Conclusion:
         return next((one for one in self.outcomes if one.verdict is verdict), None)
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One of the shares into which the trials of a run are dealt: the ``number``-th, from 1, of ``of``."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A machine that ran trials of a run: its name on its network, what it is, and who and where its user is."""
+
+    host: str
+    system: str = ""
+    cores: int = 0
+    python: str = ""
+    users: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
     """A run as it is read back from its folder: all that a report needs.
@@ -535,6 +560,8 @@ class StoredRun:
     ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
     ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` what a bisection or a blame was
     asked for and came to when the run was one, else None; ``typed`` somebody's own command when the run was of one.
+    ``machines`` are those that ran trials. Of a ``shard``, ``cells`` are only those that have a trial in it, while
+    ``plan`` is that of the whole run.
     """
 
     folder: Path
@@ -550,3 +577,5 @@ class StoredRun:
     conclusion: Conclusion | None = None
     hunt: HuntRecord | None = None
     typed: CommandLine | None = None
+    machines: tuple[Machine, ...] = ()
+    shard: Shard | None = None

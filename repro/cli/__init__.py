@@ -22,6 +22,7 @@ _COMMANDS = {
     "attach": ("repro.cli.attach", "Show what a process that hangs now is stuck on."),
     "doctor": ("repro.cli.doctor", "Show which known causes of hangs these packages can have."),
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
+    "merge": ("repro.cli.merge", "Put the shards of one run together again."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
     "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),

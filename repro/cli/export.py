@@ -75,7 +75,7 @@ def command(
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
     recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored), run=stored)
-    redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder)
+    redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder, machines=stored.machines)
     recipe = _redacted(recipe, redact)
 
     def say(text: str) -> None:

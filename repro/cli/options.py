@@ -287,7 +287,7 @@ def echo_document(run: StoredRun, *, no_redact: bool) -> None:
     from repro.world.runs.this_machine import of_this_machine
 
     whole = report_of(run)
-    shown = whole if no_redact else redacted_report(whole, of_this_machine(run=run.folder))
+    shown = whole if no_redact else redacted_report(whole, of_this_machine(run=run.folder, machines=run.machines))
     click.echo(json.dumps(document(shown), indent=1))
 
 

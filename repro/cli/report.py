@@ -88,9 +88,9 @@ def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tu
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG
-    whole = report_of(run)
+    whole, machines = report_of(run), run.machines
     del run
-    return (redacted_report(whole, of_this_machine(run=folder)) if redact else whole), code
+    return (redacted_report(whole, of_this_machine(run=folder, machines=machines)) if redact else whole), code
 
 
 def _written(report: Report, form: str, folder: Path, path: Path | None) -> str:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.options import SharedOptions, command_line, new_folder, parted
+from repro.core.command_words import without
 from repro.errors import UsageError
 from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.command import CommandInFolder
-    from repro.model import Plan, StoredRun
+    from repro.model import Plan, Shard, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.world.runs.store import RunStore
 
@@ -37,9 +38,12 @@ def closed_on_error(store: RunStore) -> Iterator[None]:
         raise
 
 
-def new_run(options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan | None = None) -> RunStore:
-    """The store of a new run in a folder of its own; ``plan`` stands in the place of the prepared one."""
+def new_run(
+    options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan | None = None, shard: Shard | None = None
+) -> RunStore:
+    """The store of a new run, or of a shard of one, in a folder of its own; ``plan`` stands in for the prepared one."""
     from repro.world.runs.store import create_run
+    from repro.world.runs.this_machine import this_machine
 
     store = create_run(
         new_folder(options.out, name),
@@ -51,6 +55,9 @@ def new_run(options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan
     )
     with closed_on_error(store):
         keep_load(store, prepared)
+        store.on_machine(this_machine())
+        if shard is not None:
+            store.keep_shard(shard)
     return store
 
 
@@ -61,11 +68,13 @@ def resumed_run(out: Path | None, prepared: Prepared, *, check: Callable[[Stored
         UsageError: it was refused, or its files are not as they were.
     """
     from repro.world.runs.store import open_run
+    from repro.world.runs.this_machine import this_machine
 
     store = open_run(resumed_folder(out))
     with closed_on_error(store):
         check(store.read())
         check_load(store, prepared)
+        store.on_machine(this_machine())
     return store
 
 
@@ -140,10 +149,5 @@ def typed_with(more: Sequence[str], *, flags: Collection[str], values: Collectio
     The words of a command after ``--`` are left as they are, and stay at the end.
     """
     typed, command = parted(sys.argv[1:])
-    words, is_value = ["repro"], False
-    for word in typed:
-        name, sign, _ = word.partition("=")
-        if not is_value and name not in {*flags, *values}:
-            words.append(word)
-        is_value = not is_value and name in values and not sign
-    return shlex.join([*words, *more, *(() if command is None else ("--", *command))])
+    words = without(typed, flags=flags, values=values)
+    return shlex.join(["repro", *words, *more, *(() if command is None else ("--", *command))])

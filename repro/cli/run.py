@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,9 +28,10 @@ from repro.cli.options import (
 )
 from repro.cli.resumption import command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, CellVerdict, Effort, TrialOptions
+from repro.model import Cell, CellVerdict, Effort, Shard, TrialOptions
 
 if TYPE_CHECKING:
+    from repro.core.matrix.shards import Share
     from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
     from repro.presentation.live.run import Progress
@@ -48,7 +49,8 @@ Examples:
   repro run --set client=shared --soak 30m         half an hour of load, in as many trials as it takes
   repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
   repro run --trials 20 --until all                all 20 trials of each cell, so that a rate can be measured
-  repro run --out my-run --resume                  go on with a run that was interrupted"""
+  repro run --out my-run --resume                  go on with a run that was interrupted
+  repro run --trials 5 --shard 3/10 --out part3    the third of ten machines; then `repro merge part* -o whole`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class RunOptions(SharedOptions):
     soak: float | None
     rule_out: float | None
     jobs: int | None
+    shard: Shard | None
     resume: bool
     wait_out: float
     fail_on: str | None
@@ -69,6 +72,12 @@ class RunOptions(SharedOptions):
 @shared_options
 @effort_options
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    callback=lambda _ctx, _param, text: _shard(text),
+    help="Make this machine's share of the trials, the I-th of N; `repro merge` puts the shards together.",
+)
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest one.")
 @click.option(
     "--wait-out",
@@ -93,6 +102,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(_run(options))
 
 
+def _shard(text: str | None) -> Shard | None:
+    from repro.core.matrix.shards import parsed
+
+    return None if text is None else parsed(text)
+
+
 def _run(options: RunOptions) -> ExitCode:
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.preparation import RunRequest, prepare
@@ -115,6 +130,10 @@ def _run(options: RunOptions) -> ExitCode:
     )
     check_bounded(prepared.plan)
     note(prepared.notices)
+    whole, prepared, share = prepared, *_own(prepared, options.shard)
+    if share is not None and not share:
+        trials = len(whole.plan.cells) * whole.plan.trials
+        note([f"shard {options.shard} has none of the {trials} trials; merge it with the others all the same"])
     backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
     _check_is_used(options, backends)
     check_options(
@@ -129,9 +148,9 @@ def _run(options: RunOptions) -> ExitCode:
         most_requests=options.max_requests,
         yes=options.yes,
     )
-    store = _store(options, prepared)
+    store = _store(options, whole)
     try:
-        _run_cells(options, prepared, store, console, request_budget=budget)
+        _run_cells(options, prepared, store, console, request_budget=budget, share=share)
     except KeyboardInterrupt:
         step = typed_with(["--out", str(store.folder), "--resume"], flags={"--resume"}, values={"--out"})
         click.echo(for_terminal(f"The trials that have ended are kept; go on with: {step}"), err=True)
@@ -143,6 +162,23 @@ def _run(options: RunOptions) -> ExitCode:
     return _show(run, options, console, fail_on, effort=prepared.plan.effort)
 
 
+def _own(prepared: Prepared, shard: Shard | None) -> tuple[Prepared, Share | None]:
+    """What of it this machine runs: the cells that have a trial in its shard, and which trials; all without one.
+
+    Raises:
+        UsageError: nobody knows how many trials there will be to share.
+    """
+    from repro.core.matrix.shards import share
+
+    if shard is None:
+        return prepared, None
+    plan = prepared.plan
+    if plan.effort.is_open_ended:
+        raise UsageError("--shard goes with a number of --trials; leave --soak and --rule-out out")
+    own = share(plan.cells, trials=plan.trials, shard=shard)
+    return replace(prepared, plan=replace(plan, cells=tuple(cell for cell in plan.cells if cell.id in own))), own
+
+
 def _check_is_used(options: RunOptions, backends: set[str]) -> None:
     """Refuse an option that would say nothing: whoever gave it believes that another backend is loaded than is."""
     if options.endpoint_url is not None and not backends & {"endpoint", "aws"}:
@@ -152,7 +188,15 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
             raise UsageError(f"{name} goes with --backend aws; add it, or leave {name} out")
 
 
-def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console: Any, *, request_budget: int) -> None:
+def _run_cells(
+    options: RunOptions,
+    prepared: Prepared,
+    store: RunStore,
+    console: Any,
+    *,
+    request_budget: int,
+    share: Share | None,
+) -> None:
     from repro.core.matrix.capacity import at_capacity
     from repro.core.matrix.conclusion import conclude
     from repro.orchestration.session import Session, SessionOptions
@@ -187,7 +231,7 @@ def _run_cells(options: RunOptions, prepared: Prepared, store: RunStore, console
             with Session(prepared.plan, session_options) as session:
                 if prepared.plan.effort.is_open_ended and not finished:
                     _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
-                session.run(store, progress, finished=finished)
+                session.run(store, progress, finished=finished, share=share)
         finally:
             cells = store.read().cells
             store.set_conclusion(conclude(cells, prepared.plan.varied))
@@ -228,15 +272,27 @@ def _command(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     def check(stored: StoredRun) -> None:
-        if {cell.cell.id for cell in stored.cells} != {cell.id for cell in prepared.plan.cells}:
+        if {cell.id for cell in stored.plan.cells} != {cell.id for cell in prepared.plan.cells}:
             raise UsageError(
                 f"--resume: the run in {stored.folder} has other cells; "
+                f"type the command it was started with: {stored.command}"
+            )
+        is_same_share = options.shard is None or stored.plan.trials == prepared.plan.trials
+        if stored.shard != options.shard or not is_same_share:
+            raise UsageError(
+                f"--resume: the run in {stored.folder} is {_share_text(stored)}; "
                 f"type the command it was started with: {stored.command}"
             )
 
     if options.resume:
         return resumed_run(options.out, prepared, check=check)
-    return new_run(options, prepared, name=prepared.plan.experiment)
+    return new_run(options, prepared, name=prepared.plan.experiment, shard=options.shard)
+
+
+def _share_text(stored: StoredRun) -> str:
+    if stored.shard is None:
+        return "not a shard"
+    return f"shard {stored.shard} of {stored.plan.trials} trials for each cell"
 
 
 def _show(

@@ -6,7 +6,7 @@ have, ends their processes, and leaves a run that ``--resume`` continues.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +49,7 @@ class TrialStore(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run is made of, besides its plan."""
+    """What a run is made of, besides its plan; ``share`` are the trials that are this machine's, None for all."""
 
     services: TrialServices
     store: TrialStore
@@ -57,6 +57,7 @@ class Work:
     observer: Observer
     jobs: int
     finished: tuple[Trial, ...] = ()
+    share: Mapping[str, Sequence[int]] | None = None
 
 
 def run_cells(plan: Plan, work: Work) -> None:
@@ -71,6 +72,7 @@ def run_cells(plan: Plan, work: Work) -> None:
         seed=work.services.options.seed,
         effort=plan.effort,
         finished=work.finished,
+        share=work.share,
     )
     with ThreadPoolExecutor(max_workers=work.jobs, thread_name_prefix="trial") as pool:
         under_way: dict[Future[Trial], Cell] = {}

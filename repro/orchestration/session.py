@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -121,8 +121,15 @@ class Session:
         """The backends that stand, by name."""
         return self._backends
 
-    def run(self, store: TrialStore, observer: Observer, *, finished: tuple[Trial, ...] = ()) -> None:
-        """Run all cells of the plan; see ``runner.run_cells``."""
+    def run(
+        self,
+        store: TrialStore,
+        observer: Observer,
+        *,
+        finished: tuple[Trial, ...] = (),
+        share: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
         for cell in self._plan.cells:
             self.environment_of(cell)  # asked for in the plan's order, built ahead of their trials
         run_cells(
@@ -134,6 +141,7 @@ class Session:
                 observer=observer,
                 jobs=self._options.jobs,
                 finished=finished,
+                share=share,
             ),
         )
 

@@ -57,6 +57,8 @@ def document(report: Report) -> dict[str, Any]:
         "ended": _moment(report.ended),
         "seed": report.seed,
         "machine": dict(report.machine),
+        "machines": [asdict(one) for one in report.machines],
+        "shard": report.shard or None,
         "tool_versions": dict(report.tool_versions),
         "varied": list(report.varied),
         "cells": [_cell(cell) for cell in report.cells],
@@ -121,6 +123,7 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
+        "machine": trial.machine or None,
     }
 
 

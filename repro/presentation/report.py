@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ class ReportedRung:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
-    """A trial; ``reason`` says why it came to its verdict."""
+    """A trial; ``reason`` says why it came to its verdict, ``machine`` who ran it."""
 
     number: int
     verdict: Verdict
@@ -92,6 +92,18 @@ class ReportedTrial:
     evidence: str
     command: str
     seed: int
+    machine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedMachine:
+    """A machine that ran trials: its host's name, ``host-N`` when redacted, what it is, and how many it ran."""
+
+    name: str
+    system: str
+    cores: int
+    python: str
+    trials: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +151,8 @@ class ReportedConclusion:
 class Report:
     """A run. ``answer`` and ``sentences`` are what it came to: the lines for people, and all of it in words.
 
-    ``waits`` are what its timeouts are worth, as a table.
+    ``waits`` are what its timeouts are worth, as a table. ``machines`` ran its trials; ``shard`` is such as ``3/20``,
+    empty for a whole run.
 
     ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a
     bisection as a picture.
@@ -154,6 +167,8 @@ class Report:
     ended: datetime | None
     seed: int
     machine: Mapping[str, str]
+    machines: tuple[ReportedMachine, ...]
+    shard: str
     tool_versions: Mapping[str, str]
     varied: tuple[str, ...]
     cells: tuple[ReportedCell, ...]
@@ -195,6 +210,8 @@ def report_of(run: StoredRun) -> Report:
         ended=run.ended,
         seed=run.seed,
         machine=run.machine,
+        machines=_machines(run),
+        shard=str(run.shard or ""),
         tool_versions=run.tool_versions,
         varied=run.plan.varied,
         cells=tuple(_cell(result) for result in run.cells),
@@ -210,8 +227,33 @@ def report_of(run: StoredRun) -> Report:
 
 def redacted_report(report: Report, redact: Redact) -> Report:
     """The report as it may leave the machine: the levels of secret variables are known, wherever they stand."""
-    found: Report = redacted(report, without_levels(redact, (cell.factors for cell in report.cells)))
+    known = without_levels(redact, (cell.factors for cell in report.cells))
+    found: Report = redacted(_without_hosts(report), known)
     return found
+
+
+def _without_hosts(report: Report) -> Report:
+    """The report with a number in the place of each host's name, so that one can still be told from another."""
+    names = {machine.name: f"host-{number}" for number, machine in enumerate(report.machines, 1)}
+    return replace(
+        report,
+        machines=tuple(replace(one, name=names[one.name]) for one in report.machines),
+        cells=tuple(
+            replace(cell, trials=tuple(replace(one, machine=names.get(one.machine, "")) for one in cell.trials))
+            for cell in report.cells
+        ),
+    )
+
+
+def _machines(run: StoredRun) -> tuple[ReportedMachine, ...]:
+    """The machines that are known of, by the trials that each ran, in the order in which they were kept."""
+    ran = Counter(trial.machine for result in run.cells for trial in result.trials)
+    return tuple(
+        ReportedMachine(
+            name=one.host, system=one.system, cores=one.cores, python=one.python, trials=ran.get(one.host, 0)
+        )
+        for one in run.machines
+    )
 
 
 def hang_class_of(cell: CellResult) -> HangClass | None:
@@ -254,6 +296,7 @@ def _trial(trial: Trial) -> ReportedTrial:
         evidence=trial.evidence,
         command=trial.command,
         seed=trial.seed,
+        machine=trial.machine,
     )
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from repro.core.matrix.effort import Tried, trials_left, tried
 from repro.model import Cell, Effort, Trial
 
 
 class Schedule:
-    """The trials of a run that are still to be made. Trials of an earlier start of the same run count."""
+    """The trials of a run that are still to be made. Trials of an earlier start of the same run count.
+
+    With ``share``, the numbers of a cell's trials by its id, only those are made: the others are another machine's.
+    """
 
     def __init__(
         self,
@@ -25,8 +28,10 @@ class Schedule:
         seed: int,
         effort: Effort = Effort(),  # noqa: B008  # frozen
         finished: Iterable[Trial] = (),
+        share: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        self._trials = trials
+        self._share = share
+        self._trials = {cell.id: trials if share is None else len(share.get(cell.id, ())) for cell in cells}
         self._effort = effort
         self._random = random.Random(seed)  # noqa: S311  # an order, no secret
         self._made: dict[str, list[Tried]] = {cell.id: [] for cell in cells}
@@ -55,7 +60,8 @@ class Schedule:
         chosen = min(open_cells, key=lambda cell: (self._running[cell.id] > 0, self._begun(cell)))
         self._running[chosen.id] += 1
         # The first that is free: a trial that was interrupted is made anew under its own number, and replaced so.
-        number = next(number for number in itertools.count(1) if number not in self._numbers[chosen.id])
+        own = itertools.count(1) if self._share is None else self._share[chosen.id]
+        number = next(number for number in own if number not in self._numbers[chosen.id])
         self._numbers[chosen.id].add(number)
         return chosen, number
 
@@ -78,7 +84,7 @@ class Schedule:
     def _left(self, cell: Cell, *, operations_s: float = 0.0) -> int:
         trial_s = float(cell.settings.get("seconds", 0))
         made = self._made[cell.id]
-        return trials_left(made, self._effort, trials=self._trials, trial_s=trial_s, operations_s=operations_s)
+        return trials_left(made, self._effort, trials=self._trials[cell.id], trial_s=trial_s, operations_s=operations_s)
 
     def _begun(self, cell: Cell) -> int:
         return len(self._made[cell.id]) + self._running[cell.id]

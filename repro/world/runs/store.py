@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,9 @@ from repro.answer import BisectionRecord, BlameRecord, HuntRecord
 from repro.command import CommandLine
 from repro.core.matrix.conclusion import conclude
 from repro.core.matrix.hazards import result_of
+from repro.core.matrix.shards import share
 from repro.errors import MissingRunError, StoreError
-from repro.model import Cell, CellResult, Conclusion, Plan, StoredRun, Trial, Verdict
+from repro.model import Cell, CellResult, Conclusion, Machine, Plan, Shard, StoredRun, Trial, Verdict
 from repro.world.runs import older
 from repro.world.runs.documents import adapter, encodable, to_json
 from repro.world.runs.hunt_documents import hunt_of
@@ -81,6 +82,7 @@ class RunStore:
         self.folder = folder
         self._connection = connection
         self._lock = lock
+        self._host = ""
 
     def __enter__(self) -> Self:
         return self
@@ -94,13 +96,17 @@ class RunStore:
         Raises:
             StoreError: the disk is full, or the file cannot be written.
         """
-        evidence = _relative(trial.evidence, self.folder)
-        document = to_json(dataclasses.replace(trial, evidence=evidence))
+        self.add_trials([trial])
+
+    def add_trials(self, trials: Iterable[Trial]) -> None:
+        """The same of several, all of them or none."""
         with said(self.folder), self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
-                (trial.cell_id, trial.number, trial.verdict.value, document),
-            )
+            self._connection.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)", map(self._row, trials))
+
+    def _row(self, trial: Trial) -> tuple[str, int, str, str]:
+        evidence = _relative(trial.evidence, self.folder)
+        whole = dataclasses.replace(trial, evidence=evidence, machine=trial.machine or self._host)
+        return (trial.cell_id, trial.number, trial.verdict.value, to_json(whole))
 
     def drop_trial(self, cell_id: str, number: int) -> None:
         """Forget a trial and its evidence."""
@@ -135,6 +141,21 @@ class RunStore:
         """Keep what a bisection or a blame was asked for, and what it came to."""
         self._set("blame" if isinstance(hunt, BlameRecord) else "bisection", to_json(hunt))
 
+    def on_machine(self, machine: Machine) -> None:
+        """Keep that the trials to come are run by this machine, unless they say another one."""
+        self._host = machine.host
+        self.keep_machines([machine])
+
+    def keep_machines(self, machines: Iterable[Machine]) -> None:
+        """Keep the machines that run trials, the latest that is known of each."""
+        with said(self.folder):
+            known = {one.host: one for one in _machines(_facts(self._connection))}
+        self._set("machines", to_json([*(known | {one.host: one for one in machines}).values()]))
+
+    def keep_shard(self, shard: Shard) -> None:
+        """Keep which shard of a run this one is."""
+        self._set("shard", to_json(shard))
+
     def keep_inputs(self, digests: Mapping[str, str]) -> None:
         """Keep the digests of the files that the run is made of, by what each is called."""
         self._set("inputs", to_json(digests))
@@ -142,16 +163,15 @@ class RunStore:
     def inputs(self) -> dict[str, str] | None:
         """Those digests; None for a run of a repro that did not keep any."""
         with said(self.folder):
-            text = _facts(self._connection).get("inputs")
-            return None if text is None else dict(json.loads(text))
+            return _inputs(_facts(self._connection))
 
     def keep_command(self, line: CommandLine) -> None:
         """Keep the command that the run is of."""
         self._set("typed", to_json(line))
 
-    def finish(self) -> None:
-        """Say that the run has come to its end."""
-        self._set("ended", datetime.now(UTC).isoformat())
+    def finish(self, *, at: datetime | None = None) -> None:
+        """Say that the run has come to its end, now when left out."""
+        self._set("ended", (at or datetime.now(UTC)).isoformat())
 
     def read(self) -> StoredRun:
         """All that was stored so far."""
@@ -183,8 +203,9 @@ def create_run(
     seed: int,
     machine: Mapping[str, str],
     tool_versions: Mapping[str, str],
+    started: datetime | None = None,
 ) -> RunStore:
-    """A new run in ``folder``, which is made.
+    """A new run in ``folder``, which is made; ``started`` is now when left out.
 
     Raises:
         StoreError: there is a run already, or the folder cannot be written.
@@ -193,7 +214,7 @@ def create_run(
         "run_id": folder.resolve().name,
         "plan": to_json(plan),
         "command": command,
-        "started": datetime.now(UTC).isoformat(),
+        "started": (started or datetime.now(UTC)).isoformat(),
         "seed": str(seed),
         "machine": json.dumps(dict(machine)),
         "tool_versions": json.dumps(dict(tool_versions)),
@@ -248,6 +269,16 @@ def read_run(folder: Path) -> StoredRun:
     """
     with said(folder), _reading(folder) as connection:
         return _read(connection, folder)
+
+
+def read_inputs(folder: Path) -> dict[str, str]:
+    """The digests of what a run was made of; empty for one of a repro that did not keep any.
+
+    Raises:
+        StoreError: it is not a run, or cannot be read.
+    """
+    with said(folder), _reading(folder) as connection:
+        return _inputs(_facts(connection)) or {}
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
@@ -365,7 +396,8 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
     trials: dict[str, list[Trial]] = {cell.id: [] for cell in plan.cells}
     for trial in _read_trials(connection):
         trials.setdefault(trial.cell_id, []).append(trial)
-    cells = tuple(result_of(cell, trials[cell.id]) for cell in plan.cells)
+    shard = _shard(facts)
+    cells = tuple(result_of(cell, trials[cell.id]) for cell in _cells_of(plan, shard))
     return StoredRun(
         folder=folder,
         run_id=facts["run_id"],
@@ -380,7 +412,30 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         conclusion=_conclusion(facts, plan, cells),
         hunt=_hunt(facts),
         typed=adapter(CommandLine).validate_json(facts["typed"]) if "typed" in facts else None,
+        machines=_machines(facts),
+        shard=shard,
     )
+
+
+def _cells_of(plan: Plan, shard: Shard | None) -> Sequence[Cell]:
+    """The cells of which a shard makes a trial; without one, all."""
+    if shard is None:
+        return plan.cells
+    own = share(plan.cells, trials=plan.trials, shard=shard)
+    return [cell for cell in plan.cells if cell.id in own]
+
+
+def _shard(facts: Mapping[str, str]) -> Shard | None:
+    return adapter(Shard).validate_json(facts["shard"]) if "shard" in facts else None
+
+
+def _machines(facts: Mapping[str, str]) -> tuple[Machine, ...]:
+    """The machines that ran trials; none are known of a run that an older version made."""
+    return tuple(adapter(Machine).validate_python(one, strict=False) for one in json.loads(facts.get("machines", "[]")))
+
+
+def _inputs(facts: Mapping[str, str]) -> dict[str, str] | None:
+    return dict(json.loads(facts["inputs"])) if "inputs" in facts else None
 
 
 def _conclusion(facts: Mapping[str, str], plan: Plan, cells: tuple[CellResult, ...]) -> Conclusion | None:

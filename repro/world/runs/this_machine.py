@@ -6,20 +6,35 @@ import getpass
 import os
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from repro.core.scrubbing.markers import Marker
 from repro.core.scrubbing.names import SECRET_NAME
 from repro.core.scrubbing.redaction import Redact, redactor
+from repro.model import Machine
 
 
-def of_this_machine(*, run: Path | None = None) -> Redact:
-    """The redactor that knows who and where this is; ``run`` is the folder of a run, which needs no name."""
-    host = platform.node()
-    return redactor(
+def this_machine() -> Machine:
+    """What is kept with a run of the machine that runs its trials."""
+    return Machine(
+        host=platform.node(),
+        system=platform.platform(),
+        cores=os.cpu_count() or 0,
+        python=platform.python_version(),
         users=(_user(),),
         homes=(str(Path.home()),),
-        hosts=(host, host.partition(".")[0]),
+    )
+
+
+def of_this_machine(*, run: Path | None = None, machines: Sequence[Machine] = ()) -> Redact:
+    """The redactor that knows who and where this is, and of a run its folder and the machines that ran its trials."""
+    known = (this_machine(), *machines)
+    hosts = [one.host for one in known]
+    return redactor(
+        users=[user for one in known for user in one.users],
+        homes=[home for one in known for home in one.homes],
+        hosts=[name for host in hosts for name in (host, host.partition(".")[0])],
         secrets=[value for name, value in os.environ.items() if re.fullmatch(SECRET_NAME, name, re.IGNORECASE)],
         places={**({} if run is None else _places(run)), str(Path.cwd()): Marker.HERE},
     )
