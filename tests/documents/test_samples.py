@@ -48,7 +48,8 @@ def test_a_sample_of_another_run_or_width_is_another_text(samples: ModuleType) -
     assert all("HANGS " in text for text in texts)
 
 
-def test_stored_runs_name_neither_places_nor_hosts(samples: ModuleType) -> None:
+@pytest.mark.usefixtures("samples")
+def test_stored_runs_name_neither_places_nor_hosts() -> None:
     runs = sys.modules["runs"]
     for name in runs.names():
         text = runs.dump_of(name)
