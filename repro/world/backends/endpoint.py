@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from repro.errors import BackendError
-from repro.world.backends.protocol import REGION, Health, Queue
+from repro.world.backends.protocol import REGION, Backend, Health, Queue
 from repro.world.backends.request_log import LoggedRequest
 from repro.world.backends.wire import MADE_UP, Wire, WireError
 
@@ -93,6 +94,15 @@ class EndpointBackend:
             "AWS_ACCESS_KEY_ID": MADE_UP,
             "AWS_SECRET_ACCESS_KEY": MADE_UP,
         }
+
+    def requests(self) -> int | None:
+        """Nobody counts them."""
+        return None
+
+    @contextlib.contextmanager
+    def account(self, folder: Path, *, mark: str) -> Iterator[Backend]:  # noqa: ARG002  # the Protocol's signature
+        """The account that there is: it is not ours to empty."""
+        yield self
 
     def is_alive(self) -> bool:
         """Not ours: it is judged by its answers alone."""

@@ -1,17 +1,26 @@
-"""The embedded backend: a moto server in a process of its own, on loopback and a free port."""
+"""The embedded backend: moto's servers in processes of their own, one for each account, on loopback and free ports."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
-from repro.world.backends.request_log import LoggedRequest, log_size, read_requests
+import psutil
+
+from repro.world.backends.request_log import LoggedRequest, count_requests, log_size, read_requests
 from repro.world.backends.server import POLL_S, START_LIMIT_S, ServerBackend, server_environ
+from repro.world.processes import door
 
 
 class MotoBackend(ServerBackend):
-    """Starts the server and is an endpoint from then on; ``request_log`` is read by ``requests_since``.
+    """One account of moto; ``request_log`` is read by ``requests_since``. The first starts the process of all.
 
     ``http`` is the server's protocol, ``1.0`` (a connection for each request) or ``1.1``; see ``moto_server``.
     """
@@ -21,25 +30,85 @@ class MotoBackend(ServerBackend):
     def __init__(self, *, folder: Path, mark: str, http: str = "1.0") -> None:
         super().__init__(folder=folder, mark=mark)
         self._http = http
+        self._pid = 0
+        self._asking = -1
+        self._is_first = True
+        self._numbers = itertools.count(1)
         self.request_log = self._folder / "requests.jsonl"
 
     def start(self) -> None:
         """Ready when it listens and answers its probe."""
-        ready = self._folder / "port"
-        ready.unlink(missing_ok=True)
         script = Path(__file__).with_name("moto_server.py")
-        self._launch([sys.executable, "-P", script, ready, self.request_log, self._http], server_environ())
-        deadline = time.monotonic() + START_LIMIT_S
-        while not ready.exists():
-            self._raise_if_late(deadline, "it said nothing")
-            time.sleep(POLL_S)
-        self.endpoint_url = f"http://127.0.0.1:{ready.read_text()}"
-        self._await_answer()
+        asked, self._asking = os.pipe()
+        os.set_inheritable(self._asking, False)  # noqa: FBT003  # the standard library's own signature
+        try:
+            self._launch([sys.executable, "-P", script, self._folder, self._http], server_environ(), stdin=asked)
+        finally:
+            os.close(asked)
+        self._open()
+
+    @contextlib.contextmanager
+    def account(self, folder: Path, *, mark: str) -> Iterator[Self]:  # noqa: ARG002  # its process is the server's
+        """An empty account beside this one: no queue, no bucket, no table, a log of its own in ``folder``."""
+        account = self._beside(folder)
+        try:
+            yield account
+        finally:
+            account.stop()
+
+    def _beside(self, folder: Path) -> Self:
+        account = type(self)(folder=self._folder, mark=self._mark, http=self._http)
+        account._child, account._output, account._asking = self._child, self._output, self._asking
+        account._numbers, account._is_first = self._numbers, False
+        account.request_log = folder.resolve() / "requests.jsonl"
+        account._open()
+        return account
+
+    def is_alive(self) -> bool:
+        """Whether its process lives, and the one of all accounts."""
+        return super().is_alive() and psutil.pid_exists(self._pid)
+
+    def pids(self) -> tuple[int, ...]:
+        """The process of this account, and that of all for the first."""
+        return super().pids() if self._is_first else (self._pid,)
+
+    def stop(self) -> None:
+        """End this account, and all of them with the first."""
+        if not self._is_first:
+            with contextlib.suppress(OSError):  # the server has gone, and its accounts with it
+                self._ask({"close": self._pid})
+            return
+        super().stop()
+        if self._asking >= 0:
+            os.close(self._asking)
+            self._asking = -1
 
     def request_mark(self) -> int:
         """This moment, for ``requests_since``."""
         return log_size(self.request_log)
 
     def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:
-        """What has reached the server since."""
+        """What has reached the account since."""
         return read_requests(self.request_log, mark)
+
+    def requests(self) -> int | None:
+        """How many requests have reached the account."""
+        return count_requests(self.request_log)
+
+    def _open(self) -> None:
+        ready = self._folder / f"account-{next(self._numbers)}"
+        ready.unlink(missing_ok=True)
+        try:
+            self._ask({"open": {"ready": str(ready), "log": str(self.request_log)}})
+        except OSError as error:
+            self._raise_if_late(0.0, error.strerror or "it has ended")
+        deadline = time.monotonic() + START_LIMIT_S
+        while not ready.exists():
+            self._raise_if_late(deadline, "it said nothing")
+            time.sleep(POLL_S)
+        port, pid = ready.read_text().split()
+        self.endpoint_url, self._pid = f"http://127.0.0.1:{port}", int(pid)
+        self._await_answer()
+
+    def _ask(self, request: dict[str, object]) -> None:
+        os.write(self._asking, f"{json.dumps(request)}\n".encode())

@@ -1,9 +1,11 @@
-"""What a backend is: an SQS for a run, its queues, its health and its log."""
+"""What a backend is: AWS's services for a run, an account for each trial, its health and its log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from repro.core.experiment.catalogue import Catalogue
@@ -33,7 +35,7 @@ class Health:
 
 
 class Backend(Protocol):
-    """An SQS for a run. ``endpoint_url`` is what cells connect to when no proxy stands before it."""
+    """Services for a run. ``endpoint_url`` is what cells connect to when no proxy stands before it."""
 
     name: str
     endpoint_url: str
@@ -47,6 +49,13 @@ class Backend(Protocol):
 
         Raises:
             BackendError: with the server's own words.
+        """
+
+    def account(self, folder: Path, *, mark: str) -> AbstractContextManager[Backend]:
+        """An empty account for one trial, or the one that there is; ``folder`` takes its files, ``mark`` a process.
+
+        Raises:
+            BackendError: it does not come up.
         """
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
@@ -67,6 +76,9 @@ class Backend(Protocol):
 
     def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:
         """What has reached the backend since; nothing where there is no log (only ``moto`` has one)."""
+
+    def requests(self) -> int | None:
+        """How many requests have reached it, this program's own left out; None where there is no log."""
 
     def cell_environ(self) -> Mapping[str, str]:
         """The variables by which a cell's client finds it, credentials included."""

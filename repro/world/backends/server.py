@@ -44,10 +44,10 @@ class ServerBackend(EndpointBackend):
         if self._child is not None:
             self._child.end()
 
-    def _launch(self, argv: list[str | Path], env: Mapping[str, str]) -> None:
+    def _launch(self, argv: list[str | Path], env: Mapping[str, str], *, stdin: int | None = None) -> None:
         for path in (self._output.stdout, self._output.stderr):
             path.unlink(missing_ok=True)  # its last words are this start's, not those of one before
-        self._child = door.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark)
+        self._child = door.start(argv, env=env, cwd=self._folder, output=self._output, mark=self._mark, stdin=stdin)
 
     def _await_answer(self) -> None:
         """Wait until it answers its probe, and see that it listens on loopback alone."""

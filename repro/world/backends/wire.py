@@ -27,6 +27,7 @@ _HEADERS = {
     "X-Amz-Date": "20260101T000000Z",
     "Authorization": f"AWS4-HMAC-SHA256 Credential={MADE_UP}/20260101/{REGION}/sqs/aws4_request, "
     "SignedHeaders=host, Signature=0",
+    "X-Repro-Own": "1",  # for the embedded server's log: this is none of the load's requests
 }
 OK = 200
 MOST_WORDS = 200
