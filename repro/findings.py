@@ -305,6 +305,24 @@ class RaisedAt:
     place: Place
 
 
+class Lack(StrEnum):
+    """What calls asked for: what is not in the account, or an address that is not the backend's."""
+
+    QUEUE = "queue"
+    BUCKET = "bucket"
+    TABLE = "table"
+    ASKED = "asked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One of what calls asked for in vain, by the name that they gave; ``ASKED`` may have been answered."""
+
+    lack: Lack
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
     """What the program said of its own trouble: in operations that failed, by exceptions, in its output.
@@ -329,8 +347,8 @@ class BackendFindings:
     """The backend: why it does not answer, what its own log says, what was not let through to it.
 
     ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the
-    connections that the kernel dropped, ``refusals`` the calls beyond the budget of requests. ``is_probed`` is false
-    where nobody asks it, as with somebody's own servers.
+    connections that the kernel dropped, ``requests`` all that have reached it from the load, ``refusals`` the calls
+    beyond the budget of requests. ``is_probed`` is false where nobody asks it, as with somebody's own servers.
     """
 
     reason: str = ""
@@ -338,6 +356,7 @@ class BackendFindings:
     overflows: int = 0
     refusals: int = 0
     is_probed: bool = True
+    requests: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -423,4 +442,5 @@ class Findings:
     collection: OpenCollection | None = None
     amplified: Amplified | None = None
     cause: CauseMatch | None = None
+    wanted: tuple[Wanted, ...] = ()
     stacks: tuple[Stack, ...] = ()

@@ -118,6 +118,36 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Table:
+    """A DynamoDB table that a load expects: its hash key and perhaps its range key, each with its type (S, N or B)."""
+
+    name: str
+    keys: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provision:
+    """What each trial finds: ``queues``, ``buckets`` and ``tables`` in its account, and what ``before`` makes there.
+
+    ``serve`` is the command of a server that stands in the account's place, ``serve_url`` where it answers.
+    ``redirects`` are the addresses, written into somebody's files, that lead to the backend.
+    """
+
+    queues: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    before: str = ""
+    serve: str = ""
+    serve_url: str = ""
+    redirects: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be made before a trial."""
+        return not (self.queues or self.buckets or self.tables or self.before or self.serve)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialOptions:
     """What was asked of all trials of a run alike, from the command line to the cell's variables.
 
@@ -131,6 +161,7 @@ class TrialOptions:
     is_untouched: bool = False
     wait_out_s: float = 0.0
     request_budget: int = 0
+    provision: Provision = field(default_factory=Provision)
     command: CommandInFolder | None = None
 
     def of_trial(self, number: int) -> TrialOptions:

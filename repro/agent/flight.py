@@ -124,6 +124,7 @@ class Record:
         self._free = [Slot(self.words, self.floats, index) for index in reversed(range(slots))]
         self._born = {at.KIND_USER: 0, at.KIND_OTHER: at.OTHERS_FROM}
         self._error = None
+        self._wanted = {}
         self._is_script = os.environ.get("REPRO_LAUNCH") == "script"
         self.words[at.H_PID] = os.getpid()
         self.words[at.H_PARENT] = os.getppid()
@@ -150,6 +151,17 @@ class Record:
         self._error = type(error)
         raw = ("%s: %s" % (type(error).__name__, error)).encode("utf-8", "replace")[: at.ERROR_BYTES]
         self._memory[at.ERROR_AT : at.ERROR_AT + at.ERROR_BYTES] = raw.ljust(at.ERROR_BYTES, b"\0")
+
+    def wanted(self, kind, name):
+        """Keep that a call asked for something: a line each, once, while there is room."""
+        if (kind, name) in self._wanted:
+            return
+        self._wanted[kind, name] = None
+        raw = "".join("%s %s\n" % pair for pair in self._wanted).encode("utf-8", "replace")
+        if len(raw) <= at.WANTED_BYTES:
+            self._memory[at.WANTED_AT : at.WANTED_AT + len(raw)] = raw
+        else:
+            del self._wanted[kind, name]
 
     def death(self, counter, error, place):
         """Keep what a greenlet died of; ``place`` is (file, line, function) of the frame that tells most.

@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 
-from repro_agent import flight, hearts
+from repro_agent import flight, hearts, redirect
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
@@ -155,9 +155,37 @@ def _patch_botocore(module):
         poll_s = float(api_params.get("WaitTimeSeconds") or 0)
         with operation(operation_name, poll_s, *_limits_of(self)):
             _refuse_beyond_budget()  # within: a refused call is a failed one, and not a user from whom nothing is heard
-            return original(self, operation_name, api_params)
+            try:
+                return original(self, operation_name, api_params)
+            except Exception as error:
+                _note_failure(error, self.meta.endpoint_url, api_params)
+                raise
 
     module.BaseClient._make_api_call = _make_api_call
+
+
+_MISSING = {"QueueName": "queue", "QueueUrl": "queue", "Bucket": "bucket", "TableName": "table"}
+_CODES = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket", "ResourceNotFoundException")
+
+
+def _note_failure(error, url, parameters=()):
+    """Keep what explains a call that failed: what it asked for is not there, or it went elsewhere than to the backend.
+
+    An address that was asked is kept by ``_limits_of``, too: somebody may still wait for its answer.
+    """
+    address = redirect.address_of(url)
+    if address:
+        flight.record.wanted("failed", address)
+        return
+    found = getattr(error, "response", None)
+    code = str(found.get("Error", {}).get("Code", "")) if isinstance(found, dict) else ""
+    for name, kind in _MISSING.items():
+        is_missing = code.endswith(_CODES) or (code == "404" and kind == "bucket" and "Key" not in parameters)
+        if is_missing and name in parameters:
+            flight.record.wanted(kind, str(parameters[name]).rpartition("/")[2])
+    if code.endswith(_CODES) and isinstance(parameters, dict):
+        for name in parameters.get("RequestItems") or ():
+            flight.record.wanted("table", str(name))
 
 
 def _patch_session(module):
@@ -170,13 +198,20 @@ def _patch_session(module):
 def _lead_to_backend(module):
     """Lead a botocore that does not read ``AWS_ENDPOINT_URL`` to the backend: it would go to the real service."""
     version = getattr(sys.modules.get("botocore"), "__version__", "0")
-    if tuple(int(part) for part in version.split(".")[:2]) >= READS_ENDPOINT_SINCE:
+    reads = tuple(int(part) for part in version.split(".")[:2]) >= READS_ENDPOINT_SINCE
+    if reads and not redirect.is_on():
         return
     original = module.Session.create_client
 
     def create_client(self, service_name, *args, **kwargs):
         own = "AWS_ENDPOINT_URL_" + service_name.upper().replace("-", "_")
-        url = os.environ.get(own) or os.environ.get("AWS_ENDPOINT_URL")
+        url = None if reads else os.environ.get(own) or os.environ.get("AWS_ENDPOINT_URL")
+        if len(args) > ENDPOINT_PLACE:
+            place = ENDPOINT_PLACE
+            args = (*args[:place], redirect.led(args[place]) or args[place], *args[place + 1 :])
+        to = redirect.led(kwargs.get("endpoint_url"))
+        if to is not None:
+            kwargs["endpoint_url"] = to
         if url and len(args) <= ENDPOINT_PLACE and kwargs.get("endpoint_url") is None:
             kwargs["endpoint_url"] = url
         return original(self, service_name, *args, **kwargs)
@@ -217,6 +252,9 @@ def _limits_of(client):
         attempt_s = max(connect_s, read_s)
         ceiling_s = (connect_s + read_s) * attempts + min(2.0 ** (attempts - 1), BACKOFF_S * attempts) * (attempts > 1)
         limits = client.__dict__["_repro_limits"] = (attempt_s, ceiling_s)
+        address = redirect.address_of(client.meta.endpoint_url)
+        if address:
+            flight.record.wanted("asked", address)
     return limits
 
 
@@ -232,7 +270,7 @@ def _seconds(timeout):
         return 0.0
 
 
-def _hook(owner, name, title, limits, *, counts=True):
+def _hook(owner, name, title, limits, *, counts=True, url_of=None):
     """Make each outermost call of ``owner.name`` an operation.
 
     ``limits(args, kwargs)`` gives the seconds that one attempt and all of them may take, infinite without a timeout.
@@ -246,22 +284,45 @@ def _hook(owner, name, title, limits, *, counts=True):
         if slot is not None and slot.depth:  # within another client's call, whose limits count
             return original(*args, **kwargs)
         with operation(title, 0.0, *limits(args, kwargs), counts=counts):
-            return original(*args, **kwargs)
+            try:
+                return original(*args, **kwargs)
+            except Exception as error:
+                if url_of is not None:
+                    _note_failure(error, url_of(args, kwargs))
+                raise
 
     call.__wrapped__ = original
     setattr(owner, name, call)
 
 
 def _patch_requests(module):
-    _hook(module.Session, "request", "requests", lambda args, kwargs: _all_attempts(kwargs.get("timeout"), 1))
+    _hook(
+        module.Session,
+        "request",
+        "requests",
+        lambda args, kwargs: _all_attempts(kwargs.get("timeout"), 1),
+        url_of=lambda args, kwargs: kwargs.get("url") or (args[2] if len(args) > 2 else ""),
+    )
 
 
 def _patch_urllib3(module):
-    _hook(module.HTTPConnectionPool, "urlopen", "urllib3", _limits_of_urllib3)
+    _hook(
+        module.HTTPConnectionPool,
+        "urlopen",
+        "urllib3",
+        _limits_of_urllib3,
+        url_of=lambda args, kwargs: "%s://%s:%s" % (args[0].scheme, args[0].host, args[0].port or ""),
+    )
 
 
 def _patch_geventhttpclient(module):
-    _hook(module.UserAgent, "urlopen", "geventhttpclient", _limits_of_agent)
+    _hook(
+        module.UserAgent,
+        "urlopen",
+        "geventhttpclient",
+        _limits_of_agent,
+        url_of=lambda args, kwargs: kwargs.get("url") or (args[1] if len(args) > 1 else ""),
+    )
 
 
 def _limits_of_urllib3(args, kwargs):
@@ -305,6 +366,8 @@ def _part(seconds):
 
 def _patch_users(module):
     start, stop = module.User.start, module.User.stop
+    if redirect.is_on():
+        redirect.patch_host(module.User)
 
     def start_seen(self, *args, **kwargs):
         greenlet = start(self, *args, **kwargs)
@@ -435,13 +498,18 @@ class _Requests:
         slot = _current_slot()
         if slot is None or slot.depth:
             return
-        begun = slot.words[slot.base + at.S_BEGUN]
-        if begun == self._seen.get(slot.base, 0):
+        failed = exception is not None
+        begun, failures = self._seen.get(slot.base, (0, 0))
+        if slot.words[slot.base + at.S_BEGUN] == begun:
             slot.begin(flight.record.name(("%s %s" % (request_type, name)).strip()), 0.0, 0.0, 0.0)
-            slot.end(failed=exception is not None)
-            if isinstance(exception, Exception):
-                flight.record.error(exception)
-        self._seen[slot.base] = slot.words[slot.base + at.S_BEGUN]
+            slot.end(failed=failed)
+        elif failed and slot.words[slot.base + at.S_FAILED] == failures:
+            slot.words[slot.base + at.S_FAILED] += 1  # its client had an answer, and Locust calls that a failure
+        else:
+            failed = False
+        if failed and isinstance(exception, Exception):
+            flight.record.error(exception)
+        self._seen[slot.base] = (slot.words[slot.base + at.S_BEGUN], slot.words[slot.base + at.S_FAILED])
 
 
 def _is_signal():
@@ -463,7 +531,10 @@ def _patch_runners(module):
         hearts.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
         environment = getattr(self, "environment", None)
         events = getattr(environment, "events", None)
-        listeners = {"user_error": _task_failed, "request": _Requests(), "test_start": _begun, "test_stop": _ended}
+        requests = _Requests()
+        of_requests = ("request",) if hasattr(events, "request") else ("request_success", "request_failure")
+        listeners = {"user_error": _task_failed, "test_start": _begun, "test_stop": _ended}
+        listeners.update(dict.fromkeys(of_requests, requests))
         for name, listener in listeners.items():
             if hasattr(events, name):
                 getattr(events, name).add_listener(listener)
@@ -523,6 +594,8 @@ _PATCHES = {
     "botocore.session": _patch_session,
     "requests.sessions": _patch_requests,
     "urllib3.connectionpool": _patch_urllib3,
+    "urllib3.poolmanager": redirect.patch_poolmanager,
+    "geventhttpclient.client": redirect.patch_clientpool,
     "geventhttpclient.useragent": _patch_geventhttpclient,
     "gevent.hub": _patch_hub,
     "locust.user.users": _patch_users,

@@ -19,7 +19,9 @@ DEATH_BYTES = 1024
 NAMES_AT = HEADER_WORDS * WORD
 ERROR_AT = NAMES_AT + NAMES * NAME_BYTES  # the last error of an operation, as text
 DEATH_AT = ERROR_AT + ERROR_BYTES  # what the last greenlet died of: error, file, line and function, a line each
-SLOTS_AT = DEATH_AT + DEATH_BYTES
+WANTED_BYTES = 1024
+WANTED_AT = DEATH_AT + DEATH_BYTES  # what calls asked for and was not there, and addresses that are not the backend's
+SLOTS_AT = WANTED_AT + WANTED_BYTES
 
 # Header words. "f" behind a name: a float.
 H_MAGIC, H_PID, H_PARENT, H_SLOTS, H_NAMES = 0, 1, 2, 3, 4

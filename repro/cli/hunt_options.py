@@ -51,6 +51,7 @@ class HuntOptions(SharedOptions):
             python=self.python,
             backends=self.backends,
             command=self.command,
+            provision=self.provision,
         )
 
 
@@ -93,6 +94,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
 
 def check_options(options: HuntOptions) -> None:
     """Refuse what no hunt can do."""
+    options.check_backend(options.backend)
     if (options.undo or options.dropped) and not options.resume:
         raise UsageError(
             "--undo and --drop forget probes of a hunt that goes on; add --resume, and --out with its folder"
@@ -130,7 +132,10 @@ def session_of(
         prepared.plan,
         SessionOptions(
             TrialOptions(
-                locustfile=prepared.scenario.locustfile, seed=options.seed, command=command_in(store, prepared)
+                locustfile=prepared.scenario.locustfile,
+                seed=options.seed,
+                command=command_in(store, prepared),
+                provision=prepared.provision,
             ),
             backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
             reproduce=reproduce,

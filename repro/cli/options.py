@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.completion import words
+from repro.cli.provisions import ProvisionOptions, provision_options
 from repro.errors import UsageError
 from repro.model import Cell
 from repro.world.runs import RUNS
@@ -142,7 +143,7 @@ _SHARED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedOptions:
+class SharedOptions(ProvisionOptions):
     """What ``_SHARED`` came to, as click gives it."""
 
     experiment: str | None
@@ -182,9 +183,9 @@ class SharedOptions:
     def again(self) -> str:
         """What of it a command line that runs a cell again must have at its end: the command, with its variables."""
         if self.words is None:
-            return ""
+            return shlex.join(self.provision_words)
         variables = [word for name in self.env for word in ("--env", name)]
-        own = [*variables, *(["--no-env"] if self.no_env else [])]
+        own = [*self.provision_words, *variables, *(["--no-env"] if self.no_env else [])]
         return shlex.join([*own, "--", *self.words])
 
     @property
@@ -195,6 +196,7 @@ class SharedOptions:
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the experiment argument and the options that choose, change and place a run."""
+    command = provision_options(command)
     for option in reversed((_EXPERIMENT, *_SHARED)):
         command = option(command)
     return command

@@ -45,6 +45,9 @@ Examples:
   repro run locust-2637/crossed --trials 5 --jobs 2
   repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
   repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
+  repro run --queue my-queue --bucket load --table Log:Id -- locust -f locustfile.py
+  repro run --before "python seed.py" --redirect http://localhost:9000 -- locust
+  repro run --serve "python server.py {port}" --serve-url http://127.0.0.1:{port} -- locust --host {endpoint}
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
   repro run --set client=shared --soak 30m         half an hour of load, in as many trials as it takes
   repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
@@ -115,6 +118,7 @@ def _run(options: RunOptions) -> ExitCode:
     from repro.world.backends.make import check_options
 
     fail_on = verdicts(options.fail_on)
+    options.check_backend(options.backend)
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         RunRequest(
@@ -126,6 +130,7 @@ def _run(options: RunOptions) -> ExitCode:
             backends=options.backends,
             command=options.command,
             effort=effort_of(until=options.until, soak=options.soak, rule_out=options.rule_out, trials=options.trials),
+            provision=options.provision,
         )
     )
     check_bounded(prepared.plan)
@@ -202,7 +207,7 @@ def _run_cells(
     from repro.orchestration.session import Session, SessionOptions
     from repro.presentation.live.run import Progress
 
-    jobs = options.jobs or default_jobs()
+    jobs = _jobs(options)
     finished = store.finished_trials()
     capacities: dict[str, float] = {}
     with Progress(prepared.plan, console, jobs=jobs) as progress:
@@ -215,6 +220,7 @@ def _run_cells(
             command=command_in(store, prepared),
             wait_out_s=options.wait_out,
             request_budget=request_budget,
+            provision=prepared.provision,
         )
         session_options = SessionOptions(
             trials_alike,
@@ -244,6 +250,14 @@ def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int
 
     found = forecast(plan.cells, plan.effort, trials=plan.trials, jobs=jobs, carries_s=carries_s)
     progress.will_take(forecast_text(plan, found), trials=found.trials)
+
+
+def _jobs(options: RunOptions) -> int:
+    """Trials at once: a server with a port of its own choice stands alone."""
+    is_alone = options.serve is not None and "{port}" not in options.serve
+    if is_alone and (options.jobs or 1) > 1:
+        raise UsageError("--jobs with --serve needs a port for each trial; write {port} in --serve and --serve-url")
+    return 1 if is_alone else options.jobs or default_jobs()
 
 
 def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:

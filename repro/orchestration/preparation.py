@@ -12,7 +12,7 @@ from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
 from repro.errors import UsageError
-from repro.model import Effort, Plan
+from repro.model import Effort, Plan, Provision
 from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
 from repro.world.environments import interpreters
 from repro.world.shipped.names import DEFAULT
@@ -43,6 +43,7 @@ class RunRequest:
     backends: Sequence[str] = ()
     command: CommandRequest | None = None
     effort: Effort = field(default_factory=Effort)
+    provision: Provision = field(default_factory=Provision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,13 @@ class Prepared:
     scenario: Scenario
     notices: tuple[str, ...]
     command: PreparedCommand | None = None
+    provision: Provision = field(default_factory=Provision)
 
     @property
     def inputs(self) -> dict[str, str]:
         """The digests of the files that it is made of, as they are now."""
-        if self.command is not None:
-            return self.command.inputs
-        return inputs_of(self.source, self.scenario)
+        files = self.command.inputs if self.command is not None else inputs_of(self.source, self.scenario)
+        return {**files, **_inputs_of(self.provision)}
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -71,7 +72,7 @@ def prepare(request: RunRequest) -> Prepared:
         UsageError, ExperimentError: it cannot be used; one sentence with the next step.
     """
     if request.command is not None:
-        return _prepare_command(request, request.command)
+        return replace(_prepare_command(request, request.command), provision=request.provision)
     source = find_experiment(DEFAULT if request.experiment is None else request.experiment)
     scenario = scenario_for(source)
     experiment = parse(source.text, scenario.info, source=str(source.path), name=source.name)
@@ -100,7 +101,14 @@ def prepare(request: RunRequest) -> Prepared:
         source=source,
         scenario=scenario,
         notices=(*notices, *planned.notices),
+        provision=request.provision,
     )
+
+
+def _inputs_of(provision: Provision) -> dict[str, str]:
+    """What of it a run is made of, by the options' names: only what was given."""
+    found = {f"--{name.replace('_', '-')}": value for name, value in vars(provision).items() if value}
+    return {name: value if isinstance(value, str) else repr(value) for name, value in found.items()}
 
 
 def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:

@@ -21,18 +21,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.experiment.level_text import typed
-from repro.core.judge.samples import BackendHealth
 from repro.errors import UnreachableError, UntestableError
 from repro.model import Cell, Environment, Plan, Trial, TrialOptions, Verdict
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
 from repro.orchestration.trial.collector import Investigator, examine
 from repro.orchestration.trial.gateway import Gateways
-from repro.orchestration.trial.health import HealthWatch
 from repro.orchestration.trial.status import Stage, TrialStatus
 from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.make import make_backend
 from repro.world.backends.protocol import Backend
+from repro.world.backends.served import ServedBackend
 from repro.world.environments.cache import Builder, EnvironmentCache
 from repro.world.processes import door
 from repro.world.shipped.causes import known_causes
@@ -78,7 +77,6 @@ class Session:
         self._options = options
         self._stack = contextlib.ExitStack()
         self._backends: dict[str, Backend] = {}
-        self._health: dict[str, HealthWatch] = {}
         self._authority: Authority | None = None
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
@@ -183,8 +181,7 @@ class Session:
         return TrialServices(
             options=self._options.trials,
             limits=self._plan.limits,
-            gateways=Gateways(backends=self._backends, authority=self._authority),
-            health=self._health_of,
+            gateways=self._gateways,
             examine=examine,
             investigate=Investigator(known_causes()),
             reproduce=self._options.reproduce,
@@ -196,12 +193,19 @@ class Session:
     def _start_backend(self, name: str) -> None:
         folder = self._scratch / name
         folder.mkdir()
-        backend = make_backend(name, folder=folder, mark=f"backend-{name}", **self._options.backend)
+        backend = self._make_backend(name, folder)
         backend.start()
         self._stack.callback(backend.stop)
         self._backends[name] = backend
+        self._gateways.rehearse(name, folder)
         self._options.on_capacity(name, measure_capacity(backend, CAPACITY_S))
-        self._health[name] = self._stack.enter_context(HealthWatch(backend))
 
-    def _health_of(self, name: str) -> BackendHealth:
-        return self._health[name].latest()
+    def _make_backend(self, name: str, folder: Path) -> Backend:
+        provision = self._options.trials.provision
+        if provision.serve:
+            return ServedBackend(provision.serve, provision.serve_url, mark=f"backend-{name}")
+        return make_backend(name, folder=folder, mark=f"backend-{name}", **self._options.backend)
+
+    @property
+    def _gateways(self) -> Gateways:
+        return Gateways(backends=self._backends, authority=self._authority, provision=self._options.trials.provision)

@@ -32,6 +32,7 @@ from repro.findings import (
     Findings,
     GilOwner,
     Holder,
+    Lack,
     Place,
     Program,
     RaisedAt,
@@ -43,6 +44,7 @@ from repro.findings import (
     Swallowed,
     Waiting,
     WaitKind,
+    Wanted,
 )
 from repro.model import Bound, HangClass
 
@@ -77,6 +79,7 @@ class Circumstances:
     main_stack: Sequence[Frame] = ()
     is_stopped: bool = False
     gil: GilOwner | None = None
+    wanted: Sequence[tuple[str, str]] = ()
 
 
 def findings_of(
@@ -104,6 +107,7 @@ def findings_of(
         said=_said(around),
         backend=replace(around.backend, overflows=facts.overflows),
         cause=cause,
+        wanted=tuple(Wanted(Lack(kind), name) for kind, name in dict.fromkeys(around.wanted) if kind in set(Lack)),
         stacks=stacks,
     )
 

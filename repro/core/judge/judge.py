@@ -125,6 +125,7 @@ class Hearing:
             standing=self._silence.standing,
             is_faulted=now.load.is_faulted,
             backend_alive=now.sample.backend.is_alive,
+            logged=now.sample.backend.requests or 0,
             backend_answering=now.sample.backend.is_answering,
             overflows=now.overflows,
         )

@@ -124,7 +124,9 @@ class Reading:
     exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since when
     the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds that it
     has spent on that so far. ``stops`` counts the users that were told to stop, ``rounds`` how often all were and
-    began again, ``amplified`` the moments that were made to come earlier.
+    began again, ``amplified`` the moments that were made to come earlier. ``wanted`` pairs kinds with names: a ``queue``,
+    ``bucket`` or ``table`` that a call asked for and was not there, an address other than the backend's that a client
+    has ``asked`` or that has ``failed``.
     """
 
     pid: int
@@ -158,6 +160,7 @@ class Reading:
     rounds: int = 0
     amplified: int = 0
     collections: Collections = Collections()
+    wanted: tuple[tuple[str, str], ...] = ()
 
     @property
     def numbers(self) -> Mapping[int, int]:
@@ -246,7 +249,8 @@ class BackendHealth:
 
     ``overflows`` counts the connections that the kernel has dropped because the backend's queue of new ones was
     full.
-    ``pids`` are its processes, as far as they are ours.
+    ``pids`` are its processes, as far as they are ours. ``requests`` are those of the load that it has logged, None
+    where it keeps no log.
     """
 
     is_alive: bool = True
@@ -254,6 +258,7 @@ class BackendHealth:
     reason: str = ""
     overflows: int = 0
     pids: tuple[int, ...] = ()
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ class Facts:
     when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
     Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a program of its own,
     or its load has ended. ``own_end_s`` and ``left_s`` are the seconds of the load at which it ended by itself, or its
-    last user did, 0 where none did.
+    last user did, 0 where none did. ``logged`` are the requests by the backend's log: it knows better where no client was
+    seen to call.
     """
 
     phase: Phase = Phase.LOAD
@@ -76,6 +77,7 @@ class Facts:
     is_faulted: bool = False
     backend_alive: bool = True
     backend_answering: bool = True
+    logged: int = 0
     overflows: int = 0
 
     @property
@@ -117,6 +119,11 @@ class Facts:
         return self.ended > 0 and self.failed == self.ended and is_enough
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing was sent, by all that is known of it."""
+        return self.ended == 0 and self.logged == 0
+
+    @property
     def nobody_goes_on(self) -> bool:
         """Whether it is the program itself that does nothing: no user has begun, or it is a script."""
         return self.start_over or self.standing is not None
@@ -146,7 +153,7 @@ TABLE = (
     Row(RowName.BACKEND_DIED, lambda f: not f.backend_alive, Verdict.BACKEND),
     Row(RowName.ENDED_BEFORE_IT_BEGAN, lambda f: f.exited and f.phase is Phase.START, Verdict.CRASH),
     Row(RowName.DIED, lambda f: f.exited and (f.exit_code or 0) != 0 and not f.is_exit_asked, Verdict.CRASH),
-    Row(RowName.ENDED_WITHOUT_A_CALL, lambda f: f.exited and f.is_script and f.ended == 0, Verdict.CRASH),
+    Row(RowName.ENDED_WITHOUT_A_CALL, lambda f: f.exited and f.is_script and f.is_idle, Verdict.CRASH),
     Row(RowName.ENDED_BY_ITSELF, lambda f: f.exited and f.phase is Phase.LOAD and not f.may_end, Verdict.CRASH),
     Row(RowName.CUT_SHORT, lambda f: f.is_cut_short, Verdict.CRASH),
     Row(RowName.NO_USER_STARTED, lambda f: f.starters_died, Verdict.CRASH),
@@ -163,7 +170,7 @@ TABLE = (
         lambda f: f.exited and f.iteration_errors > 0 and f.iteration_errors >= f.failing_share * f.iterations,
         Verdict.FAILING,
     ),
-    Row(RowName.NOTHING_SENT, lambda f: f.exited and f.ended == 0, Verdict.FAILING),
+    Row(RowName.NOTHING_SENT, lambda f: f.exited and f.is_idle, Verdict.FAILING),
     Row(RowName.RAN_AND_ENDED, lambda f: f.exited, Verdict.CLEAN),
     Row(
         RowName.LOOP_STANDS_BURNING,

@@ -297,6 +297,7 @@ def _circumstances(
     inquiry: Scene, output: str, views: Sequence[View] = (), rungs: tuple[Rung, ...] = ()
 ) -> Circumstances:
     readings = inquiry.fleet.read()
+    is_real = inquiry.cell.settings.get("backend") == "aws"  # where addresses are AWS's own, and nothing is made
     return Circumstances(
         load_at=inquiry.load_at,
         users=int(inquiry.cell.settings["users"]),
@@ -308,9 +309,11 @@ def _circumstances(
         backend=BackendFindings(
             reason=inquiry.backend.reason,
             open_requests=inquiry.open_requests,
+            requests=inquiry.backend.requests,
             refusals=sum(reading.budget_refusals for reading in readings),
         ),
         backend_url=inquiry.backend_url,
+        wanted=[] if is_real else [pair for reading in readings for pair in reading.wanted],
         views=views,
         main_stack=_main_stack(inquiry, rungs),
         is_stopped=any(_is_stopped(file) for file in _answers(inquiry, rungs, RungKind.KERNEL).values()),

@@ -1,9 +1,8 @@
 """The way from a cell to a queue of its own: which backend, which variables lead there, and what stands between.
 
-    backend ─▶ fresh queue ─▶ proxy, where the cell asks for a fault or for TLS ─▶ Gateway
+    backend ─▶ account ─▶ fresh queue, and what the load expects ─▶ proxy, for a fault or TLS ─▶ Gateway
 
-The queue is deleted and the proxy ended when the trial is over; the backend's log of the queue's requests stays as
-evidence.
+The account goes and the proxy is ended when the trial is over; the backend's log of its requests stays as evidence.
 """
 
 from __future__ import annotations
@@ -11,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.model import Cell
+from repro.core.judge.samples import BackendHealth
+from repro.model import Cell, Provision
+from repro.orchestration.trial.health import HealthWatch
 from repro.world.backends.protocol import Backend
+from repro.world.backends.provisions import provide
 from repro.world.backends.request_log import LoggedRequest, write_requests
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ class Gateway:
     """The way from a cell to its queue: the queue's name and the variables that lead there.
 
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
-    the variables that must not be written anywhere. ``open_requests`` counts the requests of this queue that the
-    backend has received, by its own log, and not answered; None where it keeps no log.
+    the variables that must not be written anywhere. ``open_requests`` counts the requests of this trial that the
+    backend has received, by its own log, and not answered; None where it keeps no log. ``health`` tells of the backend.
     ``pids`` are the processes of ours that stand between the client and the backend.
     """
 
@@ -39,6 +41,7 @@ class Gateway:
     secrets: tuple[str, ...] = ()
     begin_load: Callable[[], None] = lambda: None
     open_requests: Callable[[], int | None] = lambda: None
+    health: Callable[[], BackendHealth] = BackendHealth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,32 +59,52 @@ class Gateways:
 
     backends: Mapping[str, Backend]
     authority: Authority | None = None
+    provision: Provision = field(default_factory=Provision)
 
     @contextlib.contextmanager
     def open(self, cell: Cell, *, folder: Path, mark: str, seed: int) -> Iterator[Gateway]:
         """A gateway for one trial, with a fresh queue; ``seed`` is for the faults, ``mark`` for the proxy's process."""
-        backend = self.backends[str(cell.settings.get("backend", "moto"))]
+        common = self.backends[str(cell.settings.get("backend", "moto"))]
         queue = f"repro-{cell.id[:8]}-{secrets.token_hex(4)}"
-        since = backend.request_mark()
-        backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
-        try:
-            with self._endpoint(backend, cell, folder=folder, mark=mark, seed=seed) as endpoint:
-                yield Gateway(
-                    queue=queue,
-                    variables=endpoint.variables,
-                    pids=endpoint.pids,
-                    secrets=backend.secrets,
-                    begin_load=endpoint.begin_load,
-                    open_requests=lambda: _open_requests(backend.requests_since(since), queue),
-                )
-        finally:
-            write_requests(folder / "backend-requests.jsonl", backend.requests_since(since), queue=queue)
-            backend.drop_queue(queue)
+        with common.account(folder, mark=mark) as backend:
+            since = backend.request_mark()
+            backend.new_queue(queue, messages=int(cell.settings.get("messages", 0)))
+            try:
+                provide(self.provision, backend, queue=queue)
+                with (
+                    self._endpoint(backend, cell, folder=folder, mark=mark, seed=seed) as endpoint,
+                    HealthWatch(backend) as health,
+                ):
+                    yield Gateway(
+                        queue=queue,
+                        variables=endpoint.variables,
+                        pids=endpoint.pids,
+                        secrets=backend.secrets,
+                        begin_load=endpoint.begin_load,
+                        open_requests=lambda: _open_requests(backend.requests_since(since)),
+                        health=health.latest,
+                    )
+            finally:
+                write_requests(folder / "backend-requests.jsonl", backend.requests_since(since))
+                backend.drop_queue(queue)
+
+    def rehearse(self, name: str, folder: Path) -> None:
+        """Make once, before any trial, what the trials will find: what cannot be made is said at once.
+
+        Raises:
+            UsageError: one sentence.
+        """
+        if not self.provision.is_empty:
+            with self.backends[name].account(folder, mark=f"rehearsal-{secrets.token_hex(4)}") as backend:
+                provide(self.provision, backend, queue=backend.new_queue("repro-rehearsal").name)
+                backend.drop_queue("repro-rehearsal")
 
     @contextlib.contextmanager
     def _endpoint(self, backend: Backend, cell: Cell, *, folder: Path, mark: str, seed: int) -> Iterator[_Endpoint]:
         fault, has_tls = str(cell.settings.get("fault", "")), bool(cell.settings.get("tls"))
         variables = dict(backend.cell_environ())
+        if self.provision.redirects:
+            variables["REPRO_REDIRECT"] = " ".join(self.provision.redirects)
         if not fault and not has_tls:
             yield _Endpoint(variables=variables)
             return
@@ -100,9 +123,10 @@ class Gateways:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
+                if self.provision.redirects:  # a plain HTTP client, led here, knows nothing of AWS's variables
+                    variables |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(authority.ca_file))
             yield _Endpoint(variables=variables, begin_load=proxy.mark_load_started, pids=(proxy.pid,))
 
 
-def _open_requests(requests: tuple[LoggedRequest, ...], queue: str) -> int | None:
-    own = [request for request in requests if request.queue == queue]
-    return sum(1 for request in own if request.status is None) if own else None
+def _open_requests(requests: tuple[LoggedRequest, ...]) -> int | None:
+    return sum(1 for request in requests if request.status is None) if requests else None

@@ -43,6 +43,9 @@ class Probed(Protocol):
     def pids(self) -> tuple[int, ...]:
         """Its processes, as far as they are ours."""
 
+    def requests(self) -> int | None:
+        """How many requests have reached it, None where nobody counts them."""
+
 
 class HealthWatch:
     """Probes a backend from a thread; ``latest`` never waits. Two failures in a row mean that it does not answer."""
@@ -52,6 +55,7 @@ class HealthWatch:
         self._port = _local_port(backend.endpoint_url)
         self._over = threading.Event()
         self._failures = 0
+        self._before = backend.requests()
         self._latest = BackendHealth()
         self._thread = threading.Thread(target=self._probe_on, name="health", daemon=True)
         self.slowest_s = 0.0
@@ -70,7 +74,12 @@ class HealthWatch:
         """The backend's health by the last probes; a dead process is seen at once."""
         if not self._backend.is_alive():
             return BackendHealth(is_alive=False, is_answering=False, reason="its process has ended")
-        return replace(self._latest, overflows=sockets.connections_dropped(self._port) if self._port else 0)
+        overflows = sockets.connections_dropped(self._port) if self._port else 0
+        return replace(self._latest, overflows=overflows, requests=self._requests())
+
+    def _requests(self) -> int | None:
+        count = self._backend.requests()
+        return None if count is None else count - (self._before or 0)
 
     def _probe_on(self) -> None:
         while not self._over.wait(PERIOD_S):

@@ -67,15 +67,14 @@ class TrialServices:
     """What all trials of a run share, and how a trial gets at the world.
 
     ``gateways`` open what stands between the client and the backend of a cell, and give the client's variables.
-    ``health`` tells of a backend by its name; ``reproduce`` gives the command that runs a cell again. ``scratch`` is
-    where trials have their folders, the machine's own place for such where it is None. ``on_status`` is told where a
-    trial stands, in the trial's own thread, which judges: it must keep the record and return.
+    ``reproduce`` gives the command that runs a cell again. ``scratch`` is where trials have their folders, the
+    machine's own place for such where it is None. ``on_status`` is told where a trial stands, in the trial's own
+    thread, which judges: it must keep the record and return.
     """
 
     options: TrialOptions
     limits: Limits
     gateways: Gateways
-    health: Callable[[str], BackendHealth]
     examine: Callable[[Fleet, float, int], Examination]
     investigate: Callable[[Decision, Scene], Investigation]
     reproduce: Callable[[Cell], str]
@@ -247,14 +246,13 @@ def _watcher(
     load = Load(
         seconds=float(settings["seconds"]), users=int(settings["users"]), is_faulted=bool(settings.get("fault"))
     )
-    backend = str(settings.get("backend", ""))
     progress = TrialProgress()
     return Watcher(
         child=child,
         fleet=fleet,
         judge=Judge(services.limits, load),
         outputs=outputs,
-        health=lambda: services.health(backend),
+        health=gateway.health,
         examine=lambda fleet: services.examine(fleet, services.limits.silent_s, load.users),
         on_load=gateway.begin_load,
         between=gateway.pids,
@@ -277,7 +275,7 @@ def _conclude(
         load_at=load_at,
         cell=under_way.cell,
         environment=under_way.environment,
-        backend=services.health(str(under_way.cell.settings.get("backend", ""))),
+        backend=gateway.health(),
         outputs=watcher.outputs,
         open_requests=gateway.open_requests(),
         backend_url=gateway.variables.get("AWS_ENDPOINT_URL_SQS", ""),

@@ -6,8 +6,9 @@ older version stored has none, and shows the sentences that were stored with it.
 
 from __future__ import annotations
 
-from repro.findings import CauseMatch, Ending, OpenCollection, Unseen
+from repro.findings import CauseMatch, Ending, Findings, OpenCollection, Unseen
 from repro.model import Bound, Trial, Verdict
+from repro.presentation.hang.lacks import lacks_text
 from repro.presentation.hang.stacks import stack_text, swallowed_text
 from repro.presentation.hang.verdicts import sentences
 
@@ -25,7 +26,7 @@ def reason_of(trial: Trial) -> str:
     amplified = trial.findings.amplified
     if trial.verdict is Verdict.INCONCLUSIVE and amplified is not None and not amplified.moments:
         return f"amplify={amplified.knob} did nothing: {_NO_MOMENT[amplified.knob]}."
-    sentence = " ".join((*sentences(trial.findings), *collection_sentences(trial.findings.collection)))
+    sentence = _said(trial.findings)
     if trial.hang is None and trial.findings.cause is not None:
         sentence = f"{sentence}. {cause_text(trial.findings.cause)}"
     unseen = unseen_text(trial.findings.unseen)
@@ -38,7 +39,14 @@ def explanation_of(trial: Trial) -> str:
         return ""
     if trial.findings is None:
         return trial.hang.explanation
-    return " ".join((*sentences(trial.findings), *collection_sentences(trial.findings.collection)))
+    return _said(trial.findings)
+
+
+def _said(found: Findings) -> str:
+    """All sentences about a verdict, and which option supplies what was lacking."""
+    told = " ".join((*sentences(found), *collection_sentences(found.collection)))
+    lacking = lacks_text(found)
+    return f"{told.removesuffix('.')}. {lacking}" if lacking else told
 
 
 def collection_sentences(found: OpenCollection | None) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def _by_the_log(open_requests: int | None) -> list[str]:
     if open_requests is None:
         return []
     if open_requests:
-        return [f"The backend's log shows that it received {open_requests} requests for this queue without answering."]
+        return [f"The backend's log shows that it received {open_requests} requests of this trial without answering."]
     return [
         "The backend's log shows an answer to every request that it received.",
         "What is missing was lost on the way there or on the way back.",
@@ -257,6 +257,12 @@ def _early_end(found: Findings) -> str:
 
 def _whole(found: Findings) -> str:
     return _early_end(found).removeprefix("; ") or "the load ran for its full time"
+
+
+def _ran_and_ended(found: Findings) -> str:
+    if found.ended or not found.backend.requests:
+        return f"{_ended(found)}{_early_end(found)}"
+    return f"no call of a known client was seen; the backend's log has {found.backend.requests} requests"
 
 
 def _of_load(found: Findings) -> str:
@@ -369,7 +375,7 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.OPERATIONS_FAILED: lambda found: f"{_ended(found)}{_because(found)}",
     RowName.TASKS_FAILED: _tasks_failed,
     RowName.NOTHING_SENT: lambda found: f"{_whole(found)}, and no operation ended",
-    RowName.RAN_AND_ENDED: lambda found: f"{_ended(found)}{_early_end(found)}",
+    RowName.RAN_AND_ENDED: _ran_and_ended,
     RowName.NEVER_BEGAN_UNEXPLAINED: _no_user_began,
     RowName.SILENT_UNEXPLAINED: _silent,
     RowName.NO_ANSWER_BACKEND_SILENT: _backend_silent,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import secrets
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 from repro.errors import BackendError, UntestableError
 from repro.model import Environment, EnvironmentSpec
@@ -17,7 +21,7 @@ ATTEMPTS = 3
 
 
 class MiniStackBackend(ServerBackend):
-    """Builds its environment once (kept in the cache with the cells'), serves SQS alone, on loopback alone."""
+    """Builds its environment once (kept in the cache with the cells'), serves on loopback alone; an account is a process."""
 
     name = "ministack"
 
@@ -41,6 +45,18 @@ class MiniStackBackend(ServerBackend):
             f"(the last was {self.endpoint_url}); run it again, or use --backend moto"
         )
 
+    @contextlib.contextmanager
+    def account(self, folder: Path, *, mark: str) -> Iterator[MiniStackBackend]:  # noqa: ARG002  # its files go with it
+        """A server of its own, which has nothing in it."""
+        own = self._folder / secrets.token_hex(4)
+        own.mkdir()
+        account = MiniStackBackend(folder=own, mark=f"{self._mark}-{own.name}")
+        account.start()
+        try:
+            yield account
+        finally:
+            account.stop()
+
     def _start_once(self, environment: Environment, port: int) -> None:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self.__dict__.pop("_wire", None)
@@ -48,13 +64,12 @@ class MiniStackBackend(ServerBackend):
         self._await_answer()
 
     def _environ(self, port: int) -> dict[str, str]:
-        """SQS and nothing else; above all no Docker, whose containers it would tidy away when it starts and ends."""
+        """Nothing beside the services; above all no Docker, whose containers it would tidy away when it starts and ends."""
         nowhere = f"unix://{self._folder / 'no-docker.sock'}"
         return {
             **server_environ(),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
-            "SERVICES": "sqs",
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "DOCKER_HOST": nowhere,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import json
 import os
@@ -16,7 +17,6 @@ import psutil
 
 from repro.world.backends.request_log import LoggedRequest, count_requests, log_size, read_requests
 from repro.world.backends.server import POLL_S, START_LIMIT_S, ServerBackend, server_environ
-from repro.world.processes import door
 
 
 class MotoBackend(ServerBackend):
@@ -40,7 +40,7 @@ class MotoBackend(ServerBackend):
         """Ready when it listens and answers its probe."""
         script = Path(__file__).with_name("moto_server.py")
         asked, self._asking = os.pipe()
-        os.set_inheritable(self._asking, False)  # noqa: FBT003  # the standard library's own signature
+        os.set_inheritable(self._asking, False)  # the standard library's own signature
         try:
             self._launch([sys.executable, "-P", script, self._folder, self._http], server_environ(), stdin=asked)
         finally:
@@ -50,23 +50,21 @@ class MotoBackend(ServerBackend):
     @contextlib.contextmanager
     def account(self, folder: Path, *, mark: str) -> Iterator[Self]:  # noqa: ARG002  # its process is the server's
         """An empty account beside this one: no queue, no bucket, no table, a log of its own in ``folder``."""
-        account = self._beside(folder)
+        account = copy.copy(self)
+        account.open_beside(folder.resolve() / "requests.jsonl")
         try:
             yield account
         finally:
             account.stop()
 
-    def _beside(self, folder: Path) -> Self:
-        account = type(self)(folder=self._folder, mark=self._mark, http=self._http)
-        account._child, account._output, account._asking = self._child, self._output, self._asking
-        account._numbers, account._is_first = self._numbers, False
-        account.request_log = folder.resolve() / "requests.jsonl"
-        account._open()
-        return account
+    def open_beside(self, log: Path) -> None:
+        """Become an account beside the first, with this log."""
+        self._is_first, self.request_log = False, log
+        self._open()
 
     def is_alive(self) -> bool:
         """Whether its process lives, and the one of all accounts."""
-        return super().is_alive() and psutil.pid_exists(self._pid)
+        return super().is_alive() and (not self._pid or psutil.pid_exists(self._pid))
 
     def pids(self) -> tuple[int, ...]:
         """The process of this account, and that of all for the first."""
@@ -96,6 +94,7 @@ class MotoBackend(ServerBackend):
         return count_requests(self.request_log)
 
     def _open(self) -> None:
+        self._pid = 0
         ready = self._folder / f"account-{next(self._numbers)}"
         ready.unlink(missing_ok=True)
         try:
@@ -106,6 +105,7 @@ class MotoBackend(ServerBackend):
         while not ready.exists():
             self._raise_if_late(deadline, "it said nothing")
             time.sleep(POLL_S)
+        self.__dict__.pop("_wire", None)  # that of the account that it was copied from
         port, pid = ready.read_text().split()
         self.endpoint_url, self._pid = f"http://127.0.0.1:{port}", int(pid)
         self._await_answer()

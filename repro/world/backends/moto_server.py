@@ -33,6 +33,8 @@ OWN_HEADER = "HTTP_X_REPRO_OWN"
 USUAL = ("sqs", "us-east-1")
 """The service of a request that is not signed and names an action, as ``curl`` sends it."""
 
+_INSTEAD = "; use --backend ministack, or your own server with --serve"
+
 _TARGET = re.compile(rb'"Queue(?:Name|Url)":\s*"(?:[^"]*/)?([^"/]*)"')
 _QUERY_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 _QUERY_QUEUE = re.compile(rb"(?:^|&)Queue(?:Name|Url)=(?:[^&]*%2F)?([^&]*)")
@@ -178,23 +180,23 @@ class Account:
         return answer
 
     def _answer(self, service: str, environ: dict[str, Any], start: Any) -> Any:
+        if not service:
+            return _refused(environ, start, f"moto does not know the service {asked_for(environ)}{_INSTEAD}")
         try:
-            if not service:
-                raise NotImplementedError(f"moto does not know the service {asked_for(environ)}")
             return self._services.application(service)(environ, start)
         except NotImplementedError as error:
             words = str(error) or f"moto does not know this operation of {service}"
-            return _refused(environ, start, "501 Not Implemented", f"{words}; use --backend ministack, or --serve")
+            return _refused(environ, start, f"{words}{_INSTEAD}")
         except Exception as error:  # noqa: BLE001  # else the client gets a page of HTML, and tries again and again
             import traceback
 
             traceback.print_exc()
-            return _refused(environ, start, "501 Not Implemented", f"moto failed: {type(error).__name__}: {error}")
+            return _refused(environ, start, f"moto failed: {type(error).__name__}: {error}")
 
 
-def _refused(environ: dict[str, Any], start: Any, status: str, words: str) -> list[bytes]:
+def _refused(environ: dict[str, Any], start: Any, words: str) -> list[bytes]:
     headers, body = refusal(environ, "NotImplemented", words)
-    start(status, headers)
+    start("501 Not Implemented", headers)  # which clients do not try again
     return [body]
 
 
@@ -227,7 +229,7 @@ def main(folder: Path, http: str) -> None:
     from moto.core.config import default_user_config
 
     for name in ("lambda", "batch"):
-        default_user_config[name] = {"use_docker": False}  # type: ignore[literal-required]  # of moto's own names
+        default_user_config[name] = {"use_docker": False}
     services = Services(folder / "services")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # accounts that have ended are not waited for
     accounts: set[int] = set()

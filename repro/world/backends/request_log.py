@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 MOST_KEPT = 500
-TAIL_BYTES = 65536
+TAIL_BYTES = 16384
 _NUMBER = re.compile(rb'\{"id": (\d+)')
 
 

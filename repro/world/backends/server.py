@@ -13,7 +13,7 @@ from repro.errors import BackendError
 from repro.world.backends.endpoint import EndpointBackend
 from repro.world.processes import door
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 90.0
 POLL_S = 0.02
 PROBE_LIMIT_S = 5.0
 LAST_WORDS = 500

@@ -167,6 +167,7 @@ class FlightRecord:
             ),
             iterations=word(at.H_ITERATIONS),
             iteration_errors=word(at.H_ITERATION_ERRORS),
+            wanted=_wanted(header.text(at.WANTED_AT, at.WANTED_BYTES)),
             raised=_raised(header.text(at.DEATH_AT, at.DEATH_BYTES)),
             stopped_by_signal=bool(word(at.H_STOPPED_BY_SIGNAL)),
             is_program=bool(word(at.H_IS_PROGRAM)),
@@ -400,6 +401,11 @@ def _fault_of(table: _Rows, *, until: float) -> str:
     if not ((times >= 0.0) & (times <= until)).all() or not (limits >= 0.0).all():  # NaN compares with nothing
         return "a user has a time that is invalid or in the future"
     return ""
+
+
+def _wanted(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (line.partition(" ") for line in text.splitlines())
+    return tuple((kind, name) for kind, _, name in pairs if name)
 
 
 def _raised(text: str) -> Raised | None:

@@ -169,7 +169,7 @@ def test_an_unanswered_request_names_the_operations_the_most_frequent_first() ->
     ("requests", "end"),
     [
         (None, "answers health probes."),
-        (3, "it received 3 requests for this queue without answering."),
+        (3, "it received 3 requests of this trial without answering."),
         (
             0,
             "an answer to every request that it received. What is missing was lost on the way there or on the way back.",
