@@ -84,9 +84,9 @@ class Store(locust.HttpUser):
 
     @locust.task
     def put(self):
-        self.s3.put_object(Bucket="load", Key="a", Body=b"x", ACL="public-read")
-        assert requests.get("http://localhost:19/load/a").content == b"x"
-        self.client.get("/load/a", name="get")
+        self.s3.put_object(Bucket="load", Key=str(id(self)), Body=b"x", ACL="public-read")
+        assert requests.get("http://localhost:19/load/%d" % id(self)).content == b"x"
+        self.client.get("/load/%d" % id(self), name="get")
 """
 
 SILENT_CLIENT = """
