@@ -1,11 +1,11 @@
 """A finalizer gives way while its thread holds a native lock: one chance in hundreds, and only where a collection begins.
 
-Every exchange takes the lock for a moment. Now and then a user drops a cycle just before it, and makes two lists while it holds
+Every exchange takes the lock for a moment. Once in 1.3 s a user drops a cycle just before it, and makes two lists while it holds
 the lock: a garbage collection that begins at one of them runs the cycle's finalizer there. Where that sleeps, the next
 user that wants the lock blocks the whole thread.
 """
 
-import itertools
+import time
 
 from planted import QueueUser, own_factor  # isort: skip
 
@@ -13,10 +13,10 @@ import gevent  # isort: skip
 from gevent.monkey import get_original  # isort: skip
 from locust import task  # isort: skip
 
-EVERY = 250
+EVERY_S = 1.3
 GIVES_WAY = own_factor("gives_way", "true") == "true"
 guard = get_original("_thread", "allocate_lock")()
-exchanges = itertools.count(1)
+dropped_at = [time.monotonic()]
 
 
 class Connection:
@@ -31,7 +31,8 @@ class Connection:
 class Rare(QueueUser):
     @task
     def work(self):
-        if next(exchanges) % EVERY == 0:
+        if time.monotonic() - dropped_at[0] > EVERY_S:
+            dropped_at[0] = time.monotonic()
             Connection()
             with guard:
                 self.kept = [[], []]
