@@ -299,10 +299,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class RaisedAt:
-    """An exception that ended a greenlet or a task, and the place that tells most of it."""
+    """An exception that ended a greenlet or a task, and the place that tells most of it.
+
+    ``is_greenlet``: it ended a greenlet that is no user.
+    """
 
     error: str
     place: Place
+    is_greenlet: bool = False
 
 
 class Lack(StrEnum):

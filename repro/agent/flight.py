@@ -174,6 +174,7 @@ class Record:
             words[at.H_DEATHS] += 1
         elif words[at.H_SPAWNER_DEATHS] or (words[at.H_LOST_EXITS] and counter != at.H_LOST_EXITS):
             return
+        words[at.H_RAISED_BY] = counter
         text = ("%s: %s" % (type(error).__name__, error)).replace("\n", " ")[: at.ERROR_BYTES]
         raw = ("%s\n%s\n%d\n%s" % (text, *place)).encode("utf-8", "replace")[: at.DEATH_BYTES]
         self._memory[at.DEATH_AT : at.DEATH_AT + at.DEATH_BYTES] = raw.ljust(at.DEATH_BYTES, b"\0")

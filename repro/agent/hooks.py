@@ -452,7 +452,7 @@ def _patch_tasks(module):
         return
 
     def execute_next_task(self, *args, **kwargs):
-        flight.record.words[at.H_ITERATIONS] += 1
+        flight.record.words[at.H_ITERATIONS] += not _is_task_set(self)
         slot = _current_slot()
         if slot is not None:
             slot.failed_before = slot.words[slot.base + at.S_FAILED]
@@ -460,6 +460,13 @@ def _patch_tasks(module):
 
     execute_next_task.__wrapped__ = original
     module.TaskSet.execute_next_task = execute_next_task
+
+
+def _is_task_set(user):
+    """Whether the task that comes next is a set of others, which count by themselves."""
+    queue = getattr(user, "_task_queue", None)
+    head = queue[0] if queue else None
+    return isinstance(head.get("callable") if isinstance(head, dict) else head, type)
 
 
 def _task_failed(exception=None, tb=None, **_):

@@ -57,6 +57,7 @@ H_SLOTS_USED = 48  # slots beyond these were never taken
 H_UNSEEN_USERS, H_UNSEEN_CALLS = 49, 50  # users, and calls of others, for whom no slot was left
 H_LOOP_DUMP_FAILED, H_THREAD_DUMP_FAILED = 51, 52  # the last question whose answer could not be written
 H_DUMP_ERRNO = 53  # the system's number of the error for which it could not; 0 for another kind of error
+H_RAISED_BY = 58  # which of the counters of deaths and errors what was kept of the last one belongs to
 H_LOST_EXITS = 59  # GreenletExits of users that another exception replaced on their way out
 H_IS_PROGRAM = 60  # 1: a plain program, which ends when it likes, whether it uses Locust or not
 H_LOAD_ENDED_AT = 61  # f: when a runner stopped its users without quitting; 0 while it runs them

@@ -263,3 +263,24 @@ def test_a_program_s_own_rounds_end_each_and_the_last_one_is_what_stands(typed: 
     assert reading.ended > 10
     assert reading.load_ended_at > reading.load_at + 0.6  # the second round's
     assert bool(reading.quit_done_at) is (not typed)
+
+
+NESTED = """
+from locust import TaskSet, User, constant, task
+
+class Steps(TaskSet):
+    @task
+    def work(self):
+        raise ValueError("why")
+
+class Worker(User):
+    wait_time = constant(0.05)
+    tasks = [Steps]
+"""
+
+
+def test_a_set_of_tasks_is_no_task_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(NESTED)
+    ran = run_cell(tmp_path, "cli", [], LOCUST_RUN_TIME="1s", LOCUST_TAGS="")
+    (reading,) = ran.readings
+    assert reading.iterations == reading.iteration_errors > 1, ran.output

@@ -236,4 +236,4 @@ def _said(around: Circumstances) -> Said:
 
 
 def _raised(raised: Raised) -> RaisedAt:
-    return RaisedAt(raised.error, Place(folded(raised.file), raised.line, raised.function))
+    return RaisedAt(raised.error, Place(folded(raised.file), raised.line, raised.function), raised.is_greenlet)

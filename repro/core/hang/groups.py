@@ -17,6 +17,7 @@ INNERMOST = 4
 
 MOST_GROUPS = 3
 RUNNING = frozenset({WaitKind.RUNNING, WaitKind.READY})
+EVENT = "locust/event.py:fire"
 THREAD_RUN = "Thread._bootstrap"
 CONNECTING = ("connect", "do_handshake")
 
@@ -132,8 +133,14 @@ def _waiting_greenlet(views: Sequence[View]) -> Spot | None:
     ]
     if not waiting:
         return None
-    first = min(waiting, key=lambda item: item.wait is not None and item.wait.kind is WaitKind.TIMER)
+    first = min(waiting, key=_remoteness)
     return Spot(SpotKind.GREENLET, telling(first.stack)[-1].place, wait=awaited(first.wait))
+
+
+def _remoteness(item: Greenlet) -> tuple[bool, bool]:
+    """A listener of Locust's events holds up whoever fires it, the stop above all; then who waits for others."""
+    is_listener = any(frame.normalised == EVENT for frame in item.stack)
+    return not is_listener, item.wait is not None and item.wait.kind is WaitKind.TIMER
 
 
 def _own_thread(views: Sequence[View]) -> Spot | None:

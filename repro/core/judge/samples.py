@@ -71,12 +71,16 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that ended a greenlet or a task: its text, and the place that tells most, in the program if any."""
+    """An exception that ended a greenlet or a task: its text, and the place that tells most, in the program if any.
+
+    ``is_greenlet``: it ended a greenlet that is no user.
+    """
 
     error: str
     file: str
     line: int
     function: str
+    is_greenlet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,16 @@ MAX_NAMES = 3
 def sentences(found: Findings) -> tuple[str, ...]:
     """The sentences of the row that held, the first of which says what is so."""
     if found.row in _HANGS:
-        return tuple(_HANGS[found.row](found))
+        return (*_HANGS[found.row](found), *_died_greenlet(found.said))
     spent = f"; {found.backend.refusals} calls were refused: the budget of requests is spent"
     return (_OTHERS[found.row](found) + (spent if found.backend.refusals else "") + advice(found.said),)
+
+
+def _died_greenlet(said: Said) -> tuple[str, ...]:
+    """A greenlet of the program that has died: it may be the one that others wait for."""
+    if said.raised is None or not said.raised.is_greenlet:
+        return ()
+    return (f"A greenlet of the program died of {_raised(said).removeprefix(': ')}.",)
 
 
 # What hangs
@@ -255,13 +262,17 @@ def _early_end(found: Findings) -> str:
     return ""
 
 
+def _nothing_sent(found: Findings) -> str:
+    return ". ".join([f"{_whole(found)}, and no operation ended", *_died_greenlet(found.said)]).removesuffix(".")
+
+
 def _whole(found: Findings) -> str:
     return _early_end(found).removeprefix("; ") or "the load ran for its full time"
 
 
 def _ran_and_ended(found: Findings) -> str:
     if found.ended or not found.backend.requests:
-        return f"{_ended(found)}{_early_end(found)}"
+        return f"{_ended(found)}{_early_end(found)}{_some_tasks_failed(found)}"
     return f"no call of a known client was seen; the backend's log has {found.backend.requests} requests"
 
 
@@ -295,6 +306,14 @@ def _died(found: Findings) -> str:
     how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     done = f"{found.ended} operation{'' if found.ended == 1 else 's'} ({found.failed} failed)"
     return f"{how} after {done}{_colon(found.said.last_words)}"
+
+
+def _some_tasks_failed(found: Findings) -> str:
+    """``; 11 of 23 tasks raised outside any operation: AttributeError: …``, or nothing."""
+    if not found.iteration_errors:
+        return ""
+    raised = _raised(found.said) if found.said.raised and not found.said.raised.is_greenlet else ""
+    return f"; {found.iteration_errors} of {found.iterations} tasks raised outside any operation{raised}"
 
 
 def _tasks_failed(found: Findings) -> str:
@@ -374,7 +393,7 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.ALL_FAILED: lambda found: f"all {found.ended} operations failed{_because(found)}",
     RowName.OPERATIONS_FAILED: lambda found: f"{_ended(found)}{_because(found)}",
     RowName.TASKS_FAILED: _tasks_failed,
-    RowName.NOTHING_SENT: lambda found: f"{_whole(found)}, and no operation ended",
+    RowName.NOTHING_SENT: _nothing_sent,
     RowName.RAN_AND_ENDED: _ran_and_ended,
     RowName.NEVER_BEGAN_UNEXPLAINED: _no_user_began,
     RowName.SILENT_UNEXPLAINED: _silent,

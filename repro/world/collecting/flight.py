@@ -168,7 +168,7 @@ class FlightRecord:
             iterations=word(at.H_ITERATIONS),
             iteration_errors=word(at.H_ITERATION_ERRORS),
             wanted=_wanted(header.text(at.WANTED_AT, at.WANTED_BYTES)),
-            raised=_raised(header.text(at.DEATH_AT, at.DEATH_BYTES)),
+            raised=_raised(header.text(at.DEATH_AT, at.DEATH_BYTES), by=word(at.H_RAISED_BY)),
             stopped_by_signal=bool(word(at.H_STOPPED_BY_SIGNAL)),
             is_program=bool(word(at.H_IS_PROGRAM)),
             load_ended_at=number(at.H_LOAD_ENDED_AT),
@@ -408,11 +408,13 @@ def _wanted(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((kind, name) for kind, _, name in pairs if name)
 
 
-def _raised(text: str) -> Raised | None:
+def _raised(text: str, *, by: int) -> Raised | None:
     error, _, rest = text.partition("\n")
     file, _, rest = rest.partition("\n")
     line, _, function = rest.partition("\n")
-    return Raised(error, file, int(line), function) if error and line.isdecimal() and line.isascii() else None
+    if not error or not line.isdecimal() or not line.isascii():
+        return None
+    return Raised(error, file, int(line), function, is_greenlet=by in {at.H_DEATHS, at.H_SPAWNER_DEATHS})
 
 
 def _slot(row: list[int], numbers: list[float], names: Sequence[str]) -> Slot:

@@ -194,10 +194,15 @@ def test_a_user_that_turns_is_found_and_its_loop_named_by_a_frame_of_its_own_pro
     assert loop_of([]) is None
 
 
+ANSWER = Frame("/me/setup.py", 30, "end")
+
+
 def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_can_be() -> None:
     asleep = greenlet(None, [TASK, HUB], ParkedAt(WaitKind.TIMER))
     waiting = greenlet(None, [TASK, HUB], ParkedAt(WaitKind.EVENT))
     machinery = greenlet(None, [LOCUST, HUB], ParkedAt(WaitKind.EVENT))
+    fired = Frame("/e/lib/python3.11/site-packages/locust/event.py", 45, "EventHook.fire")
+    listener = greenlet(None, [fired, ANSWER, HUB], ParkedAt(WaitKind.TIMER))
     worker = Thread(7, "", False, False, 0, (TASK,), None)
     joined = greenlet(None, [HUB], ParkedAt(WaitKind.TIMER), run="Thread._bootstrap")
     in_hub = main_thread([HUB])
@@ -208,6 +213,7 @@ def test_where_a_program_without_users_stands_is_in_code_of_its_own_where_that_c
             dump(machinery, asleep, waiting, threads=[in_hub], mode="thread"),
             Spot(SpotKind.GREENLET, TASK.place, wait=Awaited(WaitKind.EVENT)),
         ),
+        (dump(waiting, listener), Spot(SpotKind.GREENLET, ANSWER.place, wait=Awaited(WaitKind.TIMER))),
         (dump(machinery, asleep), Spot(SpotKind.GREENLET, TASK.place, wait=Awaited(WaitKind.TIMER))),
         (dump(machinery, threads=[in_hub, worker]), Spot(SpotKind.THREAD, TASK.place, who=Who(Whom.THREAD, 7))),
         (dump(joined, threads=[in_hub]), of_thread),

@@ -247,6 +247,18 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     assert alone == "All users have ended, but the process was still running 13.5 s after the stop."
 
 
+def test_a_hang_names_the_greenlet_that_died_before() -> None:
+    raised = Raised("ValueError: why", "/me/mine.py", 9, "feed", is_greenlet=True)
+    said = explain(decision(RowName.LOCKED, stuck()), replace(AROUND, raised=raised))
+    assert said.endswith("A greenlet of the program died of ValueError: why, raised in mine.py:feed, line 9.")
+    silent = explain(decision(RowName.NOTHING_SENT), replace(AROUND, raised=raised))
+    assert silent.endswith(
+        "and no operation ended. A greenlet of the program died of ValueError: why, raised in mine.py:feed, line 9"
+    )
+    of_a_task = replace(AROUND, raised=replace(raised, is_greenlet=False))
+    assert "ValueError" not in explain(decision(RowName.LOCKED, stuck()), of_a_task)
+
+
 def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
     made = decision(RowName.USERS_OUTLIVE_THE_STOP, stuck())
     caught = explain(made, users={"catch": (Place("…/mine.py", 22, "stubborn", "except:"), 1)})
@@ -262,11 +274,15 @@ def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
         ({"own_end_s": 2.0}, "30 operations, 0 failed; the load ended by itself after 2.0 of 8 s"),
         ({"left_s": 2.0}, "30 operations, 0 failed; all users had ended by second 2.0 of 8, and the process idled"),
         ({}, "30 operations, 0 failed"),
+        (
+            {"iterations": 9, "iteration_errors": 4},
+            "30 operations, 0 failed; 4 of 9 tasks raised outside any operation: ValueError: why, raised in mine.py:f, line 3",
+        ),
     ],
 )
 def test_a_load_that_did_not_last_its_time_says_so(facts: dict[str, float], words: str) -> None:
     made = decision(RowName.RAN_AND_ENDED, facts=Facts(ended=30, **facts))  # type: ignore[arg-type]  # its fields
-    assert explain(made) == words
+    assert explain(made, replace(AROUND, raised=Raised("ValueError: why", "/me/mine.py", 3, "f"))) == words
 
 
 def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
