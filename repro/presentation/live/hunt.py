@@ -56,7 +56,8 @@ class HuntProgress:
 
     def _foot(self) -> str:
         """How far it has come. How many probes it still takes depends on what they show: nobody can say."""
-        so_far = f"{self._probes} probes in {duration(time.monotonic() - self._began)}, at most {self._most_trials}"
+        probes = "1 probe" if self._probes == 1 else f"{self._probes} probes"
+        so_far = f"{probes} in {duration(time.monotonic() - self._began)}, at most {self._most_trials}"
         return f"{so_far}; {self._at}" if self._at else so_far
 
     def _drawn(self) -> Group:

@@ -210,7 +210,7 @@ def test_a_hunt_shows_its_probes_and_below_them_what_is_under_way() -> None:
             "0 probes in 0 s, at most 200; likeliest: 1.26.16, 63 %",
         ]
         progress.probed("0" * 12, 1, "clean   2.2.1")
-        assert drawn(progress, console) == ["1 probes in 0 s, at most 200; likeliest: 1.26.16, 63 %"]
+        assert drawn(progress, console) == ["1 probe in 0 s, at most 200; likeliest: 1.26.16, 63 %"]
     assert "clean   2.2.1\n" in text_of(console)
 
 
