@@ -162,10 +162,11 @@ def test_a_program_without_users_stands_where_its_own_code_waits() -> None:
 
 def test_what_the_program_said_is_read_from_its_output() -> None:
     raised = Raised("ValueError: x", f"{SITE}locust/distribution.py", 53, "weight_users")
-    around = replace(AROUND, output=OUTPUT, error="NoRegion", raised=raised)
+    own = 'Traceback (most recent call last):\n  File "/me/locustfile.py", line 3, in task\nKeyError: why\n'
+    around = replace(AROUND, output=own + OUTPUT, error="NoRegion", raised=raised)
     said = findings_of(decision(RowName.DIED, facts=Facts(exit_code=1)), around).said
     assert said.error == "NoRegion"
-    assert said.traceback == said.last_words == "OSError: why"
+    assert said.traceback == said.last_words == "KeyError: why"  # not what Python ignored after it
     assert said.raised == RaisedAt("ValueError: x", Place("locust/distribution.py", 53, "weight_users"))
     assert said.dropped == (Swallowed("<x>", "OSError", ("six.py:f",)), 2)
     assert said.dropped_exit == (EXIT, 1)
