@@ -24,8 +24,8 @@ class Connection:
         self.own = self
 
     def __del__(self):
-        if GIVES_WAY:
-            gevent.sleep(0.5)  # says goodbye to the other side
+        if GIVES_WAY and guard.locked():
+            gevent.sleep(0.5)  # waits until nobody uses the pool: elsewhere it would only make the stop hang, oftener
 
 
 class Rare(QueueUser):

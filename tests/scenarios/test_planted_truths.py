@@ -92,8 +92,8 @@ def test_a_collection_that_never_ended_is_evidence(name: str, trials: dict[str, 
     assert trial.findings.collection is not None
     assert trial.findings.collection.in_main
     assert trial.findings.collection.turns > 0
-    assert "garbage collection began" in reason_of(trial)
-    assert "a finalizer in it switched greenlets" in reason_of(trial)
+    assert "A garbage collection that began" in reason_of(trial)
+    assert "a finalizer in it switches greenlets" in reason_of(trial)
 
 
 def test_waiting_a_hang_out_sees_it_recover(tmp_path: Path) -> None:

@@ -53,14 +53,13 @@ def collection_sentences(found: OpenCollection | None) -> tuple[str, ...]:
     """Nothing, or that a garbage collection has not ended, and what that shows."""
     if found is None:
         return ()
+    where = "" if found.in_main else " in another thread"
+    began = f"A garbage collection{where} that began {found.seconds:.1f} s before the verdict had not ended"
     if not found.in_main:
-        return (
-            f"A garbage collection in another thread began {found.seconds:.1f} s before the verdict and never ended.",
-        )
-    began = f"A garbage collection began {found.seconds:.1f} s before the verdict and never ended"
+        return (f"{began}.",)
     if not found.turns:
         return (f"{began}: something that it finalizes blocks the event loop.",)
-    return (f"{began}, while other greenlets ran: a finalizer in it switched greenlets and was not resumed.",)
+    return (f"{began}, while other greenlets ran: a finalizer in it switches greenlets.",)
 
 
 def title_of(trial: Trial) -> str:
