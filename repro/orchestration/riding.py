@@ -74,6 +74,7 @@ class _Rider:
     meter: Meter = field(default_factory=Meter)
     queue_meter: QueueMeter = field(default_factory=QueueMeter)
     looked_at: float = float("-inf")
+    has_loop: bool = False
     told: set[HangClass] = field(default_factory=set)
 
 
@@ -94,6 +95,10 @@ class Riders:
         """The processes that ride along now."""
         return frozenset(rider.record.pid for rider in self._riders.values())
 
+    def sees_loop(self, pid: int) -> bool:
+        """Whether the beats of this process's event loop are seen: they tell better than two looks whether it turns."""
+        return any(rider.record.pid == pid and rider.has_loop for rider in self._riders.values())
+
     def notes(self) -> tuple[str, ...]:
         """Why the agent could not come along, where it said so."""
         return riding.excuses(self._records)
@@ -113,6 +118,7 @@ class Riders:
             if sample is None:
                 self._drop(rider)
                 return None
+            rider.has_loop = bool(sample.attached)
             step = rider.judge.observe(sample)
             if isinstance(step, Decision):
                 return self._judged(rider, step, sample.readings[0])

@@ -250,10 +250,12 @@ class Watch:
 
     def _is_new(self, seen: _Seen, compared: Attached) -> bool:
         """Whether this is a hang that nobody has told; where the judge sees the process, it has a look's time first."""
-        finding = compared.diagnosis.finding
+        finding, hang_class = compared.diagnosis.finding, compared.diagnosis.hang_class
+        if hang_class in {HangClass.FROZEN, HangClass.SPINNING} and self._riders.sees_loop(compared.pid):
+            return False
         is_late = compared.pid not in self._riders.pids or seen.found is finding
         seen.found = finding
-        is_told = finding in seen.told or compared.diagnosis.hang_class in seen.judged
+        is_told = finding in seen.told or hang_class in seen.judged
         if compared.diagnosis.verdict is not Verdict.HANG or is_told or not is_late:
             return False
         seen.told.add(finding)

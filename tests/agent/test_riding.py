@@ -46,7 +46,9 @@ def test_a_program_sees_what_it_would_see_without_the_agent(*, has_one: bool, tm
     if has_one:
         (site / "sitecustomize.py").write_text("import queue\nNAME = 'mine'\n")
     with_it, without = (shown(run(SHOW, tmp_path, along=along, PYTHONPATH=str(site))) for along in (True, False))
-    assert set(with_it["modules"]) - set(without["modules"]) - INNER == {one for one in with_it["modules"] if one.startswith(OWN)}
+    assert set(with_it["modules"]) - set(without["modules"]) - INNER == {
+        one for one in with_it["modules"] if one.startswith(OWN)
+    }
     assert set(without["modules"]) <= set(with_it["modules"])
     assert with_it["path"] == without["path"]
     assert with_it["site"] == without["site"] == ("mine" if has_one else None)

@@ -20,6 +20,8 @@ from repro.findings import WaitKind
 from repro.model import HangClass, Verdict
 
 BURNING_CORES = 0.5
+TIMER_SLACK_S = 1.0
+"""A timer whose end has moved by more was set anew."""
 SILENT_S = 5.0
 """Seconds that an event loop may be away before that is a hang, as in a trial."""
 WAITS_FOR_OTHERS = frozenset({WaitKind.LOCK, WaitKind.SEMAPHORE, WaitKind.EVENT, WaitKind.QUEUE, WaitKind.GREENLET})
@@ -159,8 +161,25 @@ class _Pair:
             return False
         if HUB in {_innermost(before), _innermost(thread)}:
             return False
-        is_same = before.stack == thread.stack
-        return is_same or (self._burns and len(self.unmoved) >= len(self.own) - 1)
+        return (before.stack == thread.stack or self._burns) and not self._has_anybody_run(thread.greenlet)
+
+    def _has_anybody_run(self, running: int) -> bool:
+        """Whether another greenlet has had a turn: it stands elsewhere, or its timer was set anew.
+
+        A library's count as well: on a busy machine a healthy loop may be seen twice outside of its hub, while its
+        users sleep at the same line both times.
+        """
+        before = {one.id: one for one in self.before.greenlets}
+        others = [one for one in self.now.greenlets if one.id != running and not one.is_hub]
+        return any(one.id in before and self._has_run(before[one.id], one) for one in others)
+
+    def _has_run(self, before: Greenlet, now: Greenlet) -> bool:
+        if before.stack != now.stack:
+            return True
+        left_s = [one.wait.left_s if one.wait is not None else float("inf") for one in (before, now)]
+        if float("inf") in left_s or not left_s[1]:
+            return False
+        return abs((self.now.at + left_s[1]) - (self.before.at + left_s[0])) > TIMER_SLACK_S
 
     def _finding_of_main(self, thread: Thread, *, has_loop: bool) -> Finding:
         is_in_lock = _main_wait(self.first) is _main_wait(self.last) is KernelWait.LOCK

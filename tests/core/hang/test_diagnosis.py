@@ -79,6 +79,16 @@ def test_who_waits_for_greenlets_that_run_a_librarys_code_alone_is_no_hang(wait:
     assert diagnose(look(0, waits), look(60, waits)).finding is Finding.ALL_WAIT
 
 
+def test_a_busy_loop_that_is_twice_seen_outside_of_its_hub_is_no_hang_while_its_timers_move() -> None:
+    sleeps = replace(greenlet(3, SLEEP), stack=(Frame("/x/site-packages/locust/user/task.py", 380, "wait"),))
+    waits = greenlet(2, EVENT)
+    looks = [look(at, waits, sleeps, main=MINE, wait=KernelWait.RUNNING) for at in (0, 60)]
+    assert diagnose(*looks).finding is Finding.GOES_ON
+    overdue = replace(sleeps, wait=ParkedAt(WaitKind.TIMER, left_s=0.0))
+    looks = [look(at, waits, overdue, main=MINE, wait=KernelWait.RUNNING) for at in (0, 60)]
+    assert diagnose(*looks).finding is Finding.BURNS
+
+
 def test_a_lock_that_is_free_both_times_has_lost_its_wake_up() -> None:
     free = (replace(LOCK, is_free=True),)
     several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
@@ -158,8 +168,11 @@ def test_a_lock_of_an_unknown_holder_is_neither_a_hang_nor_clean() -> None:
 def test_a_main_thread_that_does_not_come_back_to_its_loop(
     wait: KernelWait, cpu_s: float, hang_class: HangClass
 ) -> None:
-    several = (greenlet(2, SLEEP), greenlet(3, READ))
-    looks = [look(at, *several, main=ELSEWHERE, wait=wait, cpu_s=used) for at, used in ((0, 0.0), (6, cpu_s))]
+    reads, overdue = greenlet(3, READ), ParkedAt(WaitKind.TIMER, left_s=0.0)  # nobody is there to fire it
+    looks = [
+        look(at, greenlet(2, timer), reads, main=ELSEWHERE, wait=wait, cpu_s=used)
+        for at, timer, used in ((0, SLEEP, 0.0), (6, overdue, cpu_s))
+    ]
     found = diagnose(*looks)
     assert (found.hang_class, len(found.stuck)) == (hang_class, 2)
     assert found.thread is not None
