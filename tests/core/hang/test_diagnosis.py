@@ -180,7 +180,7 @@ def test_a_main_thread_that_does_not_come_back_to_its_loop(
 
 
 def test_away_from_the_loop_for_a_moment_is_undecided_and_a_native_lock_is_not() -> None:
-    several = (greenlet(2, SLEEP),)
+    several = (greenlet(2, READ),)
     looks = [look(at, *several, main=ELSEWHERE) for at in (0, 2)]
     assert diagnose(*looks).verdict is Verdict.INCONCLUSIVE
     looks = [look(at, *several, main=ELSEWHERE, wait=KernelWait.LOCK) for at in (0, 2)]
