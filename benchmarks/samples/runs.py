@@ -63,3 +63,9 @@ def _scrub(connection: sqlite3.Connection, name: str) -> None:
     with connection:
         for fact, value in changed.items():
             connection.execute("UPDATE facts SET value = ? WHERE name = ?", (value, fact))
+        connection.execute("DELETE FROM facts WHERE name = 'machines'")
+        for rowid, text in connection.execute("SELECT cell_id || number, document FROM trials").fetchall():
+            trial = json.loads(text)
+            if trial.pop("machine", ""):
+                changed_text = json.dumps(trial, ensure_ascii=False)
+                connection.execute("UPDATE trials SET document = ? WHERE cell_id || number = ?", (changed_text, rowid))

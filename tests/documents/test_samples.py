@@ -63,6 +63,10 @@ def test_a_run_is_kept_without_its_place(samples: ModuleType, tmp_path: Path, mo
         connection = runs.sqlite3.connect(folder / "run.sqlite")
         with connection:
             connection.execute("UPDATE facts SET value = value || ' --out /home/me/run' WHERE name = 'command'")
+            connection.execute('INSERT INTO facts VALUES (\'machines\', \'[{"host": "mybox", "users": ["me"]}]\')')
+            connection.execute(
+                """UPDATE trials SET document = replace(document, '{"cell_id"', '{"machine": "mybox", "cell_id"')"""
+            )
         connection.close()
         monkeypatch.setattr(runs, "KEPT", tmp_path)
         kept = runs.keep("upgrade", folder)
