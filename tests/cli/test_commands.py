@@ -40,6 +40,15 @@ class Sender(User):
     def fail(self):
         raise RuntimeError("not part of a smoke test")
 """
+ENDING = """
+import os
+import time
+from locust import events
+@events.test_stop.add_listener
+def wait(**_):
+    while os.environ.get("WAIT_FOR_ALL"):
+        time.sleep(0.5)
+"""
 CONF = "locustfile = load/file.py\nheadless = true\nusers = 3\nspawn-rate = 3\nrun-time = 4s\ntags = smoke\n"
 CALLS = """
 import os, sys
@@ -125,3 +134,16 @@ def test_a_module_that_is_missing_says_what_to_type(project: Path) -> None:
     done, document = repro("--", "locust", "--queue-name", "{queue}", folder=project)
     assert document["cells"][0]["verdict"] == "crash"
     assert "add --set packages.grpc-not-there= for its newest release" in done.stderr
+
+
+def test_a_package_is_imported_from_the_root_and_what_waits_at_the_end_is_a_hang(project: Path) -> None:
+    (project / "load" / "__init__.py").write_text("")
+    (project / "load" / "ending.py").write_text(ENDING)
+    (project / "load" / "file.py").write_text("import load.ending\n" + OPTIONS)
+    words = ("--", "locust", "--queue-name", "{queue}")
+    done, document = repro(*words, folder=project)
+    assert document.get("cells", [{}])[0].get("verdict") == "clean", done.stderr
+    done, document = repro(*words, folder=project, env={"WAIT_FOR_ALL": "1"})
+    (cell,) = document["cells"]
+    assert (cell["verdict"], cell["trials"][0]["hang_class"]) == ("hang", "unstoppable"), done.stderr
+    assert "passed on from this shell: WAIT_FOR_ALL" in done.stderr
