@@ -163,7 +163,11 @@ class Account:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer a request, and log it unless it is this program's own."""
         began = time.monotonic()
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if environ.get("wsgi.input_terminated"):  # sent in chunks, as S3's uploads over TLS are
+            body = environ["wsgi.input"].read()
+            environ["CONTENT_LENGTH"] = str(len(body))
+        else:
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         service = self._services.service_of(environ)
         status = ["500"]

@@ -93,6 +93,10 @@ class Connection(asyncio.Protocol):
         if head is None:
             return None
         fields = head.lower()
+        if _field(fields, b"expect") == b"100-continue":  # S3's uploads wait for it; the backend is not asked again
+            await self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.lower().startswith(b"expect:"))
+            fields = head.lower()
         body = await self._body(fields, until_end=False)
         at = fields.find(b"\r\nx-amz-target:")
         if at >= 0:
