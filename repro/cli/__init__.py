@@ -24,7 +24,7 @@ _COMMANDS = {
     "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
     "merge": ("repro.cli.merge", "Put the shards of one run together again."),
     "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
-    "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults or runs."),
+    "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults, causes or runs."),
     "env": ("repro.cli.environments", "List, show or prune the cached environments."),
     "completion": ("repro.cli.shell_script", "Print the script that makes a shell complete what is typed."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),

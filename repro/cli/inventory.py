@@ -1,4 +1,4 @@
-"""``repro list``: scenarios, experiments, factors, faults and runs, as a table or as JSON."""
+"""``repro list``: scenarios, experiments, factors, faults, known causes and runs, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ Examples:
   repro list                      what there is to run
   repro list factors              what --set takes
   repro list faults               what --set fault= takes
+  repro list causes               the hangs that are recognised, and the fix for each
   repro list runs --json"""
 
-WHAT = ("scenarios", "experiments", "factors", "faults", "runs")
+WHAT = ("scenarios", "experiments", "factors", "faults", "causes", "runs")
 Row = dict[str, Any]
 
 PROBLEM = "problem"
@@ -29,12 +30,13 @@ PROBLEM = "problem"
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
-    """List scenarios, experiments (the default), factors, faults or runs."""
+    """List scenarios, experiments (the default), factors, faults, known causes or runs."""
     makers = {
         "scenarios": _scenarios,
         "experiments": _experiments,
         "factors": _factors,
         "faults": _faults,
+        "causes": _causes,
         "runs": _runs,
     }
     rows = makers[what]()
@@ -93,6 +95,22 @@ def _faults() -> list[Row]:
     ]
 
 
+def _causes() -> list[Row]:
+    from repro.world.shipped.causes import known_causes
+
+    return [
+        {
+            "cause": cause.id,
+            "class": ", ".join(cause.classes),
+            "packages": ", ".join(f"{name}{concerned}" for name, concerned in cause.packages.items()),
+            "fix": " or ".join(cause.cures),
+            "shown_by": f"repro run {cause.shown_by}",
+            "summary": cause.summary,
+        }
+        for cause in known_causes()
+    ]
+
+
 def _runs() -> list[Row]:
     from repro.world.runs.store import list_runs
 
@@ -120,7 +138,7 @@ def _print(rows: Sequence[Row]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in [name for name in rows[0] if name != PROBLEM]:
-        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault"})
+        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault", "cause"})
     for row in rows:
         table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name != PROBLEM))
     make_console(to_stderr=False).print(table)

@@ -83,7 +83,7 @@ def test_a_cause_that_needs_nothing_but_its_versions_is_certain() -> None:
 def test_annotations_are_github_lines(tmp_path: Path) -> None:
     lines = doctor(pylock(tmp_path, **REPORT), "--format", "github").stdout.splitlines()
     assert all(line.startswith(("::warning title=", "::notice title=", "::error title=")) for line in lines)
-    assert len(lines) == 4
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("cause", known_causes(), ids=lambda cause: cause.id)

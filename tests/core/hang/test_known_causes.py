@@ -27,6 +27,20 @@ Traceback (most recent call last):
     conn = pool.get(block=False)
 greenlet.GreenletExit
 """
+WORKER = "concurrent/futures/thread.py:_worker"
+FORKS = frozenset({"gevent/os.py:fork_and_watch", WORKER})
+PSYCOPG = {"gevent": "26.8.0", "psycopg2-binary": "2.9.10"}
+GRPC = {"gevent": "26.8.0", "grpcio": "1.70.0"}
+REPLACED = """
+greenlet.GreenletExit
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "locustfile.py", line 17, in on_stop
+    raise ValueError("cannot clean up")
+ValueError: cannot clean up
+"""
 LATE = """a.py:2: MonkeyPatchWarning: Monkey-patching ssl after ssl has already been imported may lead to errors
 Traceback (most recent call last):
 RecursionError: maximum recursion depth exceeded
@@ -95,6 +109,26 @@ def test_of_several_the_one_with_most_reasons_is_named():
         ),
         (Sighting(kind="crash", versions=HANGING, frames=(), output=LATE), "patched-too-late"),
         (Sighting(kind="failing", versions=HANGING, frames=(), output="RecursionError: maximum recursion"), None),
+        (Sighting(kind="frozen", versions={"gevent": "26.7.0"}, frames=FORKS), "gevent-1865"),
+        (Sighting(kind="frozen", versions={"gevent": "26.8.0"}, frames=FORKS), None),
+        (Sighting(kind="frozen", versions={"gevent": "26.7.0"}, frames=FORKS - {WORKER}), None),
+        (Sighting(kind="unstoppable", versions={"locust": "2.16.1"}, frames=(), output=REPLACED), "locust-2401"),
+        (Sighting(kind="unstoppable", versions={"locust": "2.17.0"}, frames=(), output=REPLACED), None),
+        (
+            Sighting(
+                kind="unstoppable",
+                versions={"locust": "2.16.1"},
+                frames=(),
+                output=REPLACED.replace("in on_stop", "in send"),
+            ),
+            None,
+        ),
+        (Sighting(kind="frozen", versions=PSYCOPG, frames={"psycopg2/__init__.py:connect"}), "psycopg-blocks"),
+        (Sighting(kind="deadlocked", versions=PSYCOPG, frames={"psycopg2/__init__.py:connect"}), None),
+        (Sighting(kind="frozen", versions=PSYCOPG, frames={"gevent/hub.py:run"}), None),
+        (Sighting(kind="frozen", versions=GRPC, frames={"grpc/_channel.py:_blocking"}), "grpc-blocks"),
+        (Sighting(kind="unanswered", versions=GRPC, frames={"grpc/_channel.py:_blocking"}), None),
+        (Sighting(kind="frozen", versions=GRPC, frames=()), None),
     ],
 )
 def test_the_known_causes_match_what_they_are_about_and_nothing_else(seen, cause):
