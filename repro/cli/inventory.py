@@ -138,7 +138,9 @@ def _print(rows: Sequence[Row]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in [name for name in rows[0] if name != PROBLEM]:
-        table.add_column(name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault", "cause"})
+        table.add_column(
+            name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault", "cause"}
+        )
     for row in rows:
         table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name != PROBLEM))
     make_console(to_stderr=False).print(table)

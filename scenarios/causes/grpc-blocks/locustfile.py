@@ -44,8 +44,8 @@ class Sender(User):
         self.sqs.send_message(QueueUrl=self.url, MessageBody="x")
         Sender.rounds += 1
         if Sender.rounds == 20:
-            ask = grpc.insecure_channel("127.0.0.1:%d" % PORT).unary_unary("/load/ask", bytes, bytes)
+            ask = grpc.insecure_channel(f"127.0.0.1:{PORT}").unary_unary("/load/ask", bytes, bytes)
             try:
                 ask(b"", wait_for_ready=True, timeout=ANSWERS_AFTER_S)
             except grpc.RpcError as error:
-                print("the server says: %s" % error.code())
+                print("the server says:", error.code())

@@ -19,7 +19,7 @@ class Work(TaskSet):
 
 class Sender(User):
     wait_time = constant(0.1)
-    tasks = [Work]
+    tasks = [Work]  # noqa: RUF012  # as Locust has it
 
     def on_start(self):
         self.sqs = boto3.client("sqs")

@@ -47,4 +47,4 @@ class Sender(User):
             try:
                 psycopg2.connect(host="127.0.0.1", port=PORT, user="load", dbname="load")
             except psycopg2.OperationalError as error:
-                print("the database says: %s" % error)
+                print("the database says:", error)
