@@ -1,4 +1,4 @@
-"""``repro list``: scenarios, experiments, factors, faults, known causes and runs, as a table or as JSON."""
+"""``repro list``: scenarios, experiments, factors, faults, known causes and runs; the schema of an experiment file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ Examples:
   repro list factors              what --set takes
   repro list faults               what --set fault= takes
   repro list causes               the hangs that are recognised, and the fix for each
-  repro list runs --json"""
+  repro list runs --json
+  repro list schema > experiment.schema.json    the JSON Schema of an experiment file, for an editor"""
 
-WHAT = ("scenarios", "experiments", "factors", "faults", "causes", "runs")
+SCHEMA = "schema"
+WHAT = ("scenarios", "experiments", "factors", "faults", "causes", "runs", SCHEMA)
 Row = dict[str, Any]
 
 PROBLEM = "problem"
@@ -30,7 +32,10 @@ PROBLEM = "problem"
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
-    """List scenarios, experiments (the default), factors, faults, known causes or runs."""
+    """List scenarios, experiments (the default), factors, faults, known causes or runs, or print the schema of a file."""
+    if what == SCHEMA:
+        click.echo(_schema())
+        return
     makers = {
         "scenarios": _scenarios,
         "experiments": _experiments,
@@ -46,6 +51,15 @@ def command(what: str, *, as_json: bool) -> None:
         _print(rows)
     else:
         click.echo(f"No {what} here yet; `repro run` makes the first.", err=True)
+
+
+def _schema() -> str:
+    """The JSON Schema of an experiment file."""
+    from repro.presentation.experiment_schema import experiment_schema
+    from repro.world.shipped.names import list_scenarios
+    from repro.world.shipped.scenarios import named
+
+    return json.dumps(experiment_schema([named(name, where="list").info for name in list_scenarios()]), indent=1)
 
 
 def _scenarios() -> list[Row]:

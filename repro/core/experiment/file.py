@@ -32,7 +32,9 @@ class LimitsSection(BaseModel):
     beat_s: float = Field(default=Limits.beat_s, gt=0)
 
 
-class _File(BaseModel):
+class ExperimentFile(BaseModel):
+    """The whole file, its factors and levels not looked at yet: what they may be depends on the scenario."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
     scenario: str
     summary: str = ""
@@ -94,9 +96,9 @@ def levels_of(name: str, value: Any, catalogue: Catalogue, *, where: str) -> tup
     return levels
 
 
-def _read(text: str, source: str) -> _File:
+def _read(text: str, source: str) -> ExperimentFile:
     try:
-        return _File.model_validate(tomllib.loads(text))
+        return ExperimentFile.model_validate(tomllib.loads(text))
     except ValidationError as error:
         raise ExperimentError(_in_words(error, source)) from error
     except ValueError as error:  # tomllib's own, and Python's of a number of thousands of digits
@@ -111,7 +113,7 @@ def _in_words(error: ValidationError, source: str) -> str:
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = list((LimitsSection if path[0] == "limits" and len(path) > 1 else _File).model_fields)
+        known = list((LimitsSection if path[0] == "limits" and len(path) > 1 else ExperimentFile).model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
         return f"{source}: unknown key {key}; {hint}"
@@ -123,7 +125,7 @@ def _in_words(error: ValidationError, source: str) -> str:
 # Factors
 
 
-def _factors(file: _File, catalogue: Catalogue, source: str) -> dict[str, tuple[Level, ...]]:
+def _factors(file: ExperimentFile, catalogue: Catalogue, source: str) -> dict[str, tuple[Level, ...]]:
     factors: dict[str, tuple[Level, ...]] = {STACK: tuple(file.stacks)} if file.stacks else {}
     for section, entries in (("packages", file.packages), ("settings", file.settings), ("env", file.env)):
         for key, value in entries.items():
