@@ -14,6 +14,8 @@ from repro.model import CellVerdict
 if TYPE_CHECKING:
     from repro.model import StoredRun
 
+NONE = "none"
+"""No verdict does: the exit code only says whether the program did its work."""
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 
 
@@ -22,8 +24,8 @@ def fail_on_option(default: str) -> Callable[[FC], FC]:
     return click.option(
         "--fail-on",
         metavar="VERDICT[,VERDICT…]",
-        shell_complete=words.listed(*(verdict for verdict in CellVerdict if verdict is not CellVerdict.CLEAN)),
-        help=f"The cells' verdicts that make the exit code other than 0; {default} when left out.",
+        shell_complete=words.listed(*(verdict for verdict in CellVerdict if verdict is not CellVerdict.CLEAN), NONE),
+        help=f"The cells' verdicts that make the exit code other than 0, or none; {default} when left out.",
     )
 
 
@@ -37,10 +39,12 @@ def verdicts(text: str | None) -> tuple[CellVerdict, ...]:
 
     if text is None:
         return USUALLY_FAILING
+    if text.strip() == NONE:
+        return ()
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in set(FAILING_CODES):
-            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAILING_CODES)}")
+            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAILING_CODES)}, or none")
     return tuple(CellVerdict(name) for name in names)
 
 

@@ -61,6 +61,8 @@ def report(*arguments: str):
         ((Verdict.CRASH, Verdict.CLEAN), "crash", 1),
         ((Verdict.CLEAN, Verdict.CLEAN), "hang,untestable", 0),
         ((Verdict.BACKEND, Verdict.CLEAN), "hang", 4),
+        ((Verdict.HANG, Verdict.UNTESTABLE), "none", 0),
+        ((Verdict.BACKEND, Verdict.CLEAN), "none", 0),  # as when it is left out
         ((Verdict.INTERRUPTED, Verdict.CLEAN), "hang", 130),
     ],
 )
