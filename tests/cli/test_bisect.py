@@ -188,6 +188,7 @@ def test_bad_input_is_one_sentence(
 def test_the_command_of_a_probe_sets_the_release_as_it_must_be_typed() -> None:
     given: dict[str, object] = dict.fromkeys(BisectOptions.__dataclass_fields__)
     given |= {"experiment": "mine.toml", "overrides": ("tls=true",)}
+    given |= {"queues": (), "buckets": (), "tables": (), "redirects": ()}
     options = BisectOptions(**given)  # type: ignore[arg-type]
     cell = Cell(
         id="c",
