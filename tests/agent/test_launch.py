@@ -182,7 +182,8 @@ def test_an_exit_code_that_the_program_asks_for_is_noted_as_such(launch: str, fo
 def test_several_files_a_folder_or_none_are_found_as_locust_finds_them(folder: Path) -> None:
     (folder / "more").mkdir()
     for name in ("one", "two"):
-        source = f"from locust import User, task\nclass {name.title()}(User):\n    @task\n    def work(self): pass\n"
+        work = '    @tag("smoke")\n    @task\n    def work(self): pass\n'
+        source = f"from locust import User, constant, tag, task\nclass {name.title()}(User):\n    wait_time = constant(0.1)\n{work}"
         (folder / "more" / f"{name}.py").write_text(source)
     both = f"{folder}/more/one.py,{folder}/locustfile.py"
     wanted = {"": ["Writer", "Reader"], str(folder / "more"): None, both: ["One", "Writer", "Reader"]}

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from repro.cli import _COMMANDS, refusal
 
 SCRIPT = Path(sys.executable).with_name("repro")
 LIMIT_S = 180.0
+
+NOTHING_REPEATED: dict[str, Any] = dict.fromkeys(("queues", "buckets", "tables", "redirects"), ())
 
 
 def repro(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -161,7 +164,7 @@ def test_the_command_of_a_cell_says_each_thing_once() -> None:
     from repro.cli.run import RunOptions, _command
     from repro.orchestration.preparation import RunRequest, prepare
 
-    given = dict.fromkeys(RunOptions.__dataclass_fields__)
+    given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED
     sets = ("users=3,4", "URLLIB3=2.2.1", "packages.grpcio=", "env.A=x y", "limits.beat_s=2")
     options = RunOptions(**{**given, "experiment": "known/clean", "overrides": sets, "backend": "moto", "locustfile": Path("my file.py")})  # type: ignore[arg-type]  # fmt: skip
     plan = prepare(RunRequest(experiment="known/clean", overrides=sets)).plan
@@ -187,7 +190,7 @@ def test_the_command_of_a_cell_is_short_and_gives_that_cell_alone(
     from repro.cli.run import RunOptions, _command
     from repro.orchestration.preparation import RunRequest, prepare
 
-    given = dict.fromkeys(RunOptions.__dataclass_fields__)
+    given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED
     options = RunOptions(**{**given, "experiment": experiment, "overrides": sets})  # type: ignore[arg-type]
     plan = prepare(RunRequest(experiment=experiment, overrides=sets)).plan
     for cell in plan.cells:
