@@ -301,7 +301,7 @@ class Program:
 class RaisedAt:
     """An exception that ended a greenlet or a task, and the place that tells most of it.
 
-    ``is_greenlet``: it ended a greenlet that is no user.
+    ``is_greenlet``: it ended a greenlet other than a user's.
     """
 
     error: str

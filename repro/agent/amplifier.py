@@ -26,7 +26,7 @@ _drawn = 0
 _spent_s = 0.0
 _since = 0.0
 _began_s = 0.0
-_thread_time = time.thread_time  # what a busy machine takes from this thread is no time of the collector's
+_thread_time = time.thread_time  # what a busy machine takes from this thread does not count as the collector's
 
 
 def beat():

@@ -37,7 +37,7 @@ def beat():
 
 def _note(phase, _info):
     record = flight.record
-    if record.__class__ is not flight.Record:  # of a forked child: a collection is no reason to open a file
+    if record.__class__ is not flight.Record:  # of a forked child: a collection does not justify opening a file
         return
     words = record.words
     if phase == "start":

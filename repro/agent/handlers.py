@@ -1,7 +1,7 @@
 """Which ``except`` takes a ``GreenletExit`` at a line of source: a user that was told to stop goes on there.
 
 By indentation, as ``sources`` reads ``with`` blocks: ``ast`` would be imported into the scenario. What may raise again
-is left out, for only what surely swallows explains a user that lives on.
+is left out, for only what surely swallows explains a user that is still running.
 """
 
 from repro_agent import sources

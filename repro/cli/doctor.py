@@ -40,7 +40,7 @@ change the exit code. Possible does not mean present: `repro run` shows whether 
 @click.pass_context
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
     """Show which known causes of hangs the packages of an interpreter, a requirements file or a lock file can have."""
-    from repro.core.hang.prognosis import possible_causes
+    from repro.core.causes.prognosis import possible_causes
     from repro.presentation.hang import prognosis
     from repro.world.environments.lists import read_pins
     from repro.world.shipped.causes import known_causes

@@ -47,7 +47,7 @@ class Command(click.Command):
 
 
 class BeforeCommand(Command):
-    """A command that may be followed by ``-- COMMAND…``, somebody's own: its words are no options of this program."""
+    """A command that may be followed by ``-- COMMAND…``, somebody's own: its words are not options of this program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What click makes of the words before ``--``; those after it are kept as they are."""
@@ -61,7 +61,7 @@ class BeforeCommand(Command):
 
 
 def parted(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
-    """This program's own words, and those of the command after ``--``; None where there is no ``--``."""
+    """This program's own words, and those of the command after ``--``; None without a ``--``."""
     if "--" not in args:
         return list(args), None
     place = list(args).index("--")

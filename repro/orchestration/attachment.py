@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
+from repro.core.causes.known_causes import Sighting, match
 from repro.core.hang.diagnosis import Diagnosis, Look, diagnose
 from repro.core.hang.dump import Dump
-from repro.core.hang.known_causes import Sighting, match
 from repro.errors import UsageError
 from repro.findings import CauseMatch
 from repro.world.collecting import kernel

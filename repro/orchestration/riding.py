@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repro.core.causes.known_causes import Sighting, match
 from repro.core.hang.dump import Dump
 from repro.core.hang.findings import Circumstances, findings_of
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
-from repro.core.hang.known_causes import Sighting, match
 from repro.core.judge.judge import Decision, Judge, Step
 from repro.core.judge.now import Load
 from repro.core.judge.samples import Reading, Sample

@@ -233,7 +233,7 @@ def redacted_report(report: Report, redact: Redact) -> Report:
 
 
 def _without_hosts(report: Report) -> Report:
-    """The report with a number in the place of each host's name, so that one can still be told from another."""
+    """The report with a number in the place of each host's name, so that they can still be kept apart."""
     names = {machine.name: f"host-{number}" for number, machine in enumerate(report.machines, 1)}
     return replace(
         report,

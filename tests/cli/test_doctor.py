@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from repro.cli import cli
-from repro.core.hang.known_causes import Cause
-from repro.core.hang.prognosis import possible_causes
+from repro.core.causes.known_causes import Cause
+from repro.core.causes.prognosis import possible_causes
 from repro.world.shipped.causes import known_causes
 
 REPORT = {"gevent": "24.2.1", "urllib3": "2.2.1", "locust": "2.24.0", "boto3": "1.34.64"}

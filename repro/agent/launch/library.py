@@ -202,7 +202,7 @@ def _spawn_helpers(stats, environment, runner, options):
 
 
 def _exit_code(runner, options):
-    """As ``locust.main`` decides it, and noted: what it asks for by itself is no crash."""
+    """As ``locust.main`` decides it, and noted: what it asks for by itself is not a crash."""
     from locust import log
     from repro_agent import hooks
 

@@ -77,7 +77,7 @@ class Bash(BashComplete):
 
 
 def _cut(value: str, kept: str) -> str:
-    """The value without what stays on the line; of ``--set=stack=2`` the option is no part of the value."""
+    """The value without what stays on the line; of ``--set=stack=2`` the option is not part of the value."""
     for start in (kept, kept.partition("=")[2]):
         if start and value.startswith(start):
             return value[len(start) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from repro.core.hang.amplified import NO_KNOB
+from repro.core.course.amplified import NO_KNOB
 from repro.core.hang.same import is_same_hang
 from repro.model import CellResult, CellVerdict
 

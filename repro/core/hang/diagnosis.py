@@ -284,7 +284,7 @@ class _Pair:
 
     @property
     def _gil(self) -> Thread | None:
-        """The thread that held the GIL at both looks: a process that gets on hands it round."""
+        """The thread that held the GIL at both looks: a process that makes progress hands it round."""
         before, now = self.before.gil_holder, self.now.gil_holder
         is_same = before is not None and now is not None and before.ident == now.ident
         return now if is_same else None

@@ -73,7 +73,7 @@ class Slot:
 class Raised:
     """An exception that ended a greenlet or a task: its text, and the place that tells most, in the program if any.
 
-    ``is_greenlet``: it ended a greenlet that is no user.
+    ``is_greenlet``: it ended a greenlet other than a user's.
     """
 
     error: str

@@ -86,7 +86,7 @@ class Stop:
 
     @property
     def _own_business_at(self) -> float | None:
-        """Since when what a program does is no more part of the load; None while it is, or where it is no program."""
+        """Since when what a program does does not belong to the load any more; None while it does, or where it is not a program."""
         now = self.now
         if now.is_script:
             return now.asked_stop

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from repro.core.causes.known_causes import Cause, Sighting, match
 from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
-from repro.core.hang.known_causes import Cause, Sighting, match
 from repro.core.hang.standstill import standing_of
 from repro.core.hang.swallowed import swallowed
 from repro.core.hang.waits import is_stirring, parked

@@ -36,10 +36,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from repro.core.course.amplified import NO_KNOB, amplified_of, verdict_under
+from repro.core.course.collector import collector_of, open_collection
 from repro.core.course.exposure import exposure_at_hang, whole_exposure
 from repro.core.course.timeline import timeline
-from repro.core.hang.amplified import NO_KNOB, amplified_of, verdict_under
-from repro.core.hang.collector import collector_of, open_collection
 from repro.core.hang.findings import bound_of
 from repro.core.judge.judge import Decision, Judge
 from repro.core.judge.now import Load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repro.core.hang.prognosis import Possible
+from repro.core.causes.prognosis import Possible
 
 SCHEMA = "repro.doctor/1"
 

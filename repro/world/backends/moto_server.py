@@ -28,7 +28,7 @@ MOST_LOG_BYTES = 64 * 1024 * 1024
 """The log is begun anew at this size: a run of hours must not fill the disk."""
 
 OWN_HEADER = "HTTP_X_REPRO_OWN"
-"""What this program asks for itself is no request of the load: it is not logged."""
+"""What this program asks for itself does not belong to the load: it is not logged."""
 
 USUAL = ("sqs", "us-east-1")
 """The service of a request that is not signed and names an action, as ``curl`` sends it."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from repro.core.hang.known_causes import Cause, CausePattern
+from repro.core.causes.known_causes import Cause, CausePattern
 from repro.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "known"

@@ -1,4 +1,4 @@
-"""What no index has, editable and local packages: told from the others, and taken over as it is installed."""
+"""What no index has, editable and local packages: kept apart from the others, and taken over as it is installed."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from repro.core.hang.known_causes import Cause, CausePattern, Sighting, match
+from repro.core.causes.known_causes import Cause, CausePattern, Sighting, match
 from repro.errors import StoreError
 from repro.findings import CauseMatch
 from repro.world.shipped.causes import known_causes

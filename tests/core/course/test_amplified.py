@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from repro.core.hang.amplified import amplified_of, verdict_under
-from repro.core.hang.collector import collector_of, kind_of, open_collection
+from repro.core.course.amplified import amplified_of, verdict_under
+from repro.core.course.collector import collector_of, kind_of, open_collection
 from repro.core.judge.judge import Decision
 from repro.core.judge.samples import Collections, Reading, Role
 from repro.core.judge.table import TABLE, Facts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from repro.core.hang.known_causes import Cause
+from repro.core.causes.known_causes import Cause
 
 
 @dataclass(frozen=True)

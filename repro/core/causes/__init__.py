@@ -1,0 +1,1 @@
+"""Known causes: whether one fits what was seen, and which ones a set of packages can have."""
