@@ -26,8 +26,8 @@ class Stuck(QueueUser):
     @task
     def work(self):
         self.rounds += 1
-        if self.rounds == ROUND:
-            if self.number == 0:
+        if self.rounds >= ROUND:  # in every later one too: who is early must find the lock taken
+            if self.number == 0 and self.rounds == ROUND:
                 holder = gevent.spawn(lock.acquire)
                 holder.join()  # dead, and the lock with it
             with lock:

@@ -35,9 +35,14 @@ class TimeLeft:
         self._seconds.append(seconds)
 
     def text(self, left: int, under_way_s: Sequence[float]) -> str:
-        """``up to 5 min left``: ``left`` is the most trials to come, those under way included, which run so long."""
+        """``up to 5 min left``: ``left`` is the most trials to come, those under way included, which run so long.
+
+        ``longer than expected`` where all of those have had their time: nobody knows for how long users will be waited for.
+        """
         if not left:
             return "done"
+        if sum(seconds > self._trial_s for seconds in under_way_s) >= left:
+            return "longer than expected"
         whole = self._trial_s * left - sum(min(seconds, self._trial_s) for seconds in under_way_s)
         return f"up to {about(whole / min(self.jobs, left))} left"
 

@@ -105,6 +105,8 @@ def test_the_time_left_is_from_the_trials_that_have_ended_and_before_from_the_lo
     assert left.text(8, (30, 200)) == f"up to {about((8 * 60 - 30 - 60) / 2)} left"
     assert left.text(1, ()) == "up to 60 s left"  # one trial is not divided among two
     assert left.text(0, ()) == "done"
+    assert left.text(2, (70, 50)) == f"up to {about(10 / 2)} left"
+    assert left.text(1, (70,)) == "longer than expected"  # its users are still waited for
 
 
 def test_a_guess_has_no_more_digits_than_it_is_worth() -> None:
