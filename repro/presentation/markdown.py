@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.core.course.timeline import sparkline
@@ -77,11 +77,14 @@ def _headline(report: Report) -> str:
 
 
 def _answer(lines: Sequence[AnswerLine]) -> str:
-    """The answer, a line each; a hunt's stands in its text to paste."""
-    return "\n".join(
-        f"- **{inline(line.head)}** {inline(line.text, most=2_000)}{f' ({inline(line.count)})' if line.count else ''}"
-        for line in lines[:MOST_LINES]
-    )
+    """The answer, a line each, its items below; a hunt's stands in its text to paste."""
+    return "\n".join(row for line in lines[:MOST_LINES] for row in _answer_rows(line))
+
+
+def _answer_rows(line: AnswerLine) -> Iterator[str]:
+    count = f" ({inline(line.count)})" if line.count else ""
+    yield f"- **{inline(line.head)}** {inline(line.whole, most=2_000)}{count}{':' if line.items else ''}"
+    yield from (f"  - {inline(item, most=2_000)}" for item in line.items[:MOST_LINES])
 
 
 def _table(report: Report, most: int) -> str:

@@ -75,13 +75,75 @@ def test_the_answer_is_read_in_ten_seconds(run: StoredRun) -> None:
     assert said == (
         "HANGS    when stack=2024-03 and client=per-iteration                3 of 4 cells\n"
         "CRASHES  when import_order=boto3-first and launch=library           4 of 4 cells\n"
-        "No effect: import_order (tested with launch=cli), launch (tested with\n"
-        "         import_order=locust-first)\n"
+        "No effect: import_order (tested with launch=cli),\n"
+        "         launch (tested with import_order=locust-first)\n"
         "Clean:   9 cells, at least 3 trials and 6,712 operations each. A hang in fewer\n"
         "         than 447 a million operations or 63 % of trials could have been missed\n"
         "         (95 %).\n"
-        "Cause:   gevent#1957 (known): a finalizer of urllib3 switches greenlets.  Fix:\n"
-        "         gevent >= 25.4.1, or locust >= 2.30.0, or urllib3 < 1.26.16."
+        "Cause:   gevent#1957 (known): a finalizer of urllib3 switches greenlets.\n"
+        "         Fix: gevent >= 25.4.1, or locust >= 2.30.0, or urllib3 < 1.26.16."
+    )
+
+
+def one_of_two(levels: Mapping[str, Level]) -> CellVerdict:
+    """A hang by either of two ways, which share a condition."""
+    ways = (
+        levels["client"] == "per-iteration",
+        levels["launch"] == "library" and levels["import_order"] == "boto3-first",
+    )
+    return HANG if levels["stack"] == "2024-03" and any(ways) else CLEAN
+
+
+def judged(run: StoredRun, cells: Sequence[CellResult], factors: Mapping[str, list[Level]]) -> StoredRun:
+    return replace(run, cells=tuple(cells), conclusion=conclude(cells, list(factors)))
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_each_of_several_ways_to_hang_has_its_own_line(
+    run: StoredRun, judged_cells: Callable[..., list[CellResult]], width: int
+) -> None:
+    first, *_ = answer_lines(judged(run, judged_cells(FACTORS, one_of_two, ended=6_712), FACTORS))
+    count = "5 of 5 cells"
+    assert laid_out(first, width=width).splitlines() == [
+        f"{'HANGS    when stack=2024-03 and one of these holds:':<{min(width, 88) - len(count)}}{count}",
+        "         - client=per-iteration",
+        "         - import_order=boto3-first and launch=library",
+    ]
+    assert first.plain == (
+        "HANGS when stack=2024-03 and one of these holds (5 of 5 cells): client=per-iteration; or "
+        "import_order=boto3-first and launch=library"
+    )
+
+
+def test_ways_that_share_nothing_and_are_one_condition_each_stand_in_one_line(
+    run: StoredRun, judged_cells: Callable[..., list[CellResult]]
+) -> None:
+    factors: dict[str, list[Level]] = {"a": ["p", "q"], "b": ["p", "q"]}
+    cells = judged_cells(factors, lambda one: HANG if "p" in (one["a"], one["b"]) else CLEAN)
+    first, *_ = answer_lines(judged(run, cells, factors))
+    assert (first.text, first.items) == ("when a=p or b=p", ())
+
+
+def test_explanations_that_the_cells_do_not_settle_stand_below_one_another_with_the_next_step(
+    run: StoredRun, judged_cells: Callable[..., list[CellResult]]
+) -> None:
+    factors: dict[str, list[Level]] = {"a": ["x", "y"], "b": ["x", "y"]}
+    verdicts = {("x", "x"): CLEAN, ("y", "y"): HANG, ("x", "y"): CRASH, ("y", "x"): CRASH}
+    cells = judged_cells(factors, lambda levels: verdicts[levels["a"], levels["b"]])
+    first, second, *_ = answer_lines(judged(run, cells, factors))
+    assert (first.text, first.items) == ("when one of these holds; the cells do not show which", ("a=y", "b=y"))
+    assert second.plain == "Do: run every combination of a and b"
+
+
+def test_a_number_and_its_unit_and_a_requirement_are_not_parted() -> None:
+    line = AnswerLine("Cause:", "x" * 40, rest=("Fix: gevent >= 25.4.1, or locust >= 2.30.0, or urllib3 < 1.26.16.",))
+    said = laid_out(line, width=54)
+    assert said.splitlines()[1:] == [
+        "         Fix: gevent >= 25.4.1, or locust >= 2.30.0,",
+        "         or urllib3 < 1.26.16.",
+    ]
+    assert "63 % of" in laid_out(AnswerLine("Clean:", f"{'x' * 29} than 63 % of trials"), width=46).replace(
+        "\n         ", "|"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from repro.core.hang.amplified_pairs import AmplifiedPair, amplified_pairs
 from repro.core.matrix.conclusion import MOST_CONDITIONS
@@ -25,7 +25,7 @@ from repro.model import (
 )
 from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
-from repro.presentation.matrix.levels import condition_text, factors_text, short_factors_text
+from repro.presentation.matrix.levels import condition_text, factors_text, short_condition_text, short_factors_text
 from repro.presentation.matrix.timeouts import worth_sentences
 from repro.presentation.rates import fewer_than
 
@@ -60,34 +60,62 @@ def answer_lines(run: StoredRun) -> tuple[AnswerLine, ...]:
 def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
     tried = [result for result in run.cells if result.trials]
     hang = conclusion.outcome(CellVerdict.HANG)
-    yield _hang_line(conclusion, hang, tried) if hang else _no_hang_line(conclusion)
+    if hang:
+        yield from _hang_lines(conclusion, hang, tried)
+    elif conclusion.clean or not conclusion.outcomes:
+        yield _no_hang_line(conclusion)
     yield from (_outcome_line(one, tried) for one in conclusion.outcomes if one is not hang)
     if hang and conclusion.bounded:
         count = f"{conclusion.bounded} of {_cells(hang.cells)}"
         yield AnswerLine("Ends:", f"it gives up after at most {conclusion.bounded_s:.0f} s", count)
     if conclusion.no_effect:
-        yield AnswerLine("No effect:", ", ".join(map(_no_effect, conclusion.no_effect)))
+        *others, last = map(_no_effect, conclusion.no_effect)
+        first, *rest = [*(f"{one}," for one in others), last]
+        yield AnswerLine("No effect:", first, rest=tuple(rest))
     yield from (AnswerLine("Amplified:", amplified_text(pair)) for pair in amplified_pairs(tried))
     if conclusion.clean_means:
         yield AnswerLine("Clean:", _clean(conclusion.clean, conclusion.clean_means))
     yield from _cause_lines(tried)
 
 
-def _hang_line(conclusion: Conclusion, hang: CellOutcome, tried: Sequence[CellResult]) -> AnswerLine:
+def _hang_lines(conclusion: Conclusion, hang: CellOutcome, tried: Sequence[CellResult]) -> Iterator[AnswerLine]:
+    """When cells hang; where the cells leave several explanations, all of them, and what to run to see which it is."""
     some = f"{hang.cells} of {_cells(hang.of)}"
     if not conclusion.clean:
-        return AnswerLine(
-            "HANGS", "in every cell that was judged: it takes a clean one to see what it depends on", some
+        yield AnswerLine(
+            "HANGS", "in every cell that was judged" if hang.of > 1 else "in the cell that was judged", some
         )
-    if not hang.explanations:
-        text = (
-            f"under no condition on up to {MOST_CONDITIONS} factors that the clean cells do not meet: try more trials"
+        yield AnswerLine("Do:", "vary a factor (`repro list factors`): what a hang needs shows beside a clean cell")
+    elif not hang.explanations:
+        yield AnswerLine("HANGS", f"in some cells; no {MOST_CONDITIONS} or fewer factors explain which", some)
+        yield AnswerLine("Do:", "try more trials: a cell that looks clean may only have been lucky")
+    elif len(hang.explanations) == 1:
+        yield _outcome_line(hang, tried)
+    else:
+        shown = hang.explanations[:MOST_EXPLANATIONS]
+        yield AnswerLine(
+            "HANGS", "when one of these holds; the cells do not show which", some, items=tuple(map(_alternative, shown))
         )
-        return AnswerLine("HANGS", text, some)
-    if len(hang.explanations) == 1:
-        return _outcome_line(hang, tried)
-    texts = ", or when ".join(explanation_text(one) for one in hang.explanations[:MOST_EXPLANATIONS])
-    return AnswerLine("HANGS", f"when {texts}: these cells do not settle which, cross those factors", some)
+        yield AnswerLine("Do:", f"run every combination of {_listed(_factors(shown))}")
+
+
+def _alternative(explanation: Explanation) -> str:
+    return ", or ".join(map(_part_text, explanation))
+
+
+def _part_text(part: Sequence[Condition]) -> str:
+    return " and ".join(condition_text(one) for one in part)
+
+
+def _factors(explanations: Sequence[Explanation]) -> Iterator[str]:
+    """The names of the factors in them, each once."""
+    conditions = (condition for one in explanations for part in one for condition in part)
+    yield from dict.fromkeys(short_factors_text(condition.levels[0]) for condition in conditions)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _outcome_line(outcome: CellOutcome, tried: Sequence[CellResult]) -> AnswerLine:
@@ -99,7 +127,22 @@ def _outcome_line(outcome: CellOutcome, tried: Sequence[CellResult]) -> AnswerLi
     meant = [result for result in tried if _is_met(outcome.explanations[0], result.cell)]
     came = sum(result.verdict is outcome.verdict for result in meant)
     count = f"{came} of {_cells(len(meant))}" if came else f"{outcome.cells} of {_cells(outcome.of)}"
-    return AnswerLine(head, f"when {explanation_text(outcome.explanations[0])}", count)
+    text, items = _when(outcome.explanations[0])
+    return AnswerLine(head, text, count, items=items)
+
+
+def _when(explanation: Explanation) -> tuple[str, tuple[str, ...]]:
+    """The condition in one line; of several parts, each of which is enough, what they share and then each part.
+
+    ``when client=shared``; ``when stack=2024-03 and one of these`` with ``client=shared`` and ``launch=cli``.
+    """
+    if len(explanation) == 1:
+        return f"when {_part_text(explanation[0])}", ()
+    shared = [one for one in explanation[0] if all(one in part for part in explanation)]
+    parts = [[one for one in part if one not in shared] for part in explanation]
+    if not shared and all(len(part) == 1 for part in parts):
+        return f"when {' or '.join(map(_part_text, parts))}", ()
+    return f"when {_part_text(shared)}{' and ' if shared else ''}one of these holds", tuple(map(_part_text, parts))
 
 
 def amplified_text(pair: AmplifiedPair) -> str:
@@ -139,7 +182,7 @@ def _no_effect(found: NoEffect) -> str:
     """``launch (tested with import_order=locust-first)``, ``timeouts (1 pair of cells)``."""
     name = short_factors_text(found.factors)
     if found.under:
-        return f"{name} (tested with {' and '.join(condition_text(one) for one in found.under)})"
+        return f"{name} (tested with {' and '.join(short_condition_text(one) for one in found.under)})"
     pairs = "1 pair" if found.pairs == 1 else f"{found.pairs} pairs"
     return f"{name} ({pairs} of cells)" if found.pairs else name
 
@@ -165,22 +208,22 @@ def _cause_lines(tried: Sequence[CellResult]) -> Iterator[AnswerLine]:
     """Each known cause that was seen, and whether there are hangs without one."""
     trials = [trial for result in tried for trial in result.trials]
     known = {cause.id: cause for trial in trials if (cause := _cause(trial))}
-    yield from (AnswerLine("Cause:", _cause_text(cause)) for cause in known.values())
+    yield from map(_cause_line, known.values())
     if new := sum(trial.hang is not None and not trial.hang.cause and not _cause(trial) for trial in trials):
         hangs = "1 hang" if new == 1 else f"{new} hangs"
-        yield AnswerLine("Cause:", f"new: {hangs} of none of the known causes (`repro list causes`)")
+        yield AnswerLine("Cause:", f"unknown for {hangs}; `repro list causes` lists the known ones")
 
 
 def _cause(trial: Trial) -> CauseMatch | None:
     return trial.findings.cause if trial.findings else None
 
 
-def _cause_text(cause: CauseMatch) -> str:
+def _cause_line(cause: CauseMatch) -> AnswerLine:
     """``gevent#1957 (known): a finalizer switches greenlets.  Fix: gevent >= 25.4.1, or urllib3 < 1.26.16``."""
     thread = _THREAD.match(cause.upstream)
     name = f"{thread[1]}#{thread[2]}" if thread else cause.id
     fixes = ", or ".join(_REQUIREMENT.sub(r"\1 \2 \3", cure) for cure in cause.cures or (cause.cure,))
-    return f"{name} (known): {cause.summary or cause.title}.  Fix: {fixes}."
+    return AnswerLine("Cause:", f"{name} (known): {cause.summary or cause.title}.", rest=(f"Fix: {fixes}.",))
 
 
 def _cells(count: int) -> str:
@@ -221,16 +264,17 @@ def hangs_when(conclusion: Conclusion) -> str:
     if not conclusion.clean:
         is_one = hang.cells == 1
         noun = "the one cell that was judged hangs" if is_one else f"all {hang.cells} cells that were judged hang"
-        return f"{noun}: nothing among them is clean, so the cells do not show what it depends on"
+        return f"{noun}; without a clean one they do not show what it depends on"
     if not hang.explanations:
         return (
-            f"hangs in {hang.cells} of {hang.of} cells, and no condition on up to {MOST_CONDITIONS} factors separates"
-            " them from the clean ones: the cells do not settle it, try more trials"
+            f"hangs in {hang.cells} of {hang.of} cells, and no {MOST_CONDITIONS} or fewer factors explain which:"
+            " try more trials"
         )
     texts = [explanation_text(one) for one in hang.explanations[:MOST_EXPLANATIONS]]
     if len(texts) == 1:
         return f"hangs when {texts[0]}"
-    return f"hangs when {', or when '.join(texts)}: these cells do not settle which, cross those factors"
+    factors = _listed(_factors(hang.explanations[:MOST_EXPLANATIONS]))
+    return f"hangs when {', or when '.join(texts)}; the cells do not show which: run every combination of {factors}"
 
 
 def outcome_text(outcome: CellOutcome) -> str:
@@ -242,8 +286,8 @@ def outcome_text(outcome: CellOutcome) -> str:
 
 
 def explanation_text(explanation: Explanation) -> str:
-    """``client=per-iteration and urllib3>=1.26.16``; several parts are joined by ``, and when``."""
-    return ", and when ".join(" and ".join(condition_text(one) for one in part) for part in explanation)
+    """``client=per-iteration and urllib3>=1.26.16``; several parts, each of which is enough, are joined by ``, or when``."""
+    return ", or when ".join(map(_part_text, explanation))
 
 
 def no_effect_text(found: NoEffect) -> str:

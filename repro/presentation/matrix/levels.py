@@ -90,6 +90,13 @@ def condition_text(condition: Condition) -> str:
     return f"{name}{SIGNS[condition.kind]}{_joined(end)}{beyond}"
 
 
+def short_condition_text(condition: Condition) -> str:
+    """The same, with both timeouts of a client as ``timeouts=60``, or ``timeouts=5/10`` where they differ."""
+    if condition.kind is ConditionKind.EQUAL and set(condition.levels[0]) == TIMEOUTS:
+        return f"timeouts={'/'.join(dict.fromkeys(shown(level) for level in condition.levels[0].values()))}"
+    return condition_text(condition)
+
+
 def factors_text(names: Iterable[str]) -> str:
     """Factors in lockstep as one."""
     return " and ".join(names)
