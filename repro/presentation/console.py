@@ -29,6 +29,8 @@ from repro.presentation.rates import chances_text, hazard_text, rate_text
 _NUMBER = re.compile(r"\d[\d.]*")
 PLAIN_WIDTH = 240
 MOST_HEADING = 13
+PROSE_WIDTH = 100
+"""Sentences in longer lines are hard to read, however wide the terminal."""
 
 
 def make_console(*, to_stderr: bool) -> Console:
@@ -55,7 +57,10 @@ def summary(console: Console, run: StoredRun) -> None:
     if told.shared:
         _print(console, AnswerLine("All cells:" if told.factors else "Cell:", told.shared))
     console.print(_table(console, tried, told))
-    for reason, cells in _reasons(results).items():
+    reasons = _reasons(results)
+    if reasons:
+        console.print()
+    for reason, cells in reasons.items():
         _print(console, f"{len(cells)} × {reason}")
     for kind in hang_kinds(results):
         console.print()
@@ -74,7 +79,8 @@ def summary(console: Console, run: StoredRun) -> None:
 def _print(console: Console, what: AnswerLine | str, *, style: str = "") -> None:
     """Print a line of the answer, or text, at the console's width; where there is no terminal a line stays one."""
     width = width_of(console)
-    text = laid_out(what, width=width) if isinstance(what, AnswerLine) else fitted(what, width=width)
+    prose = None if width is None else min(width, PROSE_WIDTH)
+    text = laid_out(what, width=width) if isinstance(what, AnswerLine) else fitted(what, width=prose)
     console.print(Text(for_terminal(text), style=style), soft_wrap=True)
 
 
@@ -188,11 +194,11 @@ def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
 def _hang(kind: HangKind, told: ToldApart) -> str:
     """A paragraph for one of the different hangs: how often, where, why, a timeline."""
     telling = kind.telling
-    hang = telling.hang
+    hang, found = telling.hang, telling.trial.findings
     lines = [
-        f"{len(kind.seen)} × {kind.hang_class}{f', shown by {told.label_of(telling.cell)}' if told.factors else ''}:",
+        f"{len(kind.seen)} × {kind.hang_class}{f', for example with {told.label_of(telling.cell)}' if told.factors else ''}:",
         f"  {explanation_of(telling.trial)}",
-        f"  {bound_text(hang.bound)}"
+        f"  {bound_text(hang.bound, found.row if found else None)}"
         + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s." if hang.bound.recovered_after_s else "."),
     ]
     if cause := brief_cause_of(telling.trial):

@@ -307,7 +307,7 @@ def _hang(trial: Trial, hang: Hang) -> ReportedHang:
         users=hang.users,
         stuck_since_s=hang.stuck_since_s,
         at_most_s=hang.bound.at_most_s,
-        bound=bound_text(hang.bound),
+        bound=bound_text(hang.bound, trial.findings.row if trial.findings else None),
         recovered_after_s=hang.bound.recovered_after_s,
         explanation=explanation_of(trial),
         fingerprint=hang.fingerprint,

@@ -154,7 +154,7 @@ def test_an_address_in_the_file_is_led_to_the_backend_and_named_when_not(tmp_pat
     assert trial.operations.ended > trial.operations.failed == 0
     trial = trial_of(ELSEWHERE.replace("HttpUser", "User"), tmp_path)
     assert trial.verdict in {Verdict.CRASH, Verdict.FAILING}
-    assert "Add --redirect http://localhost:19 to lead them to it." in reason_of(trial)
+    assert "Add --redirect http://localhost:19 to send them to it." in reason_of(trial)
 
 
 def test_what_no_known_client_sent_is_known_by_the_backends_log(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_on_an_older_python_a_wake_up_is_lost(tmp_path: Path) -> None:
     hang = trials[-1].hang
     assert hang is not None, reason_of(trials[-1])
     assert hang.hang_class is HangClass.DEADLOCKED
-    assert "a wake-up that nothing will send" in explanation_of(trials[-1])
+    assert "a wake-up that will not come" in explanation_of(trials[-1])
     assert hang.cause == "gevent-1957-lost-wake-up"
 
 

@@ -13,7 +13,7 @@ from repro.core.hang.groups import innermost
 from repro.findings import Stack, StackOf, WaitKind
 from repro.model import Verdict
 from repro.orchestration.attachment import Attached
-from repro.presentation.hang.explanation import cause_text
+from repro.presentation.hang.explanation import NEW, cause_text
 from repro.presentation.hang.stacks import awaited_text, frames_text, place_text
 
 SCHEMA = "repro.attach/1"
@@ -21,22 +21,23 @@ MOST_STACKS = 6
 
 
 def headline(attached: Attached) -> str:
-    """The answer in one line: ``HANG (deadlocked): 164 of 200 greenlets of process 4711 cannot go on``."""
+    """The answer in one line: ``HANG (deadlocked): 164 of 200 greenlets of process 4711 cannot make progress``."""
     found = attached.diagnosis
     if found.verdict is Verdict.HANG and found.hang_class is not None:
         stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else "the main thread"
         return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot make progress"
     if found.verdict is Verdict.CLEAN:
         return f"No hang: process {attached.pid} makes progress, or waits for something that can still happen"
-    return f"Inconclusive: from outside it cannot be decided whether process {attached.pid} hangs"
+    return f"Inconclusive: it cannot be decided from outside whether process {attached.pid} hangs"
 
 
 def explanation(attached: Attached) -> str:
     """What happened and how it is known, in a few sentences."""
     found = attached.diagnosis
-    watched = f"It was looked at twice, {found.seconds:.1f} s apart"
     said = _SENTENCES[found.finding](found) + _gil(found)
-    return f"{said} {watched}; it used {found.cores:.2f} of a core, and {found.moved} of its greenlets moved."
+    moved = f"{found.moved or 'none'} of its greenlets made progress"
+    used = f"In {found.seconds:.1f} s between two looks the process used {found.cores:.2f} of a core"
+    return f"{said} {used}, and {moved}."
 
 
 def next_step(attached: Attached) -> str:
@@ -80,7 +81,7 @@ def block(attached: Attached, evidence: str) -> str:
     """The whole answer: what, how it is known, a known cause, the stacks, what to do, where the evidence is."""
     lines = [headline(attached), "", explanation(attached)]
     if attached.diagnosis.hang_class is not None:
-        lines.append(cause_text(attached.cause) if attached.cause else "No known cause fits.")
+        lines.append(cause_text(attached.cause) if attached.cause else NEW)
     for stack in stacks(attached):
         lines += ["", *(f"  {line}" for line in stack.splitlines())]
     return "\n".join([*lines, "", *filter(None, [_pauses(attached), next_step(attached)]), f"Evidence: {evidence}"])
@@ -210,11 +211,11 @@ def _goes_on(found: Diagnosis) -> str:
         _WAITS.get(one.wait.kind if one.wait else WaitKind.UNKNOWN, "wait for something else") for one in found.own
     )
     told = ", ".join(f"{count} {words}" for words, count in kinds.most_common())
-    return f"Nothing is wrong that can be seen: of {len(found.own)} greenlets {told}." if told else "Its threads go on."
+    return f"Nothing looks wrong: of {len(found.own)} greenlets {told}." if told else "Its threads make progress."
 
 
 _WAITS = {
-    WaitKind.SOCKET: "wait for an answer or a connection",
+    WaitKind.SOCKET: "wait for a response or a connection",
     WaitKind.TIMER: "sleep",
     WaitKind.RUNNING: "run",
     WaitKind.EVENT: "wait for an event",

@@ -6,7 +6,7 @@ older version stored has none, and shows the sentences that were stored with it.
 
 from __future__ import annotations
 
-from repro.findings import CauseMatch, Ending, Findings, OpenCollection, Unseen
+from repro.findings import CauseMatch, Ending, Findings, OpenCollection, RowName, Unseen
 from repro.model import Bound, Trial, Verdict
 from repro.presentation.hang.lacks import lacks_text
 from repro.presentation.hang.stacks import stack_text, swallowed_text
@@ -106,10 +106,12 @@ def stacks_of(trial: Trial) -> tuple[str, ...]:
     return (*lost, *(stack_text(stack) for stack in trial.findings.stacks))
 
 
-def bound_text(bound: Bound) -> str:
+def bound_text(bound: Bound, row: RowName | None = None) -> str:
     """Whether the hang ends by itself, and why: ``It gives up after at most 300 s: …``, ``It will not recover …``."""
     if bound.ending is None:
         return bound.why
+    if row is RowName.PROCESS_OUTLIVES_THE_STOP:
+        return "It will not recover by itself: the stop does not reach what is still running"
     if bound.ending is not Ending.GIVES_UP:
         return _ENDINGS[bound.ending]
     how = f"{bound.attempts} attempt{'s' if bound.attempts > 1 else ''}" if bound.attempts else "its attempts"

@@ -20,10 +20,12 @@ def _missing(found: Findings) -> str:
     lacking = [wanted for wanted in found.wanted if wanted.lack in _OPTIONS][:MOST]
     if not lacking:
         return ""
-    names = ", ".join(f"{wanted.lack} {wanted.name}" for wanted in lacking)
+    names = " and ".join(f"{wanted.lack} {wanted.name}" for wanted in lacking)
     options = " ".join(_option(wanted.lack, wanted.name) for wanted in lacking)
     each = "does" if len(lacking) == 1 else "do"
-    return f"Asked for, but {each} not exist at the start of a trial: {names}. Add {options}, or --before COMMAND."
+    return (
+        f"{names[:1].upper()}{names[1:]} {each} not exist at the start of a trial. Add {options}, or --before COMMAND."
+    )
 
 
 def _option(lack: Lack, name: str) -> str:
@@ -36,4 +38,4 @@ def _elsewhere(found: Findings) -> str:
     if not urls:
         return ""
     options = " ".join(f"--redirect {url}" for url in urls)
-    return f"Calls went to {', '.join(urls)}, which is not this run's backend. Add {options} to lead them to it."
+    return f"Calls went to {', '.join(urls)}, which is not this run's backend. Add {options} to send them to it."

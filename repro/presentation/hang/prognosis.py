@@ -14,11 +14,11 @@ def text(source: str, packages: Mapping[str, str], found: Sequence[Possible], *,
     """The answer first, then a block for each cause."""
     of_versions = sum(not one.is_of_any_version for one in found)
     count = (
-        f"{of_versions} of {known} known causes are possible"
+        f"{of_versions} of {known} known causes {'is' if of_versions == 1 else 'are'} possible"
         if of_versions
         else f"none of the {known} known causes is possible"
     )
-    head = f"{source}: {len(packages)} packages; by their versions {count}."
+    head = f"{source}: {len(packages)} packages; with their versions {count}."
     return "\n".join([head, *(block for one in found for block in ("", _block(one)))])
 
 
@@ -28,10 +28,10 @@ def _block(one: Possible) -> str:
     rows = [
         f"{_word(one)}  {cause.id}",
         f"  versions   {versions}",
-        *([f"  takes      {cause.needs}"] if cause.needs else []),
-        *([f"  shows      {cause.shows}"] if cause.shows else []),
-        f"  cure       {' or '.join(cause.cures) or cause.cure}",
-        f"  see it     repro run {cause.shown_by}",
+        *([f"  needs      {cause.needs}"] if cause.needs else []),
+        *([f"  symptom    {cause.shows}"] if cause.shows else []),
+        f"  fix        {' or '.join(cause.cures) or cause.cure}",
+        f"  try it     repro run {cause.shown_by}",
         *([f"  upstream   {cause.upstream[0]}"] if cause.upstream else []),
     ]
     return "\n".join(rows)
@@ -78,7 +78,7 @@ def _annotation(one: Possible) -> str:
     level = "error" if one.is_certain else "notice" if one.is_of_any_version else "warning"
     versions = ", ".join(f"{name} {version}" for name, version in one.concerned.items())
     cures = " or ".join(one.cause.cures) or one.cause.cure
-    said = f"{versions}: {one.cause.shows or one.cause.title}. Possible with {one.cause.needs}. Cure: {cures}"
+    said = f"{versions}: {one.cause.shows or one.cause.title}. Possible with {one.cause.needs}. Fix: {cures}"
     return f"::{level} title={_escaped(one.cause.id)}::{_escaped(said)}"
 
 

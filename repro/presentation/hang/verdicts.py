@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 
 from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
@@ -31,7 +32,7 @@ def _died_greenlet(said: Said) -> tuple[str, ...]:
     """A greenlet of the program that has died: it may be the one that others wait for."""
     if said.raised is None or not said.raised.is_greenlet:
         return ()
-    return (f"A greenlet of the program died of {_raised(said).removeprefix(': ')}.",)
+    return (f"A greenlet of the program died: {_raised(said).removeprefix(': ')}.",)
 
 
 # What hangs
@@ -49,11 +50,11 @@ def _unstoppable(found: Findings) -> list[str]:
         where = [f"Largest group: {largest_text(found.stuck.largest)}."] if found.stuck.largest else []
         return [still, *(_caught(found) or [ignored]), *where]
     item, count = found.said.dropped_exit
+    own = f"{'Its' if alive == 1 else 'Their'} GreenletExit"
     return [
         still,
-        f"{'Its' if alive == 1 else 'Their'} GreenletExit was raised inside a finalizer or callback.",
-        "Python discards exceptions there.",
-        f"The output says {'once' if count == 1 else f'{count} times'}: {swallowed_text(item)}.",
+        f"{own} was raised inside a finalizer or callback, where Python discards exceptions.",
+        f"The output shows this {'once' if count == 1 else f'{count} times'}: {swallowed_text(item)}.",
     ]
 
 
@@ -70,8 +71,8 @@ def _caught(found: Findings) -> list[str]:
         return []
     place, count = found.stuck.catch
     are = f"{count} of them {'is' if count == 1 else 'are'}"
-    where = f"{are} inside the `try` of `{place.code}` of {place.function}, {place.file} line {place.line}"
-    return ["The program itself catches GreenletExit, and does not raise it again.", f"{where}."]
+    where = f"{are} inside the `try` with `{place.code}` at {place.file}:{place.function}, line {place.line}"
+    return ["The program itself catches GreenletExit and does not raise it again.", f"{where}."]
 
 
 def _will_not_exit(found: Findings) -> list[str]:
@@ -90,7 +91,7 @@ def _loop_stands(found: Findings) -> list[str]:
     if found.program.never_began:
         return _never_began(found)
     stuck = "all users are stuck" if found.stuck.count >= found.users else f"{_users(found)} {_are(found)} stuck"
-    blocked = f"The event loop has been blocked for {found.silent_s:.1f} s, since {_moment(found)}; {stuck}."
+    blocked = f"The event loop has been blocked for {found.silent_s:.1f} s{_since_when(found)}; {stuck}."
     stopped = ["A signal has stopped the process: `kill -CONT` resumes it."]
     more = stopped if found.program.is_stopped else _gil(found)
     return [blocked, *_standing(found), *more, *_holding(found)]
@@ -100,14 +101,14 @@ def _in_locks(found: Findings) -> list[str]:
     if found.program.never_began:
         return _never_began(found)
     wait = ["It waits for a native lock without a timeout."] if found.program.at else []
-    return [f"{_silence(found)}, and it has not ended.", *_standing(found), *wait, *_gil(found), *_holding(found)]
+    return [f"{_silence(found)} and has not ended.", *_standing(found), *wait, *_gil(found), *_holding(found)]
 
 
 def _gil(found: Findings) -> list[str]:
     if not found.program.is_native_silent:
         return []
     by = f" by {gil_owner_text(found.program.gil)}" if found.program.gil else ""
-    return [f"No native thread can run either: the GIL is held{by}."]
+    return [f"No other thread can run Python either: the GIL is held{by}."]
 
 
 def _holding(found: Findings) -> list[str]:
@@ -124,17 +125,17 @@ def _silence(found: Findings) -> str:
 
 def _never_began_burning(found: Findings) -> list[str]:
     cores = f"the process uses {found.program.cores:.1f} CPU cores"
-    return [f"No user started within {found.silent_s:.0f} s, while {cores}.", *_loop(found)]
+    return [f"No user started within {found.silent_s:.0f} s, and {cores}.", *_loop(found)]
 
 
 def _burning(found: Findings) -> list[str]:
     program = found.program
     cores = f"the process uses {program.cores:.1f} CPU cores"
     if program.is_turning:
-        busy = f"{_who(found)} been in a busy loop since {_moment(found)} and completed no operation."
+        busy = f"{_who(found)} been in a busy loop {_since(found)} and completed no operation."
         return [busy, f"The event loop still turns, and {cores}.", *_loop(found)]
     how = "is blocked" if program.is_loop_silent else "still turns"
-    quiet = f"No operation of {found.stuck.count} users has ended for {found.silent_s:.1f} s, while {cores}."
+    quiet = f"No operation of {found.stuck.count} users has ended for {found.silent_s:.1f} s, and {cores}."
     return [quiet, f"The event loop {how}.", *_loop(found)]
 
 
@@ -144,7 +145,7 @@ def _loop(found: Findings) -> list[str]:
 
 def _silent_parked(found: Findings) -> list[str]:
     begun = f"No user started within {found.silent_s:.0f} s"
-    what = begun if found.program.never_began else f"{_silence(found)}, and it has not ended"
+    what = begun if found.program.never_began else f"{_silence(found)} and has not ended"
     return [f"{what}.", "Its greenlets wait only for each other.", *_standing(found)]
 
 
@@ -154,10 +155,10 @@ def _standing(found: Findings) -> list[str]:
 
 def _deadlocked(found: Findings) -> list[str]:
     if found.program.is_unread:
-        since = f"{_who(found)} been waiting in {_operations(found.stuck)} since {_moment(found)}."
-        return [since, "The answer has arrived in the socket, but is never read."]
+        since = f"{_who(found)} been waiting in {_operations(found.stuck)} {_since(found)}."
+        return [since, "The response has arrived in the socket, but nothing reads it."]
     locks = "; ".join(f"{wait.count} for {_lock(wait)}" for wait in found.stuck.waits[:MAX_NAMES])
-    parked = f"{_who(found)} been parked since {_moment(found)} and will not be woken."
+    parked = f"{_who(found)} been parked {_since(found)}, and nothing will wake {'it' if found.stuck.count == 1 else 'them'}."
     return [parked, *([f"Waiting: {locks}."] if locks else [])]
 
 
@@ -165,7 +166,7 @@ def _lock(waiting: Waiting) -> str:
     if waiting.wait is None:
         return "something unknown"
     if waiting.wait.kind is WaitKind.NOTHING:
-        return "a wake-up that nothing will send"
+        return "a wake-up that will not come"
     return f"{_detail(waiting)}, {held_by(waiting.holder) if waiting.holder else 'holder unknown'}"
 
 
@@ -179,10 +180,10 @@ def _unanswered(found: Findings) -> list[str]:
     if not stuck.busy:
         waits = [wait for wait in stuck.waits if wait.wait is not None][:MAX_NAMES]
         sockets = "; ".join(f"{wait.count} for {_detail(wait)}" for wait in waits)
-        waiting = f"{_who(found)} been waiting outside any operation since {_moment(found)}."
-        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte came{_from(found)}."]
-    waiting = f"{_who(found)} been waiting in {_operations(stuck)} since {_moment(found)}."
-    what = _unconnected(found) or [f"The request was sent, and no byte came back{_from(found)}."]
+        waiting = f"{_who(found)} been waiting outside any operation {_since(found)}."
+        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte has arrived{_from(found)}."]
+    waiting = f"{_who(found)} been waiting in {_operations(stuck)} {_since(found)}."
+    what = _unconnected(found) or [f"The request was sent, but no byte has come back{_from(found)}."]
     log = [] if stuck.elsewhere else _by_the_log(found.backend.open_requests)
     return [waiting, *what, *log]
 
@@ -203,8 +204,8 @@ def _unconnected(found: Findings) -> list[str]:
         return []
     if stuck.elsewhere:
         server = f"They wait for {', '.join(stuck.elsewhere)}, which is not this run's backend."
-        return [server, f"{early[:1].upper()}{early[1:]}: no request was sent yet."]
-    return [f"{early[:1].upper()}{early[1:]}: no request was sent yet{_from(found)}."]
+        return [server, f"{early[:1].upper()}{early[1:]}: no request has been sent yet."]
+    return [f"{early[:1].upper()}{early[1:]}: no request has been sent yet{_from(found)}."]
 
 
 def _by_the_log(open_requests: int | None) -> list[str]:
@@ -212,10 +213,11 @@ def _by_the_log(open_requests: int | None) -> list[str]:
     if open_requests is None:
         return []
     if open_requests:
-        return [f"The backend's log shows that it received {open_requests} requests of this trial without answering."]
+        requests = "1 request" if open_requests == 1 else f"{open_requests} requests"
+        return [f"The backend's log shows {requests} of this trial that it received and did not answer."]
     return [
-        "The backend's log shows an answer to every request that it received.",
-        "What is missing was lost on the way there or on the way back.",
+        "The backend's log shows that it answered every request it received.",
+        "The missing ones were lost on the way there or on the way back.",
     ]
 
 
@@ -232,14 +234,17 @@ def _who(found: Findings) -> str:
     count = found.stuck.count
     have = "has" if count == 1 else "have"
     if found.phase is Phase.START:
-        return f"Before any user started: {count} greenlet{'' if count == 1 else 's'} {have}"
+        return f"No user has started: {count} greenlet{'' if count == 1 else 's'} {have}"
     return f"{_users(found)} {have}"
 
 
-def _moment(found: Findings) -> str:
-    if found.phase is Phase.START:
-        return f"{found.silent_s:.1f} s before this was seen"
-    return f"second {found.since_s:.1f} of the load"
+def _since(found: Findings) -> str:
+    """``since second 4.2 of the load``; before the load there is no such second, and it is ``for 12.0 s``."""
+    return _since_when(found).removeprefix(", ") or f"for {found.silent_s:.1f} s"
+
+
+def _since_when(found: Findings) -> str:
+    return "" if found.phase is Phase.START else f", since second {found.since_s:.1f} of the load"
 
 
 def _operations(stuck: StuckUsers) -> str:
@@ -258,12 +263,12 @@ def _early_end(found: Findings) -> str:
     if found.own_end_s:
         return f"; the load ended by itself after {found.own_end_s:.1f} of {found.seconds:g} s"
     if found.left_s:
-        return f"; all users had ended by second {found.left_s:.1f} of {found.seconds:g}, and the process idled"
+        return f"; all users had ended by second {found.left_s:.1f} of {found.seconds:g}, and the process was idle"
     return ""
 
 
 def _nothing_sent(found: Findings) -> str:
-    return ". ".join([f"{_whole(found)}, and no operation ended", *_died_greenlet(found.said)]).removesuffix(".")
+    return ". ".join([f"{_whole(found)}, but no operation ended", *_died_greenlet(found.said)]).removesuffix(".")
 
 
 def _whole(found: Findings) -> str:
@@ -273,7 +278,7 @@ def _whole(found: Findings) -> str:
 def _ran_and_ended(found: Findings) -> str:
     if found.ended or not found.backend.requests:
         return f"{_ended(found)}{_early_end(found)}{_some_tasks_failed(found)}"
-    return f"no call of a known client was seen; the backend's log has {found.backend.requests} requests"
+    return f"no call of a known client was seen, but the backend's log has {found.backend.requests} requests"
 
 
 def _of_load(found: Findings) -> str:
@@ -303,9 +308,15 @@ def _ended_before(found: Findings) -> str:
 
 def _died(found: Findings) -> str:
     code = found.exit_code or 0
-    how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    how = f"killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
     done = f"{found.ended} operation{'' if found.ended == 1 else 's'} ({found.failed} failed)"
     return f"{how} after {done}{_colon(found.said.last_words)}"
+
+
+def _signal(number: int) -> str:
+    """``signal 11 (SIGSEGV)``; a number that has no name is itself."""
+    name = signal.Signals(number).name if number in set(signal.Signals) else ""
+    return f"signal {number}{f' ({name})' if name else ''}"
 
 
 def _some_tasks_failed(found: Findings) -> str:
@@ -331,7 +342,7 @@ def _no_user_began(found: Findings) -> str:
 
 
 def _silent(found: Findings) -> str:
-    return _unexplained(f"{_silence(found)}, and it has not ended", found)
+    return _unexplained(f"{_silence(found)} and has not ended", found)
 
 
 def _all_failed_backend_silent(found: Findings) -> str:
@@ -343,20 +354,20 @@ def _waiting(found: Findings) -> str:
 
 
 def _backend_silent(found: Findings) -> str:
-    return f"{_waiting(found)}, and the backend does not answer health probes either: {found.backend.reason}"
+    return f"{_waiting(found)}, and the backend does not answer health probes: {found.backend.reason}"
 
 
 def _backend_overrun(found: Findings) -> str:
-    dropped = f"The kernel dropped {found.backend.overflows} connections, because the backend's accept queue was full"
-    return f"{_waiting(found)}. {dropped}: users connect faster than it accepts"
+    dropped = f"The kernel dropped {found.backend.overflows} connections because the backend's accept queue was full"
+    return f"{_waiting(found)}. {dropped}: users connect faster than the backend accepts"
 
 
 def _at_capacity(found: Findings) -> str:
     pace = found.ended / found.load_s if found.load_s else 0.0
     waited = f"{_users(found)} {_are(found)} still waiting for an answer after {found.silent_s:.0f} s"
     return (
-        f"{waited}. Others waited as long and were answered: {pace:.1f} operations a second are too few "
-        "for so many users"
+        f"{waited}. Others waited as long and were answered: {pace:.1f} operations a second are not enough "
+        "for this many users"
     )
 
 
@@ -384,7 +395,7 @@ _OTHERS: Mapping[RowName, Callable[[Findings], str]] = {
     RowName.BACKEND_DIED: lambda found: f"the backend died: {found.backend.reason}",
     RowName.ENDED_BEFORE_IT_BEGAN: _ended_before,
     RowName.DIED: _died,
-    RowName.ENDED_WITHOUT_A_CALL: lambda _: "ended by itself with exit code 0, without any call of the client",
+    RowName.ENDED_WITHOUT_A_CALL: lambda _: "ended by itself with exit code 0, without a single call by a client",
     RowName.ENDED_BY_ITSELF: lambda found: f"ended by itself with exit code 0 {_of_load(found)}",
     RowName.CUT_SHORT: lambda found: f"stopped by a signal {_of_load(found)}",
     RowName.NO_USER_STARTED: lambda found: f"no user could be started{_raised(found.said)}",

@@ -11,7 +11,7 @@ from repro.errors import UsageError
 from repro.orchestration.riding import Judged
 from repro.orchestration.watch import Hung, Watched
 from repro.presentation.hang import diagnosis
-from repro.presentation.hang.explanation import cause_text
+from repro.presentation.hang.explanation import NEW, cause_text
 from repro.presentation.hang.stacks import stack_text
 from repro.presentation.hang.verdicts import sentences
 
@@ -52,7 +52,7 @@ def block(hang: Hung, evidence: str, words: Sequence[str]) -> str:
     again = [f"Reproduce it: {found}"] if found else []
     if not isinstance(hang, Judged):
         return "\n".join([diagnosis.block(hang, evidence), *again])
-    lines = [headline(hang), "", explanation(hang), _cause(hang) or "No known cause fits."]
+    lines = [headline(hang), "", explanation(hang), _cause(hang) or NEW]
     for stack in hang.findings.stacks:
         lines += ["", *(f"  {line}" for line in stack_text(stack).splitlines())]
     return "\n".join([*lines, "", *hang.notes, f"Evidence: {evidence}", *again])
@@ -90,7 +90,7 @@ def blindness(watched: Watched) -> str:
         return ""
     why = f" ({'; '.join(watched.notes)})" if watched.notes else ""
     return (
-        f"No operations were seen, so unanswered calls and users that outlive a stop were not looked for{why}. "
+        f"No operations were seen{why}, so unanswered calls and users still running after a stop were not looked for. "
         "The agent sees boto3, requests, urllib3, geventhttpclient and Locust, unless Python runs with -I, -E or -S."
     )
 

@@ -76,20 +76,24 @@ def _bisection_answer(answer: BisectionAnswer, *, probes: int) -> tuple[AnswerLi
         return _no_change(answer)
     if not answer.is_exhausted:
         tested = ", ".join(sorted(one.name for one in answer.releases if one.trials)) or "none"
-        text = f"not settled: fewer than two of {len(answer.releases)} releases can be tested"
-        return _three(UNKNOWN, text, f"tested: {tested}", "see below why the others cannot be, and widen the range")
-    left = f"the trials leave {_some(answer.candidates) or 'none'}"
-    step = "go on with --resume and a larger --max-trials"
-    return _three(UNKNOWN, f"not settled after {probes} trials", left, step)
+        text = f"fewer than two of {len(answer.releases)} releases can be tested"
+        return _three(UNKNOWN, text, f"tested: {tested}", "widen the range; the reasons stand below")
+    left = f"still possible: {_some(answer.candidates) or 'none'}"
+    step = "continue with --resume and a larger --max-trials"
+    return _three(UNKNOWN, f"undecided after {probes} trials", left, step)
 
 
 def _change(answer: BisectionAnswer, release: ReleaseTrials, previous: ReleaseTrials) -> tuple[AnswerLine, ...]:
     """Since which release, or in which it is fixed, and which release to use."""
     is_first_bad = answer.kind is AnswerKind.FIRST_BAD
     head, since, before = ("HANGS", "since", "does not") if is_first_bad else ("FIXED", "in", "still hangs")
+    days = answer.package == AS_OF
     text = f"{since} {_package(answer)} {release.name}{_day(release)}; {previous.name}{_day(previous)} {before}"
+    if days:
+        text = f"{since} {_package(answer)} {release.name}; those of {previous.name} {'do not' if is_first_bad else 'still hang'}"
     aside = f"; {', '.join(answer.untestable)} between them cannot be tested" if answer.untestable else ""
-    good, bound = (previous.name, "older") if is_first_bad else (release.name, "newer")
+    older, newer = ("earlier", "later") if days else ("older", "newer")
+    good, bound = (previous.name, older) if is_first_bad else (release.name, newer)
     step = f"use {_package(answer)} {good} or {bound}"
     return _three(head, text, f"{_percent(answer.confidence)} confidence{aside}", step)
 
@@ -101,9 +105,9 @@ def _no_change(answer: BisectionAnswer) -> tuple[AnswerLine, ...]:
     counts = ", ".join(f"{end.name} hung {end.hangs} of {end.trials}" for end in (older, newer) if end.trials)
     step = "widen the range" if answer.always else "give it more load, or more trials (--confidence)"
     if older.hangs and newer.trials and not newer.hangs:
-        step = "the older end hangs and the newer one does not: look for the fix with --find fixed"
+        step = "the older end hangs and the newer one does not: find the fix with --find fixed"
     elif newer.hangs and older.trials and not older.hangs:
-        step = "the newer end hangs and the older one does not: exchange --good and --bad, without --find fixed"
+        step = "the newer end hangs and the older one does not: swap --good and --bad, without --find fixed"
     text = f"from {_package(answer)} {older.name} to {newer.name}: it {how}"
     return _three("NO CHANGE", text, f"{_percent(answer.confidence)} confidence ({counts})", step)
 
@@ -113,29 +117,29 @@ def _blame_answer(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
     if answer.outcome is BlameKind.BAD_IS_CLEAN:
         return _three("NO HANG", "at the bad end", seen, "give it more load, or more trials (--confidence)")
     if answer.outcome is BlameKind.GOOD_HANGS:
-        step = "take an older good end; perhaps the two were exchanged"
+        step = "choose an older good end, or swap the two if they were mixed up"
         return _three("HANGS", "at the good end too", seen, step)
     if not answer.packages:
-        step = "see below why" if answer.untestable_end else "allow more with --max-trials"
-        return _three(UNKNOWN, f"not settled: {_stopped(answer)}", "", step)
+        step = "see the reason below" if answer.untestable_end else "allow more with --max-trials"
+        return _three(UNKNOWN, f"undecided: {_stopped(answer)}", "", step)
     return _guilty(answer)
 
 
 def _guilty(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
     """Since which packages, of how many that changed, and what cures the bad end."""
     by_name = {one.change.package: one for one in answer.packages}
-    parts = [" and only together with it ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
+    parts = [", only together with ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
     text = f"since {'; and also since '.join(parts)}"
     count = len(answer.changed)
-    sure = f"{_percent(answer.confidence)} confidence, of {count} package{'' if count == 1 else 's'} that changed"
+    sure = f"{_percent(answer.confidence)} confidence; {count} package{'' if count == 1 else 's'} changed"
     if answer.outcome is not BlameKind.FOUND:
         return _three(
-            "HANGS", text, f"{sure}; {_stopped(answer)} before all was tested", "allow more with --max-trials"
+            "HANGS", text, f"{sure}; {_stopped(answer)} before everything was tested", "allow more with --max-trials"
         )
     good = {change.package: change.good for change in answer.changed}
-    back = ", ".join(f"{name} {good[name] or 'none'}" for name in answer.cure)
+    back = ", ".join(f"{name} {good[name]}" if good[name] else f"no {name}" for name in answer.cure)
     return _three(
-        "HANGS", text, sure, f"take back {back}: the bad end is then clean ({_percent(answer.cure_confidence)})"
+        "HANGS", text, sure, f"go back to {back}: the bad end is then clean ({_percent(answer.cure_confidence)})"
     )
 
 
@@ -150,7 +154,7 @@ def _since(one: GuiltyPackage) -> str:
     if one.release is not None and one.previous is not None:
         day = f"{one.released.isoformat()}, " if one.released else ""
         return f"{one.change.package} {one.release} ({day}{one.previous} does not)"
-    return change_text(one.change) if one.is_named else f"{change_text(one.change)} (which release is not settled)"
+    return change_text(one.change) if one.is_named else f"{change_text(one.change)} (which release is undecided)"
 
 
 def _percent(share: float) -> str:
@@ -210,7 +214,7 @@ def _made(probed: Probed) -> str:
     installed = [probe.release for probe, trial in probed if trial.verdict is not Verdict.UNTESTABLE]
     others = {probe.release for probe, trial in probed if trial.verdict is Verdict.UNTESTABLE}
     aside = f"; {len(others)} cannot be installed" if others else ""
-    return f"{len(installed)} trials of {len(set(installed))} of them{aside}"
+    return f"{len(installed)} trials of {len(set(installed))} candidates{aside}"
 
 
 def _sides(answer: BisectionAnswer) -> Iterator[str]:
@@ -235,7 +239,7 @@ def _apart(probed: Probed) -> Iterator[str]:
     for reason, names in list(reasons.items())[:MOST_REASONS]:
         yield f"  {_some(list(dict.fromkeys(names)))}: {reason}"
     if more := sum(len(names) for names in list(reasons.values())[MOST_REASONS:]):
-        yield f"  and {more} more trials that count for neither"
+        yield f"  and {more} more trials that do not count"
 
 
 def _shown_trial(answer: BisectionAnswer, probed: Probed) -> Trial | None:

@@ -108,7 +108,7 @@ def test_a_freeze_says_since_when_where_and_who_holds() -> None:
         "The main thread is at queue.py:get, line 3. That lock is probably held by user 2 (it is inside `x`)."
     )
     held = explain(decision(RowName.LOOP_STANDS, stuck(), facts=Facts(native_silent=True)))
-    assert held.endswith("is stuck. No native thread can run either: the GIL is held.")
+    assert held.endswith("is stuck. No other thread can run Python either: the GIL is held.")
 
 
 def test_whoever_holds_the_gil_is_named_with_the_c_function_and_the_line() -> None:
@@ -129,7 +129,7 @@ def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
     facts = Facts(users=2, cores=0.98, no_end=True)
     said = explain(decision(RowName.BURNING, stuck(1), stuck(2), facts=facts))
     assert said == (
-        "No operation of 2 users has ended for 13.5 s, while the process uses 1.0 CPU cores. The event loop still turns."
+        "No operation of 2 users has ended for 13.5 s, and the process uses 1.0 CPU cores. The event loop still turns."
     )
     facts = replace(facts, loop_silent=True)
     assert explain(decision(RowName.LOOP_STANDS_BURNING, stuck(), facts=facts), loop=IN_F).endswith(
@@ -144,9 +144,9 @@ def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> Non
     users = [stuck(1, event), stuck(2, mutex), stuck(3, mutex), stuck(4, mutex), stuck(5, nothing), stuck(6, nothing)]
     said = explain(decision(RowName.LOCKED, *users, facts=Facts(locked=6)))
     assert said == (
-        "6 of 10 users have been parked since second 10.0 of the load and will not be woken. "
+        "6 of 10 users have been parked since second 10.0 of the load, and nothing will wake them. "
         "Waiting: 3 for lock pool.mutex, held by user 3 (the lock names it as its owner); "
-        "2 for a wake-up that nothing will send; 1 for event done, holder unknown."
+        "2 for a wake-up that will not come; 1 for event done, holder unknown."
     )
 
 
@@ -154,7 +154,7 @@ def test_an_unread_answer_is_a_deadlock_of_its_own() -> None:
     said = explain(decision(RowName.UNREAD, stuck(), facts=Facts(unread=1)))
     assert said == (
         "1 of 10 users has been waiting in ReceiveMessage (1) since second 10.0 of the load. "
-        "The answer has arrived in the socket, but is never read."
+        "The response has arrived in the socket, but nothing reads it."
     )
 
 
@@ -162,17 +162,17 @@ def test_an_unanswered_request_names_the_operations_the_most_frequent_first() ->
     users = [stuck(1), stuck(2, operation="SendMessage"), stuck(3)]
     said = explain(decision(RowName.NO_ANSWER, *users))
     assert said.startswith("3 of 10 users have been waiting in ReceiveMessage (2), SendMessage (1) since second 10.0")
-    assert said.endswith("no byte came back, although the backend answers health probes.")
+    assert said.endswith("but no byte has come back, although the backend answers health probes.")
 
 
 @pytest.mark.parametrize(
     ("requests", "end"),
     [
         (None, "answers health probes."),
-        (3, "it received 3 requests of this trial without answering."),
+        (3, "shows 3 requests of this trial that it received and did not answer."),
         (
             0,
-            "an answer to every request that it received. What is missing was lost on the way there or on the way back.",
+            "answered every request it received. The missing ones were lost on the way there or on the way back.",
         ),
     ],
 )
@@ -188,7 +188,7 @@ def test_who_waits_outside_of_any_operation_is_said_to() -> None:
     )
     assert explain(decision(RowName.NO_ANSWER, waiting)) == (
         "1 of 10 users has been waiting outside any operation since second 10.0 of the load. "
-        "Waiting: 1 for socket 9 to 127.0.0.1:80, to read. No byte came, although the backend answers health probes."
+        "Waiting: 1 for socket 9 to 127.0.0.1:80, to read. No byte has arrived, although the backend answers health probes."
     )
 
 
@@ -196,11 +196,11 @@ def test_who_waits_for_another_server_is_not_told_of_the_backend() -> None:
     elsewhere = {"elsewhere": ("127.0.0.1:80",)}
     said = explain(decision(RowName.NO_ANSWER, stuck()), logged(0), users=elsewhere)
     assert said.endswith(
-        "The request was sent, and no byte came back from 127.0.0.1:80, which is not this run's backend."
+        "The request was sent, but no byte has come back from 127.0.0.1:80, which is not this run's backend."
     )
     early = explain(decision(RowName.NO_ANSWER, stuck()), logged(0), users=elsewhere | {"connecting": 1})
     assert early.endswith(
-        "They wait for 127.0.0.1:80, which is not this run's backend. 1 of them is still connecting: no request was sent yet."
+        "They wait for 127.0.0.1:80, which is not this run's backend. 1 of them is still connecting: no request has been sent yet."
     )
 
 
@@ -234,8 +234,8 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     )
     lost = explain(decision(name, stuck(1, began=105), facts=facts), replace(AROUND, output=DROPPED * 3))
     assert lost == (
-        "1 of 10 users was still running 13.5 s after the stop. Its GreenletExit was raised inside a finalizer or callback. "
-        "Python discards exceptions there. The output says 3 times: Exception ignored in <finalize object; dead>: "
+        "1 of 10 users was still running 13.5 s after the stop. Its GreenletExit was raised inside a finalizer or callback, "
+        "where Python discards exceptions. The output shows this 3 times: Exception ignored in <finalize object; dead>: "
         "gevent.exceptions.GreenletExit, through urllib3/connectionpool.py:_close_pool_connections."
     )
     largest = StuckGroup(1, Place("mine.py", 9, "on_stop"), wait=Awaited(WaitKind.TIMER))
@@ -245,15 +245,18 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     )
     alone = explain(decision(RowName.PROCESS_OUTLIVES_THE_STOP, facts=replace(facts, users=0)))
     assert alone == "All users have ended, but the process was still running 13.5 s after the stop."
+    told_once = bound_of(decision(name, stuck(1)))
+    assert "GreenletExit" in bound_text(told_once)
+    assert "GreenletExit" not in bound_text(told_once, RowName.PROCESS_OUTLIVES_THE_STOP)
 
 
 def test_a_hang_names_the_greenlet_that_died_before() -> None:
     raised = Raised("ValueError: why", "/me/mine.py", 9, "feed", is_greenlet=True)
     said = explain(decision(RowName.LOCKED, stuck()), replace(AROUND, raised=raised))
-    assert said.endswith("A greenlet of the program died of ValueError: why, raised in mine.py:feed, line 9.")
+    assert said.endswith("A greenlet of the program died: ValueError: why, raised in mine.py:feed, line 9.")
     silent = explain(decision(RowName.NOTHING_SENT), replace(AROUND, raised=raised))
     assert silent.endswith(
-        "and no operation ended. A greenlet of the program died of ValueError: why, raised in mine.py:feed, line 9"
+        "but no operation ended. A greenlet of the program died: ValueError: why, raised in mine.py:feed, line 9"
     )
     of_a_task = replace(AROUND, raised=replace(raised, is_greenlet=False))
     assert "ValueError" not in explain(decision(RowName.LOCKED, stuck()), of_a_task)
@@ -262,7 +265,7 @@ def test_a_hang_names_the_greenlet_that_died_before() -> None:
 def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
     made = decision(RowName.USERS_OUTLIVE_THE_STOP, stuck())
     caught = explain(made, users={"catch": (Place("…/mine.py", 22, "stubborn", "except:"), 1)})
-    assert "1 of them is inside the `try` of `except:` of stubborn, …/mine.py line 22." in caught
+    assert "1 of them is inside the `try` with `except:` at …/mine.py:stubborn, line 22." in caught
     raised = Raised("RuntimeError: closed", "/me/mine.py", 9, "on_stop")
     replaced = explain(made, replace(AROUND, raised=raised, lost_exits=2))
     assert "replaced GreenletExit 2 times: RuntimeError: closed, raised in mine.py:on_stop, line 9." in replaced
@@ -272,7 +275,7 @@ def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
     ("facts", "words"),
     [
         ({"own_end_s": 2.0}, "30 operations, 0 failed; the load ended by itself after 2.0 of 8 s"),
-        ({"left_s": 2.0}, "30 operations, 0 failed; all users had ended by second 2.0 of 8, and the process idled"),
+        ({"left_s": 2.0}, "30 operations, 0 failed; all users had ended by second 2.0 of 8, and the process was idle"),
         ({}, "30 operations, 0 failed"),
         (
             {"iterations": 9, "iteration_errors": 4},
@@ -295,11 +298,11 @@ def test_a_process_that_a_signal_has_stopped_holds_no_gil() -> None:
 def test_before_any_user_began_nothing_is_said_of_users_and_the_load() -> None:
     made = decision(RowName.NO_ANSWER, stuck(), facts=Facts(phase=Phase.START, unanswered=1))
     said = explain(made, AROUND)
-    assert said.startswith("Before any user started: 1 greenlet has been waiting in")
+    assert said.startswith("No user has started: 1 greenlet has been waiting in")
     assert "of the load" not in said
     spun = decision(RowName.NEVER_BEGAN_BURNING, facts=Facts(phase=Phase.START, start_over=True, cores=0.97))
     assert explain(spun, loop=IN_F) == (
-        "No user started within 14 s, while the process uses 1.0 CPU cores. The busy loop is in a.py:f, line 1."
+        "No user started within 14 s, and the process uses 1.0 CPU cores. The busy loop is in a.py:f, line 1."
     )
 
 
@@ -312,7 +315,7 @@ ERROR = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: 
         (RowName.BACKEND_DIED, Facts(), {"backend": BackendFindings(reason="nothing listens")}, "the backend died: nothing listens"),
         (RowName.ENDED_BEFORE_IT_BEGAN, Facts(exit_code=1), {"output": ERROR}, "exit code 1 before it sent anything: ValueError: why"),
         (RowName.ENDED_BEFORE_IT_BEGAN, Facts(exit_code=0), {}, "ended with exit code 0 before it sent anything"),
-        (RowName.DIED, Facts(exit_code=-9, ended=5, failed=1), {}, "killed by signal 9 after 5 operations (1 failed)"),
+        (RowName.DIED, Facts(exit_code=-9, ended=5, failed=1), {}, "killed by signal 9 (SIGKILL) after 5 operations (1 failed)"),
         (RowName.DIED, Facts(exit_code=3), {"output": ERROR}, "ended with exit code 3 after 0 operations (0 failed): ValueError: why"),
         (RowName.ENDED_BY_ITSELF, Facts(exit_code=0, load_s=2.04, ended=3), {}, "ended by itself with exit code 0 after 2.0 of 8 s of load"),
         (RowName.ALL_FAILED, Facts(ended=30, failed=30), {"error": "NoRegion"}, "all 30 operations failed: NoRegion"),
@@ -414,7 +417,7 @@ def test_what_a_trial_has_found_counts_before_what_was_stored() -> None:
     made = hung(replace(findings, unseen=Unseen(users=3)), reason="x")
     said = (
         "The event loop has been blocked for 13.5 s, since second 10.0 of the load; 1 of 10 users is stuck. "
-        "The main thread is at a.py:f, line 1. No native thread can run either: the GIL is held."
+        "The main thread is at a.py:f, line 1. No other thread can run Python either: the GIL is held."
     )
     assert explanation_of(made) == said
     assert reason_of(made) == f"{said} Not seen: 3 users (docs/reference/limits.md)."

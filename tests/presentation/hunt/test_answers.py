@@ -45,8 +45,8 @@ def test_a_release_is_named_with_the_one_before_it_and_what_cannot_be_tested() -
 def test_a_day_is_named_once() -> None:
     days = [ReleaseTrials(name=f"2024-01-0{day}", released=date(2024, 1, day), trials=1) for day in (1, 2)]
     assert bisection(AnswerKind.FIRST_BAD, *days, package="as_of", release="2024-01-02", previous="2024-01-01") == (
-        "Hangs since the packages as of 2024-01-02; 2024-01-01 does not. 95.4 % confidence. Use the packages as of "
-        "2024-01-01 or older."
+        "Hangs since the packages as of 2024-01-02; those of 2024-01-01 do not. 95.4 % confidence. Use the packages as of "
+        "2024-01-01 or earlier."
     )
 
 
@@ -63,8 +63,8 @@ def test_a_day_is_named_once() -> None:
             True,
             "it hangs at both ends. 95.4 % confidence (1.2 hung 2 of 2, 1.2 hung 2 of 2). Widen the range.",
         ),
-        ((NEW, OLD), False, "The older end hangs and the newer one does not: look for the fix with --find fixed."),
-        ((OLD, NEW), False, "exchange --good and --bad, without --find fixed."),
+        ((NEW, OLD), False, "The older end hangs and the newer one does not: find the fix with --find fixed."),
+        ((OLD, NEW), False, "swap --good and --bad, without --find fixed."),
     ],
 )
 def test_ends_that_behave_alike_are_said_with_what_was_seen(
@@ -76,11 +76,10 @@ def test_ends_that_behave_alike_are_said_with_what_was_seen(
 def test_what_is_not_settled_says_what_to_do() -> None:
     names = tuple(f"1.{number}" for number in range(8))
     assert bisection(AnswerKind.UNKNOWN, is_exhausted=True, candidates=names).endswith(
-        "The trials leave 1.0, 1.1, 1.2, 1.3, 1.4, 1.5 and 2 more. Go on with --resume and a larger --max-trials."
+        "Still possible: 1.0, 1.1, 1.2, 1.3, 1.4, 1.5 and 2 more. Continue with --resume and a larger --max-trials."
     )
     assert bisection(AnswerKind.UNKNOWN) == (
-        "Not settled: fewer than two of 3 releases can be tested. Tested: 1.0, 1.2. See below why the others "
-        "cannot be, and widen the range."
+        "Fewer than two of 3 releases can be tested. Tested: 1.0, 1.2. Widen the range; the reasons stand below."
     )
     assert sentence_of(BisectionRecord(hunted=None, cut_short="interrupted")) == "interrupted"
 
@@ -100,13 +99,13 @@ def test_a_blame_names_each_package_what_goes_together_and_the_cure() -> None:
         GuiltyPackage(change=second, confidence=0.97, has_releases=False),
     )
     assert blame(BlameKind.FOUND, packages=guilty, culprits=(("a", "b"),), cure=("b",), cure_confidence=0.981) == (
-        "Hangs since a 1.5 (2024-01-06, 1.4 does not) and only together with it b none → 5. 96.0 % confidence, "
-        "of 2 packages that changed. Take back b none: the bad end is then clean (98.1 %)."
+        "Hangs since a 1.5 (2024-01-06, 1.4 does not), only together with b none → 5. 96.0 % confidence; "
+        "2 packages changed. Go back to no b: the bad end is then clean (98.1 %)."
     )
     unsettled = (GuiltyPackage(change=first, confidence=0.96),)
     assert blame(BlameKind.UNKNOWN, packages=unsettled, culprits=(("a",),), trials=200) == (
-        "Hangs since a 1 → 2 (which release is not settled). 96.0 % confidence, of 2 packages that changed; 200 trials "
-        "were made before all was tested. Allow more with --max-trials."
+        "Hangs since a 1 → 2 (which release is undecided). 96.0 % confidence; 2 packages changed; 200 trials "
+        "were made before everything was tested. Allow more with --max-trials."
     )
 
 
@@ -114,9 +113,9 @@ def test_a_blame_without_a_guilty_package_says_why() -> None:
     assert "No hang at the bad end. It hung in 0 of 9 trials. " in blame(BlameKind.BAD_IS_CLEAN, trials=9)
     assert "Hangs at the good end too. It hung in 1 of 2 trials. " in blame(BlameKind.GOOD_HANGS, hangs=1, trials=2)
     assert blame(BlameKind.UNKNOWN, untestable_end="bad") == (
-        "Not settled: the bad end cannot be tested. See below why."
+        "Undecided: the bad end cannot be tested. See the reason below."
     )
-    assert blame(BlameKind.UNKNOWN, trials=12) == ("Not settled: 12 trials were made. Allow more with --max-trials.")
+    assert blame(BlameKind.UNKNOWN, trials=12) == ("Undecided: 12 trials were made. Allow more with --max-trials.")
 
 
 def test_steps_and_beliefs_are_said_while_it_goes_on() -> None:
