@@ -351,13 +351,14 @@ class BackendFindings:
     """The backend: why it does not answer, what its own log says, what was not let through to it.
 
     ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the
-    connections that the kernel dropped, ``requests`` all that have reached it from the load, ``refusals`` the calls
+    connections that the kernel dropped, ``unserved`` the requests that lie in its kernel's queues, ``requests`` all that have reached it from the load, ``refusals`` the calls
     beyond the budget of requests. ``is_probed`` is false where nobody asks it, as with somebody's own servers.
     """
 
     reason: str = ""
     open_requests: int | None = None
     overflows: int = 0
+    unserved: int = 0
     refusals: int = 0
     is_probed: bool = True
     requests: int | None = None

@@ -105,7 +105,7 @@ def findings_of(
         stuck=_stuck(decision, around),
         program=_program(decision, around),
         said=_said(around),
-        backend=replace(around.backend, overflows=facts.overflows),
+        backend=replace(around.backend, overflows=facts.overflows, unserved=facts.unserved),
         cause=cause,
         wanted=tuple(Wanted(Lack(kind), name) for kind, name in dict.fromkeys(around.wanted) if kind in set(Lack)),
         stacks=stacks,

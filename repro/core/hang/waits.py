@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, awaited
 from repro.core.hang.frames import has_own_frame
@@ -25,12 +27,17 @@ _ON = {
 }
 
 
-def parked(dump: Dump, *, unread: Callable[[int], int] = lambda _: 0) -> Mapping[int, Parked]:
-    """What each user of the dump is parked on, by the user's number, as the judge wants it.
+@dataclass(frozen=True)
+class SocketState:
+    """A socket by the kernel: bytes that lie unread in it, and whether the backend has not taken what it sent."""
 
-    ``unread`` tells of a descriptor how many bytes lie unread in its socket.
-    """
-    return {item.user: _parked(item, dump, unread) for item in dump.greenlets if item.user is not None}
+    unread: int = 0
+    is_unserved: bool = False
+
+
+def parked(dump: Dump, sockets: Mapping[int, SocketState] = MappingProxyType({})) -> Mapping[int, Parked]:
+    """What each user of the dump is parked on, by the user's number, as the judge wants it; ``sockets`` by descriptor."""
+    return {item.user: _parked(item, dump, sockets) for item in dump.greenlets if item.user is not None}
 
 
 def is_stirring(dump: Dump, *, within_s: float) -> bool:
@@ -44,8 +51,10 @@ def is_stirring(dump: Dump, *, within_s: float) -> bool:
     )
 
 
-def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Parked:
+def _parked(greenlet: Greenlet, dump: Dump, sockets: Mapping[int, SocketState]) -> Parked:
     wait = greenlet.wait or ParkedAt(WaitKind.UNKNOWN)
+    is_reading = wait.kind is WaitKind.SOCKET and "read" in wait.direction
+    state = sockets.get(wait.fd, SocketState()) if is_reading else SocketState()
     lock = dump.locks.get(wait.lock)
     name = lock.name if lock else ""
     root = _root(greenlet, dump)
@@ -56,7 +65,8 @@ def _parked(greenlet: Greenlet, dump: Dump, unread: Callable[[int], int]) -> Par
         wait=awaited(wait, name),
         lock=f"{dump.pid}:{wait.lock}" if wait.lock else "",
         holder=dump.holder(lock) if lock else None,
-        unread=unread(wait.fd) if wait.kind is WaitKind.SOCKET and "read" in wait.direction else 0,
+        unread=state.unread,
+        is_unserved=state.is_unserved,
         has_timeout=wait.has_timeout,
         left_s=wait.left_s,
         root=_ON.get(root_wait.kind, ParkedOn.UNKNOWN) if root else None,

@@ -105,6 +105,7 @@ class Hearing:
             unread=kinds[StuckOn.UNREAD],
             unanswered=kinds[StuckOn.UNANSWERED],
             queued=len(self._suspects.queued),
+            unserved=len(self._suspects.unserved),
             waited_out=self._stop.is_waited_out,
             unmoved=len(self._suspects.waited_for),
             turning=kinds[StuckOn.TURNING],

@@ -182,7 +182,8 @@ class Parked:
     """What one greenlet is parked on, from its stack.
 
     ``lock`` identifies the lock; ``holder`` is who holds it, None where that cannot be known; ``unread`` is how many
-    bytes lie unread in its socket, the other side's end counting as one. ``left_s`` are the seconds until its own timer
+    bytes lie unread in its socket, the other side's end counting as one; ``is_unserved`` that what it sent to the backend
+    lies unread there, or the connection was not accepted yet. ``left_s`` are the seconds until its own timer
     or timeout fires, infinite where it has none or that is not known. ``root`` is what the last one in the chain of
     holders waits for, who alone could begin to free the others, ``root_user`` the number of that user and
     ``root_left_s`` the seconds until its timer fires; None where the chain leads nowhere: in a circle, to one that has
@@ -201,6 +202,7 @@ class Parked:
     root_user: int | None = None
     root_left_s: float = float("inf")
     inside: int | None = None
+    is_unserved: bool = False
 
 
 class Standing(StrEnum):

@@ -72,6 +72,15 @@ class Suspects:
         return tuple(user for user, kind in self._kinds if kind is StuckOn.QUEUED)
 
     @cached_property
+    def unserved(self) -> tuple[Stuck, ...]:
+        """Who is unanswered because the backend has not taken the request, by the last look."""
+        return tuple(
+            user
+            for user, kind in self._kinds
+            if kind is StuckOn.UNANSWERED and user.parked is not None and user.parked.is_unserved
+        )
+
+    @cached_property
     def _kinds(self) -> tuple[tuple[Stuck, StuckOn], ...]:
         return tuple((user, self._kind(user)) for user in self.overdue if not self._is_stopping(user))
 

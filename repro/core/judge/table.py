@@ -32,7 +32,8 @@ class Facts:
     ``native_silent`` when the agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and
     ``turning`` (running without an end while others make progress) count users that are stuck for certain, by what they
     are parked on; ``queued`` those that have waited for an answer past their limits, but no longer than others who were
-    answered lately. ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
+    answered lately. ``unserved`` are those of the unanswered whose request the backend has not taken from the kernel yet.
+    ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
     are those users then.
     ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
     when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
@@ -56,6 +57,7 @@ class Facts:
     unread: int = 0
     unanswered: int = 0
     queued: int = 0
+    unserved: int = 0
     waited_out: bool = False
     unmoved: int = 0
     turning: int = 0
@@ -89,6 +91,15 @@ class Facts:
     def stuck_for_certain(self) -> int:
         """The users of whom it is known what they are stuck on."""
         return self.locked + self.unread + self.unanswered + self.turning
+
+    @property
+    def is_backend_overrun(self) -> bool:
+        """Whether those who wait for an answer wait in the kernel's queues of a backend that does not keep up.
+
+        It dropped as many connections, or most of the requests lie there: what it has taken it may be slow to answer.
+        """
+        is_overrun = self.overflows >= self.unanswered or 2 * self.unserved >= self.unanswered
+        return self.unanswered > 0 and is_overrun and not self.is_faulted
 
     @property
     def is_at_capacity(self) -> bool:
@@ -205,7 +216,7 @@ TABLE = (
     ),
     Row(
         RowName.NO_ANSWER_BACKEND_OVERRUN,
-        lambda f: f.overflows >= f.unanswered > 0 and not f.is_faulted,
+        lambda f: f.is_backend_overrun,
         Verdict.BACKEND,
     ),
     Row(RowName.NO_ANSWER, lambda f: f.unanswered > 0, Verdict.HANG, HangClass.UNANSWERED),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger,
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.hang.standstill import standing_of
 from repro.core.hang.swallowed import swallowed
-from repro.core.hang.waits import is_stirring, parked
+from repro.core.hang.waits import SocketState, is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
@@ -39,12 +39,13 @@ SILENT_AFTER_S = 2.0
 """Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
 
 
-def examine(fleet: Fleet, beat_s: float, users: int = 0) -> Examination:
+def examine(fleet: Fleet, *, beat_s: float, users: int = 0, backend_port: int = 0) -> Examination:
     """What every user is parked on, by the event loops' own dumps; one that does not answer in time is left out.
 
     A loop that has not turned for ``beat_s`` seconds is no longer waited for: the judge has only to see that it stands.
+    ``backend_port`` is where the backend listens on this machine, 0 where it does not.
     """
-    look = _Look()
+    look = _Look(backend_port)
     for record in fleet.records():
         dump = dump_of(record, beat_s=beat_s, users=users)
         if dump is not None:
@@ -65,8 +66,9 @@ def examination_of(record: FlightRecord, dump: Dump) -> Examination:
 
 @dataclass
 class _Look:
-    """A look at all processes as it is made."""
+    """A look at all processes as it is made; ``backend_port`` is where the backend listens on this machine, or 0."""
 
+    backend_port: int = 0
     parked: dict[tuple[int, int], Parked] = field(default_factory=dict)
     stirring: set[int] = field(default_factory=set)
     read_at: dict[int, float] = field(default_factory=dict)
@@ -76,8 +78,16 @@ class _Look:
     def add(self, record: FlightRecord, dump: Dump) -> None:
         """Take what the event loop of a process has written."""
         self.read_at[record.pid], self.beats[record.pid] = dump.at, record.loop_beats()
-        self.parked |= {(record.pid, number): wait for number, wait in _parked(dump, record.pid).items()}
+        self.parked |= {(record.pid, number): wait for number, wait in self._parked(dump, record.pid).items()}
         self.stirring |= {record.pid} if is_stirring(dump, within_s=PATIENCE_S) else set()
+
+    def _parked(self, dump: Dump, pid: int) -> Mapping[int, Parked]:
+        """What its users are parked on; only the backend's own queues tell that it is overrun."""
+        sockets = {
+            one.fd: SocketState(one.unread, is_unserved=one.is_unserved and one.peer_port == self.backend_port)
+            for one in sockets_of(pid)
+        }
+        return parked(dump, sockets)
 
     def examination(self) -> Examination:
         """The look as the judge wants it."""
@@ -246,11 +256,6 @@ def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s
 
 def _dump_file(record: FlightRecord, rung: str) -> Path:
     return record.path.with_name(f"greenlets-{rung}-{record.pid}.json")
-
-
-def _parked(dump: Dump, pid: int) -> dict[int, Parked]:
-    unread = {socket.fd: socket.unread for socket in sockets_of(pid)}
-    return dict(parked(dump, unread=lambda fd: unread.get(fd, 0)))
 
 
 def _living(inquiry: Scene) -> list[FlightRecord]:

@@ -32,7 +32,8 @@ class Gateway:
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
     the variables that must not be written anywhere. ``open_requests`` counts the requests of this trial that the
     backend has received, by its own log, and not answered; None where it keeps no log. ``health`` tells of the backend.
-    ``pids`` are the processes of ours that stand between the client and the backend.
+    ``pids`` are the processes of ours that stand between the client and the backend, ``backend_port`` is where the backend
+    listens on this machine, 0 where it does not.
     """
 
     queue: str
@@ -42,6 +43,7 @@ class Gateway:
     begin_load: Callable[[], None] = lambda: None
     open_requests: Callable[[], int | None] = lambda: None
     health: Callable[[], BackendHealth] = BackendHealth
+    backend_port: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Gateways:
                         begin_load=endpoint.begin_load,
                         open_requests=lambda: _open_requests(backend.requests_since(since)),
                         health=health.latest,
+                        backend_port=health.port,
                     )
             finally:
                 write_requests(folder / "backend-requests.jsonl", backend.requests_since(since))

@@ -48,11 +48,14 @@ class Probed(Protocol):
 
 
 class HealthWatch:
-    """Probes a backend from a thread; ``latest`` never waits. Two failures in a row mean that it does not answer."""
+    """Probes a backend from a thread; ``latest`` never waits. Two failures in a row mean that it does not answer.
+
+    ``port`` is where it listens on this machine, 0 where it does not.
+    """
 
     def __init__(self, backend: Probed) -> None:
         self._backend = backend
-        self._port = _local_port(backend.endpoint_url)
+        self.port = _local_port(backend.endpoint_url)
         self._over = threading.Event()
         self._failures = 0
         self._before = backend.requests()
@@ -74,7 +77,7 @@ class HealthWatch:
         """The backend's health by the last probes; a dead process is seen at once."""
         if not self._backend.is_alive():
             return BackendHealth(is_alive=False, is_answering=False, reason="its process has ended")
-        overflows = sockets.connections_dropped(self._port) if self._port else 0
+        overflows = sockets.connections_dropped(self.port) if self.port else 0
         return replace(self._latest, overflows=overflows, requests=self._requests())
 
     def _requests(self) -> int | None:

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from repro.core.course.amplified import NO_KNOB, amplified_of, verdict_under
 from repro.core.course.collector import collector_of, open_collection
@@ -62,6 +63,13 @@ FOLDER = "folder"
 STACKS_SIGNAL = signal.SIGUSR2
 
 
+class Examine(Protocol):
+    """What every user is parked on: ``collector.examine``."""
+
+    def __call__(self, fleet: Fleet, *, beat_s: float, users: int, backend_port: int) -> Examination:
+        """One look; ``beat_s`` in seconds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialServices:
     """What all trials of a run share, and how a trial gets at the world.
@@ -75,7 +83,7 @@ class TrialServices:
     options: TrialOptions
     limits: Limits
     gateways: Gateways
-    examine: Callable[[Fleet, float, int], Examination]
+    examine: Examine
     investigate: Callable[[Decision, Scene], Investigation]
     reproduce: Callable[[Cell], str]
     cancelled: threading.Event
@@ -253,7 +261,9 @@ def _watcher(
         judge=Judge(services.limits, load),
         outputs=outputs,
         health=gateway.health,
-        examine=lambda fleet: services.examine(fleet, services.limits.silent_s, load.users),
+        examine=lambda fleet: services.examine(
+            fleet, beat_s=services.limits.silent_s, users=load.users, backend_port=gateway.backend_port
+        ),
         on_load=gateway.begin_load,
         between=gateway.pids,
         cancelled=services.cancelled,

@@ -358,6 +358,9 @@ def _backend_silent(found: Findings) -> str:
 
 
 def _backend_overrun(found: Findings) -> str:
+    if found.backend.overflows < found.stuck.count:
+        unread = f"The backend has not yet accepted or read {found.backend.unserved} of their requests"
+        return f"{_waiting(found)}. {unread}: it cannot keep up"
     dropped = f"The kernel dropped {found.backend.overflows} connections because the backend's accept queue was full"
     return f"{_waiting(found)}. {dropped}: users connect faster than the backend accepts"
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -24,6 +24,7 @@ _MESSAGE_BYTES = 72
 _MEMINFO, _FIELDS = 7, 9
 """``linux/netlink.h``, ``linux/inet_diag.h``, ``linux/sock_diag.h``: the memory of a socket ends with its drops."""
 _LISTENING = 10
+_OPEN = frozenset({"established", "syn-received", "close-wait"})
 STATES = {
     1: "established",
     2: "syn-sent",
@@ -44,6 +45,7 @@ class Socket:
     """One TCP socket: both ends as ``host:port``, and the bytes that wait in its queues.
 
     ``recv_queue`` is what has come and was not read yet, ``send_queue`` what was sent and is not acknowledged.
+    ``is_unserved``: its peer is on this machine, and has not accepted the connection yet or not read what was sent.
     """
 
     local: str
@@ -53,6 +55,12 @@ class Socket:
     send_queue: int
     inode: int
     fd: int
+    is_unserved: bool = False
+
+    @property
+    def peer_port(self) -> int:
+        """The port at the other end."""
+        return int(self.peer.rpartition(":")[2])
 
     @property
     def unread(self) -> int:
@@ -63,12 +71,19 @@ class Socket:
 def sockets_of(pid: int) -> tuple[Socket, ...]:
     """The TCP sockets of a process, by descriptor; a descriptor that was duplicated shows once for each."""
     descriptors = _descriptors(pid)
-    rows = {row.inode: row for name in ("tcp", "tcp6") for row in _table(PROC / str(pid) / "net" / name)}
+    every = [row for name in ("tcp", "tcp6") for row in _table(PROC / str(pid) / "net" / name)]
+    rows = {row.inode: row for row in every}
+    waiting = {(row.peer, row.local) for row in every if _is_waiting(row)}
     return tuple(
-        Socket(row.local, row.peer, row.state, row.recv_queue, row.send_queue, row.inode, fd)
+        replace(row, fd=fd, is_unserved=(row.local, row.peer) in waiting)
         for fd, inode in sorted(descriptors.items())
         if (row := rows.get(inode)) is not None
     )
+
+
+def _is_waiting(row: Socket) -> bool:
+    """Whether whoever listens has not accepted this connection yet, when it has no inode, or not read what came."""
+    return row.state in _OPEN and (row.inode == 0 or row.recv_queue > 0)
 
 
 def _descriptors(pid: int) -> dict[int, int]:

@@ -174,8 +174,8 @@ def test_what_the_program_said_is_read_from_its_output() -> None:
 
 def test_the_backend_is_kept_with_what_the_kernel_dropped() -> None:
     around = replace(AROUND, backend=BackendFindings(reason="refused", open_requests=3, refusals=7))
-    found = findings_of(decision(RowName.NO_ANSWER, stuck(), facts=Facts(overflows=4)), around)
-    assert found.backend == BackendFindings(reason="refused", open_requests=3, refusals=7, overflows=4)
+    found = findings_of(decision(RowName.NO_ANSWER, stuck(), facts=Facts(overflows=4, unserved=2)), around)
+    assert found.backend == BackendFindings(reason="refused", open_requests=3, refusals=7, overflows=4, unserved=2)
 
 
 def test_the_modules_of_a_hang_are_those_of_its_stacks_its_places_its_output_and_its_cause() -> None:

@@ -187,6 +187,12 @@ def test_who_waits_for_a_user_that_waits_for_an_answer_is_what_that_one_is() -> 
     assert len(decision.stuck) == 2
 
 
+def test_who_waits_for_a_backend_that_has_not_read_the_request_is_not_hung() -> None:
+    waiting = Cell(stuck=2, parked=Parked(on=ParkedOn.SOCKET, is_unserved=True))
+    assert judged(waiting).row.name is RowName.NO_ANSWER_BACKEND_OVERRUN
+    assert judged(Cell(stuck=2)).row.name is RowName.NO_ANSWER
+
+
 def test_a_wait_of_all_users_is_given_its_own_time_out() -> None:
     class InTime(Cell):
         def sample(self, now: float) -> Sample:

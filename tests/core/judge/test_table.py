@@ -88,3 +88,13 @@ def test_what_explains_more_comes_first(facts: Facts, verdict: Verdict, hang_cla
     row = decide(facts)
     assert row is not None
     assert (row.verdict, row.hang_class) == (verdict, hang_class)
+
+
+def test_a_backend_is_overrun_where_most_of_those_who_wait_stand_in_its_kernels_queues() -> None:
+    def name_of(facts: Facts) -> RowName | None:
+        row = decide(facts)
+        return row.name if row else None
+
+    assert name_of(Facts(unanswered=4, users=9, unserved=2)) is RowName.NO_ANSWER_BACKEND_OVERRUN
+    assert name_of(Facts(unanswered=4, users=9, unserved=1)) is RowName.NO_ANSWER
+    assert name_of(Facts(unanswered=4, users=9, unserved=4, is_faulted=True)) is RowName.NO_ANSWER

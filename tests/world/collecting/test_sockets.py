@@ -23,6 +23,37 @@ def test_what_came_and_was_not_read_is_counted():
         assert next(row for row in sockets_of(os.getpid()) if row.fd == client.fileno()).state == "close-wait"
 
 
+def test_what_the_other_side_has_not_accepted_or_not_read_is_unserved():
+    def is_unserved(client: socket.socket) -> bool:
+        return next(row for row in sockets_of(os.getpid()) if row.fd == client.fileno()).is_unserved
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert is_unserved(client)
+        accepted, _ = server.accept()
+        with accepted:
+            assert not is_unserved(client)
+            client.sendall(b"12345")
+            accepted.recv(1, socket.MSG_PEEK)  # until it has come
+            assert is_unserved(client)
+            accepted.recv(5)
+            assert not is_unserved(client)  # what was read and not answered is another matter
+
+
+def test_a_connection_that_finds_the_queue_full_is_unserved():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        clients = [socket.socket() for _ in range(4)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        established = [row for row in sockets_of(os.getpid()) if row.fd in {client.fileno() for client in clients}]
+        assert all(row.is_unserved for row in established if row.state == "established")
+        assert any(row.state == "established" for row in established)
+        for client in clients:
+            client.close()
+
+
 def test_an_address_of_version_6_is_read_in_order():
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         row = next(row for row in sockets_of(os.getpid()) if row.fd == server.fileno())

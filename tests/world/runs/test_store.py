@@ -134,7 +134,7 @@ FINDINGS = Findings(
                      waits=(Waiting(count=3, wait=LOCK, holder=HOLDER), Waiting(count=1, wait=None))),
     program=Program(cores=0.5, has_users=True, is_stopped=True, at=SPOT, holder=HOLDER, loop=SPOT),
     said=Said(error="e", traceback="t", last_words="w", raised=RaisedAt("r", AT), dropped=(DROPPED, 2), dropped_exit=None),
-    backend=BackendFindings(reason="refused", open_requests=0, overflows=4, refusals=5), unseen=Unseen(users=1, processes=2),
+    backend=BackendFindings(reason="refused", open_requests=0, overflows=4, unserved=2, refusals=5), unseen=Unseen(users=1, processes=2),
     cause=CauseMatch(id="known", title="a", cure="b", shown_by="c", frames=("a.py:f",), versions=(("a", "1", "<2"),)),
     stacks=(Stack(of=StackOf.HOLDER, frames=(AT,), is_cut=True, lock="pool.mutex", holder=HOLDER),
             Stack(of=StackOf.MAIN_THREAD, frames=(AT,), spot=SPOT), Stack(of=StackOf.GROUP, frames=(), group=GROUP)),
