@@ -8,7 +8,8 @@
     ├── BackendError                4   the SQS does not start or does not answer
     ├── StoreError                  4   the run's folder cannot be read or written
     │   └── MissingRunError         2   there is no run of that name or path
-    └── ProcessError                4   a process cannot be started, or will not end
+    ├── ProcessError                4   a process cannot be started, or will not end
+    └── ClusterError                4   the scheduler or the workers of `--dask` cannot be reached, or are lost
 
 A message says what happened, where (file, key, cell, path of the evidence), and ends with
 the next move, behind its last semicolon. Only ``repro.cli`` turns one into an exit.
@@ -77,3 +78,7 @@ class MissingRunError(StoreError):
 
 class ProcessError(ReproError):
     """A process cannot be started, or will not end."""
+
+
+class ClusterError(ReproError):
+    """The scheduler or the workers of ``--dask`` cannot be reached, or are lost."""

@@ -24,7 +24,6 @@ from repro.cli.hunt_options import (
 from repro.cli.options import (
     BeforeCommand,
     assignments_of,
-    default_jobs,
     end_tidily_on_signals,
     note,
     overrides_beside,
@@ -49,7 +48,8 @@ Examples:
   repro bisect gevent --find fixed --set locust=2.24.0 --set urllib3=2.2.1
   repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py -u 50
   repro bisect --date 2023-02-15..2024-03-15
-  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --out my-hunt --resume --undo"""
+  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --out my-hunt --resume --undo
+  repro bisect gevent --find fixed --dask local:4    probes on the workers of a dask cluster"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
             direction=hunted.asked.find,
             confidence=options.confidence,
             most_trials=options.max_trials,
-            jobs=options.jobs or default_jobs(),
+            jobs=session.slots,
             window=hunted.window,
             build_ahead=session.environment_of,
             cancel=session.cancel,

@@ -23,7 +23,6 @@ from repro.cli.hunt_options import (
 )
 from repro.cli.options import (
     BeforeCommand,
-    default_jobs,
     end_tidily_on_signals,
     factor_of,
     note,
@@ -51,7 +50,8 @@ Examples:
   repro blame --good old-freeze.txt --bad new-freeze.txt --locustfile mine.py
   repro blame --good old-freeze.txt --bad new-freeze.txt -- locust -f locustfile.py -u 50
   repro blame --good before/uv.lock --bad after/uv.lock
-  repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume"""
+  repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume
+  repro blame --good old-freeze.txt --bad new-freeze.txt --dask local:2"""
 
 _SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, or an environment's interpreter"
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -164,7 +164,7 @@ def _accusation(
             releases_of=lambda name: releases(name, python=mixer.good.python),
             confidence=options.confidence,
             most_trials=options.max_trials,
-            jobs=options.jobs or default_jobs(),
+            jobs=session.slots,
             build_ahead=session.environment_of,
             cancel=session.cancel,
             reason_of=reason_of,

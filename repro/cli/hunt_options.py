@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import Finite, SharedOptions, backend_options, echo_document
+from repro.cli.cluster import check_dask, dask_option, session_on
+from repro.cli.options import Finite, SharedOptions, backend_options, default_jobs, echo_document
 from repro.cli.resumption import closed_on_error, command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from repro.orchestration.hunt.probes import Probe
     from repro.orchestration.preparation import Prepared, RunRequest
     from repro.orchestration.session import Session
+    from repro.orchestration.workers.address import ClusterAddress
+    from repro.orchestration.workers.session import WorkersSession
     from repro.presentation.live.hunt import HuntProgress
     from repro.world.runs.store import RunStore
 
@@ -34,6 +37,7 @@ class HuntOptions(SharedOptions):
     confidence: float
     max_trials: int
     jobs: int | None
+    dask: ClusterAddress | None
     resume: bool
     undo: int
     dropped: tuple[str, ...]
@@ -71,6 +75,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
             type=click.IntRange(1, 64),
             help="Probes at once, where that helps; half the cores when left out.",
         ),
+        dask_option,
         click.option("--resume", is_flag=True, help="Continue the hunt in --out, or the latest one."),
         click.option("--undo", count=True, help="With --resume: forget the last probe first. Repeatable."),
         click.option(
@@ -95,6 +100,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
 def check_options(options: HuntOptions) -> None:
     """Refuse what no hunt can do."""
     options.check_backend(options.backend)
+    check_dask(options, options.dask, jobs=options.jobs)
     if (options.undo or options.dropped) and not options.resume:
         raise UsageError(
             "--undo and --drop forget probes of a hunt that goes on; add --resume, and --out with its folder"
@@ -117,6 +123,7 @@ def experiment_of(options: HuntOptions) -> str | None:
 # The run
 
 
+@contextmanager
 def session_of(
     options: HuntOptions,
     prepared: Prepared,
@@ -124,27 +131,33 @@ def session_of(
     *,
     reproduce: Callable[[Cell], str],
     progress: HuntProgress,
-) -> Session:
+) -> Iterator[Session | WorkersSession]:
     """What the probes run in; ``reproduce`` gives the command that runs a cell again, ``progress`` shows them."""
-    from repro.orchestration.session import Session, SessionOptions
+    from repro.orchestration.session import SessionOptions
 
-    return Session(
-        prepared.plan,
-        SessionOptions(
-            TrialOptions(
-                locustfile=prepared.scenario.locustfile,
-                seed=options.seed,
-                command=command_in(store, prepared),
-                provision=prepared.provision,
-            ),
-            backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
-            reproduce=reproduce,
-            on_build=progress.under_way.on_build,
-            on_built=progress.under_way.on_built,
-            on_status=progress.under_way.on_status,
-            on_moved=lambda text: progress.say(f"environment  {text}"),
+    session_options = SessionOptions(
+        TrialOptions(
+            locustfile=prepared.scenario.locustfile,
+            seed=options.seed,
+            command=command_in(store, prepared),
+            provision=prepared.provision,
         ),
+        jobs=options.jobs or default_jobs(),
+        backend=backend_options(endpoint_url=options.endpoint_url, region=None, profile=None),
+        reproduce=reproduce,
+        on_build=progress.under_way.on_build,
+        on_built=progress.under_way.on_built,
+        on_status=progress.under_way.on_status,
+        on_moved=lambda text: progress.say(f"environment  {text}"),
     )
+    with session_on(
+        prepared.plan, session_options, options.dask, on_note=lambda text: progress.say(f"workers      {text}")
+    ) as session:
+        store.keep_machines(session.machines)
+        try:
+            yield session
+        finally:
+            store.keep_machines(session.machines)
 
 
 def hunt_store(

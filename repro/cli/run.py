@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro.cli.cluster import check_dask, dask_option, session_on
 from repro.cli.consent import agreed_budget
 from repro.cli.effort import check_bounded, effort_of, effort_options
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from repro.core.matrix.shards import Share
     from repro.model import Plan, StoredRun
     from repro.orchestration.preparation import Prepared
+    from repro.orchestration.workers.address import ClusterAddress
     from repro.presentation.live.run import Progress
     from repro.world.runs.store import RunStore
 
@@ -53,7 +55,8 @@ Examples:
   repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
   repro run --trials 20 --until all                all 20 trials of each cell, so that a rate can be measured
   repro run --out my-run --resume                  go on with a run that was interrupted
-  repro run --trials 5 --shard 3/10 --out part3    the third of ten machines; then `repro merge part* -o whole`"""
+  repro run --trials 5 --shard 3/10 --out part3    the third of ten machines; then `repro merge part* -o whole`
+  repro run --trials 20 --dask tcp://scheduler:8786  on the workers of a dask cluster; local:4 for four on this machine"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,7 @@ class RunOptions(SharedOptions):
     rule_out: float | None
     jobs: int | None
     shard: Shard | None
+    dask: ClusterAddress | None
     resume: bool
     wait_out: float
     fail_on: str | None
@@ -81,6 +85,7 @@ class RunOptions(SharedOptions):
     callback=lambda _ctx, _param, text: _shard(text),
     help="Make this machine's share of the trials, the I-th of N; `repro merge` puts the shards together.",
 )
+@dask_option
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest one.")
 @click.option(
     "--wait-out",
@@ -119,6 +124,7 @@ def _run(options: RunOptions) -> ExitCode:
 
     fail_on = verdicts(options.fail_on)
     options.check_backend(options.backend)
+    check_dask(options, options.dask, jobs=options.jobs)
     console = make_console(to_stderr=options.as_json)
     prepared = prepare(
         RunRequest(
@@ -204,10 +210,10 @@ def _run_cells(
 ) -> None:
     from repro.core.matrix.capacity import at_capacity
     from repro.core.matrix.conclusion import conclude
-    from repro.orchestration.session import Session, SessionOptions
+    from repro.orchestration.session import SessionOptions
     from repro.presentation.live.run import Progress
 
-    jobs = _jobs(options)
+    jobs = _jobs(options) if options.dask is None else max(1, options.dask.local)
     finished = store.finished_trials()
     capacities: dict[str, float] = {}
     with Progress(prepared.plan, console, jobs=jobs) as progress:
@@ -234,10 +240,16 @@ def _run_cells(
             on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
         )
         try:
-            with Session(prepared.plan, session_options) as session:
+            with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
+                jobs = session.slots
+                progress.runs_at_once(jobs)
+                store.keep_machines(session.machines)
                 if prepared.plan.effort.is_open_ended and not finished:
                     _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
-                session.run(store, progress, finished=finished, share=share)
+                try:
+                    session.run(store, progress, finished=finished, share=share)
+                finally:
+                    store.keep_machines(session.machines)
         finally:
             cells = store.read().cells
             store.set_conclusion(conclude(cells, prepared.plan.varied))

@@ -1,22 +1,20 @@
-"""A run over the cells of a plan: environments are built ahead, trials run side by side, each is stored as it ends.
+"""A run over the cells of a plan: trials run side by side, each is stored as it ends.
 
-The runner's own thread plans; a pool of workers runs trials. An interruption lets the trials under way keep what they
-have, ends their processes, and leaves a run that ``--resume`` continues.
+The runner's own thread plans; an engine runs the trials, in threads here or on other machines. An interruption lets the
+trials under way keep what they have, ends their processes, and leaves a run that ``--resume`` continues.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from repro.core.matrix.effort import is_kept_whole, thinned
 from repro.core.matrix.schedule import Schedule
-from repro.errors import ReproError, UntestableError
-from repro.model import Cell, Effort, Environment, Plan, Trial, Verdict
-from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
+from repro.model import Cell, Effort, Plan, Trial
 
 POLL_S = 0.1
 
@@ -47,15 +45,34 @@ class TrialStore(Protocol):
         """Forget the evidence of a trial that is kept."""
 
 
+class Engine(Protocol):
+    """What runs trials. A trial's future has its ``Trial``, is cancelled, or raises what ends the whole run."""
+
+    @property
+    def slots(self) -> int:
+        """How many trials it runs at once, as of now."""
+
+    def is_ready(self, cell: Cell) -> bool:
+        """Whether a trial of the cell could begin at once."""
+
+    def begin(self, cell: Cell, number: int, folder: Path) -> Future[Trial]:
+        """Begin a trial, whose evidence goes to ``folder``."""
+
+    def pause(self, limit_s: float) -> None:
+        """Wait so long: nothing is under way, for no cell is ready."""
+
+    def cancel(self) -> None:
+        """End the trials under way, soon."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What a run is made of, besides its plan; ``share`` are the trials that are this machine's, None for all."""
 
-    services: TrialServices
+    engine: Engine
     store: TrialStore
-    environment_of: Callable[[Cell], Future[Environment]]
     observer: Observer
-    jobs: int
+    seed: int
     finished: tuple[Trial, ...] = ()
     share: Mapping[str, Sequence[int]] | None = None
 
@@ -65,57 +82,44 @@ def run_cells(plan: Plan, work: Work) -> None:
 
     Raises:
         KeyboardInterrupt: passed on, after the trials under way have ended and are stored.
+        ReproError: the engine cannot go on; what has ended is stored.
     """
     schedule = Schedule(
         plan.cells,
         trials=plan.trials,
-        seed=work.services.options.seed,
+        seed=work.seed,
         effort=plan.effort,
         finished=work.finished,
         share=work.share,
     )
-    with ThreadPoolExecutor(max_workers=work.jobs, thread_name_prefix="trial") as pool:
-        under_way: dict[Future[Trial], Cell] = {}
-        try:
-            while not schedule.is_over():
-                _begin_trials(schedule, pool, under_way, work)
-                done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
-                _end_trials(done, under_way, schedule, work, plan.effort)
-                work.observer.tick()
-                if not under_way:
-                    work.services.cancelled.wait(POLL_S)  # every open cell waits for its environment
-        except BaseException:
-            work.services.cancelled.set()
-            _end_trials(wait(under_way).done, under_way, schedule, work, plan.effort)
-            raise
+    under_way: dict[Future[Trial], Cell] = {}
+    try:
+        while not schedule.is_over():
+            _begin_trials(schedule, under_way, work)
+            done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            _end_trials(done, under_way, schedule, work, plan.effort)
+            work.observer.tick()
+            if not under_way:
+                work.engine.pause(POLL_S)
+    except BaseException:
+        work.engine.cancel()
+        ended = {future for future in wait(under_way).done if _has_trial(future)}
+        _end_trials(ended, under_way, schedule, work, plan.effort)
+        raise
 
 
-def _begin_trials(
-    schedule: Schedule, pool: ThreadPoolExecutor, under_way: dict[Future[Trial], Cell], work: Work
-) -> None:
-    while len(under_way) < work.jobs:
-        chosen = schedule.next_trial(lambda cell: work.environment_of(cell).done())
+def _begin_trials(schedule: Schedule, under_way: dict[Future[Trial], Cell], work: Work) -> None:
+    while len(under_way) < work.engine.slots:
+        chosen = schedule.next_trial(work.engine.is_ready)
         if chosen is None:
             return
         cell, number = chosen
-        under_way[pool.submit(_attempt, cell, number, work)] = cell
+        under_way[work.engine.begin(cell, number, work.store.evidence_folder(cell.id, number))] = cell
         work.observer.trial_began(cell, number)
 
 
-def _attempt(cell: Cell, number: int, work: Work) -> Trial:
-    try:
-        environment = work.environment_of(cell).result()
-    except UntestableError as error:
-        return untestable(cell, number=number, reason=str(error), services=work.services)
-    except ReproError as error:
-        return _failed(cell, number, error, work)
-    return run_trial(
-        cell, environment, number=number, folder=work.store.evidence_folder(cell.id, number), services=work.services
-    )
-
-
-def _failed(cell: Cell, number: int, error: ReproError, work: Work) -> Trial:
-    return replace(untestable(cell, number=number, reason=str(error), services=work.services), verdict=Verdict.ERROR)
+def _has_trial(future: Future[Trial]) -> bool:
+    return not future.cancelled() and future.exception() is None
 
 
 def _end_trials(

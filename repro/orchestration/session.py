@@ -14,15 +14,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.experiment.level_text import typed
-from repro.errors import UnreachableError, UntestableError
-from repro.model import Cell, Environment, Plan, Trial, TrialOptions, Verdict
+from repro.errors import ReproError, UnreachableError, UntestableError
+from repro.model import Cell, Environment, Machine, Plan, Trial, TrialOptions, Verdict
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
 from repro.orchestration.trial.collector import Investigator, examine
 from repro.orchestration.trial.gateway import Gateways
@@ -34,6 +34,7 @@ from repro.world.backends.protocol import Backend
 from repro.world.backends.served import ServedBackend
 from repro.world.environments.cache import Builder, EnvironmentCache
 from repro.world.processes import door
+from repro.world.runs.this_machine import this_machine
 from repro.world.shipped.causes import known_causes
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class SessionOptions:
     """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``.
 
     ``on_build`` and ``on_built`` are told of environments that are made, ``on_status`` where a trial stands: each in a
-    thread of its own.
+    thread of its own. ``belongings`` are folders that go with the session.
     """
 
     trials: TrialOptions
@@ -67,6 +68,7 @@ class SessionOptions:
     on_moved: Callable[[str], object] = lambda _: None
     on_status: Callable[[TrialStatus], object] = lambda _: None
     on_capacity: Callable[[str, float], None] = lambda _name, _operations_s: None
+    belongings: tuple[Path, ...] = ()
 
 
 class Session:
@@ -87,8 +89,10 @@ class Session:
             cache.check()
         with self._stack:
             self._scratch = Path(tempfile.mkdtemp(prefix="repro-"))
-            self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            self._stack.enter_context(door.warded(self._scratch))
+            folders = (self._scratch, *self._options.belongings)
+            for folder in folders:
+                self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            self._stack.enter_context(door.warded(*folders))
             self._stack.callback(door.end_all)
             self._builder = self._stack.enter_context(
                 Builder(
@@ -128,20 +132,23 @@ class Session:
         share: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
-        for cell in self._plan.cells:
-            self.environment_of(cell)  # asked for in the plan's order, built ahead of their trials
-        run_cells(
-            self._plan,
-            Work(
-                services=self.services,
+        self.build_ahead()
+        with ThreadPoolExecutor(max_workers=self._options.jobs, thread_name_prefix="trial") as pool:
+            engine = _Threads(self, pool, slots=self._options.jobs)
+            work = Work(
+                engine=engine,
                 store=store,
-                environment_of=self.environment_of,
                 observer=observer,
-                jobs=self._options.jobs,
+                seed=self._options.trials.seed,
                 finished=finished,
                 share=share,
-            ),
-        )
+            )
+            run_cells(self._plan, work)
+
+    def build_ahead(self) -> None:
+        """Have the environments of the plan's cells built, in its order."""
+        for cell in self._plan.cells:
+            self.environment_of(cell)
 
     def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
         """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict.
@@ -167,6 +174,16 @@ class Session:
             return untestable(cell, number=number, reason=str(error), services=self.services)
         return run_trial(cell, environment, number=number, folder=folder, services=self.services)
 
+    def attempt(self, cell: Cell, number: int, folder: Path) -> Trial:
+        """The same for a run, which goes on: what keeps the trial from being made is its verdict."""
+        try:
+            return self.trial(cell, number, folder)
+        except UntestableError as error:
+            return untestable(cell, number=number, reason=str(error), services=self.services)
+        except ReproError as error:
+            trial = untestable(cell, number=number, reason=str(error), services=self.services)
+            return replace(trial, verdict=Verdict.ERROR)
+
     def environment_of(self, cell: Cell) -> Future[Environment]:
         """The cell's environment, built once however often it is asked for."""
         return self._builder.submit(cell.environment)
@@ -174,6 +191,25 @@ class Session:
     def cancel(self) -> None:
         """End the trials under way; they keep what evidence they have."""
         self._cancelled.set()
+
+    def pause(self, limit_s: float) -> None:
+        """Wait so long, or until it is cancelled."""
+        self._cancelled.wait(limit_s)
+
+    @property
+    def slots(self) -> int:
+        """Trials at once."""
+        return self._options.jobs
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Those that run trials: this one."""
+        return (this_machine(),)
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that goes when the session ends."""
+        return self._scratch
 
     @property
     def services(self) -> TrialServices:
@@ -209,3 +245,25 @@ class Session:
     @property
     def _gateways(self) -> Gateways:
         return Gateways(backends=self._backends, authority=self._authority, provision=self._options.trials.provision)
+
+
+@dataclass(frozen=True)
+class _Threads:
+    """A session's own trials, each in a thread of this program."""
+
+    session: Session
+    pool: ThreadPoolExecutor
+    _: KW_ONLY
+    slots: int
+
+    def is_ready(self, cell: Cell) -> bool:
+        return self.session.environment_of(cell).done()
+
+    def begin(self, cell: Cell, number: int, folder: Path) -> Future[Trial]:
+        return self.pool.submit(self.session.attempt, cell, number, folder)
+
+    def pause(self, limit_s: float) -> None:
+        self.session.pause(limit_s)
+
+    def cancel(self) -> None:
+        self.session.cancel()

@@ -78,6 +78,14 @@ class Progress:
         """Say what else a changed package changes."""
         self._screen.say(f"environment  {what}")
 
+    def workers(self, what: str) -> None:
+        """Say what must be known of workers elsewhere."""
+        self._screen.say(f"workers      {what}")
+
+    def runs_at_once(self, jobs: int) -> None:
+        """So many trials run at once, now that it is known."""
+        self._jobs = self._time_left.jobs = jobs
+
     def will_take(self, text: str, *, trials: int) -> None:
         """What an effort without a fixed number of trials will take, before the first of them."""
         self._left = trials
