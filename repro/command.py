@@ -65,6 +65,21 @@ class CommandLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Typed:
+    """Where a command was typed, as its run keeps it.
+
+    ``place`` is the folder within the run's copy, ``locustfile`` its one locustfile from there, empty where it has
+    several or none. ``configs`` are the files of Locust's ``--config``. ``variables`` are those of the shell that were
+    passed on, without the values of those whose names say that they are secret.
+    """
+
+    place: str = ""
+    locustfile: str = ""
+    configs: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandInFolder:
     """A command as all trials of a run have it.
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from repro.answer import HuntRecord
-from repro.command import CommandInFolder, CommandLine
+from repro.command import CommandInFolder, CommandLine, Typed
 from repro.findings import Ending, Findings
 
 Level = str | int | float | bool
@@ -590,7 +590,8 @@ class StoredRun:
 
     ``command`` is the command line as typed; ``tool_versions`` those of this program's own environment;
     ``conclusion`` what the cells showed, None as long as nobody has concluded; ``hunt`` what a bisection or a blame was
-    asked for and came to when the run was one, else None; ``typed`` somebody's own command when the run was of one.
+    asked for and came to when the run was one, else None; ``typed`` somebody's own command when the run was of one, and
+    ``typed_in`` where it was typed.
     ``machines`` are those that ran trials. Of a ``shard``, ``cells`` are only those that have a trial in it, while
     ``plan`` is that of the whole run.
     """
@@ -608,5 +609,6 @@ class StoredRun:
     conclusion: Conclusion | None = None
     hunt: HuntRecord | None = None
     typed: CommandLine | None = None
+    typed_in: Typed | None = None
     machines: tuple[Machine, ...] = ()
     shard: Shard | None = None

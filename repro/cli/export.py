@@ -111,6 +111,7 @@ def _check_output(folder: Path) -> None:
 
 def _load(run: StoredRun) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
+    from repro.world.runs.kept_load import read_load
     from repro.world.runs.kept_locustfile import COPY, kept, read_locustfile
     from repro.world.shipped.names import DEFAULT
     from repro.world.shipped.scenarios import named
@@ -119,8 +120,13 @@ def _load(run: StoredRun) -> Locustfile | None:
     try:
         if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
             return None
-        root = run.folder / COPY if run.typed is not None else None
-        return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile, root)
+        if run.typed_in is not None and run.typed_in.locustfile:
+            return read_load(run.folder / COPY, run.typed_in)
+        if run.typed is not None and run.typed.is_locust:
+            raise UsageError(
+                "the command has several locustfiles, and one file cannot hold them; run it again with the one that hangs"
+            )
+        return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise UsageError(f"the locustfile of the run is not Python for this interpreter: {error}") from error
 

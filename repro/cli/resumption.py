@@ -93,7 +93,7 @@ def keep_load(store: RunStore, prepared: Prepared) -> None:
         from repro.world.commands.folder import copy_folder
 
         copy_folder(prepared.command.folder, store.folder / COPY)
-        store.keep_command(prepared.command.line)
+        store.keep_command(prepared.command.line, prepared.command.typed_in)
     if prepared.scenario.locustfile.name:
         keep(prepared.scenario.locustfile, store.folder)
     store.keep_inputs(prepared.inputs)

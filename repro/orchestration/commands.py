@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repro.command import CommandInFolder, CommandLine, Program
+from repro.command import CommandInFolder, CommandLine, Program, Typed
 from repro.core.command.locust_options import completed, settings_in, settings_in_toml, settings_of_variables
 from repro.core.command.parser import parse
 from repro.core.command.variables import is_aws_own, passed, read_by, texts_in, withheld
 from repro.core.experiment.experiment import ScenarioInfo
+from repro.core.scrubbing.markers import Marker
+from repro.core.scrubbing.names import SECRET_NAME
 from repro.errors import UsageError
 from repro.model import BaseEnvironment, Cell
 from repro.world.commands.folder import Folder, folder_of
@@ -44,6 +47,7 @@ class PreparedCommand:
     base: BaseEnvironment
     folder: Folder
     locustfile: Path
+    typed_in: Typed
     script: str
     variables: Mapping[str, str]
     home: tuple[Path, ...]
@@ -132,11 +136,27 @@ def prepare_command(request: CommandRequest, *, python: Path | None, varied: Col
         base=base,
         folder=folder,
         locustfile=files[0].resolve() if files else Path(),
+        typed_in=_typed_in(line, folder, files, variables),
         script=script,
         variables=variables,
         home=home,
         sources="\n".join(texts),
         notices=notices,
+    )
+
+
+def _typed_in(line: CommandLine, folder: Folder, files: Sequence[Path], variables: Mapping[str, str]) -> Typed:
+    """What the run keeps of where it was typed; values that are secret by their names are not kept."""
+    is_one = line.is_locust and len(files) == 1 and folder.within(files[0]) is not None
+    here = folder.root / folder.place
+    return Typed(
+        place=folder.place,
+        locustfile=os.path.relpath(files[0], here) if is_one else "",
+        configs=line.configs,
+        variables={
+            name: Marker.SECRET.value if re.fullmatch(SECRET_NAME, name, re.IGNORECASE) else value
+            for name, value in variables.items()
+        },
     )
 
 

@@ -135,7 +135,11 @@ def recipe_of(
         stall=stall,
         source=load.source if load else "",
         modules=load.modules if load else {},
-        variables={**(_variables_of(settings, catalogue) if load else {}), **environ},
+        places=load.places if load else {},
+        path=load.path if load else "",
+        place=load.place if load else "",
+        files=load.files if load else {},
+        variables={**(_variables_of(settings, catalogue) if load else {}), **_passed_on(run), **environ},
         arguments=tuple(word.replace("{queue}", QUEUE_NAME) for word in run.typed.arguments) if run.typed else (),
         catalogue=catalogue,
     )
@@ -169,6 +173,12 @@ def _variables_of(settings: Mapping[str, Level], catalogue: Catalogue) -> dict[s
     usual = catalogue.defaults
     changed = {name: level for name, level in settings.items() if level != usual.get(name)}
     return {QUEUE: QUEUE_NAME, **level_text.variables(changed)}
+
+
+def _passed_on(run: StoredRun) -> dict[str, str]:
+    """The shell's variables that the trials had; the modules that PYTHONPATH led to are in the file."""
+    given = run.typed_in.variables if run.typed_in else {}
+    return {name: value.replace("{queue}", QUEUE_NAME) for name, value in given.items() if name != "PYTHONPATH"}
 
 
 class Workshop:

@@ -44,6 +44,10 @@ def reproducer(recipe: Recipe) -> str:
             futures=_FUTURE.findall(recipe.source),
             source=_FUTURE.sub("", recipe.source).rstrip(),
             modules={name: _literal(text) for name, text in sorted(recipe.modules.items())},
+            places={name: recipe.places.get(name, f"{name}.py") for name in sorted(recipe.modules)},
+            path=recipe.path,
+            place=recipe.place,
+            files={name: repr(text) for name, text in sorted(recipe.files.items())},
             variables=dict(sorted(recipe.variables.items())),
             arguments=list(recipe.arguments),
         )
@@ -65,6 +69,7 @@ def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:
         title=redact(recipe.title),
         source=redact_source(recipe.source, redact) if recipe.source else "",
         modules={name: redact_source(text, redact) for name, text in recipe.modules.items()},
+        files={name: redact(text) for name, text in recipe.files.items()},
         variables=variables,
         arguments=tuple(redact(word) for word in recipe.arguments),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.command import Typed
 from repro.core.matrix.cells import rate_of
 from repro.errors import UsageError
 from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, StoredRun, Trial, Verdict
@@ -18,6 +19,7 @@ from repro.orchestration.export import Attempt, Exported, ExportOutcome, Worksho
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.reproducer import reproducer
 from repro.world.processes import door
+from repro.world.runs.kept_load import read_load
 from repro.world.runs.kept_locustfile import read_locustfile
 
 pytestmark = pytest.mark.timed
@@ -116,6 +118,52 @@ def test_what_one_file_cannot_hold_is_said(tmp_path: Path) -> None:
     result, trial, _, stored = hung("known/clean", HangClass.FROZEN)
     with pytest.raises(UsageError, match="imports parts from its own folder"):
         recipe_of(result, trial, title="why", load=read_locustfile(tmp_path / "mine.py"), run=stored)
+
+
+PACKAGED = {
+    "perf/load/file.py": "import load.users\nfrom load.users import Consumer\n",
+    "perf/load/__init__.py": "",
+    "perf/load/users.py": """
+import os
+import gevent
+from locust import User, constant, tag, task
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMES = open(os.path.join(HERE, "..", "names.csv")).read().split()
+assert NAMES == ["a", "b"] and os.environ["POOL"] == "7"
+class Consumer(User):
+    wait_time = constant(0)
+    @tag("smoke")
+    @task
+    def consume(self):
+        while True:
+            try:
+                gevent.sleep(0.1)
+            except:
+                pass
+    @tag("nightly")
+    @task
+    def fail(self):
+        os._exit(3)
+""",
+    "perf/names.csv": "a\nb\n",
+    "perf/locust.conf": "tags = smoke\n",
+}
+
+
+def test_a_command_s_packages_data_variables_and_settings_are_in_the_file(tmp_path: Path) -> None:
+    for name, text in PACKAGED.items():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_text(text)
+    typed_in = Typed(place="perf", locustfile="load/file.py", variables={"POOL": "7", "PYTHONPATH": "src"})
+    result, trial, _, stored = hung("known/unstoppable", HangClass.UNSTOPPABLE, "users=2", "seconds=2")
+    stored = replace(stored, typed_in=typed_in)
+    made = recipe_of(result, trial, title="why", load=read_load(tmp_path / "copy", typed_in), run=stored)
+    assert "PYTHONPATH" not in made.variables
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "reproduce.py").write_text(reproducer(replace(made, grace=1)), "utf-8")
+    done = door.run([sys.executable, "reproduce.py"], cwd=tmp_path / "file", limit_s=120)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 of 2 users were still running" in done.stdout
 
 
 def test_a_variable_of_the_cell_comes_along_with_the_reports_pattern_too() -> None:

@@ -24,7 +24,8 @@ class Recipe:
 
     ``settings`` are those that are not at their defaults; ``source`` is somebody's own locustfile, empty for the
     report's pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it
-    reads, ``arguments`` what else Locust gets. ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the
+    reads, ``arguments`` what else Locust gets. ``places``, ``path``, ``place`` and ``files`` are those of a command's
+    load (``kept_load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the
     stop is.
     """
 
@@ -38,6 +39,10 @@ class Recipe:
     stall: float = 0
     source: str = ""
     modules: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    place: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     catalogue: Catalogue = COMMON

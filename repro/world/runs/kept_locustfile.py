@@ -14,7 +14,7 @@ import os
 import sys
 import tokenize
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER, FILE = "load", "locustfile.py"
@@ -26,11 +26,19 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 
 @dataclass(frozen=True, kw_only=True)
 class Locustfile:
-    """A locustfile's text, and by name those of its own modules; ``packages`` are imported too, whole folders."""
+    """A locustfile's text, and by name those of its own modules; ``packages`` are imported too, whole folders.
+
+    Of somebody's own command, ``places`` are the modules' paths, ``path`` is the locustfile's and ``place`` that of the
+    folder in which it was typed, each from the root of the copy; ``files`` are the texts of data files by their paths.
+    """
 
     source: str
     modules: Mapping[str, str]
     packages: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    place: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def python_text(path: Path) -> str:
@@ -43,18 +51,13 @@ def python_text(path: Path) -> str:
         return file.read()
 
 
-def read_locustfile(path: Path, root: Path | None = None) -> Locustfile:
-    """The locustfile with all modules that it, or one of them, imports from its own folder.
-
-    What it imports from ``root``, where its command was typed, counts as a package: one file cannot hold it.
-    """
+def read_locustfile(path: Path) -> Locustfile:
+    """The locustfile with all modules that it, or one of them, imports from its own folder."""
     source = python_text(path)
     modules = {file.stem: python_text(file) for file in _own_modules(path) if file != path}
     folders = _folders(path, source)
     names = {name for text in (source, *modules.values()) for name in imported(text)} - set(modules)
     packages = {name for name in names if any((folder / name / "__init__.py").is_file() for folder in folders)}
-    if root is not None:
-        packages |= {name for name in names if any(_files_of(root, name))}
     return Locustfile(source=source, modules=modules, packages=tuple(sorted(packages)))
 
 

@@ -66,7 +66,7 @@ def merge(parts: Sequence[Part], folder: Path) -> RunStore:
 def _fill(store: RunStore, parts: Sequence[Part]) -> None:
     store.keep_inputs(parts[0].inputs)
     if parts[0].run.typed is not None:
-        store.keep_command(parts[0].run.typed)
+        store.keep_command(parts[0].run.typed, parts[0].run.typed_in)
     store.keep_machines(machine for part in parts for machine in part.run.machines)
     with said(store.folder):
         for name in {FOLDER, COPY}:

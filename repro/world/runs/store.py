@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from repro.answer import BisectionRecord, BlameRecord, HuntRecord
-from repro.command import CommandLine
+from repro.command import CommandLine, Typed
 from repro.core.matrix.conclusion import conclude
 from repro.core.matrix.hazards import result_of
 from repro.core.matrix.shards import share
@@ -165,9 +165,11 @@ class RunStore:
         with said(self.folder):
             return _inputs(_facts(self._connection))
 
-    def keep_command(self, line: CommandLine) -> None:
-        """Keep the command that the run is of."""
+    def keep_command(self, line: CommandLine, typed_in: Typed | None = None) -> None:
+        """Keep the command that the run is of, and where it was typed."""
         self._set("typed", to_json(line))
+        if typed_in is not None:
+            self._set("typed_in", to_json(typed_in))
 
     def finish(self, *, at: datetime | None = None) -> None:
         """Say that the run has come to its end, now when left out."""
@@ -412,6 +414,7 @@ def _read(connection: sqlite3.Connection, folder: Path) -> StoredRun:
         conclusion=_conclusion(facts, plan, cells),
         hunt=_hunt(facts),
         typed=adapter(CommandLine).validate_json(facts["typed"]) if "typed" in facts else None,
+        typed_in=adapter(Typed).validate_json(facts["typed_in"]) if "typed_in" in facts else None,
         machines=_machines(facts),
         shard=shard,
     )

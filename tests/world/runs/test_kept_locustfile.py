@@ -115,12 +115,3 @@ def test_what_is_not_python_counts_with_its_bytes(raw: bytes, tmp_path: Path) ->
     keep(path, tmp_path / "run")
     path.write_bytes(raw + b"#")
     assert digests(path) != before
-
-
-def test_what_a_command_imports_from_its_root_counts_as_a_package(tmp_path: Path) -> None:
-    (tmp_path / "load").mkdir()
-    (tmp_path / "load" / "__init__.py").write_text("")
-    (tmp_path / "load" / "users.py").write_text("x = 1\n")
-    (tmp_path / "load" / "file.py").write_text("import load.users\nimport json\nimport locust\n")
-    assert read_locustfile(tmp_path / "load" / "file.py").packages == ()
-    assert read_locustfile(tmp_path / "load" / "file.py", tmp_path).packages == ("load",)
