@@ -6,6 +6,7 @@ A cell that runs one has these variables beside its settings, and a private copy
     REPRO_TARGET        the module's name, or the path of the file or of the console script; empty for ``locust``
     REPRO_LOCUSTFILE    the value of Locust's -f; empty where Locust finds its own. For ``file`` the path of the file
     REPRO_ARGUMENTS     a JSON list of the other arguments, without those of users, rate, time, web UI and launch
+    REPRO_WEB_UI        1 where the command would have a web UI and its files add to it
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class CommandInFolder:
     ``folder`` is the run's copy of the folder in which it was typed, of which every trial gets one of its own; ``place``
     is where in it the command was typed. ``script`` is the path of a console script, within the copy a relative one.
     ``variables`` are those of the shell that are passed on. ``home`` are files for the trial's home folder.
+    ``has_web_ui``: by hand it would have Locust's web UI, and its files add to it.
     """
 
     line: CommandLine
@@ -94,6 +96,7 @@ class CommandInFolder:
     script: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     home: tuple[Path, ...] = ()
+    has_web_ui: bool = False
 
     @property
     def target(self) -> str:

@@ -280,7 +280,8 @@ class Program:
     ``has_users`` is whether any were alive, ``never_began`` that the time to begin was over; ``is_unread`` that answers
     lie unread and nobody is known to wait for a lock. ``at`` is where the main thread stands, or what else tells where
     the program does; ``holder`` who holds the native lock that it waits for; ``loop`` where a core burns. ``gil`` is
-    who keeps the agent's thread from running.
+    who keeps the agent's thread from running. ``listens`` are the addresses on which one that stands still accepts
+    connections.
     """
 
     cores: float = 0.0
@@ -295,6 +296,7 @@ class Program:
     holder: Holder | None = None
     loop: Spot | None = None
     gil: GilOwner | None = None
+    listens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,7 @@ class Said:
     """What the program said of its own trouble: in operations that failed, by exceptions, in its output.
 
     ``error`` is the last one of an operation, ``traceback`` the line of the output's last traceback that says what went
-    wrong, ``last_words`` that or another line that names an error. ``dropped`` is the exception that Python dropped
+    wrong, ``last_words`` that or another line that names an error, ``last_line`` the last one of all. ``dropped`` is the exception that Python dropped
     most often, ``dropped_exit`` the death of users that it dropped most often. ``lost_exits``
     are the GreenletExits that another exception, ``raised``, replaced on their way.
     """
@@ -340,6 +342,7 @@ class Said:
     error: str = ""
     traceback: str = ""
     last_words: str = ""
+    last_line: str = ""
     raised: RaisedAt | None = None
     lost_exits: int = 0
     dropped: tuple[Swallowed, int] | None = None

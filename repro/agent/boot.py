@@ -32,6 +32,14 @@ def _set_up():
     package.operation = hooks.operation
     if os.environ.get("REPRO_LAUNCH") not in ("process", "processes"):
         hearts.start_native()  # else later, if at all: a fork of a process with threads is another experiment
+    if os.environ.get("REPRO_LAUNCH") == "script":
+        lead_children()
+    _follow_forks()
+
+
+def _follow_forks():
+    """A forked child opens a record of its own when it needs one."""
+    from repro_agent import collector, flight, hearts, hooks
 
     def after_fork():
         flight.forget()
@@ -57,6 +65,24 @@ def ride():
         hooks.after_fork()
 
     os.register_at_fork(after_in_child=after_fork)
+
+
+def follow():
+    """See a Python that the program of a cell has started, as its forked children are seen."""
+    from repro_agent import collector, flight, hearts, hooks
+
+    sys.modules["repro_agent"].operation = hooks.operation
+    flight.forget()
+    hooks.install()
+    collector.install()
+    hearts.start_native_late()
+    _follow_forks()
+
+
+def lead_children():
+    """Let the Pythons that this one starts take the agent along: they import ``ride/sitecustomize.py``."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ride")
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _refuse(error):

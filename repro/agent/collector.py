@@ -19,7 +19,8 @@ def install():
     global _main_ident
     _main_ident = _get_ident()
     gc.callbacks.append(_note)
-    _note_thresholds(flight.record.words)
+    if flight.record.__class__ is flight.Record:  # else it is not opened for this alone
+        _note_thresholds(flight.record.words)
 
 
 def after_fork():

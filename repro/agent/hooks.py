@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 
-from repro_agent import flight, hearts, redirect
+from repro_agent import flight, hearts, redirect, web
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
@@ -538,6 +538,8 @@ def _patch_runners(module):
         hearts.attach(self, roles.get(type(self).__name__, at.ROLE_LOCAL))
         environment = getattr(self, "environment", None)
         events = getattr(environment, "events", None)
+        if os.environ.get("REPRO_WEB_UI") and type(self).__name__ != "WorkerRunner":
+            web.add(environment)
         requests = _Requests()
         of_requests = ("request",) if hasattr(events, "request") else ("request_success", "request_failure")
         listeners = {"user_error": _task_failed, "test_start": _begun, "test_stop": _ended}

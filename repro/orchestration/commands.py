@@ -28,6 +28,8 @@ LOCUST_FILES = ("locust.conf", "pyproject.toml")
 USERS_OF_THE_WEB_UI = 20
 """The web UI asks for them when the load begins; enough to be a crowd."""
 MOST_NAMED = 12
+WEB_UI = "web_ui"
+"""What of a locustfile adds to the web UI, by ``environment.web_ui.app``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ class PreparedCommand:
             script=self.script,
             variables=self.variables,
             home=self.home,
+            has_web_ui=self.line.is_locust and not self.line.is_headless and WEB_UI in self.sources,
         )
 
 
@@ -297,13 +300,13 @@ def _variables(request: CommandRequest, shell: Mapping[str, str], read: set[str]
 
 
 def _of_command(line: CommandLine, given: Collection[str]) -> Iterator[str]:
+    if line.dropped:
+        yield f"without effect here: {shlex.join(line.dropped)}"
     if not line.is_locust:
         yield "the program is watched for the seconds of the load; --set seconds=N changes that"
         return
     if not line.is_headless and "launch" not in line.levels:
         yield "the web UI is not started: the load runs headless"
-    if line.dropped:
-        yield f"without effect here: {shlex.join(line.dropped)}"
     launch = line.levels.get("launch")
     if launch:
         yield f"the load runs as launch={launch}, all of its processes on this machine"

@@ -285,3 +285,56 @@ def test_a_set_of_tasks_is_no_task_of_its_own(tmp_path: Path) -> None:
     ran = run_cell(tmp_path, "cli", [], LOCUST_RUN_TIME="1s", LOCUST_TAGS="")
     (reading,) = ran.readings
     assert reading.iterations == reading.iteration_errors > 1, ran.output
+
+
+SPAWNS = """
+import multiprocessing, subprocess, sys
+
+def call(number=0):
+    with sys.modules["repro_agent.hooks"].operation("call"):
+        return number
+
+if __name__ == "__main__":
+    call()
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(call, range(4)) == [0, 1, 2, 3]
+    subprocess.run([sys.executable, "-c", "import spawns; spawns.call()"], check=True)
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+"""
+
+
+def test_the_pythons_that_a_program_starts_are_seen_and_those_that_call_nothing_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / "spawns.py").write_text(SPAWNS)
+    ran = run_cell(tmp_path, "script", [], REPRO_PROGRAM="file", REPRO_TARGET="spawns.py", PYTHONPATH=str(tmp_path))
+    assert ran.code == 0, ran.output
+    assert sum(reading.ended for reading in ran.readings) == 6
+    assert 3 <= len(ran.readings) <= 5  # the program, one or both of the pool and its tracker, the subprocess
+
+
+WEB = """
+from locust import User, constant, events, task
+
+@events.init.add_listener
+def pages(environment, web_ui=None, **_):
+    assert web_ui is environment.web_ui
+
+    @environment.web_ui.app.route("/added")
+    def added():
+        return "yes"
+
+class Quick(User):
+    wait_time = constant(0.1)
+
+    @task
+    def call(self):
+        assert self.environment.web_ui.app.test_client().get("/added").data == b"yes"
+        self.environment.runner.quit()
+"""
+
+
+@pytest.mark.parametrize("launch", ["cli", "library"])
+def test_files_that_add_to_the_web_ui_find_one_where_the_command_would_have_it(launch: str, tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(WEB)
+    ran = run_cell(tmp_path, launch, [], REPRO_WEB_UI="1", LOCUST_TAGS="")
+    assert ran.code == 0, ran.output
+    assert "Traceback" not in ran.output

@@ -1,5 +1,7 @@
 """Takes the agent along in somebody's own Python: ``PYTHONPATH`` names this folder, and Python imports this file.
 
+So it does under ``repro watch``, and in the Pythons that a program in a cell starts: a spawned child, a tool of its own.
+
 It leaves what Python would have found without it: this folder goes from ``sys.path``, and the ``sitecustomize`` that
 it stood before is imported in its place, or missed as before. ``python -I``, ``-E`` and ``-S`` do not get here, and
 neither does a program with a frozen Python: those run without the agent.
@@ -21,7 +23,7 @@ def take_along():
     try:
         from repro_agent import boot
 
-        boot.ride()
+        boot.ride() if "REPRO_RIDE" in os.environ else boot.follow()
     except Exception as error:
         note("%s: %s" % (type(error).__name__, error))
 

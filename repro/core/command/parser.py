@@ -1,8 +1,6 @@
 """From the words of a command to what they mean: ``locust …``, ``python FILE``, ``python -m MODULE``, a console script.
 
-    [NAME=VALUE…] [uv run | poetry run | …] PROGRAM [ARGUMENT…]
-
-What stands in front and changes only how a shell starts it (``time``, ``nohup``) is passed over.
+What stands in front of the program is taken off by ``fronts.py``.
 """
 
 from __future__ import annotations
@@ -13,26 +11,12 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from repro.command import CommandLine, Program
+from repro.core.command.fronts import taken_off
 from repro.core.command.locust_options import LocustOptions, read_options
 from repro.errors import UsageError
 
 LOCUST = "locust"
 _PYTHON = re.compile(r"(python|pypy)[\d.]*t?")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_TRANSPARENT = frozenset({"time", "nohup", "exec", "command"})
-_RUNNERS = {
-    "uv": frozenset(
-        {
-            "--with", "--with-editable", "--with-requirements", "--python", "-p", "--extra", "--group", "--no-group",
-            "--only-group", "--no-extra", "--project", "--directory", "--env-file", "--index", "--package",
-        }
-    ),
-    "poetry": frozenset[str](),
-    "pipenv": frozenset[str](),
-    "pdm": frozenset({"-p", "--project"}),
-    "rye": frozenset[str](),
-}  # fmt: skip
-"""Programs whose ``run`` chooses the environment, each with its options that take a value."""
 _TAKES_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 _EXAMPLE = "such as `repro run -- locust -f locustfile.py -u 10`"
 
@@ -44,8 +28,7 @@ def parse(words: Sequence[str], *, cores: int = 1) -> CommandLine:
         UsageError: it is not one that can be run in a cell; says what to type.
     """
     rest = list(words)
-    variables = _assignments(rest)
-    runner = _runner(rest)
+    front = taken_off(rest)
     if not rest:
         raise UsageError(f"no command after --; write the one that hangs, {_EXAMPLE}")
     name, *arguments = rest
@@ -56,35 +39,13 @@ def parse(words: Sequence[str], *, cores: int = 1) -> CommandLine:
         found = _of_locust(name, arguments, cores)
     else:
         found = CommandLine(words=(), program=Program.SCRIPT, name=name, target=name, arguments=tuple(arguments))
-    return replace(found, words=tuple(words), runner=runner, variables=variables)
-
-
-def _assignments(rest: list[str]) -> dict[str, str]:
-    """The variables that the command sets for itself, taken off its front with what is passed over there."""
-    found = {}
-    while rest and (rest[0] in _TRANSPARENT or rest[0] == "env" or _ASSIGNMENT.match(rest[0])):
-        word = rest.pop(0)
-        if _ASSIGNMENT.match(word):
-            name, _, value = word.partition("=")
-            found[name] = value
-        elif word == "env" and rest and rest[0].startswith("-"):
-            raise UsageError(f"env {rest[0]} before the command is not understood; leave env and its options out")
-    return found
-
-
-def _runner(rest: list[str]) -> tuple[str, ...]:
-    """What chooses the environment, taken off the front: ``uv run --with locust``."""
-    if len(rest) < 2 or rest[0] not in _RUNNERS or rest[1] != "run":
-        return ()
-    taken = [rest.pop(0), rest.pop(0)]
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        taken.append(word)
-        if word in _RUNNERS[taken[0]] and rest:
-            taken.append(rest.pop(0))
-    return tuple(taken)
+    return replace(
+        found,
+        words=tuple(words),
+        runner=front.runner,
+        variables=front.variables,
+        dropped=(*front.dropped, *found.dropped),
+    )
 
 
 def _of_python(name: str, arguments: list[str], cores: int) -> CommandLine:

@@ -20,7 +20,7 @@ from repro.core.hang.groups import (
     unconnected,
     waiting_place,
 )
-from repro.core.hang.swallowed import last_error, last_words, swallowed
+from repro.core.hang.swallowed import last_error, last_line, last_words, swallowed
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
 from repro.core.judge.samples import ParkedOn, Raised, Slot
@@ -63,7 +63,7 @@ class Circumstances:
     ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of, ``lost_exits`` how many GreenletExits another
     exception replaced. ``views`` are the
     stacks, ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the
-    process, ``gil`` who holds it by a debugger.
+    process, ``gil`` who holds it by a debugger, ``listens`` the addresses on which it accepts connections.
     """
 
     load_at: float
@@ -79,6 +79,7 @@ class Circumstances:
     main_stack: Sequence[Frame] = ()
     is_stopped: bool = False
     gil: GilOwner | None = None
+    listens: Sequence[str] = ()
     wanted: Sequence[tuple[str, str]] = ()
 
 
@@ -218,6 +219,7 @@ def _program(decision: Decision, around: Circumstances) -> Program:
         holder=native_holder(*blocked) if blocked else None,
         loop=Spot(SpotKind.CALL, caught) if caught else at,
         gil=around.gil if facts.native_silent else None,  # elsewhere it goes from hand to hand
+        listens=tuple(around.listens),
     )
 
 
@@ -228,6 +230,7 @@ def _said(around: Circumstances) -> Said:
         error=around.error,
         traceback=last_error(around.output),
         last_words=last_words(around.output),
+        last_line=last_line(around.output),
         raised=_raised(around.raised) if around.raised else None,
         lost_exits=around.lost_exits,
         dropped=next(iter(dropped.most_common(1)), None),

@@ -21,6 +21,9 @@ _CHAINED = {
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 }
+MOST_OF_A_LINE = 300
+_FAILED_TEST = re.compile(r"(?m)^(?:FAILED|ERROR) (\S+(?:::|\.py)\S*)")
+_WHY_IT_FAILED = re.compile(r"(?m)^E {3,}(\S.*)$")
 _ERROR = re.compile(r"^(?P<error>[A-Za-z_][\w.]*)(?::|$)")
 
 
@@ -58,8 +61,25 @@ def last_words(output: str) -> str:
 
     What Python ignored, as in a finalizer at the very end, did not end it: it counts where there is nothing else.
     """
-    named = [line for line in output.splitlines() if ": error: " in line]  # as argparse and click say it
-    return last_error(output) or (named[-1].strip() if named else "") or last_error(output, is_ignored=True)
+    said = (line.strip() for line in output.splitlines())
+    named = [line for line in said if ": error: " in line or line.startswith("Error: ")]  # as argparse and click say it
+    own = _of_pytest(output) or last_error(output)
+    return own or (named[-1] if named else "") or last_error(output, is_ignored=True)
+
+
+def last_line(output: str) -> str:
+    """The last line that says anything: what a program that ended at once may have said in words of its own."""
+    lines = [line.strip() for line in output.splitlines() if any(letter.isalpha() for letter in line)]
+    return lines[-1][:MOST_OF_A_LINE] if lines else ""
+
+
+def _of_pytest(output: str) -> str:
+    """The last test that failed, and why: pytest prints no traceback of Python's own."""
+    tests, errors = _FAILED_TEST.findall(output), _WHY_IT_FAILED.findall(output)
+    if not tests:
+        return ""
+    raised = [error for error in errors if _ERROR.match(error)] or errors
+    return f"{tests[-1]} failed: {raised[-1]}" if raised else f"{tests[-1]} failed"
 
 
 def last_error(output: str, *, is_ignored: bool = False) -> str:

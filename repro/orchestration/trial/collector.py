@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.core.causes.known_causes import Cause, Sighting, match
@@ -151,7 +151,7 @@ class Investigator:
         """What is to be seen of a program that did nothing any more, though it does not show why."""
         sight = _sight(inquiry, output)
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
-        around = _circumstances(inquiry, output, views, sight.rungs)
+        around = replace(_circumstances(inquiry, output, views, sight.rungs), listens=_listening(inquiry))
         return Investigation(findings=findings_of(decision, around), rungs=sight.rungs)
 
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
@@ -256,6 +256,12 @@ def _ask(ask: Callable[[], int], done: Callable[[], int], path: Path, *, limit_s
 
 def _dump_file(record: FlightRecord, rung: str) -> Path:
     return record.path.with_name(f"greenlets-{rung}-{record.pid}.json")
+
+
+def _listening(inquiry: Scene) -> list[str]:
+    """The addresses on which the cell's processes accept connections."""
+    found = (socket for pid in inquiry.child.tree() for socket in sockets_of(pid) if socket.state == "listening")
+    return sorted({socket.local for socket in found})
 
 
 def _living(inquiry: Scene) -> list[FlightRecord]:

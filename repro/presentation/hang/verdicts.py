@@ -303,7 +303,8 @@ def _colon(text: str) -> str:
 
 def _ended_before(found: Findings) -> str:
     what = "any user started" if found.ended else "it sent anything"
-    return f"ended with exit code {found.exit_code} before {what}{_colon(found.said.last_words)}"
+    said = found.said.last_words or (found.said.last_line if found.exit_code else "")
+    return f"ended with exit code {found.exit_code} before {what}{_colon(said)}"
 
 
 def _died(found: Findings) -> str:
@@ -334,7 +335,18 @@ def _tasks_failed(found: Findings) -> str:
 
 def _unexplained(what: str, found: Findings) -> str:
     """What is so, that nobody knows why, and where the process is: a sentence each, the last without its full stop."""
-    return " ".join([f"{what}.", "The evidence does not show why.", *_standing(found)]).removesuffix(".")
+    why = _waits_for_calls(found) or ["The evidence does not show why."]
+    return " ".join([f"{what}.", *why, *_standing(found)]).removesuffix(".")
+
+
+def _waits_for_calls(found: Findings) -> list[str]:
+    """Of a server that nobody loads, what to type; empty where it is none."""
+    if not found.program.listens:
+        return []
+    return [
+        f"It listens on {', '.join(found.program.listens[:MAX_NAMES])}, and nothing calls it there.",
+        "Type the command of the load, with this one as --serve and its address as --serve-url.",
+    ]
 
 
 def _no_user_began(found: Findings) -> str:

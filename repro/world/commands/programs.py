@@ -109,7 +109,7 @@ def _executable(argv: list[str], folder: Path) -> Path:
 def _asked(runner: tuple[str, ...], folder: Path) -> Path:
     if shutil.which(runner[0]) is None:
         raise UsageError(f"{runner[0]} is not on the PATH of this shell; give the command without it, or its path")
-    end = ["--"] if runner[0] == "uv" else []
+    end = ["--"] if runner[:2] == ("uv", "run") else []
     done = door.run([*runner, *end, "python", "-c", _WHERE], cwd=folder, limit_s=RUNNER_LIMIT_S)
     return _said(done, " ".join(runner))
 

@@ -84,6 +84,7 @@ def _of_command(command: CommandInFolder, around: Surroundings, seconds: float) 
         "REPRO_TARGET": command.target,
         "REPRO_LOCUSTFILE": command.line.locustfile,
         "REPRO_ARGUMENTS": json.dumps(arguments),
+        **({"REPRO_WEB_UI": "1"} if command.has_web_ui else {}),
     }
 
 

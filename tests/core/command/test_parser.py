@@ -128,3 +128,39 @@ def test_a_project_file_and_variables_say_it_too() -> None:
     assert settings_of_variables({"LOCUST_RUN_TIME": "5m", "LOCUST_TAGS": "a", "HOME": "/"}) == {"run-time": "5m"}
     assert completed(typed("locust"), {"processes": "-1"}, cores=4).levels == {"launch": "processes", "workers": 4}
     assert completed(typed("locust"), {"master": "true"}, cores=4).levels == {"launch": "distributed"}
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "runner", "dropped"),
+    [
+        ("timeout -k 5 60 locust -u 3", "locust", (), ("timeout", "-k", "5", "60")),
+        ("nice -n 5 stdbuf -oL python load.py", "python", (), ("nice", "-n", "5", "stdbuf", "-oL")),
+        ("time -p nohup locust", "locust", (), ()),
+        ("bash -lc 'QUEUE=a locust -u 3'", "locust", (), ()),
+        ("conda run -n load --no-capture-output locust", "locust",
+         ("conda", "run", "-n", "load", "--no-capture-output"), ()),
+        ("uvx --with boto3 locust@2.24.0 -u 3", "locust", ("uvx", "--with", "boto3", "--from", "locust==2.24.0"), ()),
+        ("uv tool run locust", "locust", ("uvx", "--from", "locust"), ()),
+        ("hatch run locust", "locust", ("hatch", "run"), ()),
+    ],
+)  # fmt: skip
+def test_what_only_starts_it_or_chooses_its_environment_is_taken_off(
+    line: str, name: str, runner: tuple[str, ...], dropped: tuple[str, ...]
+) -> None:
+    command = typed(line)
+    assert (command.name, command.runner, command.dropped) == (name, runner, dropped)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("cd load", "cd is a command of the shell; change the folder first"),
+        ("source .venv/bin/activate", "source is a command of the shell; activate the environment first"),
+        ("bash -c 'cd load && locust'", "bash -c is given more than one plain command"),
+        ("env -u A locust", "env -u before the command is not understood"),
+        ("timeout 60", "no command after --"),
+    ],
+)
+def test_what_is_of_the_shell_is_refused_with_what_to_type(line: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        typed(line)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from repro.core.hang.swallowed import last_error, last_words, swallowed
+from repro.core.hang.swallowed import last_error, last_line, last_words, swallowed
 from repro.findings import Swallowed
 from repro.world.processes import door
 
@@ -129,3 +129,24 @@ def test_what_python_ignored_is_not_why_a_program_ended() -> None:
     died = "Traceback (most recent call last):\n  File 'a.py', line 1, in f\nKeyError: 'load'\n"
     assert last_words(f"{died}{IGNORED}") == "KeyError: 'load'"
     assert last_words(IGNORED) == "RuntimeError: greenlet is being finalized"
+
+
+def test_of_pytest_the_last_failed_test_is_named_with_its_error() -> None:
+    whole = "E       assert 1 == 2\nE   botocore.errorfactory.NoSuchBucket: none\n\nFAILED tests/test_a.py::test_b[x-1] - botocore…\n"
+    assert last_words(whole) == "tests/test_a.py::test_b[x-1] failed: botocore.errorfactory.NoSuchBucket: none"
+    assert last_words("E       assert 1 == 2\nFAILED test_a.py::test_b - assert 1 == 2\n") == (
+        "test_a.py::test_b failed: assert 1 == 2"
+    )
+    collecting = "E   ModuleNotFoundError: No module named 'nope'\nERROR tests/test_a.py\n"
+    assert last_words(collecting) == "tests/test_a.py failed: ModuleNotFoundError: No module named 'nope'"
+
+
+def test_a_usage_error_of_click_is_why_a_program_ended() -> None:
+    assert last_words("Usage: celery\n\nError: Invalid value for '-A': no such app\n").startswith(
+        "Error: Invalid value"
+    )
+
+
+def test_the_last_line_is_what_a_program_said_in_words_of_its_own() -> None:
+    assert last_line("Could not find 'a'. See --help.\n\n----\n") == "Could not find 'a'. See --help."
+    assert last_line("") == ""
