@@ -399,7 +399,7 @@ class OpenCollection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CauseMatch:
-    """A known cause that fits, and by what: frames in stacks, frames that nothing wakes, lines of output, versions.
+    """A known cause that fits, and by what: frames in stacks, frames that nothing wakes, lines of output, facts, versions.
 
     ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread
     to read. ``summary`` is the title in a few words, ``cures`` are requirements (or steps) one of which suffices; an
@@ -416,6 +416,7 @@ class CauseMatch:
     frames: tuple[str, ...] = ()
     unwoken: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     versions: tuple[tuple[str, str, str], ...] = ()
 
 

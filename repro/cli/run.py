@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.cluster import check_dask, dask_option, session_on
+from repro.cli.causes import CAUSES, NEWEST, check_of_causes, run_causes
+from repro.cli.cells import RunOptions, run_cells
+from repro.cli.cluster import check_dask, dask_option
 from repro.cli.consent import agreed_budget
 from repro.cli.effort import check_bounded, effort_of, effort_options
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
     BeforeCommand,
     Finite,
-    SharedOptions,
-    assignments_of,
-    backend_options,
-    default_jobs,
     echo_document,
     end_tidily_on_signals,
     note,
-    overrides_beside,
-    reproduce,
     shared_options,
     words_of,
 )
-from repro.cli.resumption import command_in, new_run, resumed_run, typed_with
+from repro.cli.resumption import new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
-from repro.model import Cell, CellVerdict, Effort, Shard, TrialOptions
+from repro.model import CellVerdict, Effort, Shard
 
 if TYPE_CHECKING:
     from repro.core.matrix.shards import Share
-    from repro.model import Plan, StoredRun
+    from repro.model import StoredRun
     from repro.orchestration.preparation import Prepared
-    from repro.orchestration.workers.address import ClusterAddress
-    from repro.presentation.live.run import Progress
     from repro.world.runs.store import RunStore
 
 EPILOG = """\b
@@ -55,24 +48,10 @@ Examples:
   repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
   repro run --trials 20 --until all                all 20 trials of each cell, so that a rate can be measured
   repro run --out my-run --resume                  go on with a run that was interrupted
+  repro run causes                                 each known cause: its hang, and beside it its cure
+  repro run causes --against newest                whether the cures still hold with the newest releases
   repro run --trials 5 --shard 3/10 --out part3    the third of ten machines; then `repro merge part* -o whole`
   repro run --trials 20 --dask tcp://scheduler:8786  on the workers of a dask cluster; local:4 for four on this machine"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(SharedOptions):
-    """What ``repro run`` was asked for, as click gives it."""
-
-    trials: int | None
-    until: str
-    soak: float | None
-    rule_out: float | None
-    jobs: int | None
-    shard: Shard | None
-    dask: ClusterAddress | None
-    resume: bool
-    wait_out: float
-    fail_on: str | None
 
 
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)
@@ -95,6 +74,12 @@ class RunOptions(SharedOptions):
     help="Keep a hung trial running so long, to see whether it recovers.",
 )
 @fail_on_option("hang,untestable,inconclusive")
+@click.option("--cause", multiple=True, metavar="ID", help="With `causes`: this one alone. Repeatable.")
+@click.option(
+    "--against",
+    type=click.Choice([NEWEST]),
+    help="With `causes`: the newest releases, so that a lost cure or a hang that came back is news.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Run a COMMAND as it is typed, or an EXPERIMENT: which combinations hang, and how.
@@ -102,12 +87,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     The COMMAND (locust, python, pytest or another program of Python) runs in the environment and in a copy of the
     folder in which it is typed; a package that is set changes that package alone. {queue}, {endpoint} and {region} in
     it stand for the trial's own. EXPERIMENT is a name under scenarios/, or a TOML file. Without either it is
-    locust-2637, the matrix of the report. Every cell runs in an environment and a process of
+    locust-2637, the matrix of the report; with `causes` it is the experiment of each known cause. Every cell runs in an environment and a process of
     its own against a local SQS; what hangs is kept with its evidence.
     """
     options = RunOptions(**given, words=words_of(ctx))
+    check_of_causes(options)
     end_tidily_on_signals()
-    ctx.exit(_run(options))
+    ctx.exit(run_causes(options) if options.experiment == CAUSES else _run(options))
 
 
 def _shard(text: str | None) -> Shard | None:
@@ -161,7 +147,7 @@ def _run(options: RunOptions) -> ExitCode:
     )
     store = _store(options, whole)
     try:
-        _run_cells(options, prepared, store, console, request_budget=budget, share=share)
+        run_cells(options, prepared, store, console, request_budget=budget, share=share)
     except KeyboardInterrupt:
         step = typed_with(["--out", str(store.folder), "--resume"], flags={"--resume"}, values={"--out"})
         click.echo(for_terminal(f"The trials that have ended are kept; go on with: {step}"), err=True)
@@ -197,103 +183,6 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
     for name, value in (("--region", options.region), ("--profile", options.profile)):
         if value is not None and "aws" not in backends:
             raise UsageError(f"{name} goes with --backend aws; add it, or leave {name} out")
-
-
-def _run_cells(
-    options: RunOptions,
-    prepared: Prepared,
-    store: RunStore,
-    console: Any,
-    *,
-    request_budget: int,
-    share: Share | None,
-) -> None:
-    from repro.core.matrix.capacity import at_capacity
-    from repro.core.matrix.conclusion import conclude
-    from repro.orchestration.session import SessionOptions
-    from repro.presentation.live.run import Progress
-
-    jobs = _jobs(options) if options.dask is None else max(1, options.dask.local)
-    finished = store.finished_trials()
-    capacities: dict[str, float] = {}
-    with Progress(prepared.plan, console, jobs=jobs) as progress:
-        for trial in finished:
-            progress.already(trial)
-        trials_alike = TrialOptions(
-            locustfile=prepared.scenario.locustfile,
-            seed=options.seed,
-            is_untouched=options.python is not None,
-            command=command_in(store, prepared),
-            wait_out_s=options.wait_out,
-            request_budget=request_budget,
-            provision=prepared.provision,
-        )
-        session_options = SessionOptions(
-            trials_alike,
-            jobs=jobs,
-            backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
-            reproduce=lambda cell: _command(cell, options, varied=prepared.plan.varied),
-            on_build=progress.building,
-            on_moved=progress.moved,
-            on_built=progress.under_way.on_built,
-            on_status=progress.under_way.on_status,
-            on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
-        )
-        try:
-            with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
-                jobs = session.slots
-                progress.runs_at_once(jobs)
-                store.keep_machines(session.machines)
-                if prepared.plan.effort.is_open_ended and not finished:
-                    _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
-                try:
-                    session.run(store, progress, finished=finished, share=share)
-                finally:
-                    store.keep_machines(session.machines)
-        finally:
-            cells = store.read().cells
-            store.set_conclusion(conclude(cells, prepared.plan.varied))
-    note(at_capacity(cells, capacities, jobs=jobs))
-
-
-def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int) -> None:
-    from repro.core.matrix.effort import forecast
-    from repro.presentation.effort import forecast_text
-
-    found = forecast(plan.cells, plan.effort, trials=plan.trials, jobs=jobs, carries_s=carries_s)
-    progress.will_take(forecast_text(plan, found), trials=found.trials)
-
-
-def _jobs(options: RunOptions) -> int:
-    """Trials at once: a server with a port of its own choice stands alone."""
-    is_alone = options.serve is not None and "{port}" not in options.serve
-    if is_alone and (options.jobs or 1) > 1:
-        raise UsageError("--jobs with --serve needs a port for each trial; write {port} in --serve and --serve-url")
-    return 1 if is_alone else options.jobs or default_jobs()
-
-
-def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
-    capacities[backend] = operations_s
-    progress.carries(backend, operations_s)
-
-
-def _command(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str:
-    """The command that runs just this cell again: what was typed, and the cell's level of each factor that varies.
-
-    All else comes from the experiment again, and would only make the command longer.
-    """
-    own = {name: assignment for name, assignment in assignments_of(cell).items() if name in varied}
-    kept = overrides_beside(own, options.overrides)
-    others = {
-        "--locustfile": options.locustfile,
-        "--python": options.python,
-        "--backend": None if "backend" in own else options.backend,
-        "--endpoint-url": options.endpoint_url,
-        "--region": options.region,
-        "--profile": options.profile,
-    }
-    given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
-    return reproduce([*kept, *own.values()], experiment=options.experiment, others=given, again=options.again)
 
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.core.experiment.assignments import override
+from repro.core.experiment.catalogue import PYTHON, STACK
 from repro.core.experiment.experiment import ScenarioInfo
 from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
@@ -32,7 +33,8 @@ from repro.world.shipped.scenarios import (
 class RunRequest:
     """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it.
 
-    ``command`` is somebody's own; it brings its own environment, and no experiment unless one is named.
+    ``command`` is somebody's own; it brings its own environment, and no experiment unless one is named. ``is_newest``
+    takes the newest release of everything, whatever the experiment and the assignments say.
     """
 
     experiment: str | None = None
@@ -44,6 +46,7 @@ class RunRequest:
     command: CommandRequest | None = None
     effort: Effort = field(default_factory=Effort)
     provision: Provision = field(default_factory=Provision)
+    is_newest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,11 @@ def prepare(request: RunRequest) -> Prepared:
             experiment = experiment.without(left_out)
             unused = f"{request.locustfile} does not read REPRO_<NAME> of these factors of the experiment"
             notices = (f"{unused}, so they are left out: {', '.join(sorted(left_out))}",)
-    assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *request.overrides]
+    overrides = request.overrides
+    if request.is_newest:
+        experiment = experiment.newest(scenario.info.catalogue)
+        overrides = [one for one in overrides if not _is_release(one, scenario.info)]
+    assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *overrides]
     experiment = override(experiment, assignments, scenario.info)
     if request.trials is not None:
         experiment = experiment.with_trials(request.trials)
@@ -103,6 +110,12 @@ def prepare(request: RunRequest) -> Prepared:
         notices=(*notices, *planned.notices),
         provision=request.provision,
     )
+
+
+def _is_release(assignment: str, scenario: ScenarioInfo) -> bool:
+    """Whether an assignment is of a package's release, of a bundle of them, or of a day."""
+    name = scenario.catalogue.canonical(assignment.partition("=")[0].strip(), where=f"--set {assignment}")
+    return name != PYTHON and (name == STACK or scenario.catalogue.is_built(name))
 
 
 def _inputs_of(provision: Provision) -> dict[str, str]:

@@ -161,14 +161,14 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
 
 
 def test_the_command_of_a_cell_says_each_thing_once() -> None:
-    from repro.cli.run import RunOptions, _command
+    from repro.cli.cells import RunOptions, command_of
     from repro.orchestration.preparation import RunRequest, prepare
 
     given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED
     sets = ("users=3,4", "URLLIB3=2.2.1", "packages.grpcio=", "env.A=x y", "limits.beat_s=2")
     options = RunOptions(**{**given, "experiment": "known/clean", "overrides": sets, "backend": "moto", "locustfile": Path("my file.py")})  # type: ignore[arg-type]  # fmt: skip
     plan = prepare(RunRequest(experiment="known/clean", overrides=sets)).plan
-    assert [_command(cell, options, varied=plan.varied) for cell in plan.cells] == [
+    assert [command_of(cell, options, varied=plan.varied) for cell in plan.cells] == [
         f"repro run known/clean --set URLLIB3=2.2.1 --set packages.grpcio= --set 'env.A=x y' --set limits.beat_s=2 "
         f"--set users={users} --locustfile 'my file.py' --backend moto"
         for users in (3, 4)
@@ -187,14 +187,14 @@ def test_the_command_of_a_cell_says_each_thing_once() -> None:
 def test_the_command_of_a_cell_is_short_and_gives_that_cell_alone(
     experiment: str, sets: tuple[str, ...], most: int
 ) -> None:
-    from repro.cli.run import RunOptions, _command
+    from repro.cli.cells import RunOptions, command_of
     from repro.orchestration.preparation import RunRequest, prepare
 
     given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED
     options = RunOptions(**{**given, "experiment": experiment, "overrides": sets})  # type: ignore[arg-type]
     plan = prepare(RunRequest(experiment=experiment, overrides=sets)).plan
     for cell in plan.cells:
-        words = shlex.split(_command(cell, options, varied=plan.varied))
+        words = shlex.split(command_of(cell, options, varied=plan.varied))
         assert words[:3] == ["repro", "run", experiment]
         typed = words[4::2]
         assert len(typed) <= most

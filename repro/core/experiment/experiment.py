@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.experiment.catalogue import COMMON, PYTHON, STACK, Catalogue
 from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
 from repro.model import BaseEnvironment, Level, Limits
@@ -103,3 +103,9 @@ class Experiment:
             inclusions=tuple(rule.without(names) for rule in self.inclusions),
             exclusions=tuple(rule for rule in self.exclusions if not rule.is_about(names)),
         )
+
+    def newest(self, catalogue: Catalogue) -> Experiment:
+        """The experiment with the newest releases of everything: no versions, no day, no bundles of them."""
+        names = {*self.factors, *(name for bundle in self.stacks.values() for name in bundle)}
+        built = {name for name in names if name != PYTHON and catalogue.is_built(name)}
+        return self.without(built | {STACK})

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from repro.core.causes.known_causes import Cause, Sighting, match
+from repro.core.causes.known_causes import Cause, Fact, Sighting, match
 from repro.core.hang.dump import Dump, read_dump
-from repro.core.hang.findings import Circumstances, findings_of, modules_of
+from repro.core.hang.findings import Circumstances, bound_of, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
-from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
+from repro.core.hang.groups import View, catching, seen_frames, telling_stacks, unwoken_frames
 from repro.core.hang.standstill import standing_of
 from repro.core.hang.swallowed import swallowed
 from repro.core.hang.waits import SocketState, is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
-from repro.findings import BackendFindings, GilOwner
+from repro.findings import BackendFindings, Ending, GilOwner
 from repro.model import HangClass, Rung, RungKind, Verdict
 from repro.orchestration.trial.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
@@ -165,6 +165,7 @@ class Investigator:
             frames=frames,
             unwoken=unwoken_frames(views),
             output=sight.output,
+            facts=_facts(decision, views),
         )
         findings = findings_of(
             decision,
@@ -178,6 +179,14 @@ class Investigator:
             fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
             modules=modules_of(findings),
         )
+
+
+def _facts(decision: Decision, views: Sequence[View]) -> frozenset[Fact]:
+    is_there = {
+        Fact.EXIT_CAUGHT: catching(views) is not None,
+        Fact.NO_TIMEOUT: bound_of(decision).ending is Ending.OPERATION_HAS_NO_TIMEOUT,
+    }
+    return frozenset(fact for fact, is_seen in is_there.items() if is_seen)
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,19 @@ _ENDINGS = {
 }
 
 
+_FACTS = {
+    "exit-caught": "a handler of the program catches GreenletExit",
+    "no-timeout": "the operation has no timeout",
+}
+
+
 def cause_text(cause: CauseMatch) -> str:
     """``Known cause: gevent#1957: …. Fix: …. It matches because …. To see it alone: `repro run …```."""
     reasons = [
         *(f"`{frame}` is in the stacks" for frame in cause.frames),
         *(f"nothing will wake `{frame}`" for frame in cause.unwoken),
         *(f"the output says `{line}`" for line in cause.lines),
+        *(_FACTS[fact] for fact in cause.facts if fact in _FACTS),
         *(f"{name} {version} is {concerned or 'installed'}" for name, version, concerned in cause.versions),
     ]
     threads = f" See {cause.upstream}." if cause.upstream else ""

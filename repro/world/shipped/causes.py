@@ -1,9 +1,10 @@
 """Reads the known causes, ``repro/known/*.toml``.
 
-id, title, summary, classes, cure, shown_by, upstream needs, shows, cures   what else it takes, how it shows,
-requirements (or steps) one of which cures it [packages]      a distribution and the versions concerned, as specifiers
-[[evidence]]    frames, frames that nothing wakes (`unwoken`) and output that must be seen together; one such piece is
-enough
+id, title, summary, classes, cure, shown_by, upstream
+needs, shows, cures   what else it takes, how it shows, requirements (or steps) one of which cures it
+[packages]            a distribution and the versions concerned, as specifiers
+[claim]               the levels of the experiment with which it hangs, and with which it is cured; trials of each
+[[evidence]]          what must be seen together; one such piece is enough
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from repro.core.causes.known_causes import Cause, CausePattern
+from repro.core.causes.known_causes import Cause, CausePattern, Claim, Fact
 from repro.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "known"
 
 _KEYS = {
-    *("id", "title", "summary", "classes", "packages", "evidence"),
-    *("cure", "cures", "needs", "shows", "shown_by", "upstream"),
+    *("id", "title", "summary", "classes", "packages", "evidence", "claim"),
+    *("cure", "cures", "needs", "shows", "shown_by", "upstream", "look_alike"),
 }
 
 
@@ -62,16 +63,27 @@ def _cause(data: Mapping[str, Any]) -> Cause:
         shows=data.get("shows", ""),
         cures=tuple(data.get("cures", ())),
         summary=data.get("summary", ""),
+        look_alike=data.get("look_alike", ""),
+        claim=_claim(data["claim"]),
     )
 
 
+def _claim(data: Mapping[str, Any]) -> Claim:
+    if unknown := set(data) - {"hangs", "cured", "trials"}:
+        raise ValueError(f"claim: unknown key {min(unknown)}")
+    if data["hangs"] == data["cured"]:
+        raise ValueError("claim: the same levels cannot hang and be cured")
+    return Claim(hangs=dict(data["hangs"]), cured=dict(data["cured"]), trials=data.get("trials", Claim.trials))
+
+
 def _evidence(piece: Mapping[str, Any]) -> CausePattern:
-    if not piece or set(piece) - {"frames", "unwoken", "output"}:
-        raise ValueError("a piece of evidence has the keys `frames`, `unwoken` and `output`, or one of them")
+    if not piece or set(piece) - {"frames", "unwoken", "output", "facts"}:
+        raise ValueError("a piece of evidence has the keys `frames`, `unwoken`, `output` and `facts`, or one of them")
     for pattern in piece.get("output", ()):
         re.compile(pattern)
     return CausePattern(
         frames=tuple(piece.get("frames", ())),
         unwoken=tuple(piece.get("unwoken", ())),
         output=tuple(piece.get("output", ())),
+        facts=tuple(map(Fact, piece.get("facts", ()))),
     )

@@ -1,0 +1,145 @@
+"""The cells of a plan, run as the options say: what a session needs, what is shown while it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from repro.cli.cluster import session_on
+from repro.cli.options import (
+    SharedOptions,
+    assignments_of,
+    backend_options,
+    default_jobs,
+    note,
+    overrides_beside,
+    reproduce,
+)
+from repro.cli.resumption import command_in
+from repro.errors import UsageError
+from repro.model import Cell, Shard, TrialOptions
+
+if TYPE_CHECKING:
+    from repro.core.matrix.shards import Share
+    from repro.model import Plan
+    from repro.orchestration.preparation import Prepared
+    from repro.orchestration.workers.address import ClusterAddress
+    from repro.presentation.live.run import Progress
+    from repro.world.runs.store import RunStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(SharedOptions):
+    """What ``repro run`` was asked for, as click gives it."""
+
+    trials: int | None
+    until: str
+    soak: float | None
+    rule_out: float | None
+    jobs: int | None
+    shard: Shard | None
+    dask: ClusterAddress | None
+    resume: bool
+    wait_out: float
+    fail_on: str | None
+    cause: tuple[str, ...] = ()
+    against: str | None = None
+
+
+def run_cells(
+    options: RunOptions,
+    prepared: Prepared,
+    store: RunStore,
+    console: Any,
+    *,
+    request_budget: int,
+    share: Share | None = None,
+) -> None:
+    """Run the prepared cells with everything that their trials need, and keep what they come to in ``store``."""
+    from repro.core.matrix.capacity import at_capacity
+    from repro.core.matrix.conclusion import conclude
+    from repro.orchestration.session import SessionOptions
+    from repro.presentation.live.run import Progress
+
+    jobs = _jobs(options) if options.dask is None else max(1, options.dask.local)
+    finished = store.finished_trials()
+    capacities: dict[str, float] = {}
+    with Progress(prepared.plan, console, jobs=jobs) as progress:
+        for trial in finished:
+            progress.already(trial)
+        trials_alike = TrialOptions(
+            locustfile=prepared.scenario.locustfile,
+            seed=options.seed,
+            is_untouched=options.python is not None,
+            command=command_in(store, prepared),
+            wait_out_s=options.wait_out,
+            request_budget=request_budget,
+            provision=prepared.provision,
+        )
+        session_options = SessionOptions(
+            trials_alike,
+            jobs=jobs,
+            backend=backend_options(endpoint_url=options.endpoint_url, region=options.region, profile=options.profile),
+            reproduce=lambda cell: command_of(cell, options, varied=prepared.plan.varied),
+            on_build=progress.building,
+            on_moved=progress.moved,
+            on_built=progress.under_way.on_built,
+            on_status=progress.under_way.on_status,
+            on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
+        )
+        try:
+            with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
+                jobs = session.slots
+                progress.runs_at_once(jobs)
+                store.keep_machines(session.machines)
+                if prepared.plan.effort.is_open_ended and not finished:
+                    _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
+                try:
+                    session.run(store, progress, finished=finished, share=share)
+                finally:
+                    store.keep_machines(session.machines)
+        finally:
+            cells = store.read().cells
+            store.set_conclusion(conclude(cells, prepared.plan.varied))
+    note(at_capacity(cells, capacities, jobs=jobs))
+
+
+def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int) -> None:
+    from repro.core.matrix.effort import forecast
+    from repro.presentation.effort import forecast_text
+
+    found = forecast(plan.cells, plan.effort, trials=plan.trials, jobs=jobs, carries_s=carries_s)
+    progress.will_take(forecast_text(plan, found), trials=found.trials)
+
+
+def _jobs(options: RunOptions) -> int:
+    """Trials at once: a server with a port of its own choice stands alone."""
+    is_alone = options.serve is not None and "{port}" not in options.serve
+    if is_alone and (options.jobs or 1) > 1:
+        raise UsageError("--jobs with --serve needs a port for each trial; write {port} in --serve and --serve-url")
+    return 1 if is_alone else options.jobs or default_jobs()
+
+
+def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
+    capacities[backend] = operations_s
+    progress.carries(backend, operations_s)
+
+
+def command_of(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str:
+    """The command that runs just this cell again: what was typed, and the cell's level of each factor that varies.
+
+    All else comes from the experiment again, and would only make the command longer.
+    """
+    own = {name: assignment for name, assignment in assignments_of(cell).items() if name in varied}
+    kept = overrides_beside(own, options.overrides)
+    others = {
+        "--locustfile": options.locustfile,
+        "--python": options.python,
+        "--backend": None if "backend" in own else options.backend,
+        "--endpoint-url": options.endpoint_url,
+        "--region": options.region,
+        "--profile": options.profile,
+    }
+    given = [word for option, value in others.items() if value is not None for word in (option, str(value))]
+    return reproduce([*kept, *own.values()], experiment=options.experiment, others=given, again=options.again)
