@@ -76,10 +76,12 @@ def _together(plans: Sequence[Plan]) -> Plan:
 
 
 def _told_apart(cell: Cell, varied: Sequence[str]) -> Cell:
+    """The cell named by the factors in which it differs; a release that it does not name is the newest."""
+    named = tuple(name for name in varied if name in cell.factors)
+    factors = {name: NEWEST for name in varied if name not in cell.factors}
     label = " ".join(f"{name}={_level(cell, name)}" for name in varied)
-    return replace(cell, label=label or cell.label, named=tuple(name for name in varied if name in cell.factors))
+    return replace(cell, label=label or cell.label, named=named, factors={**cell.factors, **factors})
 
 
 def _level(cell: Cell, name: str) -> str:
-    """The level as text; a release that the cell does not name is the newest."""
-    return shown(cell.factors[name]) if name in cell.factors else NEWEST
+    return shown(cell.factors.get(name, NEWEST))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.causes.showing import Outcome, PartShown, Role, Showing
-from repro.model import HangClass, Trial
+from repro.model import CellVerdict, HangClass, Trial
 
 SCHEMA = "repro.causes/1"
 _MEANS = {
@@ -72,9 +72,7 @@ def _seen(part: PartShown) -> str:
     """``hang (frozen), 1 of 1`` or ``clean, 2 of 2``; of the trials those that came to what the role is about."""
     if not part.of:
         return str(part.result.verdict)
-    clean = part.of - part.seen
-    is_clean = part.role in {Role.CURED, Role.NEWEST_CURED} or not part.seen
-    count = clean if is_clean and not part.seen else part.seen
+    count = part.of if part.result.verdict is CellVerdict.CLEAN else part.seen
     return f"{_kind(part)}, {count} of {part.of}"
 
 

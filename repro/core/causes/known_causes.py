@@ -20,11 +20,14 @@ from repro.findings import CauseMatch
 class Fact(StrEnum):
     """What is neither a frame nor output.
 
-    A handler of the program catches the GreenletExit of its users; those who wait for an answer have set no timeout.
+    A handler of the program catches the GreenletExit of its users; another exception took its place; those who wait for
+    an answer have set no timeout; all users have ended, and one greenlet still waits for others, of whom none is left.
     """
 
     EXIT_CAUGHT = "exit-caught"
+    EXIT_REPLACED = "exit-replaced"
     NO_TIMEOUT = "no-timeout"
+    LEFT_WAITING = "left-waiting"
 
 
 @dataclass(frozen=True, kw_only=True)

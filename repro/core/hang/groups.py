@@ -137,6 +137,21 @@ def _waiting_greenlet(views: Sequence[View]) -> Spot | None:
     return Spot(SpotKind.GREENLET, telling(first.stack)[-1].place, wait=awaited(first.wait))
 
 
+def left_waiting(views: Sequence[View]) -> Greenlet | None:
+    """The one greenlet that waits for others where no code of the program's own waits for anything; None elsewhere.
+
+    Of a program without users: nobody is left who could end its wait, as where a main greenlet joins an empty pool.
+    """
+    if _waiting_greenlet(views) is not None:
+        return None
+    others = [item for view in views for item in view.dump.greenlets if item.wait is not None and item.stack]
+    waiting = [item for item in others if item.wait is not None and item.wait.kind not in _BY_THEMSELVES]
+    return waiting[0] if len(waiting) == 1 else None
+
+
+_BY_THEMSELVES = {*RUNNING, WaitKind.HUB, WaitKind.TIMER}
+
+
 def _remoteness(item: Greenlet) -> tuple[bool, bool]:
     """A listener of Locust's events holds up whoever fires it, the stop above all; then who waits for others."""
     is_listener = any(frame.normalised == EVENT for frame in item.stack)

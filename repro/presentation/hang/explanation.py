@@ -132,7 +132,9 @@ _ENDINGS = {
 
 _FACTS = {
     "exit-caught": "a handler of the program catches GreenletExit",
+    "exit-replaced": "another exception took the place of GreenletExit",
     "no-timeout": "the operation has no timeout",
+    "left-waiting": "all users have ended, and nobody is left whom that greenlet waits for",
 }
 
 

@@ -11,7 +11,7 @@ SCHEMA = "repro.doctor/1"
 
 
 def text(source: str, packages: Mapping[str, str], found: Sequence[Possible], *, known: int) -> str:
-    """The answer first, then a block for each cause."""
+    """The answer first, then a block for each cause that is of versions, and a line for each that is not."""
     of_versions = sum(not one.is_of_any_version for one in found)
     count = (
         f"{of_versions} of {known} known causes {'is' if of_versions == 1 else 'are'} possible"
@@ -19,7 +19,9 @@ def text(source: str, packages: Mapping[str, str], found: Sequence[Possible], *,
         else f"none of the {known} known causes is possible"
     )
     head = f"{source}: {len(packages)} packages; with their versions {count}."
-    return "\n".join([head, *(block for one in found for block in ("", _block(one)))])
+    blocks = [block for one in found if not one.is_of_any_version for block in ("", _block(one))]
+    rows = [f"{_word(one)}  {one.cause.id:<18} {one.cause.summary}" for one in found if one.is_of_any_version]
+    return "\n".join([head, *blocks, *(["", *rows] if rows else [])])
 
 
 def _block(one: Possible) -> str:
@@ -70,12 +72,14 @@ def document(source: str, python: str, packages: Mapping[str, str], found: Seque
 
 
 def github_lines(found: Sequence[Possible]) -> str:
-    """A line for each cause, as GitHub's workflow commands want it."""
-    return "\n".join(_annotation(one) for one in found)
+    """A line for each cause that is of versions, and one for all others, as GitHub's workflow commands want it."""
+    others = [one.cause.id for one in found if one.is_of_any_version]
+    notice = f"::notice title=Any version::{_escaped('Possible with any version: ' + ', '.join(others))}"
+    return "\n".join([*(_annotation(one) for one in found if not one.is_of_any_version), *([notice] if others else [])])
 
 
 def _annotation(one: Possible) -> str:
-    level = "error" if one.is_certain else "notice" if one.is_of_any_version else "warning"
+    level = "error" if one.is_certain else "warning"
     versions = ", ".join(f"{name} {version}" for name, version in one.concerned.items())
     cures = " or ".join(one.cause.cures) or one.cause.cure
     said = f"{versions}: {one.cause.shows or one.cause.title}. Possible with {one.cause.needs}. Fix: {cures}"

@@ -27,6 +27,8 @@ INSTALLERS = frozenset({"pip", "wheel", "uv"})
 EXPORT_LIMIT_S = 60.0
 
 _NOT_FROM_INDEX = re.compile(r"^\s*(?:-e\b|--editable\b|(?:git|hg|svn|bzr)\+|[\w.\[\],-]+\s*@|\.{0,2}/|file:)")
+_CONTINUED = re.compile(r"\\\n\s*")
+"""A line that goes on in the next one, as with hashes."""
 _NAME = re.compile(r"^[A-Za-z0-9][\w.-]*")
 _OTHER_FILE = re.compile(r"^\s*(?P<option>-r|--requirement|-c|--constraint)[\s=]+(?P<path>\S+)")
 
@@ -85,7 +87,7 @@ def _usable(packages: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = _CONTINUED.sub(" ", path.read_text("utf-8")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as text ({error}); give a requirements file or a lock file") from error
     left_out = tuple(line.strip() for line in lines if _NOT_FROM_INDEX.match(line))

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from repro.core.causes.known_causes import Cause, CausePattern, Sighting, match
+from repro.core.causes.known_causes import Cause, CausePattern, Fact, Sighting, match
 from repro.errors import StoreError
 from repro.findings import CauseMatch
 from repro.world.shipped.causes import known_causes
@@ -134,6 +134,125 @@ def test_of_several_the_one_with_most_reasons_is_named():
 def test_the_known_causes_match_what_they_are_about_and_nothing_else(seen, cause):
     hit = match(known_causes(), seen)
     assert (hit.id if hit else None) == cause
+
+
+WRITABLE = "AttributeError: attribute 'queue' of 'gevent._gevent_cqueue.SimpleQueue' objects is not writable"
+OTLP, BLOCKING = "opentelemetry/exporter/otlp/proto/grpc/exporter.py:_export", "grpc/_channel.py:_blocking"
+TELEMETRY = GRPC | {"opentelemetry-exporter-otlp-proto-grpc": "1.30.0"}
+TAKE, RECEIVE = "multiprocessing/queues.py:get", "multiprocessing/connection.py:_recv"
+GET_CONN = "urllib3/connectionpool.py:_get_conn"
+NEW = {"gevent": "26.9.0", "urllib3": "2.8.0", "locust": "2.47.0"}
+WEIGHTLESS = """
+  File "/e/lib/python3.11/site-packages/locust/dispatch.py", line 32, in _kl_generator
+    x = math.log(weight)
+ValueError: math domain error
+"""
+REQUESTS = NEW | {"requests": "2.32.5"}
+SENDS = {"requests/adapters.py:send", "urllib3/connection.py:getresponse"}
+EXECUTE, POOLED = "sqlalchemy/engine/default.py:do_execute", "sqlalchemy/pool/impl.py:_do_get"
+TRANSFERS = NEW | {"s3transfer": "0.14.0"}
+SHUTDOWN, RESULT = "s3transfer/manager.py:_shutdown", "s3transfer/futures.py:result"
+JOINS = {"locust/main.py:main", "gevent/pool.py:join"}
+FULL = (
+    "urllib3.exceptions.FullPoolError: HTTPConnectionPool(host='127.0.0.1', port=1): Pool reached maximum size and no"
+)
+WAITS = "psycopg/connection.py:wait"
+RUNNING = "asyncio.run() cannot be called from a running event loop"
+EMIT, FLUSH = "logging/__init__.py:emit", "logging/__init__.py:flush"
+CAUGHT = frozenset({Fact.EXIT_CAUGHT})
+
+
+@pytest.mark.parametrize(
+    ("cause", "seen", "look_alike"),
+    [
+        (
+            "otlp-grpc-blocks",
+            Sighting(kind="frozen", versions=TELEMETRY, frames={OTLP, BLOCKING}),
+            Sighting(kind="frozen", versions=TELEMETRY, frames={BLOCKING}),
+        ),
+        (
+            "gevent-2136",
+            Sighting(kind="crash", versions={"gevent": "25.8.1", "urllib3": "1.26.20"}, frames=(), output=WRITABLE),
+            Sighting(kind="crash", versions={"gevent": "25.8.1", "urllib3": "1.26.20"}, frames=(), output=LATE),
+        ),
+        (
+            "process-queue",
+            Sighting(kind="frozen", versions=NEW, frames={TAKE, RECEIVE}),
+            Sighting(kind="deadlocked", versions=NEW, frames={"gevent/queue.py:get"}),
+        ),
+        (
+            "pool-exhausted",
+            Sighting(kind="deadlocked", versions=NEW, frames={GET_CONN}),
+            Sighting(kind="unanswered", versions=NEW, frames={GET_CONN}),
+        ),
+        (
+            "locust-2852",
+            Sighting(kind="crash", versions={"locust": "2.31.5"}, frames=(), output=WEIGHTLESS),
+            Sighting(kind="crash", versions={"locust": "2.31.5"}, frames=(), output="ValueError: math domain error\n"),
+        ),
+        (
+            "no-timeout",
+            Sighting(kind="unanswered", versions=REQUESTS, frames=SENDS, facts={Fact.NO_TIMEOUT}),
+            Sighting(kind="unanswered", versions=REQUESTS, frames=SENDS),
+        ),
+        (
+            "sqlalchemy-blocks",
+            Sighting(kind="frozen", versions=NEW | {"sqlalchemy": "2.0.51"}, frames={EXECUTE}),
+            Sighting(kind="deadlocked", versions=NEW | {"sqlalchemy": "2.0.51"}, frames={EXECUTE, POOLED}),
+        ),
+        (
+            "gevent-2043",
+            Sighting(kind="deadlocked", versions=TRANSFERS, frames={SHUTDOWN, RESULT}),
+            Sighting(kind="deadlocked", versions=TRANSFERS, frames={"s3transfer/manager.py:wait", RESULT}),
+        ),
+        (
+            "locust-2456",
+            Sighting(kind="unstoppable", versions=NEW, frames=JOINS, facts={Fact.LEFT_WAITING}),
+            Sighting(kind="unstoppable", versions=NEW, frames=JOINS),
+        ),
+        (
+            "pool-at-stop",
+            Sighting(kind="unstoppable", versions=NEW, frames=(), output=FULL, facts={Fact.EXIT_REPLACED}),
+            Sighting(kind="unstoppable", versions=NEW, frames=(), output=FULL),
+        ),
+        (
+            "log-pipe-full",
+            Sighting(kind="frozen", versions=NEW, frames={EMIT, FLUSH}),
+            Sighting(kind="frozen", versions=NEW, frames={"logging/__init__.py:acquire"}),
+        ),
+        (
+            "psycopg-527",
+            Sighting(kind="frozen", versions=NEW | {"psycopg": "3.1.13"}, frames={WAITS}),
+            Sighting(kind="unanswered", versions=NEW | {"psycopg": "3.1.13"}, frames={WAITS}),
+        ),
+        (
+            "locust-1251",
+            Sighting(kind="failing", versions=NEW, frames=(), output=f"RuntimeError('{RUNNING}')"),
+            Sighting(kind="failing", versions=NEW, frames=(), output="RuntimeError: no running event loop"),
+        ),
+        (
+            "bare-except",
+            Sighting(kind="unstoppable", versions=HANGING, frames={CLOSE}, facts=CAUGHT),
+            Sighting(kind="unstoppable", versions=HANGING, frames={CLOSE}),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_look_alike_under_the_same_versions_is_not_the_cause(cause, seen, look_alike):
+    hit, other = match(known_causes(), seen), match(known_causes(), look_alike)
+    assert (hit.id if hit else None) == cause
+    assert (other.id if other else None) != cause
+
+
+def test_a_bare_except_under_the_packages_of_gevent_1957_is_not_gevent_1957():
+    caught = Sighting(kind="unstoppable", versions=HANGING, frames=(), output="", facts=CAUGHT)
+    hit = match(known_causes(), caught)
+    assert hit is not None
+    assert (hit.id, hit.facts) == ("bare-except", ("exit-caught",))
+
+
+def test_every_known_cause_names_what_looks_like_it():
+    assert [cause.id for cause in known_causes() if not cause.look_alike] == []
 
 
 def test_every_known_cause_names_a_cure_and_the_experiment_that_shows_it():

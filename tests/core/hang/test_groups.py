@@ -11,6 +11,7 @@ from repro.core.hang.groups import (
     grouped,
     innermost,
     largest,
+    left_waiting,
     loop_of,
     native_call,
     native_holder,
@@ -253,3 +254,20 @@ def test_a_lost_wake_up_is_a_frame_of_its_own() -> None:
     waiting, lost = ParkedAt(WaitKind.LOCK, lock=77), ParkedAt(WaitKind.NOTHING)
     made = dump(greenlet(1, [TASK, POOL], lost), greenlet(2, [TASK, HUB], waiting), locks=[MUTEX])
     assert unwoken_frames([view(made)]) == {"urllib3/connectionpool.py:_get_conn"}
+
+
+JOIN = Frame(f"{SITE}gevent/pool.py", 430, "join")
+SLEEP = Frame(f"{SITE}gevent/hub.py", 166, "sleep")
+
+
+def test_who_is_left_waiting_is_the_only_one_that_waits_for_others():
+    main = greenlet(None, [LOCUST, JOIN], ParkedAt(WaitKind.EVENT))
+    printer = greenlet(None, [LOCUST, SLEEP], ParkedAt(WaitKind.TIMER, has_timeout=True))
+    loop = greenlet(None, [HUB], ParkedAt(WaitKind.HUB))
+    assert left_waiting([view(dump(main, printer, loop))]) is main
+    listener = greenlet(None, [LOCUST, TASK], ParkedAt(WaitKind.EVENT))
+    assert left_waiting([view(dump(main, printer, listener))]) is None
+    napping = greenlet(None, [LOCUST, TASK, SLEEP], ParkedAt(WaitKind.TIMER, has_timeout=True))
+    assert left_waiting([view(dump(main, napping))]) is None
+    assert left_waiting([view(dump(main, greenlet(None, [LOCUST, READ], ParkedAt(WaitKind.SOCKET))))]) is None
+    assert left_waiting([view(dump(printer, loop))]) is None

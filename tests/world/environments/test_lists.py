@@ -142,6 +142,14 @@ def test_a_requirements_file_is_resolved_and_what_no_index_has_is_left_out(tmp_p
 
 
 @pytest.mark.usefixtures("index")
+def test_a_requirement_that_is_left_out_takes_the_lines_of_its_hashes_with_it(tmp_path: Path) -> None:
+    text = "ours @ https://git.example/ours.zip \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\ndemo==1.10\n"
+    pins = read_pins(put(tmp_path, "requirements.txt", text))
+    assert pins.versions["demo"] == "1.10"
+    assert len(pins.left_out) == 1
+
+
+@pytest.mark.usefixtures("index")
 def test_a_hint_holds_only_for_what_the_file_says_nothing_of(tmp_path: Path) -> None:
     file = put(tmp_path, "requirements.txt", "demo\n")
     assert read_pins(file, hints={"base": "3.0"}).versions["base"] == "3.0"
