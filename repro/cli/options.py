@@ -286,10 +286,12 @@ def echo_document(run: StoredRun, *, no_redact: bool) -> None:
     """Print the run's JSON document, redacted as reports are."""
     from repro.presentation.document import document
     from repro.presentation.report import redacted_report, report_of
-    from repro.world.runs.this_machine import of_this_machine
+    from repro.world.runs.this_machine import of_this_machine, redacted_place
 
-    whole = report_of(run)
-    shown = whole if no_redact else redacted_report(whole, of_this_machine(run=run.folder, machines=run.machines))
+    shown = report_of(run)
+    if not no_redact:
+        known = of_this_machine(run=run.folder, machines=run.machines)
+        shown = redacted_report(shown, known, run_dir=redacted_place(run.folder))
     click.echo(json.dumps(document(shown), indent=1))
 
 

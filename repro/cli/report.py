@@ -84,13 +84,16 @@ def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tu
     """A run's report, and the exit code by what is to fail; the run is let go, as a large one fills the memory."""
     from repro.presentation.report import redacted_report, report_of
     from repro.world.runs.store import read_run
-    from repro.world.runs.this_machine import of_this_machine
+    from repro.world.runs.this_machine import of_this_machine, redacted_place
 
     run = read_run(folder)
     code = exit_code(run, failing) if failing else ExitCode.NO_HANG
     whole, machines = report_of(run), run.machines
     del run
-    return (redacted_report(whole, of_this_machine(run=folder, machines=machines)) if redact else whole), code
+    if not redact:
+        return whole, code
+    known = of_this_machine(run=folder, machines=machines)
+    return redacted_report(whole, known, run_dir=redacted_place(folder)), code
 
 
 def _written(report: Report, form: str, folder: Path, path: Path | None) -> str:

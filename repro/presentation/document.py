@@ -123,6 +123,7 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
+        "cause": (trial.hang.cause or None) if trial.hang else None,
         "machine": trial.machine or None,
     }
 

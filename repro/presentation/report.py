@@ -225,11 +225,14 @@ def report_of(run: StoredRun) -> Report:
     )
 
 
-def redacted_report(report: Report, redact: Redact) -> Report:
-    """The report as it may leave the machine: the levels of secret variables are known, wherever they stand."""
+def redacted_report(report: Report, redact: Redact, *, run_dir: str | None = None) -> Report:
+    """The report as it may leave the machine: the levels of secret variables are known, wherever they stand.
+
+    ``run_dir`` is the run's folder as a program may still open it, where that can be told.
+    """
     known = without_levels(redact, (cell.factors for cell in report.cells))
     found: Report = redacted(_without_hosts(report), known)
-    return found
+    return found if run_dir is None else replace(found, run_dir=run_dir)
 
 
 def _without_hosts(report: Report) -> Report:

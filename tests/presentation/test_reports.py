@@ -168,6 +168,15 @@ def test_a_large_run_still_fits_into_an_issue(stored) -> None:
     assert "left out" in text
 
 
+def test_a_trial_names_the_cause_of_its_hang_beside_its_verdict(stored) -> None:
+    report = report_of(stored())
+    hung = next(trial for cell in report.cells for trial in cell.trials if trial.hang)
+    caused = replace(hung, hang=replace(hung.hang, cause="gevent-1957"))
+    clean = replace(hung, hang=None)
+    changed = replace(report, cells=(replace(report.cells[0], trials=(caused, hung, clean)),))
+    assert [trial["cause"] for trial in document(changed)["cells"][0]["trials"]] == ["gevent-1957", None, None]
+
+
 def test_two_runs_are_compared_cell_by_cell(stored, schema) -> None:
     one = report_of(stored(text="t"))
     clean = replace(one.cells[0], verdict=CellVerdict.CLEAN, hang_class=None)
