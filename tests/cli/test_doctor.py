@@ -85,7 +85,7 @@ def test_annotations_are_github_lines(tmp_path: Path) -> None:
     assert all(line.startswith(("::warning title=", "::notice title=", "::error title=")) for line in lines)
     assert [line.partition("::")[2].split("::")[0] for line in lines] == [
         *(f"warning title={name}" for name in ("gevent-1865", "gevent-1957-frozen", "gevent-1957-lost-wake-up")),
-        *(f"warning title={name}" for name in ("gevent-1957", "locust-2852")),
+        *(f"warning title={name}" for name in ("gevent-1957", "gevent-1959", "locust-2852")),
         "notice title=Any version",
     ]
     assert "bare-except" in lines[-1]

@@ -158,6 +158,7 @@ FULL = (
 )
 WAITS = "psycopg/connection.py:wait"
 RUNNING = "asyncio.run() cannot be called from a running event loop"
+SLEEP = "gevent/hub.py:sleep"
 EMIT, FLUSH = "logging/__init__.py:emit", "logging/__init__.py:flush"
 CAUGHT = frozenset({Fact.EXIT_CAUGHT})
 
@@ -229,6 +230,16 @@ CAUGHT = frozenset({Fact.EXIT_CAUGHT})
             "locust-1251",
             Sighting(kind="failing", versions=NEW, frames=(), output=f"RuntimeError('{RUNNING}')"),
             Sighting(kind="failing", versions=NEW, frames=(), output="RuntimeError: no running event loop"),
+        ),
+        (
+            "gevent-1959",
+            Sighting(kind="deadlocked", versions={"gevent": "25.4.1"}, frames=(), unwoken={SLEEP}),
+            Sighting(kind="deadlocked", versions={"gevent": "25.4.1"}, frames={SLEEP}),
+        ),
+        (
+            "thread-pool-full",
+            Sighting(kind="deadlocked", versions=NEW, frames={"gevent/resolver/thread.py:getaddrinfo"}),
+            Sighting(kind="deadlocked", versions=NEW, frames={"gevent/threadpool.py:apply"}),
         ),
         (
             "bare-except",

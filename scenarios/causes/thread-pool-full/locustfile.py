@@ -1,0 +1,52 @@
+"""Ten reports run a driver's blocking call in gevent's own thread pool; the users need that pool to resolve a name.
+
+The database is a socket in a process of its own that accepts and says nothing.
+"""
+
+import os
+import subprocess
+import sys
+
+from locust import User, constant, events, task  # isort: skip  # before boto3: it patches the standard library
+import boto3
+import gevent
+import psycopg2
+from gevent.threadpool import ThreadPool
+
+QUEUE = os.environ.get("REPRO_QUEUE", "orders")
+ANSWERS_AFTER_S = 14
+REPORTS = 10
+DATABASE = """
+import socket, sys, threading
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+while True:
+    peer, _ = listening.accept()
+    threading.Timer(float(sys.argv[1]), peer.close).start()
+"""
+
+database = subprocess.Popen([sys.executable, "-c", DATABASE, str(ANSWERS_AFTER_S)], stdout=subprocess.PIPE)
+PORT = int(database.stdout.readline())
+POOL = ThreadPool(10) if os.environ.get("REPRO_POOL") == "own" else gevent.get_hub().threadpool
+
+
+@events.test_start.add_listener
+def report(**_):
+    for _ in range(REPORTS):
+        gevent.spawn_later(1, ask)
+
+
+def ask():
+    try:
+        POOL.apply(psycopg2.connect, kwds={"host": "127.0.0.1", "port": PORT, "user": "load", "dbname": "load"})
+    except psycopg2.OperationalError as error:
+        print("the database says:", error)
+
+
+class Sender(User):
+    wait_time = constant(0.1)
+
+    @task
+    def send(self):
+        sqs = boto3.client("sqs")  # a new client has no connection yet
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"], MessageBody="x")
