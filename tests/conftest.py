@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,10 @@ from repro.core.matrix.cells import rate_of
 from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, Level, Operations, Trial, Verdict
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""Containers often set that variable. Then each worker and each of some 900 child processes compiles all that it imports."""
 
 LONGEST_FIRST = (
     "scenarios/test_planted_truths.py",

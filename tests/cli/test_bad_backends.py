@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,28 +18,24 @@ from repro.world.backends.make import make_backend
 from repro.world.backends.ministack import MiniStackBackend
 from repro.world.faults.tls import Authority
 
-LIMIT_S = 180.0
 PROBE_S = 5.0
 
 
-def run(*words: str, folder: Path, **env: str) -> tuple[int, str]:
-    """``repro run`` of a planted truth; its exit code and the last line that it said."""
-    temporary = folder / "tmp"
-    temporary.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "repro", "run", "known/clean", "--python", sys.executable, *words],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(temporary), **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert list(temporary.iterdir()) == []
-    return done.returncode, done.stderr.strip().splitlines()[-1]
+@pytest.fixture
+def run(typed, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """``repro run`` of a planted truth with these words: its exit code and the last line that it said."""
+
+    def answer(*words: str) -> tuple[int, str]:
+        temporary = tmp_path / "tmp"
+        temporary.mkdir(exist_ok=True)
+        words = ("run", "known/clean", "--python", sys.executable, *words)
+        done = typed(*words, folder=tmp_path, TMPDIR=str(temporary))
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        assert list(temporary.iterdir()) == []
+        return done.returncode, done.stderr.strip().splitlines()[-1]
+
+    return answer
 
 
 class NoSqs(BaseHTTPRequestHandler):
@@ -74,37 +68,37 @@ def server() -> Iterator[ThreadingHTTPServer]:
         ("timeout:0@9-2", "'timeout:0@9-2': a window is written @FROM-TO in seconds of the load"),
     ],
 )
-def test_a_fault_that_is_none(fault: str, said: str, tmp_path: Path) -> None:
-    code, last = run("--set", f"fault={fault}", folder=tmp_path)
+def test_a_fault_that_is_none(fault: str, said: str, run) -> None:
+    code, last = run("--set", f"fault={fault}")
     assert code == 2
     assert last.startswith("Error: ")
     assert said in last
 
 
-def test_tls_to_a_server_that_speaks_none(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+def test_tls_to_a_server_that_speaks_none(server: ThreadingHTTPServer, run) -> None:
     url = f"https://127.0.0.1:{server.server_address[1]}"
-    code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
+    code, last = run("--backend", "endpoint", "--endpoint-url", url)
     assert code == 4
     assert last.startswith(f"Error: {url} does not answer as an SQS: it does not speak TLS (")
     assert "is it http://?" in last
 
 
 def test_no_tls_to_a_server_that_wants_it_and_a_certificate_that_nobody_knows(
-    server: ThreadingHTTPServer, tmp_path: Path
+    server: ThreadingHTTPServer, tmp_path: Path, run
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(Authority(tmp_path).server_file)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     port = server.server_address[1]
-    code, last = run("--backend", "endpoint", "--endpoint-url", f"http://127.0.0.1:{port}", folder=tmp_path)
+    code, last = run("--backend", "endpoint", "--endpoint-url", f"http://127.0.0.1:{port}")
     assert (code, "does it want https://?" in last) == (4, True), last
-    code, last = run("--backend", "endpoint", "--endpoint-url", f"https://127.0.0.1:{port}", folder=tmp_path)
+    code, last = run("--backend", "endpoint", "--endpoint-url", f"https://127.0.0.1:{port}")
     assert (code, "its certificate is not trusted" in last, "AWS_CA_BUNDLE names" in last) == (4, True, True), last
 
 
-def test_what_answers_and_is_no_sqs(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+def test_what_answers_and_is_no_sqs(server: ThreadingHTTPServer, run) -> None:
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    code, last = run("--backend", "endpoint", "--endpoint-url", url, folder=tmp_path)
+    code, last = run("--backend", "endpoint", "--endpoint-url", url)
     assert code == 4
     assert last.startswith(f"Error: {url} does not answer as an SQS: it answers 404, but not as an SQS does")
     assert last.endswith("start it, or check the URL")

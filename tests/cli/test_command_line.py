@@ -22,30 +22,17 @@ LIMIT_S = 180.0
 NOTHING_REPEATED: dict[str, Any] = dict.fromkeys(("queues", "buckets", "tables", "redirects"), ())
 
 
-def repro(*words: str | Path, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SCRIPT, *words],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "200", **env},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-
-
-def test_help_names_commands_examples_and_exit_codes(tmp_path: Path) -> None:
-    done = repro("--help", folder=tmp_path)
+def test_help_names_commands_examples_and_exit_codes(tmp_path: Path, typed) -> None:
+    done = typed("--help", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     for text in ("run ", "export ", "list ", "env ", "cleanup ", "Examples:", "Exit codes: 0 no hang, 1 a hang"):
         assert text in done.stdout
-    assert repro("-h", folder=tmp_path).stdout == done.stdout
+    assert typed("-h", folder=tmp_path).stdout == done.stdout
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
-def test_every_command_has_help_with_examples(command: str, tmp_path: Path) -> None:
-    done = repro(command, "--help", folder=tmp_path)
+def test_every_command_has_help_with_examples(command: str, tmp_path: Path, typed) -> None:
+    done = typed(command, "--help", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"repro {command}" in done.stdout.partition("Examples:")[2]
 
@@ -136,7 +123,7 @@ def test_a_checkout_and_a_module_are_the_same_program(tmp_path: Path) -> None:
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
 )  # fmt: skip
 def test_what_cannot_be_used_is_one_sentence_on_standard_error(
-    words: tuple[str, ...], said: str, tmp_path: Path
+    words: tuple[str, ...], said: str, tmp_path: Path, typed
 ) -> None:
     (tmp_path / "bad.toml").write_text('scenario = "known/clean"\ntrails = 3')
     (tmp_path / "nul.toml").write_text('scenario = "known/clean"\n[env]\nA = "x\\u0000y"')
@@ -144,7 +131,7 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").write_text("")
-    done = repro(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+    done = typed(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
     assert (done.returncode, done.stdout) == (2, "")
     *before, last = done.stderr.strip().splitlines()
     assert last.startswith("Error: ")
@@ -202,7 +189,7 @@ def test_the_command_of_a_cell_is_short_and_gives_that_cell_alone(
         assert [one.id for one in again] == [cell.id]
 
 
-def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -> None:
+def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path, typed) -> None:
     for words in (
         ("export", "-o", "bug"),
         ("report",),
@@ -210,7 +197,7 @@ def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -
         ("run", "--resume"),
         ("run", "--resume", "--out", "nothing"),
     ):
-        done = repro(*words, folder=tmp_path)
+        done = typed(*words, folder=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Error: ")
         assert re.search("no run|not a run", done.stderr)
@@ -218,12 +205,12 @@ def test_a_run_that_is_not_there_is_a_name_that_cannot_be_used(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("what", ["scenarios", "experiments", "factors", "runs"])
-def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path) -> None:
-    done = repro("list", what, "--json", folder=tmp_path)
+def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path, typed) -> None:
+    done = typed("list", what, "--json", folder=tmp_path)
     assert done.returncode == 0
     rows = json.loads(done.stdout)
     assert bool(rows) is (what != "runs")
-    plain = repro("list", what, folder=tmp_path)
+    plain = typed("list", what, folder=tmp_path)
     assert plain.returncode == 0
     assert "\x1b" not in plain.stdout
     for row in rows:
@@ -247,16 +234,16 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_completion_knows_experiments_and_its_script(tmp_path: Path) -> None:
-    done = repro(folder=tmp_path, _REPRO_COMPLETE="bash_source")
+def test_completion_knows_experiments_and_its_script(tmp_path: Path, typed) -> None:
+    done = typed(folder=tmp_path, _REPRO_COMPLETE="bash_source")
     assert "_repro_completion()" in done.stdout
     words = {"COMP_WORDS": "repro run known/cl", "COMP_CWORD": "2", "_REPRO_COMPLETE": "bash_complete"}
-    assert repro(folder=tmp_path, **words).stdout == "plain,known/clean\n"
+    assert typed(folder=tmp_path, **words).stdout == "plain,known/clean\n"
 
 
-def test_environments_are_listed_even_when_there_are_none(tmp_path: Path) -> None:
-    done = repro("env", "list", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+def test_environments_are_listed_even_when_there_are_none(tmp_path: Path, typed) -> None:
+    done = typed("env", "list", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
     assert (done.returncode, done.stdout) == (0, "")
     assert "No environment is cached" in done.stderr
-    listed = repro("env", "list", "--json", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
+    listed = typed("env", "list", "--json", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
     assert json.loads(listed.stdout) == []

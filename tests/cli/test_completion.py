@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,20 +42,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def completed(line: str, folder: Path, *, by: str = "bash") -> list[str]:
-    """What bash puts in the place of the last piece of a line, or what another shell shows."""
-    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "COMP_BREAKS": BREAKS}
-    done = subprocess.run(
-        [SCRIPT],
-        cwd=folder,
-        env={**os.environ, **words, "_REPRO_COMPLETE": f"{by}_complete"},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=True,
-    )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+@pytest.fixture
+def completed(typed, folder: Path) -> Callable[..., list[str]]:
+    """``completed(line)`` is what bash puts in the place of the last piece of a line, or what another shell shows."""
+
+    def answer(line: str, *, by: str = "bash") -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "COMP_BREAKS": BREAKS}
+        done = typed(folder=folder, **words, _REPRO_COMPLETE=f"{by}_complete")
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -85,8 +83,8 @@ def completed(line: str, folder: Path, *, by: str = "bash") -> list[str]:
         ("repro comp", ["completion"]),
     ],
 )
-def test_tab_completes(line: str, offered: list[str], folder: Path) -> None:
-    assert completed(line, folder) == [f"plain,{value}" for value in offered]
+def test_tab_completes(line: str, offered: list[str], completed) -> None:
+    assert completed(line) == [f"plain,{value}" for value in offered]
 
 
 @pytest.mark.parametrize(
@@ -99,13 +97,13 @@ def test_tab_completes(line: str, offered: list[str], folder: Path) -> None:
         "repro run --set nosuch=",
     ],
 )
-def test_where_nothing_can_be_read_nothing_is_offered_and_nothing_said(line: str, folder: Path) -> None:
-    assert [offer for offer in completed(line, folder) if offer] == []
+def test_where_nothing_can_be_read_nothing_is_offered_and_nothing_said(line: str, completed) -> None:
+    assert [offer for offer in completed(line) if offer] == []
 
 
-def test_zsh_and_fish_say_what_each_is(folder: Path) -> None:
-    assert completed("repro export old ", folder, by="zsh") == ["plain", "3f9c2a", "client=shared"]
-    (line,) = completed("repro run --set tcp_keep", folder, by="zsh")[1:2]
+def test_zsh_and_fish_say_what_each_is(completed) -> None:
+    assert completed("repro export old ", by="zsh") == ["plain", "3f9c2a", "client=shared"]
+    (line,) = completed("repro run --set tcp_keep", by="zsh")[1:2]
     assert line == "tcp_keepalive="
 
 

@@ -114,7 +114,7 @@ LONG = "x" * 300
     ],
     ids=lambda words: words.replace(LONG, "LONG"),
 )
-def test_a_name_or_a_file_that_cannot_be_used_is_the_users(words: str, tmp_path: Path) -> None:
+def test_a_name_or_a_file_that_cannot_be_used_is_the_users(words: str, tmp_path: Path, typed) -> None:
     nested = f"a = {'[' * 5000}{']' * 5000}\n"
     (tmp_path / "deep.toml").write_text(f'scenario = "known/clean"\n{nested}')
     (tmp_path / "deep.lock").write_text(f'lock-version = "1.0"\n{nested}')
@@ -122,7 +122,7 @@ def test_a_name_or_a_file_that_cannot_be_used_is_the_users(words: str, tmp_path:
         'lock-version = "1.0"\n[[packages]]\nname = "a"\nversion = "1"\nmarker = "[1]"\n'
     )
     (tmp_path / "file").write_text("")
-    one_sentence(shell(f"{SCRIPT} {words}", folder=tmp_path), 2)
+    one_sentence(typed(*words.split(), folder=tmp_path, TMPDIR=str(tmp_path)), 2)
 
 
 @pytest.mark.timed

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from repro.cli.failure import is_json_asked
 from repro.errors import ReproError
-
-SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 180.0
-
-
-def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SCRIPT, *words],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "200", "REPRO_CACHE_DIR": str(folder / "cache")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -49,8 +30,8 @@ def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (("rnu", "--json"), "'rnu'", "`repro --help` shows"),
     ],
 )
-def test_an_error_is_the_one_document(words: tuple[str, ...], error: str, hint: str, tmp_path: Path) -> None:
-    done = repro(*words, folder=tmp_path)
+def test_an_error_is_the_one_document(words: tuple[str, ...], error: str, hint: str, tmp_path: Path, typed) -> None:
+    done = typed(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache"))
     document = json.loads(done.stdout)
     assert set(document) == {"error", "hint", "exit_code"}
     assert document["exit_code"] == done.returncode == 2
@@ -59,15 +40,17 @@ def test_an_error_is_the_one_document(words: tuple[str, ...], error: str, hint: 
     assert "Error: " in done.stderr
 
 
-def test_without_json_an_error_leaves_standard_output_empty(tmp_path: Path) -> None:
+def test_without_json_an_error_leaves_standard_output_empty(tmp_path: Path, typed) -> None:
     for words in (("run", "locust-2673"), ("run", "--trials", "many"), ("report", "no-such", "--format", "md")):
-        assert repro(*words, folder=tmp_path).stdout == ""
+        assert typed(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache")).stdout == ""
 
 
-def test_the_document_is_redacted_unless_it_is_not_to_be(tmp_path: Path) -> None:
+def test_the_document_is_redacted_unless_it_is_not_to_be(tmp_path: Path, typed) -> None:
     words = ("run", "--json", "--locustfile", str(tmp_path / "no.py"))
-    assert str(tmp_path) not in repro(*words, folder=tmp_path).stdout
-    assert str(tmp_path) in repro(*words, "--no-redact", folder=tmp_path).stdout
+    assert str(tmp_path) not in typed(*words, folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache")).stdout
+    assert (
+        str(tmp_path) in typed(*words, "--no-redact", folder=tmp_path, REPRO_CACHE_DIR=str(tmp_path / "cache")).stdout
+    )
 
 
 @pytest.mark.parametrize(
