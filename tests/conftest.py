@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import fcntl
 import hashlib
+import importlib.util
 import io
 import json
+import marshal
 import os
+import re
 import shutil
 import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata, resources
@@ -289,8 +292,12 @@ def needed_by(*names: str) -> list[metadata.Distribution]:
     return list(found.values())
 
 
+NEVER_CALLED = re.compile("boto(3|core)/data/(?!sqs/)[^/]+/")
+"""What boto3 knows of other services: 2,000 files, for each environment of a hunt."""
+
+
 def repacked(distribution: metadata.Distribution) -> tuple[str, bytes]:
-    """A wheel's name and content that install a distribution as it is installed here."""
+    """A wheel's name and content that install a distribution as it is installed here, compiled: each environment would be anew."""
     site = Path(str(distribution.locate_file("")))
     told = [line.split() for line in (distribution.read_text("WHEEL") or "").splitlines()]
     tags = [words[1].split("-") for words in told if words[:1] == ["Tag:"]]
@@ -298,16 +305,31 @@ def repacked(distribution: metadata.Distribution) -> tuple[str, bytes]:
     names = [
         file.as_posix()
         for file in distribution.files or ()
-        if not file.as_posix().startswith("..") and file.suffix != ".pyc" and file.name not in {"RECORD", "INSTALLER"}
+        if not file.as_posix().startswith("..")
+        and file.suffix != ".pyc"
+        and file.name not in {"RECORD", "INSTALLER"}
+        and not NEVER_CALLED.match(file.as_posix())
     ]
     (info,) = {part for path in names for part in (path.partition("/")[0],) if part.endswith(".dist-info")}
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as wheel:
         for path in names:
             wheel.write(site / path, path)
-        wheel.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*names, f"{info}/RECORD"]))
+        compiled = {place: code for path in names if path.endswith(".py") for place, code in compiled_of(site, path)}
+        for path, code in compiled.items():
+            wheel.writestr(path, code)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*names, *compiled, f"{info}/RECORD"]))
     name = canonicalize_name(distribution.name).replace("-", "_")
     return f"{name}-{distribution.version}-{tag}.whl", body.getvalue()
+
+
+def compiled_of(site: Path, path: str) -> Iterator[tuple[str, bytes]]:
+    """Where a module's bytecode belongs, and the bytecode, valid whenever its source was written; none if it cannot be."""
+    source = (site / path).read_bytes()
+    with suppress(SyntaxError, ValueError):  # written for another Python
+        code = compile(source, path, "exec", dont_inherit=True)
+        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)  # PEP 552
+        yield importlib.util.cache_from_source(path), header + marshal.dumps(code)
 
 
 @pytest.fixture

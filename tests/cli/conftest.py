@@ -11,6 +11,43 @@ from pathlib import Path
 
 import pytest
 
+HUNTED = """
+import os, random
+
+from locust import User, constant, task
+from gevent.lock import Semaphore
+import boto3
+import planted
+
+never = Semaphore(0)
+CLIENT = boto3.client("sqs")
+QUEUE_URL = CLIENT.get_queue_url(QueueName=os.environ["REPRO_QUEUE"])["QueueUrl"]
+IS_BAD = int(planted.VERSION.partition(".")[2]) >= 18
+IS_HANGING = IS_BAD and random.Random(planted.VERSION + os.environ["REPRO_SEED"]).random() < RATE
+
+
+class Sender(User):
+    wait_time = constant(0.05)
+
+    @task
+    def send(self):
+        CLIENT.send_message(QueueUrl=QUEUE_URL, MessageBody="x")
+        if IS_HANGING:
+            never.acquire()
+"""
+HUNT = """
+scenario = "mine.py"
+
+[settings]
+users = 2
+spawn_rate = 2
+seconds = 1
+
+[limits]
+stall_after_s = 1
+stop_grace_s = 1
+beat_s = 2
+"""
 PROMPT = Path(__file__).parent / "children" / "prompt.py"
 SCRIPT = Path(sys.executable).with_name("repro")
 
@@ -41,3 +78,17 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., su
 
         yield answer
         prompt.stdin.close()
+
+
+@pytest.fixture
+def planted(index_folder, tmp_path: Path) -> Callable[[float], list[str]]:
+    """32 releases of which the 18th and later hang, in the index; gives the words of a hunt at a rate."""
+    for number in range(1, 33):
+        index_folder.add("planted", f"1.{number}")
+
+    def words(rate: float) -> list[str]:
+        (tmp_path / "mine.py").write_text(HUNTED.replace("RATE", str(rate)))
+        (tmp_path / "mine.toml").write_text(HUNT)
+        return ["bisect", "planted", "mine.toml", "--out", "hunt"]
+
+    return words

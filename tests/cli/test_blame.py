@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -17,7 +15,6 @@ from repro.errors import UsageError
 
 pytestmark = pytest.mark.timed
 
-LIMIT_S = 500
 LOCUSTFILE = """
 import os
 
@@ -41,18 +38,7 @@ class Sender(User):
         if IS_HANGING:
             never.acquire()
 """
-SMALL = ("users=2", "spawn_rate=2", "seconds=2", "limits.stall_after_s=1", "limits.stop_grace_s=1", "limits.beat_s=2")
-
-
-def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "repro", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+SMALL = ("users=2", "spawn_rate=2", "seconds=1", "limits.stall_after_s=1", "limits.stop_grace_s=1", "limits.beat_s=2")
 
 
 def put(folder: Path, name: str, *requirements: str) -> str:
@@ -60,7 +46,9 @@ def put(folder: Path, name: str, *requirements: str) -> str:
     return name
 
 
-def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder, tmp_path: Path, schema) -> None:
+def test_a_pair_that_hangs_only_together_is_named_with_its_releases(
+    index_folder, tmp_path: Path, schema, typed
+) -> None:
     for package, versions in {"alpha": "1.0 1.1 1.2", "beta": "2.0 2.1", "gamma": "1.0 2.0"}.items():
         for version in versions.split():
             index_folder.add(package, version)
@@ -70,7 +58,7 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
     settings = [word for one in SMALL for word in ("--set", one)]
     words = ["blame", "known/clean", "--good", good, "--bad", bad, "--locustfile", "mine.py", *settings]
     words += ["--confidence", "0.5", "--out", "hunt"]
-    done = repro(*words, "--json", folder=tmp_path)
+    done = typed(*words, "--json", folder=tmp_path)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     answer = document["answer"]
@@ -82,14 +70,14 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(index_folder
     assert len(answer["cure"]) == 1
     assert len(document["probes"]) == sum(len(cell["trials"]) for cell in document["cells"])
     assert {probe["hang_class"] for probe in document["probes"]} == {"deadlocked", None}
-    again = repro(*words, "--resume", "--undo", folder=tmp_path)
+    again = typed(*words, "--resume", "--undo", folder=tmp_path)
     assert again.returncode == 1, again.stderr
     assert "alpha 1.2" in again.stdout
     assert again.stderr.count("forgotten") == 1
     assert again.stderr.count("clean  ") + again.stderr.count("hang (") == len(document["probes"])
     jsonschema.validate(document, dict(schema()))
     for form in ("md", "html"):
-        report = repro("report", "hunt", "--format", form, "-o", f"report.{form}", folder=tmp_path)
+        report = typed("report", "hunt", "--format", form, "-o", f"report.{form}", folder=tmp_path)
         assert "HANGS    since alpha 1.2" in (tmp_path / f"report.{form}").read_text(), report.stderr
 
 
