@@ -31,8 +31,14 @@ IN_USE = "it already exists; choose another folder"
 CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 
 
+class ProcessId(click.IntRange):
+    """The id of a process."""
+
+    name = "process id"
+
+
 @click.command("attach", cls=Command, epilog=EPILOG)
-@click.argument("pid", type=click.IntRange(1))
+@click.argument("pid", type=ProcessId(1))
 @click.option(
     "--for",
     "seconds",

@@ -179,8 +179,8 @@ def _check_options(options: BlameOptions) -> None:
     for side in options.sides:
         if (side.path is None) == (side.as_of is None):
             raise UsageError(
-                f"the {side.name} packages must be named once; give --{side.name} PATH ({_SIDE}) or "
-                f"--{side.name}-as-of DAY"
+                f"{'two sets of' if side.path else 'no'} {side.name} packages were given; give one, by --{side.name} "
+                f"PATH ({_SIDE}) or by --{side.name}-as-of DAY"
             )
     first, last = options.good_as_of, options.bad_as_of
     if first and last and first == last:

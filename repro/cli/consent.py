@@ -30,7 +30,9 @@ def agreed_budget(
     loads = _loads(plan)
     if not loads:
         if most_requests is not None:
-            raise UsageError("--max-requests goes with --backend aws: the other backends cost nothing")
+            raise UsageError(
+                "--max-requests goes with --backend aws, and the other backends cost nothing; leave it out"
+            )
         return 0
     budget = RequestBudget(most_requests or MOST_REQUESTS)
     requests = budget.requests_per_process(loads)
@@ -46,8 +48,8 @@ def agreed_budget(
     )
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("going on needs a confirmation, and this is not a terminal; add --yes")
-        click.confirm("Go on?", abort=True, err=True)
+            raise UsageError("this needs a confirmation, and this is not a terminal; add --yes")
+        click.confirm("Continue?", abort=True, err=True)
     return requests
 
 

@@ -51,7 +51,7 @@ class Often(click.ParamType[float]):
         share = float(match["one"]) / of if match and of else 0.0
         if not RAREST <= share < 1:
             self.fail(
-                f"{value!r} does not say how often; give hangs for each operation, such as 1/5000 or 0.0002.",
+                f"{value!r} is not a rate; give hangs per operation, such as 1/5000 or 0.0002.",
                 param,
                 ctx,
             )

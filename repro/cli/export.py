@@ -146,7 +146,7 @@ def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:
         return redacted_recipe(recipe, redact)
     except ValueError as error:
         raise UsageError(
-            f"the locustfile cannot be redacted ({error}); read it, and export it by --no-redact"
+            f"the locustfile cannot be redacted ({error}); read it, and export it with --no-redact"
         ) from error
 
 

@@ -44,7 +44,7 @@ def verdicts(text: str | None) -> tuple[CellVerdict, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in set(FAILING_CODES):
-            raise UsageError(f"--fail-on {name}: it takes {', '.join(FAILING_CODES)}, or none")
+            raise UsageError(f"--fail-on {name}: unknown verdict; choose {', '.join(FAILING_CODES)} or none")
     return tuple(CellVerdict(name) for name in names)
 
 

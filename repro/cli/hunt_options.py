@@ -103,7 +103,7 @@ def check_options(options: HuntOptions) -> None:
     check_dask(options, options.dask, jobs=options.jobs)
     if (options.undo or options.dropped) and not options.resume:
         raise UsageError(
-            "--undo and --drop forget probes of a hunt that goes on; add --resume, and --out with its folder"
+            "--undo and --drop forget probes of an earlier search; add --resume, and --out with its folder"
         )
     if options.backend == "aws":
         raise UsageError("bisect and blame make too many requests for a real account; use --backend moto or ministack")
@@ -199,7 +199,7 @@ def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) ->
     """
     if not is_same(stored):
         raise UsageError(
-            f"--resume: {stored.folder} belongs to another hunt; type the command it was started with: {stored.command}"
+            f"--resume: {stored.folder} belongs to another search; type the command it was started with: {stored.command}"
         )
 
 
@@ -236,13 +236,13 @@ def _drop_probes(store: RunStore, options: HuntOptions, *, release_of: Callable[
             if trial.cell_id in named and dropped.number in {None, trial.number}
         ]
         if not wanted:
-            raise UsageError(f"--drop {dropped.typed}: this hunt did not make that probe; --log lists them")
+            raise UsageError(f"--drop {dropped.typed}: this search made no such probe; --log lists them")
         for trial in wanted:
             _drop(store, cells[trial.cell_id], trial)
     for _ in range(options.undo):
         trials = store.finished_trials()
         if not trials:
-            raise UsageError("--undo: every probe of this hunt is forgotten already; leave --undo out")
+            raise UsageError("--undo: no probe is left to forget; leave --undo out")
         last = max(trials, key=lambda trial: trial.started)
         _drop(store, cells[last.cell_id], last)
 
@@ -269,7 +269,8 @@ def said_when_cut_short(
         if options.as_json:
             echo_document(store.read(), no_redact=options.no_redact)
         click.echo(
-            f"{kept} probe{' is' if kept == 1 else 's are'} kept; go on with: {_resuming_line(store.folder)}", err=True
+            f"{kept} probe{' is' if kept == 1 else 's are'} kept; continue with: {_resuming_line(store.folder)}",
+            err=True,
         )
         raise
 

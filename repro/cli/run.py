@@ -150,7 +150,7 @@ def _run(options: RunOptions) -> ExitCode:
         run_cells(options, prepared, store, console, request_budget=budget, share=share)
     except KeyboardInterrupt:
         step = typed_with(["--out", str(store.folder), "--resume"], flags={"--resume"}, values={"--out"})
-        click.echo(for_terminal(f"The trials that have ended are kept; go on with: {step}"), err=True)
+        click.echo(for_terminal(f"Finished trials are kept; continue with: {step}"), err=True)
         raise
     finally:
         store.finish()

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,6 +152,8 @@ def _check(words: tuple[str, ...], *, on_hang: str, join: Path | None, print_env
         raise UsageError(
             "nothing to watch was given; write the command after --, such as `repro watch -- locust -f locustfile.py`"
         )
+    if words and shutil.which(words[0]) is None:
+        raise UsageError(f"cannot start {words[0]}: there is no such program; check its name, or give its path")
     if join is not None and (words or on_hang != "keep"):
         raise UsageError("--join watches what was started elsewhere; leave out the command and --on-hang")
 

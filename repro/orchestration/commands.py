@@ -79,7 +79,7 @@ class PreparedCommand:
         if any("locust" not in {*cell.environment.pins, *cell.environment.requires} for cell in cells):
             raise UsageError(
                 f"{self.base.interpreter}: Locust is not installed in this environment; activate the one that has it, "
-                "give its interpreter by --python, or add --set locust=VERSION"
+                "give its interpreter with --python, or add --set locust=VERSION"
             )
 
     @property

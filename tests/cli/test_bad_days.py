@@ -91,9 +91,7 @@ def test_an_interrupted_run_leaves_nothing_and_can_be_read(signum: int, tmp_path
     assert [trial.verdict for cell in read_run(run).cells for trial in cell.trials] == ["interrupted"]
     said = (tmp_path / "stderr").read_text()
     assert "Traceback" not in said
-    (step,) = [
-        line for line in said.splitlines() if line.startswith("The trials that have ended are kept; go on with: ")
-    ]
+    (step,) = [line for line in said.splitlines() if line.startswith("Finished trials are kept; continue with: ")]
     assert step.endswith(f"{shlex.join([*LONG, '--python', sys.executable, '--out', str(run), '--resume'])}")
 
 

@@ -43,11 +43,11 @@ def test_a_hang_in_three_of_ten_trials_is_found_among_32_releases(planted, tmp_p
         (("planted", "known/clean"), "planted is not used by known/clean"),
         (("planted", "locust-2638"), "unknown experiment 'locust-2638'; did you mean locust-2637"),
         (("planted", "mine.toml", "--good", "1.3", "--bad", "1.3"), "are the same release, 1.3; give two"),
-        (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3; exchange --good and --bad"),
+        (("planted", "mine.toml", "--good", "1.9", "--bad", "1.3"), "1.9 is newer than 1.3; swap --good and --bad"),
         (("planted", "mine.toml", "--find", "fixed", "--good", "1.3", "--bad", "1.9"), "--bad must be the older one"),
         (("planted", "mine.toml", "--good", "1.99"), "planted 1.99 cannot be tested"),
         (("planted", "mine.toml", "--good", "1.32"), "the index has no release beyond 1.32"),
-        (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each by --set"),
+        (("planted", "mine.toml", "--set", "users=1,2"), "varies users too; fix each with --set"),
         (
             ("planted", "mine.toml", "--set", "absent=1.0"),
             "no release of planted can be installed with what else was set",

@@ -84,8 +84,8 @@ def test_a_pair_that_hangs_only_together_is_named_with_its_releases(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "the good packages must be named once; give --good PATH"),
-        (("--good", "good.txt"), "the bad packages must be named once; give --bad PATH"),
+        ((), "no good packages were given; give one, by --good PATH"),
+        (("--good", "good.txt"), "no bad packages were given; give one, by --bad PATH"),
         (("--good", "none.txt", "--bad", "good.txt"), "none.txt is not a file; give a requirements file"),
         (("--good", "good.txt", "--bad", "good.txt"), "the same"),
         (("--good", "empty.txt", "--bad", "good.txt"), "does not have boto3, which the test needs; add it"),

@@ -96,7 +96,7 @@ def test_what_has_changed_is_named_with_the_command_to_begin_anew(made: Path, na
     assert (done.returncode, done.stdout) == (2, "")
     anew = shlex.join(["repro", *ARGV, "--trials", "2"])
     assert done.stderr == (
-        f"Error: --resume: not as when the run in a run was made: {called}; two loads are not one rate, so begin anew with: {anew}\n"
+        f"Error: --resume: not as when the run in a run was made: {called}; two loads do not make one rate, so start a new run with: {anew}\n"
     )
     assert [len(cell.trials) for cell in read_run(made / "a run").cells] == [1]
 

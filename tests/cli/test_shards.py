@@ -108,7 +108,7 @@ def test_a_machine_that_gets_no_trial_makes_a_shard_all_the_same(made: Path) -> 
 def test_wrong_words_are_one_sentence(made: Path) -> None:
     bad = repro("run", "my.toml", "--shard", "3of20", folder=made)
     assert (bad.returncode, bad.stderr) == (
-        2, "Error: --shard 3of20: give its number and how many there are, such as 3/20\n",
+        2, "Error: --shard 3of20: give I/N, shard I of N, such as 3/20\n",
     )  # fmt: skip
     (made / "full").mkdir(exist_ok=True)
     (made / "full" / "file").touch()

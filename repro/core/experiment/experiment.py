@@ -66,7 +66,7 @@ class Experiment:
             ExperimentError: too few or too many.
         """
         if not 1 <= trials <= MOST_TRIALS:
-            raise ExperimentError(f"--trials {trials}: give 1 to {MOST_TRIALS:,}")
+            raise ExperimentError(f"--trials {trials}: choose 1 to {MOST_TRIALS:,}")
         return replace(self, trials=trials)
 
     def of_command(self, scenario: ScenarioInfo) -> Experiment:

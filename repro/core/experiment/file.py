@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -92,7 +93,7 @@ def levels_of(name: str, value: Any, catalogue: Catalogue, *, where: str) -> tup
     levels = tuple(catalogue.level(name, _stripped(one), where=where) for one in values)
     if len(set(levels)) < len(levels):
         twice = next(one for one in levels if levels.count(one) > 1)
-        raise ExperimentError(f"{where}: the level {twice} is there twice; leave one out")
+        raise ExperimentError(f"{where}: the level {twice} is listed twice; leave one out")
     return levels
 
 
@@ -102,9 +103,21 @@ def _read(text: str, source: str) -> ExperimentFile:
     except ValidationError as error:
         raise ExperimentError(_in_words(error, source)) from error
     except ValueError as error:  # tomllib's own, and Python's of a number of thousands of digits
-        raise ExperimentError(f"{source}: not TOML: {error}; see docs/reference/experiment-file.md") from error
+        raise ExperimentError(f"{source}: not TOML: {error}; {_REFERENCE}") from error
     except RecursionError:
-        raise ExperimentError(f"{source}: it is nested too deep; see docs/reference/experiment-file.md") from None
+        raise ExperimentError(f"{source}: it is nested too deeply; {_REFERENCE}") from None
+
+
+_REFERENCE = "see docs/reference/experiment-file.md"
+_PLAIN_WORDS = (
+    ("Input should be", "must be"),
+    ("a valid integer", "a whole number"),
+    ("a valid number", "a number"),
+    ("a valid dictionary", "a table"),
+    ("a valid string", "a string"),
+    ("a valid list", "a list"),
+)
+"""What the library that reads the file says, and what somebody calls it who writes TOML."""
 
 
 def _in_words(error: ValidationError, source: str) -> str:
@@ -115,11 +128,12 @@ def _in_words(error: ValidationError, source: str) -> str:
     if first["type"] == "extra_forbidden":
         known = list((LimitsSection if path[0] == "limits" and len(path) > 1 else ExperimentFile).model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
-        return f"{source}: unknown key {key}; {hint}"
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(known)}"
+        return f"{source}: unknown key {key!r}; {hint}"
     if first["type"] == "missing":
         return f'{source}: the key {key} is missing; add it, such as scenario = "locust-2637"'
-    return f"{source}: {key}: {first['msg'][:1].lower()}{first['msg'][1:]}, not {first['input']!r}"
+    said = functools.reduce(lambda text, pair: text.replace(*pair), _PLAIN_WORDS, first["msg"])
+    return f"{source}: {key} {said}, not {first['input']!r}; {_REFERENCE}"
 
 
 # Factors

@@ -48,7 +48,7 @@ def parsed(text: str) -> Shard:
     """
     number, _, of = text.partition("/")
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of) <= MOST_SHARDS):
-        raise UsageError(f"--shard {text}: give its number and how many there are, such as 3/20")
+        raise UsageError(f"--shard {text}: give I/N, shard I of N, such as 3/20")
     return Shard(int(number), int(of))
 
 
@@ -137,7 +137,7 @@ def _check_each_once(parts: Sequence[Part]) -> None:
         other = found.setdefault(part.shard.number, part)
         if other is not part:
             raise UsageError(
-                f"shard {part.shard} is there twice, in {other.run.folder} and {part.run.folder}; leave one out"
+                f"shard {part.shard} was given twice, in {other.run.folder} and {part.run.folder}; leave one out"
             )
     missing = [number for number in range(1, parts[0].shard.of + 1) if number not in found]
     if missing:

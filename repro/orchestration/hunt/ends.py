@@ -41,7 +41,7 @@ def one_cell(run: RunRequest) -> Prepared:
     if prepared.plan.varied:
         raise UsageError(
             f"blame varies only packages, but the experiment varies {', '.join(prepared.plan.varied)} too; fix each "
-            "by --set NAME=LEVEL"
+            "with --set NAME=LEVEL"
         )
     return prepared
 
@@ -107,7 +107,7 @@ class Ends:
             raise
         except UntestableError as error:
             raise UsageError(
-                f"--{side.name}-as-of {day}: it cannot be resolved; pin by --set what is named. {error}"
+                f"--{side.name}-as-of {day}: it cannot be resolved; pin with --set what is named. {error}"
             ) from error
         return End(name=day.isoformat(), versions=versions, python=self._python())
 

@@ -52,7 +52,7 @@ def prepared_for(hunted: HuntedRange, run: RunRequest) -> Prepared:
     prepared = prepare(replace(run, overrides=(*run.overrides, levels)))
     if others := [name for name in prepared.plan.varied if name != hunted.factor]:
         raise UsageError(
-            f"bisect varies only {hunted.factor}, but the experiment varies {', '.join(others)} too; fix each by "
+            f"bisect varies only {hunted.factor}, but the experiment varies {', '.join(others)} too; fix each with "
             "--set NAME=LEVEL"
         )
     if len(prepared.plan.cells) != len(hunted.levels):
@@ -136,12 +136,12 @@ def _python_of(name: str, asked: BisectionRequest, run: RunRequest) -> str:
     except UntestableError as error:
         if asked.pre or asked.yanked:
             return python  # it may go together with a release that nobody gets without asking for it
-        raise UntestableError(f"no release of {name} can be installed with what else was set. {error}") from error
+        raise UntestableError(f"no release of {name} can be installed with the other settings. {error}") from error
     is_own = not prepared.scenario.locustfile.is_relative_to(root().resolve())
     if name not in {*parts, *spec.pins} and not is_own:
         near = difflib.get_close_matches(name, parts, n=1)
         needs = ", ".join(one for one in NAMED_PARTS if one in parts)
-        hint = f"did you mean {near[0]}?" if near else f"it is made of {needs}, and of what these need"
+        hint = f"did you mean {near[0]}?" if near else f"it installs {needs} and their dependencies"
         raise UsageError(f"{name} is not used by {prepared.plan.experiment}; {hint}")
     return python
 
@@ -169,7 +169,7 @@ def _bounds(asked: BisectionRequest, known: _Known) -> tuple[int | None, int | N
         raise UsageError(f"--good and --bad are the same release, {known.releases[low]}; give two")
     if low > high:
         order = "--good must be the older one" if is_bad_newer else "with --find fixed, --bad must be the older one"
-        raise UsageError(f"{first} is newer than {last}; exchange --good and --bad ({order}), or see --find")
+        raise UsageError(f"{first} is newer than {last}; swap --good and --bad ({order}), or see --find")
     return low, high
 
 
@@ -190,14 +190,14 @@ def _place(version: str, known: _Known) -> int:
     names, package = known.names, known.package
     if version not in names:
         near = difflib.get_close_matches(version, names, n=3)
-        hint = f"near ones are {', '.join(near)}" if near else f"there are {names[0]} to {names[-1]}"
+        hint = f"choose one such as {' or '.join(near)}" if near else f"choose one from {names[0]} to {names[-1]}"
         raise UsageError(
-            f"{package} {version} cannot be tested (unknown, withdrawn: --yanked, or a pre-release: --pre); {hint}"
+            f"{package} {version} is not a release that can be tested (--yanked adds withdrawn ones, --pre adds pre-releases); {hint}"
         )
     place = names.index(version)
     if version not in known.fitting:
         raise UsageError(
             f"{package} {version} needs Python {known.releases[place].requires_python}; give one that the cell's "
-            "interpreter takes, or another interpreter by --set python=VERSION"
+            "interpreter takes, or another interpreter with --set python=VERSION"
         )
     return place

@@ -47,7 +47,9 @@ def measure_capacity(backend: Backend, seconds: float = 1.0) -> float:
         backend.drop_queue(name)
     if not sum(counts):
         reason = failures[0] if failures else "no answer in time"
-        raise BackendError(f"{backend.endpoint_url} does not carry load: {reason}; look whether the server still runs")
+        raise BackendError(
+            f"{backend.endpoint_url} does not carry load: {reason}; check that the server is still running"
+        )
     return sum(counts) / elapsed
 
 

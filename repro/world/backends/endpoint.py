@@ -54,7 +54,7 @@ class EndpointBackend:
                 self._wire.call("SendMessageBatch", {"QueueUrl": url, "Entries": entries}, limit_s=LIMIT_S)
         except (WireError, KeyError) as error:
             raise BackendError(
-                f"cannot make the queue {name} at {self.endpoint_url}: {error}; look whether the server still runs"
+                f"cannot make the queue {name} at {self.endpoint_url}: {error}; check that the server is still running"
             ) from error
         return Queue(name, url)
 

@@ -64,7 +64,7 @@ def _endpoint(endpoint_url: str | None) -> Backend:
     from repro.world.backends.endpoint import EndpointBackend
 
     if not endpoint_url:
-        raise UsageError("--backend endpoint needs --endpoint-url URL, the address of an SQS that runs")
+        raise UsageError("--backend endpoint needs --endpoint-url URL, the address of a running SQS")
     return EndpointBackend(endpoint_url)
 
 

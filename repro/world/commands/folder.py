@@ -163,7 +163,7 @@ def _tracked(top: Path) -> Iterator[str]:
     listing = ["git", "-C", str(top), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = door.run(listing, limit_s=LIMIT_S)
     if done.returncode:
-        raise UsageError(f"git cannot list the files of {top}: {done.stderr.strip()}; mend that, or move the load test")
+        raise UsageError(f"git cannot list the files of {top}: {done.stderr.strip()}; fix that, or move the load test")
     names = dict.fromkeys(name for name in done.stdout.split("\0") if name and os.path.lexists(top / name))
     left_out: dict[Path, bool] = {top: False}
     for name in names:

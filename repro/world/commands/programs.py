@@ -49,11 +49,9 @@ def find(command: CommandLine, *, folder: Path, python: Path | None = None) -> F
 def _path_of(name: str, folder: Path) -> Path:
     path = folder / name if "/" in name else Path(shutil.which(name) or "")
     if "/" in name and not path.is_file():
-        raise UsageError(f"the command's program {name} does not exist; check the path")
+        raise UsageError(f"the program {name} does not exist; check the path")
     if "/" not in name and path == Path():
-        raise UsageError(
-            f"the command's program {name} is not on the PATH of this shell; activate its environment, or give its path"
-        )
+        raise UsageError(f"{name} is not on the PATH of this shell; activate its environment, or give its path")
     return path
 
 
@@ -81,7 +79,7 @@ def _interpreter_of(script: Path, name: str, folder: Path) -> Path:
             "as locust, python or pytest"
         )
     if not Path(words[0]).exists():
-        raise UsageError(f"{script} belongs to {words[0]}, which does not exist; make its environment anew")
+        raise UsageError(f"{script} belongs to {words[0]}, which does not exist; rebuild its environment")
     return _executable(words[:1], folder)
 
 
@@ -102,7 +100,7 @@ def _executable(argv: list[str], folder: Path) -> Path:
     try:
         done = door.run([*argv, "-c", _WHERE], cwd=folder, limit_s=LIMIT_S)
     except ProcessError as error:
-        raise UsageError(f"{argv[0]} does not run as Python; give the interpreter by --python") from error
+        raise UsageError(f"{argv[0]} does not run as Python; give the interpreter with --python") from error
     return _said(done, argv[0])
 
 
@@ -118,7 +116,7 @@ def _said(done: door.Completed, name: str) -> Path:
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines or not os.path.isabs(lines[-1]):  # noqa: PTH117  # a text, not a path yet
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise UsageError(f"{name} does not run Python here: {last}; give the interpreter by --python")
+        raise UsageError(f"{name} does not run Python here: {last}; give the interpreter with --python")
     return Path(lines[-1])
 
 

@@ -36,11 +36,11 @@ def check_syntax(interpreter: Path, files: Sequence[Path]) -> None:
     try:
         done = door.run([interpreter, "-I", "-W", "ignore", "-c", _CHECK, *files[:MOST_CHECKED]], limit_s=LIMIT_S)
     except ProcessError as error:
-        raise UsageError(f"{interpreter} does not run as Python; give the interpreter by --python") from error
+        raise UsageError(f"{interpreter} does not run as Python; give the interpreter with --python") from error
     if said := done.stdout.strip():
         path, line, message = json.loads(said.splitlines()[-1])
         where = f"{path}:{line}" if line else path
-        raise UsageError(f"{where}: {message}; mend the file, or run it with the Python that it is written for")
+        raise UsageError(f"{where}: {message}; fix the file, or run it with the Python it was written for")
 
 
 def text_or_nothing(path: Path) -> str:

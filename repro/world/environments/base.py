@@ -153,7 +153,7 @@ def _installed(interpreter: Path) -> tuple[str, str, list[_Installed]]:
         python, executable, rows = json.loads(done.stdout.strip().splitlines()[-1])
     except (ProcessError, ValueError, IndexError) as error:
         raise UsageError(
-            f"{interpreter} is not a working Python interpreter; give the path of one by --python"
+            f"{interpreter} is not a working Python interpreter; give the path of one with --python"
         ) from error
     if Version(python) < OLDEST:
         raise UsageError(f"{interpreter} is Python {python}; cells need {OLDEST} or newer; use a newer interpreter")

@@ -102,7 +102,8 @@ def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
         except UnreachableError:
             raise
         except UntestableError as error:
-            raise UsageError(f"{path} cannot be resolved: {error}; correct it") from error
+            move = "" if " TIP: " in str(error) else "; correct the file"
+            raise UsageError(f"{path} cannot be resolved: {error}{move}") from error
     return Pins(versions=_usable(versions.items()), left_out=left_out)
 
 

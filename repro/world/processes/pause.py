@@ -70,8 +70,8 @@ def _hold(pid: int, held: dict[int, int]) -> None:
                 _ptrace(INTERRUPT, tid)
                 held[tid] = _pending_signal(pid, tid)
             elif tid in _threads(pid):
-                raise ProcessError(f"process {pid} cannot be paused ({os.strerror(number)}): leave out --pause")
-    raise ProcessError(f"process {pid} starts threads faster than they can be held: leave out --pause")
+                raise ProcessError(f"process {pid} cannot be paused ({os.strerror(number)}); leave out --pause")
+    raise ProcessError(f"process {pid} starts threads faster than they can be held; leave out --pause")
 
 
 def _threads(pid: int) -> set[int]:

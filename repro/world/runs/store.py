@@ -226,7 +226,7 @@ def create_run(
         lock = _locked(folder)
         if (folder / FILE).exists():
             lock.close()
-            raise StoreError(f"{folder} holds a run already; go on with it by --resume, or choose another folder")
+            raise StoreError(f"{folder} already holds a run; continue it with --resume, or choose another folder")
         _make(folder / MAKING, facts)
         (folder / MAKING).replace(folder / FILE)  # whole or not there at all, for whoever looks at the run meanwhile
         return RunStore(folder, _connect(folder), lock)

@@ -71,8 +71,8 @@ def find_experiment(name: str) -> Source:
         raise UsageError(f"{name} is not a file; give a TOML file, or a name of `repro list experiments`")
     known = list_experiments()
     near = difflib.get_close_matches(name, known, n=1)
-    other = "check the path" if name.endswith(".toml") else "a path must end in .toml"
-    hint = f"did you mean {near[0]}?" if near else f"`repro list experiments` shows all; {other}"
+    other = "give another path" if name.endswith(".toml") else "give the path of a TOML file"
+    hint = f"did you mean {near[0]}?" if near else f"choose one of `repro list experiments`, or {other}"
     raise UsageError(f"unknown experiment {name!r}; {hint}")
 
 

@@ -95,7 +95,7 @@ def test_a_hang_settles_a_cell_in_its_shard() -> None:
 
 @pytest.mark.parametrize("text", ["", "3", "0/2", "3/2", "a/b", "1/0", "-1/2", "1/2/3", "1.0/2", "1/99999999"])
 def test_what_is_not_a_shard_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="give its number and how many there are, such as 3/20"):
+    with pytest.raises(UsageError, match="give I/N, shard I of N, such as 3/20"):
         parsed(text)
 
 

@@ -182,7 +182,7 @@ def test_a_killed_server_is_down_and_stopping_leaves_nothing(tmp_path: Path) -> 
             assert not health.ok
             assert time.monotonic() < deadline
             health = backend.probe(PROBE_S)
-        with pytest.raises(BackendError, match=r"cannot make the queue q at .*: nothing listens there; look whether"):
+        with pytest.raises(BackendError, match=r"cannot make the queue q at .*: nothing listens there; check that"):
             backend.new_queue("q")
         with pytest.raises(BackendError, match=r"does not carry load|cannot make the queue"):
             measure_capacity(backend, 0.1)
@@ -388,7 +388,7 @@ def test_queues_that_cannot_be_deleted_are_said_with_the_command_that_removes_th
         with serving(refusing("AccessDenied")) as url:
             backend._client.meta.events.register("before-sign.sqs", lambda request, **_: setattr(request, "url", url))
             with pytest.raises(
-                BackendError, match=r"1 queues stay in eu-central-1 .*`repro cleanup --region eu-central-1`"
+                BackendError, match=r"1 queue was left in eu-central-1 .*`repro cleanup --region eu-central-1`"
             ):
                 backend.stop()
 

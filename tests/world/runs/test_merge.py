@@ -249,7 +249,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_written(
     [
         ([0, 2], "shard 2/3 is missing; run it with: repro run my.toml --trials 3 --shard 2/3 --out part2"),
         ([2], "shards 1/3, 2/3 are missing; run the first with: repro run my.toml --trials 3 --shard 1/3 --out part1"),
-        ([0, 1, 1, 2], "shard 2/3 is there twice, in {0}/part2 and {0}/part2; leave one out"),
+        ([0, 1, 1, 2], "shard 2/3 was given twice, in {0}/part2 and {0}/part2; leave one out"),
     ],
 )
 def test_each_shard_must_be_there_once(chosen: list[int], said: str, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_each_shard_must_be_there_once(chosen: list[int], said: str, tmp_path: P
 def test_a_shard_that_was_delivered_twice_is_named(tmp_path: Path) -> None:
     parts = parts_of(tmp_path, 3)
     shutil.copytree(parts[1], tmp_path / "again")
-    with pytest.raises(UsageError, match=r"shard 2/3 is there twice, in .*/part2 and .*/again; leave one out"):
+    with pytest.raises(UsageError, match=r"shard 2/3 was given twice, in .*/part2 and .*/again; leave one out"):
         read_parts([*parts, tmp_path / "again"])
 
 

@@ -359,7 +359,7 @@ def test_a_resumed_run_goes_on_with_what_was_finished(tmp_path: Path) -> None:
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     with new(tmp_path / "run") as store:
         store.add_trial(trial("a", 1))
-    with pytest.raises(StoreError, match="holds a run already; go on with it by --resume, or choose another folder"):
+    with pytest.raises(StoreError, match="already holds a run; continue it with --resume, or choose another folder"):
         new(tmp_path / "run")
     assert numbers(tmp_path / "run") == [("a", 1)]
 
@@ -512,7 +512,7 @@ def test_somebody_elses_file_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
         with pytest.raises(StoreError, match=r"run\.sqlite was not written by repro"):
             attempt(tmp_path)
     for folder, words in (
-        (tmp_path, "holds a run already"),
+        (tmp_path, "already holds a run"),
         (tmp_path / FILE, "make sure that the folder can be read"),
     ):
         with pytest.raises(StoreError, match=words):

@@ -144,7 +144,7 @@ class AwsBackend:
         if reasons:
             profile = f" --profile {self._profile}" if self._profile else ""
             raise BackendError(
-                f"{len(reasons)} queues stay in {self._region} ({next(iter(reasons.values()))}); "
+                f"{'1 queue was' if len(reasons) == 1 else f'{len(reasons)} queues were'} left in {self._region} ({next(iter(reasons.values()))}); "
                 f"remove them with `repro cleanup --region {self._region}{profile}`"
             )
 
