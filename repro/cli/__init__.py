@@ -15,18 +15,18 @@ from repro.cli import streams
 from repro.errors import ExitCode, ReproError, UsageError
 
 _COMMANDS = {
-    "run": ("repro.cli.run", "Run an experiment: which combinations hang, and how."),
+    "run": ("repro.cli.run", "Run your command, or an experiment, and find which combinations hang."),
     "bisect": ("repro.cli.bisect", "Find the first release, or the first day, that hangs."),
-    "blame": ("repro.cli.blame", "Find which of the packages that changed cause the hang."),
-    "watch": ("repro.cli.watch", "Run a command as it is, and say when it hangs."),
-    "attach": ("repro.cli.attach", "Show what a process that hangs now is stuck on."),
-    "doctor": ("repro.cli.doctor", "Show which known causes of hangs these packages can have."),
-    "report": ("repro.cli.report", "Write a stored run as Markdown, HTML, JSON or JUnit."),
-    "merge": ("repro.cli.merge", "Put the shards of one run together again."),
-    "export": ("repro.cli.export", "Write one file that shows a hang, and run it once more."),
+    "blame": ("repro.cli.blame", "Find which of the changed packages cause the hang."),
+    "watch": ("repro.cli.watch", "Run a command unchanged, and report when it hangs."),
+    "attach": ("repro.cli.attach", "Show what a running process is stuck on."),
+    "doctor": ("repro.cli.doctor", "Show which known hangs are possible with these packages."),
+    "report": ("repro.cli.report", "Write a report of a stored run: Markdown, HTML, JSON or JUnit."),
+    "merge": ("repro.cli.merge", "Combine the shards of one run."),
+    "export": ("repro.cli.export", "Write one file that shows a hang, and run it to prove it."),
     "list": ("repro.cli.inventory", "List scenarios, experiments, factors, faults, causes or runs."),
-    "env": ("repro.cli.environments", "List, show or prune the cached environments."),
-    "completion": ("repro.cli.shell_script", "Print the script that makes a shell complete what is typed."),
+    "env": ("repro.cli.environments", "List, show or delete the cached environments."),
+    "completion": ("repro.cli.shell_script", "Print the script for TAB completion in a shell."),
     "cleanup": ("repro.cli.cleanup", "Delete queues that a run against real AWS left behind."),
 }
 
@@ -38,16 +38,17 @@ LEAST_MEMORY_BYTES = 512 * 1024 * 1024
 
 EPILOG = """\b
 Examples:
-  repro run                                    the matrix of the report, about five minutes
-  repro run --locustfile mine.py --set locust=2.14.2,2.24.0
-  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --set locust=2.24.0 --set gevent=24.2.1
-  repro blame --good old-freeze.txt --bad new-freeze.txt
+  repro attach 4711                            what a process that hangs now is stuck on
+  repro run -- locust -f locustfile.py -u 50   your own test, against a local SQS
+  repro run                                    the matrix of Locust issue 2637, about five minutes
+  repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py
+  repro blame --good old-freeze.txt --bad new-freeze.txt -- locust -f locustfile.py
   repro report --format html                   a page of the latest run
   repro export -o bug                          one file that shows the hang
 
 \b
-Exit codes: 0 no hang, 1 a hang was found, 2 usage or experiment file, 3 inconclusive or
-untestable, 4 backend or this program failed, 130 interrupted.
+Exit codes: 0 no hang, 1 a hang was found, 2 wrong usage or experiment file, 3 inconclusive or
+untestable, 4 the backend or repro itself failed, 130 interrupted.
 
 Completion: eval "$(repro completion bash)"; `repro completion --help` has zsh and fish."""
 

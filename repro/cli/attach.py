@@ -21,12 +21,12 @@ EPILOG = """\b
 Examples:
   repro attach 4711
   repro attach 4711 --for 60 --json
-  repro attach 4711 --pause                        one consistent moment of a process that moves fast
+  repro attach 4711 --pause                        for a process whose state changes quickly
   repro attach "$(pgrep -f 'locust -f' | head -1)"
 
 \b
-Only the memory of the process is read: nothing runs in it, and it is not stopped unless --pause is given.
-You need to be the same user with the right to trace it, or root."""
+Only the memory of the process is read. No code runs in it, and it is not stopped unless you give --pause.
+You must be root, or the same user with the right to trace it."""
 IN_USE = "it already exists; choose another folder"
 CODES = {Verdict.HANG: ExitCode.HANG, Verdict.CLEAN: ExitCode.NO_HANG}
 
@@ -46,18 +46,18 @@ class ProcessId(click.IntRange):
     default=DEFAULT_S,
     show_default=True,
     metavar="SECONDS",
-    help="The time between two looks; a greenlet that moves in between is not stuck.",
+    help="The time between two looks; a greenlet that makes progress in between is not stuck.",
 )
 @click.option(
     "--pause",
     "is_paused",
     is_flag=True,
-    help="Hold the process still during each look, without a signal; the answer says for how long.",
+    help="Pause the process during each look, without a signal; the answer says for how long.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/attach-… when left out."
+    "--out", type=click.Path(path_type=Path), help="The folder for the evidence (default: a new one under repro-runs)."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.pass_context
 def command(
@@ -65,8 +65,8 @@ def command(
 ) -> None:
     """Show what process PID is stuck on: its threads, its parked greenlets, and what they wait for.
 
-    Works for every CPython from 3.8 on with greenlet from 1.1 on, also where the process is frozen, holds the GIL, or
-    is stopped.
+    Works with CPython 3.8 and newer and greenlet 1.1 and newer, even if the process is frozen, holds the GIL, or is
+    stopped.
     """
     from repro.cli.options import new_folder
     from repro.orchestration.attachment import attach, keep

@@ -90,24 +90,25 @@ class BisectOptions(HuntOptions):
     type=click.Choice(["bad", "fixed"]),
     default="bad",
     show_default=True,
-    help="Find the first release that hangs, or the first that is fixed.",
+    help="bad: the first release that hangs. fixed: the first that no longer does.",
 )
 @click.option(
     "--date",
     "days",
     metavar="GOOD..BAD",
-    help="Find the first day whose freshly resolved environment hangs.",
+    help="Find the first day on which newly installed packages hang.",
 )
 @click.option("--pre", is_flag=True, help="Include pre-releases.")
 @click.option("--yanked", is_flag=True, help="Include withdrawn (yanked) releases.")
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find the first release of PACKAGE, or the first day, that hangs, even if it hangs only sometimes.
+    """Find the first release of PACKAGE, or the first day, that hangs: also a hang that is intermittent.
 
-    Both ends are tested first. EXPERIMENT must leave one cell apart from what is bisected. The default is
-    locust-2637/single: a client made in every iteration. Other packages are as --set says, else the newest. With
-    only one of --good and --bad, the search goes outward from it. With neither, it covers releases since 2023.
+    Both ends are tested first. Other packages stay as --set says, or are the newest. Without --good or --bad, that
+    end is searched for, starting from the other one. Without both, the releases since 2023 are searched.
+
+    An EXPERIMENT may vary nothing else. The default is locust-2637/single, which creates a client in every iteration.
     """
     options = BisectOptions(**given, words=words_of(ctx))
     if options.days and options.package and not options.experiment:  # `repro bisect --date A..B EXPERIMENT`

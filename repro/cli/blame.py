@@ -80,19 +80,28 @@ class BlameOptions(HuntOptions):
 @click.command("blame", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @click.option("--good", type=click.Path(path_type=Path), metavar="PATH", help=f"Packages that do not hang: {_SIDE}.")
-@click.option("--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, given likewise.")
 @click.option(
-    "--good-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that did not hang."
+    "--bad", type=click.Path(path_type=Path), metavar="PATH", help="Packages that hang, in one of these forms."
 )
-@click.option("--bad-as-of", type=_DAY, metavar="DAY", help="The packages as they resolved on a day that hangs.")
+@click.option(
+    "--good-as-of",
+    type=_DAY,
+    metavar="DAY",
+    help="The packages that an installation got on this day, which do not hang.",
+)
+@click.option(
+    "--bad-as-of", type=_DAY, metavar="DAY", help="The packages that an installation got on this day, which hang."
+)
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find which changed packages cause the hang, alone or together, and since which release of each.
+    """Find which of the changed packages cause the hang, alone or together, and since which release.
 
-    Both ends are tested first. Packages from the bad side are put into the good one, until the smallest set that
-    hangs is found. Each of them is then bisected by release. Last comes the smallest set that cures the bad side.
-    EXPERIMENT must leave one cell; the default is locust-2637/single: a client made in every iteration.
+    Both ends are tested first. Then packages of the bad end replace those of the good end, until the smallest set that
+    hangs is found. Each package of that set is bisected by release. At last, the smallest change that fixes the bad
+    end is found.
+
+    An EXPERIMENT may vary nothing. The default is locust-2637/single, which creates a client in every iteration.
     """
     options = BlameOptions(**given, words=words_of(ctx))
     end_tidily_on_signals()

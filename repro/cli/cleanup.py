@@ -17,15 +17,16 @@ Examples:
 
 @click.command("cleanup", cls=Command, epilog=EPILOG)
 @click.option("--region", required=True, help="The region to look in.")
-@click.option("--profile", help="The credentials' profile; boto3's usual chain when left out.")
-@click.option("--endpoint-url", metavar="URL", help="Another endpoint than the region's public one, such as a VPC's.")
-@click.option("--run", default="", metavar="ID", help="Only the queues of this run; those of all runs when left out.")
+@click.option("--profile", help="The AWS profile (default: boto3's usual credentials).")
+@click.option("--endpoint-url", metavar="URL", help="An endpoint other than the region's public one, such as a VPC's.")
+@click.option("--run", default="", metavar="ID", help="Only the queues of this run (default: of all runs).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="List them and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="List the queues, but delete nothing.")
 def command(*, region: str, profile: str | None, endpoint_url: str | None, run: str, yes: bool, dry_run: bool) -> None:
-    """Delete the queues that a run against real AWS left behind: named repro-… and tagged created-by=repro.
+    """Delete the queues that a run against real AWS left behind.
 
-    A run that is still under way has such queues too: look at their ages, or give --run.
+    They are named repro-… and tagged created-by=repro. A run that is still under way has such queues, too: look at
+    their ages, or give --run.
     """
     from repro.world.backends.aws.account import open_account
     from repro.world.backends.aws.leftovers import delete_leftover, find_leftovers

@@ -14,20 +14,22 @@ from repro.errors import ExitCode, UsageError
 
 EPILOG = """\b
 Examples:
-  repro doctor                                 the python that the shell finds
+  repro doctor                                 the `python` on the PATH
   repro doctor .venv/bin/python
   repro doctor uv.lock --format json
   repro doctor requirements.txt --format github
 
 \b
-Exit codes: 0 no known cause of these versions, 1 one is certain by the versions alone, 3 some are
-possible: each says what else is needed. Causes that do not depend on versions are listed, but do not
-change the exit code. Possible does not mean present: `repro run` shows whether it is."""
+Exit codes: 0 no known cause fits these versions, 1 the versions alone make one certain, 3 some are
+possible. A possible cause needs something else as well, which is shown; `repro run` shows whether the
+hang happens. Causes that do not depend on versions are listed, but do not change the exit code."""
 
 
 @click.command("doctor", cls=Command, epilog=EPILOG)
 @click.argument("source", metavar="[PYTHON|LOCKFILE]", required=False, type=click.Path(path_type=Path))
-@click.option("--python", default="", metavar="VERSION", help="The Python that requirements and markers are read for.")
+@click.option(
+    "--python", default="", metavar="VERSION", help="The Python version to resolve requirements and markers for."
+)
 @click.option(
     "--format",
     "form",
@@ -39,7 +41,7 @@ change the exit code. Possible does not mean present: `repro run` shows whether 
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
-    """Show which known causes of hangs the packages of an interpreter, a requirements file or a lock file can have."""
+    """Show which known hangs are possible with the packages of an interpreter, a requirements file or a lock file."""
     from repro.core.causes.prognosis import possible_causes
     from repro.presentation.hang import prognosis
     from repro.world.environments.lists import read_pins

@@ -69,26 +69,26 @@ _OPTIONS = (
     click.option(
         "--trials",
         type=int,
-        help="Trials of each cell, with --soak or --rule-out at most; the experiment's own number when left out.",
+        help="Trials of each cell (default: as the experiment says); with --soak or --rule-out, the most trials.",
     ),
     click.option(
         "--until",
         type=click.Choice([one.value for one in Until]),
         default=Until.SETTLED.value,
         show_default=True,
-        help="settled: a cell that hung is not tried again; all: every trial is made, so that a rate can be measured.",
+        help="settled: a cell that hung is not tried again. all: run every trial, to measure a rate.",
     ),
     click.option(
         "--soak",
         type=Duration(),
         metavar="TIME",
-        help="Load each cell for so long, such as 30m, in as many trials as it takes, or until it hangs.",
+        help="Load each cell for this long in total, such as 30m, or until it hangs.",
     ),
     click.option(
         "--rule-out",
         type=Often(),
         metavar="1/N",
-        help="Try each cell until a hang in one of N operations is ruled out at 95 %, or it hangs.",
+        help="Try each cell until it hangs, or until a hang in 1 of N operations is ruled out (95 %).",
     ),
 )
 

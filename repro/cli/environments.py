@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   repro env list
-  repro env show 3f9c             its request, and every version installed
+  repro env show 3f9c             what was asked for, and every installed version
   repro env prune --older-than 30
   repro env prune --all"""
 SHOWN = ("locust", "gevent", "urllib3", "boto3")
@@ -27,13 +27,13 @@ DAY_S = 86_400.0
 
 @click.group("env", epilog=EPILOG)
 def command() -> None:
-    """List, show or prune the cached environments; a run builds what it needs again."""
+    """List, show or delete the cached environments; a run rebuilds those that it needs."""
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array on standard output.")
 def list_(*, as_json: bool) -> None:
-    """All cached environments, the one used last first."""
+    """List the cached environments, the last used first."""
     entries = _cache().entries()
     if as_json:
         click.echo(json.dumps([_document(entry) for entry in entries], indent=1))
@@ -46,15 +46,17 @@ def list_(*, as_json: bool) -> None:
 @command.command("show", cls=Command)
 @click.argument("key")
 def show(key: str) -> None:
-    """Show the request and every version of the environment whose KEY begins so, as JSON."""
+    """Show an environment as JSON, by the first characters of its KEY."""
     click.echo(json.dumps(_document(_one(key)), indent=1))
 
 
 @command.command("prune")
-@click.option("--older-than", "days", type=Finite(min=0), metavar="DAYS", help="Only those not used for so many days.")
+@click.option(
+    "--older-than", "days", type=Finite(min=0), metavar="DAYS", help="Only those not used for this many days."
+)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def prune(days: float | None, *, everything: bool) -> None:
-    """Delete cached environments, after any that is being built or checked."""
+    """Delete cached environments."""
     if days is None and not everything:
         raise UsageError("nothing to delete was given; add --older-than DAYS, or --all")
     cache = _cache()

@@ -25,7 +25,7 @@ FILE = "reproduce.py"
 EPILOG = """\b
 Examples:
   repro export -o bug                      the latest run's first hung cell
-  repro export my-run 3f9c2a -o bug        the cell whose id begins so
+  repro export my-run 3f9c2a -o bug        the cell whose id begins with 3f9c2a
   cd bug && uv run reproduce.py            what a maintainer types"""
 
 
@@ -41,9 +41,14 @@ Examples:
     help="The folder for reproduce.py and its README.",
 )
 @click.option(
-    "--proof", "runs", type=click.IntRange(0, 100), default=5, show_default=True, help="Runs of the finished file."
+    "--proof",
+    "runs",
+    type=click.IntRange(0, 100),
+    default=5,
+    show_default=True,
+    help="How often to run the finished file.",
 )
-@click.option("--no-reduce", is_flag=True, help="Keep all pins and settings: quicker, and a longer file.")
+@click.option("--no-reduce", is_flag=True, help="Keep all pins and settings: quicker, but the file is longer.")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context
 def command(
@@ -59,8 +64,8 @@ def command(
 ) -> None:
     """Write one self-contained file that shows the hang of CELL in RUN, and run it to prove it.
 
-    Pins and settings that the hang does not need are dropped, each tried by running the file without it. Strings and
-    comments of a locustfile are redacted as reports are; what is run is what is written.
+    Pins and settings that the hang does not need are removed: the file is run without each of them. Strings and
+    comments of a locustfile are redacted, as in a report; the redacted file is the one that is run.
     """
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of

@@ -25,7 +25,7 @@ def fail_on_option(default: str) -> Callable[[FC], FC]:
         "--fail-on",
         metavar="VERDICT[,VERDICT…]",
         shell_complete=words.listed(*(verdict for verdict in CellVerdict if verdict is not CellVerdict.CLEAN), NONE),
-        help=f"The cells' verdicts that make the exit code other than 0, or none; {default} when left out.",
+        help=f"Which verdicts of a cell make the exit code non-zero, or none (default: {default}).",
     )
 
 

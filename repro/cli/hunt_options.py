@@ -62,31 +62,37 @@ class HuntOptions(SharedOptions):
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options of a hunt, ``most_trials`` being where it gives up unless told otherwise."""
     options = (
-        click.option("--confidence", type=Finite(0.5, 0.9999), default=0.95, show_default=True),
+        click.option(
+            "--confidence",
+            type=Finite(0.5, 0.9999),
+            default=0.95,
+            show_default=True,
+            help="How sure the answer must be; more takes more trials.",
+        ),
         click.option(
             "--max-trials",
             type=click.IntRange(2),
             default=most_trials,
             show_default=True,
-            help="Give up after so many trials.",
+            help="Give up after this many trials.",
         ),
         click.option(
             "--jobs",
             type=click.IntRange(1, 64),
-            help="Probes at once, where that helps; half the cores when left out.",
+            help="Trials at once, where that helps (default: half the cores).",
         ),
         dask_option,
-        click.option("--resume", is_flag=True, help="Continue the hunt in --out, or the latest one."),
-        click.option("--undo", count=True, help="With --resume: forget the last probe first. Repeatable."),
+        click.option("--resume", is_flag=True, help="Continue the search in --out, or the latest one."),
+        click.option("--undo", count=True, help="With --resume: first forget the last trial. Repeatable."),
         click.option(
             "--drop",
             "dropped",
             multiple=True,
             metavar="RELEASE[/N]",
-            help="With --resume: forget the trials of a release (or of a cell, by its id), or the Nth alone. "
+            help="With --resume: forget all trials of a release (or of a cell, by its id), or only the Nth. "
             "Repeatable.",
         ),
-        click.option("--log", "show_log", is_flag=True, help="Print the probes as commands at the end."),
+        click.option("--log", "show_log", is_flag=True, help="At the end, print each trial as a command."),
     )
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:

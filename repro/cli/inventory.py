@@ -16,7 +16,7 @@ Examples:
   repro list                      what there is to run
   repro list factors              what --set takes
   repro list faults               what --set fault= takes
-  repro list causes               the hangs that are recognised, and the fix for each
+  repro list causes               the hangs that repro recognises, and their fixes
   repro list runs --json
   repro list schema > experiment.schema.json    the JSON Schema of an experiment file, for an editor"""
 
@@ -30,9 +30,9 @@ PROBLEM = "problem"
 
 @click.command("list", cls=Command, epilog=EPILOG)
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
-    """List scenarios, experiments (the default), factors, faults, known causes or runs, or print the schema of a file."""
+    """List experiments (the default), scenarios, factors, faults, known causes or runs; or print the experiment schema."""
     if what == SCHEMA:
         click.echo(_schema())
         return

@@ -13,7 +13,7 @@ from repro.world.runs import RUNS
 EPILOG = """\b
 Examples:
   repro run hangs.toml --shard 1/3 --out part1     on one machine; 2/3 and 3/3 on two others
-  repro merge part1 part2 part3 -o whole           where all three folders were copied to
+  repro merge part1 part2 part3 -o whole           where all three folders are
   repro merge part* -o whole --json > whole.json"""
 BUSY = "it already exists; choose another folder"
 
@@ -21,17 +21,17 @@ BUSY = "it already exists; choose another folder"
 @click.command("merge", cls=Command, epilog=EPILOG)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…")
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), required=True, help="The merged run's folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @fail_on_option("hang,untestable,inconclusive")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the document.")
 @click.pass_context
 def command(
     ctx: click.Context, /, runs: tuple[str, ...], *, out: Path, as_json: bool, fail_on: str | None, no_redact: bool
 ) -> None:
-    """Put the shards of one run, made by `repro run --shard I/N`, together: the same run as one machine would make.
+    """Combine the shards of one run, made with `repro run --shard I/N`, into the run that one machine would have made.
 
-    Refuses shards of another experiment or load or of another version of repro, and a shard that is missing, there
-    twice or not finished.
+    All shards must be there, each once and finished, of the same experiment and load, made with the same version of
+    repro.
     """
     from repro.presentation.console import make_console, summary
     from repro.world.runs.merge import merge, read_parts

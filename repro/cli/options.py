@@ -100,41 +100,48 @@ _SHARED = (
         "env",
         multiple=True,
         metavar="NAME[=VALUE]",
-        help="Pass on this variable of the shell to the COMMAND, beside those that its files read. Repeatable.",
+        help="Pass this shell variable to the COMMAND, besides those that its files read. Repeatable.",
     ),
-    click.option("--no-env", is_flag=True, help="Pass on no variable of the shell but those of --env."),
-    click.option("--locustfile", type=click.Path(path_type=Path), help="Your own locustfile instead of the scenario."),
+    click.option("--no-env", is_flag=True, help="Pass no shell variables except those of --env."),
+    click.option(
+        "--locustfile", type=click.Path(path_type=Path), help="Use your own locustfile instead of the scenario's."
+    ),
     click.option(
         "--python",
         type=click.Path(path_type=Path),
-        help="Run this interpreter's environment as it is; with a COMMAND, start from it.",
+        help="Use this interpreter's environment, unchanged; with a COMMAND, start from it.",
     ),
     click.option(
         "--backend",
         metavar="NAME[,NAME…]",
         shell_complete=words.listed("moto", "ministack", "endpoint", "aws"),
-        help="moto (default), ministack, endpoint or aws; several make the backend a factor.",
+        help="moto (the default), ministack, endpoint or aws; several make the backend a factor.",
     ),
-    click.option("--endpoint-url", metavar="URL", help="The SQS of --backend endpoint."),
-    click.option("--region", help="The region of --backend aws."),
-    click.option("--profile", help="The credentials' profile of --backend aws."),
-    click.option("--yes", is_flag=True, help="Do not ask before queues are made in a real account."),
+    click.option("--endpoint-url", metavar="URL", help="The address of the SQS, with --backend endpoint."),
+    click.option("--region", help="The AWS region, with --backend aws."),
+    click.option("--profile", help="The AWS profile, with --backend aws."),
+    click.option("--yes", is_flag=True, help="Do not ask before queues are created in a real account."),
     click.option(
         "--max-requests",
         type=click.IntRange(1),
         metavar="N",
-        help="Most requests of a run against a real account; 1,000,000 when left out.",
+        help="The most requests a run may send to a real account (default: 1,000,000).",
     ),
     click.option(
         "--seed",
         type=int,
         default=0,
         show_default=True,
-        help="Seed for the order of trials, for faults and for planted chances.",
+        help="Seed for all random choices: the order of trials, the faults, the locustfile.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="The run's folder; repro-runs/<name> when left out."),
     click.option(
-        "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress goes to standard error."
+        "--out", type=click.Path(path_type=Path), help="The folder for the run (default: a new one under repro-runs)."
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print one JSON document on standard output; progress goes to standard error.",
     ),
     click.option(
         "--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies in the JSON document."

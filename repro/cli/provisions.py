@@ -16,29 +16,31 @@ KINDS = ("S", "N", "B")
 
 _OPTIONS = (
     click.option(
-        "--queue", "queues", multiple=True, metavar="NAME", help="Make this SQS queue for each trial. Repeatable."
+        "--queue", "queues", multiple=True, metavar="NAME", help="Create this SQS queue for each trial. Repeatable."
     ),
     click.option(
-        "--bucket", "buckets", multiple=True, metavar="NAME", help="Make this S3 bucket for each trial. Repeatable."
+        "--bucket", "buckets", multiple=True, metavar="NAME", help="Create this S3 bucket for each trial. Repeatable."
     ),
     click.option(
         "--table",
         "tables",
         multiple=True,
         metavar="NAME:KEY[,RANGE]",
-        help="Make this DynamoDB table for each trial; a key is a string, or a number as KEY/N. Repeatable.",
+        help="Create this DynamoDB table for each trial; keys are strings, KEY/N is a number. Repeatable.",
     ),
-    click.option("--before", metavar="COMMAND", help="Run this against the backend before each trial."),
+    click.option("--before", metavar="COMMAND", help="Run this command before each trial, to fill the backend."),
     click.option(
-        "--serve", metavar="COMMAND", help="Start this server for each trial in the backend's place; {port} is free."
+        "--serve",
+        metavar="COMMAND",
+        help="Start this server for each trial instead of the backend; {port} becomes a free port.",
     ),
-    click.option("--serve-url", metavar="URL", help="Where the server of --serve answers."),
+    click.option("--serve-url", metavar="URL", help="The address of the server that --serve starts."),
     click.option(
         "--redirect",
         "redirects",
         multiple=True,
         metavar="URL",
-        help="Lead clients that are made for this address to the backend. Repeatable.",
+        help="Send calls to this address to the backend instead. Repeatable.",
     ),
 )
 

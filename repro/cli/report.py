@@ -32,17 +32,15 @@ FORMATS = ("md", "html", "json", "junit")
 
 @click.command("report", cls=Command, epilog=EPILOG)
 @click.argument("run", required=False, shell_complete=words.runs)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True, help="The format.")
 @click.option(
     "-o",
     "--output",
     "path",
     type=click.Path(path_type=Path),
-    help="The file; standard output when left out, report.html in the run's folder for html.",
+    help="The file (default: standard output; for html, report.html in the run's folder).",
 )
-@click.option(
-    "--against", metavar="RUN", shell_complete=words.runs, help="Compare with this run instead: which cells changed."
-)
+@click.option("--against", metavar="RUN", shell_complete=words.runs, help="Show which cells changed in this later run.")
 @fail_on_option("none")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context
@@ -57,9 +55,10 @@ def command(
     fail_on: str | None,
     no_redact: bool,
 ) -> None:
-    """Write a stored RUN (the latest when left out) as a report.
+    """Write a report of a stored RUN, by default the latest.
 
-    User names, homes, hosts, account numbers, keys, tokens, environment variables and message bodies are redacted.
+    It is redacted: names of users, home folders and hosts, account numbers, keys, tokens, environment variables and
+    message bodies.
     """
     from repro.world.runs.store import find_run
 

@@ -36,7 +36,7 @@ EPILOG = """\b
 Examples:
   repro run -- locust -f locustfile.py -u 50 -r 5 -t 2m
   repro run --set gevent=24.2.1,25.9.1 -- python -m load.run --queue {queue}
-  repro run                                        the matrix of the report
+  repro run                                        the matrix of Locust issue 2637
   repro run locust-2637/crossed --trials 5 --jobs 2
   repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
   repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
@@ -44,25 +44,25 @@ Examples:
   repro run --before "python seed.py" --redirect http://localhost:9000 -- locust
   repro run --serve "python server.py {port}" --serve-url http://127.0.0.1:{port} -- locust --host {endpoint}
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
-  repro run --set client=shared --soak 30m         half an hour of load, in as many trials as it takes
-  repro run --set client=shared --rule-out 1/5000  until a hang in one of 5,000 operations is ruled out, or it hangs
-  repro run --trials 20 --until all                all 20 trials of each cell, so that a rate can be measured
-  repro run --out my-run --resume                  go on with a run that was interrupted
+  repro run --set client=shared --soak 30m         half an hour of load in total, or until it hangs
+  repro run --set client=shared --rule-out 1/5000  until it hangs, or 1 in 5,000 is ruled out
+  repro run --trials 20 --until all                all 20 trials of each cell, to measure a rate
+  repro run --out my-run --resume                  continue a run that was interrupted
   repro run causes                                 each known cause: its hang, and beside it its cure
   repro run causes --against newest                whether the cures still hold with the newest releases
-  repro run --trials 5 --shard 3/10 --out part3    the third of ten machines; then `repro merge part* -o whole`
+  repro run --trials 5 --shard 3/10 --out part3    on the third of ten machines; then `repro merge part* -o whole`
   repro run --trials 20 --dask tcp://scheduler:8786  on the workers of a dask cluster; local:4 for four on this machine"""
 
 
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @effort_options
-@click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once; half the cores when left out.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once (default: half the cores).")
 @click.option(
     "--shard",
     metavar="I/N",
     callback=lambda _ctx, _param, text: _shard(text),
-    help="Make this machine's share of the trials, the I-th of N; `repro merge` puts the shards together.",
+    help="Run only share I of N of the trials; `repro merge` combines the shares.",
 )
 @dask_option
 @click.option("--resume", is_flag=True, help="Continue the run in --out, or the latest one.")
@@ -71,7 +71,7 @@ Examples:
     type=Finite(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Keep a hung trial running so long, to see whether it recovers.",
+    help="Keep a hung trial running this long, to see whether it recovers.",
 )
 @fail_on_option("hang,untestable,inconclusive")
 @click.option("--cause", multiple=True, metavar="ID", help="With `causes`: this one alone. Repeatable.")
@@ -82,13 +82,17 @@ Examples:
 )
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Run a COMMAND as it is typed, or an EXPERIMENT: which combinations hang, and how.
+    """Run your own COMMAND, or an EXPERIMENT, and find which combinations hang, and how.
 
-    The COMMAND (locust, python, pytest or another program of Python) runs in the environment and in a copy of the
-    folder in which it is typed; a package that is set changes that package alone. {queue}, {endpoint} and {region} in
-    it stand for the trial's own. EXPERIMENT is a name under scenarios/, or a TOML file. Without either it is
-    locust-2637, the matrix of the report; with `causes` it is the experiment of each known cause. Every cell runs in an environment and a process of
-    its own against a local SQS; what hangs is kept with its evidence.
+    A COMMAND (locust, python, pytest or another Python program) runs in your environment, in a copy of the current
+    folder. --set PACKAGE=VERSION changes only that package. {queue}, {endpoint} and {region} in the COMMAND are
+    replaced with those of the trial.
+
+    An EXPERIMENT is a TOML file, or a name that `repro list` shows. Without either, it is locust-2637: the packages
+    and settings of Locust issue 2637. `causes` runs the experiment of each known cause.
+
+    Each combination of levels is a cell. Each cell is tried several times, in its own environment and process, against
+    a local SQS. When a trial hangs, the evidence is kept.
     """
     options = RunOptions(**given, words=words_of(ctx))
     check_of_causes(options)

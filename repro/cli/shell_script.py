@@ -17,7 +17,7 @@ Examples:
 @click.command("completion", cls=Command, epilog=EPILOG)
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print the script that makes TAB complete commands, options, factors, levels, experiments, runs and cells."""
+    """Print the script that lets TAB complete commands, options, factors, levels, experiments, runs and cells."""
     from repro.cli import COMPLETE, cli
 
     click.echo(script(shell, cli, name="repro", variable=COMPLETE))

@@ -30,9 +30,11 @@ Examples:
   repro watch --print-env --out /srv/seen > seen.env; repro watch --join /srv/seen
 
 \b
-The command runs in its own environment and folder, with its own output; nothing is redirected. An agent in its Python
-processes notes the calls of its clients; without it (python -I, -E, -S) the processes are looked at from outside alone.
-Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was never seen twice."""
+The command runs in its own environment and folder; its output is not redirected. An agent in its Python processes
+records the calls of its clients. Without the agent (python -I, -E or -S) the processes are observed only from outside.
+
+\b
+Exit codes: 0 no hang, 1 a hang was found, 3 no hang, but the command failed or ended before a second look."""
 
 
 @click.command("watch", cls=Command, epilog=EPILOG, context_settings={"ignore_unknown_options": False})
@@ -41,7 +43,7 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
     "limit_s",
     type=Duration(),
     metavar="TIME",
-    help="End the command after so long; never when left out.",
+    help="End the command after this long (default: never).",
 )
 @click.option(
     "--after",
@@ -50,7 +52,7 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
     default="10s",
     show_default=True,
     metavar="TIME",
-    help="Report a hang once it has lasted so long.",
+    help="Report a hang once it has lasted this long.",
 )
 @click.option(
     "--stop-grace",
@@ -59,7 +61,7 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
     default="30s",
     show_default=True,
     metavar="TIME",
-    help="What users may take to end after a stop; more than Locust's own --stop-timeout.",
+    help="How long users may take to end after a stop; more than Locust's --stop-timeout.",
 )
 @click.option(
     "--on-hang",
@@ -71,27 +73,27 @@ Exit codes: 1 a hang was found, 0 none, 3 none and the command failed, or was ne
 @click.option(
     "--notify",
     metavar="COMMAND",
-    help="A command to run for each hang; REPRO_HANG holds the explanation.",
+    help="Run this command for each hang; the variable REPRO_HANG has the explanation.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The folder for the evidence; repro-runs/watch-… when left out."
+    "--out", type=click.Path(path_type=Path), help="The folder for the evidence (default: a new one under repro-runs)."
 )
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document on standard output at the end; the command's own output goes to standard error.",
+    help="At the end, print one JSON document on standard output; the command's output goes to standard error.",
 )
 @click.option(
     "--print-env",
     is_flag=True,
-    help="Print the variables with which a command takes the agent along, and exit; the folder in --out holds it.",
+    help="Print the variables that load the agent into a command, and exit; --out names the agent's folder.",
 )
 @click.option(
     "--join",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Watch the processes that were started with the variables of this --print-env folder.",
+    help="Watch the processes that were started with the variables of this folder.",
 )
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
