@@ -39,7 +39,7 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
         program.kill()
     before = {(trial.cell_id, trial.number): trial.started for trial in trials_of(hunt)}
     other = typed(*words, "--find", "fixed", "--resume", folder=tmp_path)
-    assert (other.returncode, "belongs to another hunt" in other.stderr) == (2, True), other.stderr
+    assert (other.returncode, "belongs to another search" in other.stderr) == (2, True), other.stderr
 
     last = max(before, key=before.__getitem__)
     done = typed(*words, "--resume", "--undo", "--log", folder=tmp_path)
@@ -59,5 +59,5 @@ def test_a_killed_hunt_goes_on_and_its_probes_can_be_forgotten(planted, tmp_path
     cold = typed(*words, "--resume", "--drop", "1.18", "--json", folder=tmp_path, REPRO_CACHE_DIR="cold", **NOWHERE)
     assert cold.returncode == 3
     assert "Error: the package index cannot be reached" in cold.stderr
-    assert f"{count - 2} probes are kept; go on with: repro bisect planted mine.toml" in cold.stderr
+    assert f"{count - 2} probes are kept; continue with: repro bisect planted mine.toml" in cold.stderr
     assert json.loads(cold.stdout)["answer"]["kind"] == "unknown"
