@@ -15,6 +15,7 @@ from pathlib import Path
 
 from repro.core.causes.known_causes import Sighting, match
 from repro.core.hang.dump import Dump
+from repro.core.hang.facts import facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.judge.judge import Decision, Judge, Step
@@ -203,16 +204,23 @@ def _findings(decision: Decision, reading: Reading, dumps: tuple[Dump, ...], pac
     views = [View(dump, stuck) for dump in dumps[:1]]
     main = next((dump.main for dump in dumps if dump.main is not None), None)
     frames = set(seen_frames(views)) | ({frame.normalised for frame in main.stack} if main is not None else set())
-    seen = Sighting(kind=hang_class.value, versions=packages, frames=frames, unwoken=unwoken_frames(views))
     around = Circumstances(
         load_at=reading.load_at or decision.since,
         users=len(reading.slots),
         seconds=decision.facts.load_s,
         error=reading.error,
         raised=reading.raised,
+        lost_exits=reading.deaths.lost_exits,
         backend=BackendFindings(is_probed=False),
         views=views,
         main_stack=main.stack if main is not None else (),
+    )
+    seen = Sighting(
+        kind=hang_class.value,
+        versions=packages,
+        frames=frames | set(frames_of_who_is_left(decision, around)),
+        unwoken=unwoken_frames(views),
+        facts=facts_of(decision, around),
     )
     cause = match(known_causes(), seen)
     return findings_of(decision, around, cause=cause, stacks=telling_stacks(views, hang_class))

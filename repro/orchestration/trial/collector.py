@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from repro.core.causes.known_causes import Cause, Fact, Sighting, match
-from repro.core.hang.dump import Dump, Greenlet, read_dump
-from repro.core.hang.findings import Circumstances, bound_of, findings_of, modules_of
+from repro.core.causes.known_causes import Cause, Sighting, match
+from repro.core.hang.dump import Dump, read_dump
+from repro.core.hang.facts import facts_of, frames_of_who_is_left
+from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
-from repro.core.hang.groups import View, catching, left_waiting, seen_frames, telling_stacks, unwoken_frames
+from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.hang.standstill import standing_of
 from repro.core.hang.swallowed import swallowed
 from repro.core.hang.waits import SocketState, is_stirring, parked
 from repro.core.judge.judge import Decision
 from repro.core.judge.locks import PATIENCE_S
 from repro.core.judge.samples import Examination, Parked, Standing
-from repro.findings import BackendFindings, Ending, GilOwner
+from repro.findings import BackendFindings, GilOwner
 from repro.model import HangClass, Rung, RungKind, Verdict
 from repro.orchestration.trial.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
@@ -158,17 +159,16 @@ class Investigator:
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
         dropped = [item.frames for item in swallowed(sight.output).elements()]
         main = _main_stack(inquiry, sight.rungs)
-        left = None if decision.facts.users else left_waiting(views)
         around = _circumstances(inquiry, sight.output, views, sight.rungs)
         frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
-        frames |= {frame.normalised for frame in left.stack} if left is not None else set()
+        frames |= set(frames_of_who_is_left(decision, around))
         seen = Sighting(
             kind=hang_class.value,
             versions=inquiry.environment.versions,
             frames=frames,
             unwoken=unwoken_frames(views),
             output=sight.output,
-            facts=_facts(decision, around, left=left),
+            facts=facts_of(decision, around),
         )
         findings = findings_of(
             decision,
@@ -182,16 +182,6 @@ class Investigator:
             fingerprint=telltale(hang_class, views, dropped=dropped, main_stack=main).fingerprint,
             modules=modules_of(findings),
         )
-
-
-def _facts(decision: Decision, around: Circumstances, *, left: Greenlet | None) -> frozenset[Fact]:
-    is_there = {
-        Fact.EXIT_CAUGHT: catching(around.views) is not None,
-        Fact.EXIT_REPLACED: around.lost_exits > 0,
-        Fact.LEFT_WAITING: left is not None,
-        Fact.NO_TIMEOUT: bound_of(decision).ending is Ending.OPERATION_HAS_NO_TIMEOUT,
-    }
-    return frozenset(fact for fact, is_seen in is_there.items() if is_seen)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""What is neither a frame nor output, and still tells one known cause from another."""
+
+from __future__ import annotations
+
+from repro.core.causes.known_causes import Fact
+from repro.core.hang.dump import Greenlet
+from repro.core.hang.findings import Circumstances, bound_of
+from repro.core.hang.groups import catching, left_waiting
+from repro.core.judge.judge import Decision
+from repro.findings import Ending
+
+
+def facts_of(decision: Decision, around: Circumstances) -> frozenset[Fact]:
+    """The facts that hold of a hang."""
+    is_there = {
+        Fact.EXIT_CAUGHT: catching(around.views) is not None,
+        Fact.EXIT_REPLACED: around.lost_exits > 0,
+        Fact.LEFT_WAITING: _who_is_left(decision, around) is not None,
+        Fact.NO_TIMEOUT: bound_of(decision).ending is Ending.OPERATION_HAS_NO_TIMEOUT,
+    }
+    return frozenset(fact for fact, is_seen in is_there.items() if is_seen)
+
+
+def frames_of_who_is_left(decision: Decision, around: Circumstances) -> tuple[str, ...]:
+    """The normalised frames of the greenlet that still waits for others where all users have ended."""
+    left = _who_is_left(decision, around)
+    return tuple(frame.normalised for frame in left.stack) if left is not None else ()
+
+
+def _who_is_left(decision: Decision, around: Circumstances) -> Greenlet | None:
+    return None if decision.facts.users else left_waiting(around.views)

@@ -1,0 +1,63 @@
+"""The facts that tell known causes apart, beside frames and output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from repro.core.causes.known_causes import Fact
+from repro.core.hang.dump import Dump, Greenlet, ParkedAt
+from repro.core.hang.facts import facts_of, frames_of_who_is_left
+from repro.core.hang.findings import Circumstances
+from repro.core.hang.frames import Frame
+from repro.core.hang.groups import View
+from repro.core.judge.judge import Decision
+from repro.core.judge.now import Stuck
+from repro.core.judge.samples import Slot
+from repro.core.judge.table import TABLE, Facts
+from repro.findings import Place, RowName, WaitKind
+
+ROWS = {row.name: row for row in TABLE}
+SLOT = Slot(
+    number=1, is_user=True, busy=True, operation="get", began=110, last_end=109, begun=5, ended=4, failed=0,
+    poll_s=0, attempt_s=60, ceiling_s=60, born=100, killed=0, greenlet=1,
+)  # fmt: skip
+SITE = "/e/lib/python3.11/site-packages/"
+MAIN = (Frame(f"{SITE}locust/main.py", 500, "main"), Frame(f"{SITE}gevent/pool.py", 430, "join"))
+AROUND = Circumstances(load_at=100, users=1, seconds=8)
+
+
+def decision(name: RowName, ceiling_s: float | None = None) -> Decision:
+    users = () if ceiling_s is None else (Stuck(1, replace(SLOT, ceiling_s=ceiling_s), 110.0, None),)
+    return Decision(ROWS[name], Facts(users=len(users)), users, 123.5, 110)
+
+
+def around(greenlet: Greenlet) -> Circumstances:
+    dump = Dump(1, "loop", 0.0, "3.11", "24.2.1", "3", (), (greenlet,), (), {})
+    return replace(AROUND, views=[View(dump, [1])])
+
+
+def test_a_wait_without_a_timeout_is_a_fact_and_one_with_is_none() -> None:
+    assert facts_of(decision(RowName.NO_ANSWER, float("inf")), AROUND) == {Fact.NO_TIMEOUT}
+    assert facts_of(decision(RowName.NO_ANSWER, 60.0), AROUND) == set()
+    assert facts_of(decision(RowName.NO_ANSWER, 0.0), AROUND) == set()
+
+
+def test_a_handler_of_the_program_and_an_exception_that_replaced_the_exit_are_facts() -> None:
+    stopped = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0)
+    assert facts_of(stopped, replace(AROUND, lost_exits=2)) == {Fact.EXIT_REPLACED}
+    caught = Greenlet(
+        1, "Greenlet", "", "parked", 1, False, (Frame("/me/locustfile.py", 3, "task"),), None,
+        catch=Place("locustfile.py", 3, "stubborn", "except:"),
+    )  # fmt: skip
+    assert facts_of(stopped, around(caught)) == {Fact.EXIT_CAUGHT}
+    assert facts_of(stopped, AROUND) == set()
+
+
+def test_who_is_left_when_all_users_have_ended_is_a_fact_with_its_frames() -> None:
+    main = Greenlet(1, "greenlet", "", "parked", None, False, MAIN, ParkedAt(WaitKind.EVENT))
+    ended = decision(RowName.PROCESS_OUTLIVES_THE_STOP)
+    assert facts_of(ended, around(main)) == {Fact.LEFT_WAITING}
+    assert frames_of_who_is_left(ended, around(main)) == ("locust/main.py:main", "gevent/pool.py:join")
+    alive = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0)
+    assert facts_of(alive, around(main)) == set()
+    assert frames_of_who_is_left(alive, around(main)) == ()
