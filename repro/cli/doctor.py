@@ -48,7 +48,7 @@ def command(ctx: click.Context, *, source: Path | None, python: str, form: str, 
     from repro.world.shipped.causes import known_causes
 
     path = source or _own_python()
-    pins = read_pins(path, python=python)
+    pins = read_pins(path, python=python, has_all_groups=True)
     causes = known_causes()
     found = possible_causes(causes, pins.versions)
     if as_json or form == "json":

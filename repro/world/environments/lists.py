@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,13 @@ class Pins:
     left_out: tuple[str, ...] = field(default=())
 
 
-def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None = None) -> Pins:
+def read_pins(
+    source: Path, *, python: str = "", hints: Mapping[str, str] | None = None, has_all_groups: bool = False
+) -> Pins:
     """The packages of ``source``; a requirements file is resolved for ``python``; its markers count in lock files too.
 
-    ``hints`` are versions for packages that a requirements file says nothing of.
+    ``hints`` are versions for packages that a requirements file says nothing of. With ``has_all_groups`` a lock file's
+    extras and groups count that are not installed by default: a load test's packages are often in one of their own.
 
     Raises:
         UsageError: there is nothing there, or it is not such a file; one sentence with the next step.
@@ -63,7 +66,7 @@ def read_pins(source: Path, *, python: str = "", hints: Mapping[str, str] | None
     if os.access(source, os.X_OK) and source.name.startswith("python"):
         return _of_interpreter(source)
     if source.suffix in {".toml", ".lock"}:
-        return _of_lock(source, python)
+        return _of_lock(source, python, has_all_groups=has_all_groups)
     return _of_requirements(source, python, hints or {})
 
 
@@ -116,7 +119,7 @@ def _with_whole_path(line: str, folder: Path) -> str:
 # Lock files
 
 
-def _of_lock(path: Path, python: str) -> Pins:
+def _of_lock(path: Path, python: str, *, has_all_groups: bool) -> Pins:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -124,9 +127,9 @@ def _of_lock(path: Path, python: str) -> Pins:
     around = _markers_for(python)
     try:
         if "lock-version" in data:
-            return _of_pylock(data, around)
+            return _of_pylock(data, around, has_all_groups=has_all_groups)
         if "package" in data and "requires-python" in data:
-            return _of_uv_lock(path, data, around)
+            return _of_uv_lock(path, data, around, has_all_groups=has_all_groups)
     except (PylockValidationError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} has an unknown lock format ({error}); export it as requirements") from error
     raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
@@ -144,9 +147,10 @@ def _markers_for(python: str) -> dict[str, str]:
     }
 
 
-def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
+def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str], *, has_all_groups: bool) -> Pins:
     lock = Pylock.from_dict(data)
-    groups = {"extras": frozenset[str](), "dependency_groups": frozenset(lock.default_groups or ())}
+    chosen = (lock.extras, lock.dependency_groups) if has_all_groups else ((), lock.default_groups)
+    groups = {name: frozenset(some or ()) for name, some in zip(("extras", "dependency_groups"), chosen, strict=True)}
     packages = [
         one for one in lock.packages if one.marker is None or one.marker.evaluate({**around, **groups}, "lock_file")
     ]
@@ -155,17 +159,20 @@ def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
     return Pins(versions=_usable(versions.items()), left_out=tuple(elsewhere))
 
 
-def _of_uv_lock(path: Path, data: Mapping[str, Any], around: Mapping[str, str]) -> Pins:
+def _of_uv_lock(path: Path, data: Mapping[str, Any], around: Mapping[str, str], *, has_all_groups: bool) -> Pins:
     """What ``uv sync`` would install for each of the lock's own projects, the dev group included; by uv itself."""
     own = [one["name"] for one in data["package"] if {"virtual", "editable", "directory"} & one["source"].keys()]
-    wanted = [one for name in own for one in _exported(path, name)]
+    wanted = [one for name in own for one in _exported(path, name, _ALL_GROUPS if has_all_groups else ())]
     here = [one for one in wanted if one.marker is None or one.marker.evaluate(dict(around))]
     left_out = tuple(dict.fromkeys(one.name for one in here if one.url))
     versions = ((one.name, exact.version) for one in here if not one.url for exact in one.specifier)
     return Pins(versions=_usable(versions), left_out=left_out)
 
 
-def _exported(lock: Path, project: str) -> list[Requirement]:
+_ALL_GROUPS = ("--all-groups", "--all-extras")
+
+
+def _exported(lock: Path, project: str, groups: Sequence[str]) -> list[Requirement]:
     """What a project of a lock file takes, as uv exports it; the project itself need not be beside the file.
 
     Raises:
@@ -183,7 +190,9 @@ def _exported(lock: Path, project: str) -> list[Requirement]:
             "--offline",
             "--no-config",
         ]
-        done = installer.call(["export", *shape, "--project", folder], limit_s=EXPORT_LIMIT_S)
+        done = installer.call(["export", *shape, *groups, "--project", folder], limit_s=EXPORT_LIMIT_S)
+    if done.returncode and groups:  # groups that conflict with one another cannot be exported together
+        return _exported(lock, project, ())
     if done.returncode:
         raise ValueError(" ".join(done.stderr.split()))
     return [Requirement(line) for line in done.stdout.splitlines() if line.strip()]

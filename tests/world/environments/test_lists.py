@@ -26,6 +26,7 @@ dependencies = [
 ]
 [package.dev-dependencies]
 dev = [{ name = "checker" }]
+load = [{ name = "loader" }]
 
 [[package]]
 name = "demo"
@@ -53,6 +54,11 @@ resolution-markers = ["python_full_version >= '3.99'"]
 [[package]]
 name = "speed"
 version = "2.0"
+source = { registry = "https://index.example/simple" }
+
+[[package]]
+name = "loader"
+version = "6.0"
 source = { registry = "https://index.example/simple" }
 
 [[package]]
@@ -124,6 +130,25 @@ def test_what_uv_sync_would_install_is_read_from_a_uv_lock(tmp_path: Path) -> No
     pins = read_pins(put(tmp_path, "uv.lock", UV_LOCK))
     assert pins.versions == {"base": "3.0", "checker": "5.0", "demo": "1.10", "speed": "2.0"}
     assert pins.left_out == ("from-git",)
+
+
+def test_all_groups_of_a_lock_are_read_when_asked_for_and_those_that_conflict_leave_the_usual_ones(
+    tmp_path: Path,
+) -> None:
+    lock = put(tmp_path, "uv.lock", UV_LOCK)
+    usual = read_pins(lock).versions
+    assert read_pins(lock, has_all_groups=True).versions == {**usual, "loader": "6.0"}
+    conflicts = 'conflicts = [[{ package = "mine", group = "dev" }, { package = "mine", group = "load" }]]\n'
+    lock = put(tmp_path, "uv.lock", UV_LOCK.replace("resolution-markers", f"{conflicts}resolution-markers", 1))
+    assert read_pins(lock, has_all_groups=True).versions == usual
+
+
+def test_all_groups_of_a_pylock_are_read_when_asked_for(tmp_path: Path) -> None:
+    load = PYLOCK.replace('default-groups = ["dev"]', 'default-groups = ["dev"]\ndependency-groups = ["dev", "load"]')
+    load = load.replace("'dev' in", "'load' in")
+    lock = put(tmp_path, "pylock.load.toml", load)
+    assert "of-the-default-group" not in read_pins(lock).versions
+    assert read_pins(lock, has_all_groups=True).versions["of-the-default-group"] == "2.0"
 
 
 def test_a_pylock_is_read_for_this_interpreter(tmp_path: Path) -> None:
