@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def run_cells(
     jobs = _jobs(options) if options.dask is None else max(1, options.dask.local)
     finished = store.finished_trials()
     capacities: dict[str, float] = {}
+    unknown = 0.0 if options.dask is None else math.inf
     with Progress(prepared.plan, console, jobs=jobs) as progress:
         for trial in finished:
             progress.already(trial)
@@ -91,10 +93,13 @@ def run_cells(
         try:
             with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
                 jobs = session.slots
-                progress.runs_at_once(jobs)
+                if options.dask is not None:
+                    progress.runs_on([machine.host for machine in session.machines], jobs=jobs)
                 store.keep_machines(session.machines)
                 if prepared.plan.effort.is_open_ended and not finished:
-                    _say_forecast(prepared.plan, progress, carries_s=min(capacities.values(), default=0.0), jobs=jobs)
+                    _say_forecast(
+                        prepared.plan, progress, carries_s=min(capacities.values(), default=unknown), jobs=jobs
+                    )
                 try:
                     session.run(store, progress, finished=finished, share=share)
                 finally:

@@ -52,6 +52,17 @@ MODE = ["lock", "quick"]
 stall_after_s = 1
 beat_s = 1
 """
+HUNTED = """
+import os
+import boto3
+import planted
+boto3.client("sqs").get_queue_url(QueueName=os.environ["REPRO_QUEUE"])
+if planted.VERSION in ("1.3", "1.4"):
+    import threading
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+"""
 SETTLED = {("lock", 1), ("lock", 2), ("quick", 1), ("quick", 2)}
 
 
@@ -90,9 +101,12 @@ class Place:
         return self.dask("worker", address, "--nthreads", "1", "--no-nanny", **more)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
+        return self.repro("run", "my.toml", "--python", sys.executable, "--until", "all", *words)
+
+    def repro(self, *words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [SCRIPT, "run", "my.toml", "--python", sys.executable, "--until", "all", *words], cwd=self.folder,
-            env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [SCRIPT, *words], cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self._started.append(process)  # type: ignore[arg-type]
         return process
@@ -233,6 +247,18 @@ def test_a_client_that_is_killed_leaves_idle_workers_and_goes_on(place: Place) -
 
 
 @pytest.mark.timed
+def test_ctrl_c_at_a_terminal_ends_trials_and_workers_and_says_how_to_go_on(place: Place) -> None:
+    run = place.begin("--dask", "local:1", "--out", "run")
+    wait_until(place.cells, "a trial is under way", LIMIT_S)
+    os.killpg(run.pid, signal.SIGINT)  # the local workers get it, too
+    _, stderr = run.communicate(timeout=LIMIT_S)
+    assert run.returncode == 130, stderr
+    assert "go on with: repro run my.toml" in stderr
+    assert "Traceback" not in stderr
+    assert place.processes() == []
+
+
+@pytest.mark.timed
 def test_another_repro_on_a_worker_is_refused_before_anything_runs(place: Place) -> None:
     _, address = place.scheduler()
     (place.folder / "old" / "repro").mkdir(parents=True)
@@ -244,6 +270,26 @@ def test_another_repro_on_a_worker_is_refused_before_anything_runs(place: Place)
         f"has repro 0.0.1, and this is repro {this_repro.__version__}; install the same version of repro-hangs there"
     )
     assert place.trials("run") == []
+
+
+@pytest.mark.timed
+def test_a_hunt_probes_on_workers(place: Place, index_folder) -> None:
+    for number in range(1, 5):
+        index_folder.add("planted", f"1.{number}")
+    (place.folder / "mine.py").write_text(HUNTED)
+    (place.folder / "my.toml").write_text(
+        EXPERIMENT.partition("[env]")[0] + "[limits]" + EXPERIMENT.partition("[limits]")[2]
+    )
+    hunt = place.repro(
+        "bisect", "planted", "my.toml", "--good", "1.1", "--bad", "1.4", "--confidence", "0.8", "--dask", "local:2",
+        "--out", "hunt", "--json",
+    )  # fmt: skip
+    stdout, stderr = hunt.communicate(timeout=LIMIT_S)
+    assert hunt.returncode == 1, stderr
+    answer = json.loads(stdout)["answer"]
+    assert (answer["kind"], answer["release"], answer["previous"]) == ("first-bad", "1.3", "1.2")
+    machines = {trial.machine for result in read_run(place.folder / "hunt").cells for trial in result.trials}
+    assert machines == {this_machine().host}
 
 
 def given(**more: object) -> object:

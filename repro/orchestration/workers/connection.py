@@ -14,6 +14,7 @@ from distributed.core import rpc
 
 from repro.errors import ClusterError
 from repro.orchestration.workers.address import ClusterAddress
+from repro.orchestration.workers.worker import outlive_interrupts
 
 CONNECT_S = 5.0
 _CONFIG = {
@@ -37,6 +38,8 @@ def connected(address: ClusterAddress) -> Iterator[Client]:
             _check_answers(address.url)
         where = stack.enter_context(_local(address.local)) if address.local else address.url
         client = stack.enter_context(_client(where))
+        if address.local:
+            client.run(outlive_interrupts)
         yield client
 
 
@@ -72,7 +75,8 @@ def _local(count: int) -> Iterator[LocalCluster]:
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
-            dashboard_address=None,
+            host="127.0.0.1",
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             local_directory=folder,
             silence_logs=logging.CRITICAL,
         ) as cluster,

@@ -14,12 +14,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 from distributed import Client
@@ -28,6 +27,7 @@ from distributed import Future as Task
 import repro
 from repro.errors import ClusterError, ReproError
 from repro.model import Cell, Machine, Trial, Verdict
+from repro.orchestration.workers.admission import Admission, Admitted, running
 from repro.orchestration.workers.parcel import unpack
 from repro.orchestration.workers.report import (
     WorkerReport,
@@ -37,72 +37,24 @@ from repro.orchestration.workers.report import (
     lack_text,
     notes_on,
     set_aside,
-    version_text,
 )
-from repro.orchestration.workers.slots import MOST_ATTEMPTS, Slots, TrialKey
+from repro.orchestration.workers.slots import Slots, TrialKey
+from repro.orchestration.workers.wanted import Fetched, Running, Wanted, given_up
 from repro.orchestration.workers.worker import (
     Attempt,
     Briefing,
     NotOpenError,
-    Opening,
     Returned,
     build,
-    install,
-    opening_key,
-    remove,
 )
 
 POLL_S = 0.5
-FIRST_WORKER_S = 15.0
-"""Seconds that a scheduler gets to show a worker."""
 NO_WORKER_S = 60.0
 """Seconds without any worker after which a run ends: a nanny starts a lost one again within a few."""
-OPENING_POLL_S = 2.0
 FETCH_S = 120.0
 END_S = 40.0
-_VERSION = "__import__('repro').__version__"
-
-
-@dataclass
-class _Wanted:
-    """A trial that was asked for, and its tasks so far, the last one being the one that runs."""
-
-    cell: Cell
-    number: int
-    folder: Path
-    is_probe: bool
-    future: Future[Trial] = field(default_factory=Future)
-
-    @property
-    def key(self) -> TrialKey:
-        return TrialKey(self.cell.id, self.number)
-
-
-@dataclass(frozen=True)
-class _Running:
-    """A trial on a worker."""
-
-    trial: TrialKey
-    worker: str
-    task: Task[Returned]
-
-
-@dataclass(frozen=True)
-class _Fetched:
-    """What came of a task: the trial, or why there is none."""
-
-    task: str
-    returned: Returned | None = None
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True)
-class _Admitted:
-    """A worker that has been looked at: its report, or why there is none."""
-
-    address: str
-    report: WorkerReport | None = None
-    reason: str = ""
+MOST_ERRORS = 3
+"""Errors of this program in a row, on one worker, after which it gets no more trials: its disk is full, or the like."""
 
 
 class WorkerPool:
@@ -121,13 +73,14 @@ class WorkerPool:
     ) -> None:
         self._client, self._briefing = client, briefing
         self._reproduce, self._on_note = reproduce, on_note
+        self._door = Admission(client, briefing)
         self._slots = Slots()
-        self._events: queue.SimpleQueue[_Fetched | _Admitted | _Wanted | None] = queue.SimpleQueue()
-        self._wanted: dict[TrialKey, _Wanted] = {}
+        self._events: queue.SimpleQueue[Fetched | Admitted | Wanted | None] = queue.SimpleQueue()
+        self._wanted: dict[TrialKey, Wanted] = {}
         self._waiting: deque[TrialKey] = deque()
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._reports: dict[str, WorkerReport] = {}
-        self._openings: dict[str, Task[WorkerReport]] = {}
+        self._errors: Counter[str] = Counter()
         self._known: set[str] = set()
         self._last_worker_at = time.monotonic()
         self._error: ReproError | None = None
@@ -135,6 +88,7 @@ class WorkerPool:
         self._is_over = False
         self._asking = threading.Lock()
         self._helpers = ThreadPoolExecutor(8, thread_name_prefix="worker")
+        self._fetchers = ThreadPoolExecutor(8, thread_name_prefix="fetch")
         self._thread = threading.Thread(target=self._decide, name="workers", daemon=True)
 
     # Asked from outside
@@ -146,11 +100,11 @@ class WorkerPool:
             UsageError: they do not fit this repro, or each other; one sentence.
             ClusterError: there is none, or none can take part.
         """
-        addresses = self._first_workers()
+        addresses = self._door.first_workers()
         self._known |= addresses
-        versions = {address: self._version_of(address) for address in sorted(addresses)}
+        versions = {address: self._door.version_of(address) for address in sorted(addresses)}
         check_version(versions, own=repro.__version__)
-        found = list(self._helpers.map(self._admitted, sorted(addresses)))
+        found = list(self._helpers.map(self._door.admit, sorted(addresses)))
         reports = [one.report for one in found if one.report is not None]
         if not reports:
             raise ClusterError(f"no worker can take part: {found[0].reason}; look at the log of dask's workers")
@@ -181,7 +135,7 @@ class WorkerPool:
 
         Its future raises ClusterError when the cluster is lost, and what the worker raised of a probe.
         """
-        wanted = _Wanted(cell, number, folder, is_probe)
+        wanted = Wanted(cell, number, folder, is_probe)
         with self._asking:
             if self._is_over:
                 self._refuse(wanted)
@@ -193,7 +147,7 @@ class WorkerPool:
         """Have an environment built on all workers."""
         with suppress(OSError, RuntimeError):
             workers = sorted(self._slots.workers)
-            self._client.run(build, self._briefing.name, cell, workers=workers, wait=False, on_error="ignore")
+            self._client.run(build, self._briefing.name, cell, workers=workers, wait=False)
 
     def cancel(self) -> None:
         """Give up all trials that have no verdict yet."""
@@ -207,8 +161,9 @@ class WorkerPool:
             self._thread.join(END_S)
         if self._client.status == "running":
             with suppress(OSError, TimeoutError, RuntimeError):
-                self._helpers.submit(self._remove_all).result(END_S)
-        self._helpers.shutdown(wait=False, cancel_futures=True)
+                self._helpers.submit(self._door.remove, sorted(self._known)).result(END_S)
+        for threads in (self._helpers, self._fetchers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # The one thread that decides
 
@@ -221,7 +176,7 @@ class WorkerPool:
                 if time.monotonic() >= look_at:
                     self._look_at_workers()
                     look_at = time.monotonic() + POLL_S
-                self._check_scheduler()
+                self._door.check_scheduler()
                 self._place()
         except ReproError as error:
             self._error = error
@@ -229,52 +184,74 @@ class WorkerPool:
             self._error = ClusterError(f"--dask: {type(error).__name__}: {error}; go on with --resume")
         self._end_all()
 
-    def _check_scheduler(self) -> None:
-        if self._client.status != "running":
-            raise ClusterError("the scheduler of --dask is gone; start it again, then go on with --resume")
-
-    def _take(self, event: _Fetched | _Admitted | _Wanted | None) -> None:
-        if isinstance(event, _Wanted):
+    def _take(self, event: Fetched | Admitted | Wanted | None) -> None:
+        if isinstance(event, Wanted):
             self._wanted[event.key] = event
             self._waiting.append(event.key)
-        elif isinstance(event, _Admitted):
+        elif isinstance(event, Admitted):
             self._admit(event, self._why_not(event.report))
-        elif isinstance(event, _Fetched):
+        elif isinstance(event, Fetched):
             self._end(event)
 
     def _place(self) -> None:
-        while self._waiting and (worker := self._slots.free()) is not None:
-            wanted = self._wanted.get(self._waiting.popleft())
-            if wanted is not None:
+        """Begin the trials that wait, the first ones first, each on a worker that it has not failed on."""
+        for key in tuple(self._waiting):
+            if self._slots.free() is None:
+                return
+            wanted = self._wanted[key]
+            if self._slots.workers <= wanted.failed_on:
+                wanted.failed_on.clear()  # those that it could have gone to are lost
+            if (worker := self._slots.free(but=wanted.failed_on)) is not None:
+                self._waiting.remove(key)
                 self._start(wanted, worker)
 
-    def _start(self, wanted: _Wanted, worker: str) -> None:
+    def _start(self, wanted: Wanted, worker: str) -> None:
         attempt = self._slots.begin(worker, wanted.key)
         work = Attempt(plugin=self._briefing.name, cell=wanted.cell, number=wanted.number, is_probe=wanted.is_probe)
         key = f"{self._briefing.name}-{wanted.cell.id}-{wanted.number}-{attempt}"
         task = self._client.submit(work, key=key, workers=[worker], pure=False)
-        self._running[str(task.key)] = _Running(wanted.key, worker, task)
-        task.add_done_callback(self._fetch)
+        self._running[str(task.key)] = Running(wanted.key, worker, task)
+        task.add_done_callback(self._fetch_soon)
 
-    def _end(self, fetched: _Fetched) -> None:
+    def _end(self, fetched: Fetched) -> None:
         running = self._running.pop(fetched.task, None)
         if running is None:
             return  # its worker was lost, and the trial is under way elsewhere
         self._slots.end(running.worker, running.trial)
-        wanted = self._wanted[running.trial]
-        returned = fetched.returned
-        if returned is not None and returned.trial.verdict is not Verdict.INTERRUPTED:
-            self._keep(wanted, returned)
-        elif isinstance(fetched.error, ReproError):
+        wanted, returned, error = self._wanted[running.trial], fetched.returned, fetched.error
+        if isinstance(error, ReproError):
             self._wanted.pop(wanted.key)
-            wanted.future.set_exception(fetched.error)
+            self._slots.forget(wanted.key)
+            wanted.future.set_exception(error)
+        elif returned is not None and returned.trial.verdict is Verdict.ERROR:
+            self._fail(wanted, returned, running.worker)
+        elif returned is not None and returned.trial.verdict is not Verdict.INTERRUPTED:
+            self._errors.pop(running.worker, None)
+            self._keep(wanted, returned)
         else:
-            if isinstance(fetched.error, NotOpenError):
-                self._lose(running.worker)
-            reason = f"{type(fetched.error).__name__}: {fetched.error}" if fetched.error else ""
-            self._again(wanted, reason, worker=running.worker)
+            if error is None or isinstance(error, NotOpenError):
+                self._lose(running.worker)  # its session is closed
+            self._again(wanted, f"{type(error).__name__}: {error}" if error else "", worker=running.worker)
 
-    def _keep(self, wanted: _Wanted, returned: Returned) -> None:
+    def _fail(self, wanted: Wanted, returned: Returned, worker: str) -> None:
+        """This program's error on one worker need not be one on another."""
+        wanted.failed_on.add(worker)
+        self._errors[worker] += 1
+        if self._slots.is_given_up(wanted.key) or not self._slots.workers - wanted.failed_on:
+            self._keep(wanted, returned)
+        else:
+            self._waiting.appendleft(wanted.key)
+        if self._errors[worker] >= MOST_ERRORS and len(self._slots.workers) > 1:
+            self._expel(worker, returned.trial)
+
+    def _expel(self, worker: str, trial: Trial) -> None:
+        """A worker that fails at once would take trial after trial: the others' share, too."""
+        host = self._reports[worker].machine.host
+        self._on_note(f"{host} ({worker}) gets no more trials, for {MOST_ERRORS} in a row failed: {trial.reason}")
+        self._lose(worker)
+        self._known.add(worker)  # nor is it admitted again
+
+    def _keep(self, wanted: Wanted, returned: Returned) -> None:
         self._wanted.pop(wanted.key)
         self._slots.forget(wanted.key)
         try:
@@ -286,34 +263,28 @@ class WorkerPool:
             return
         wanted.future.set_result(replace(returned.trial, command=self._reproduce(wanted.cell)))
 
-    def _again(self, wanted: _Wanted, reason: str, *, worker: str) -> None:
+    def _again(self, wanted: Wanted, reason: str, *, worker: str) -> None:
         """A trial without a verdict goes to another worker; after several it is this program's error."""
         if not self._slots.is_given_up(wanted.key):
             self._waiting.appendleft(wanted.key)
             return
         self._wanted.pop(wanted.key)
         self._slots.forget(wanted.key)
-        told = reason or "each worker that ran it was lost"
-        trial = Trial(
-            cell_id=wanted.cell.id,
-            number=wanted.number,
-            verdict=Verdict.ERROR,
-            reason=f"no verdict in {MOST_ATTEMPTS} attempts: {told}; look at the log of dask's workers",
-            started=datetime.now(UTC),
-            seconds=0.0,
-            command=self._reproduce(wanted.cell),
-            seed=self._briefing.load.options.of_trial(wanted.number).seed,
-            machine=self._reports[worker].machine.host,
+        trial = given_up(
+            wanted,
+            reason or "each worker that ran it was lost",
+            options=self._briefing.load.options,
+            machine=self._reports[worker].machine,
         )
-        wanted.future.set_result(trial)
+        wanted.future.set_result(replace(trial, command=self._reproduce(wanted.cell)))
 
     # Workers
 
     def _look_at_workers(self) -> None:
-        present = self._present()
+        present = self._door.present()
         for address in self._known - present.keys():
             self._lose(address)
-        for address in _running(present) - self._known:
+        for address in running(present) - self._known:
             self._known.add(address)
             self._helpers.submit(self._admit_late, address)
         if self._slots.total:
@@ -325,7 +296,7 @@ class WorkerPool:
 
     def _lose(self, address: str) -> None:
         self._known.discard(address)
-        self._openings.pop(address, None)
+        self._door.let_go(address)
         lost = self._slots.leave(address)
         for key in [key for key, one in self._running.items() if one.worker == address]:
             self._running.pop(key).task.cancel()
@@ -333,10 +304,10 @@ class WorkerPool:
             if wanted := self._wanted.get(trial):
                 self._again(wanted, "", worker=address)
 
-    def _admit(self, one: _Admitted, why_not: str) -> None:
+    def _admit(self, one: Admitted, why_not: str) -> None:
         report = one.report
         if report is None or why_not:
-            self._openings.pop(one.address, None)  # let go of, its session is closed
+            self._door.let_go(one.address)
             self._on_note(why_not or one.reason)
             return
         for text in notes_on(report):
@@ -353,66 +324,25 @@ class WorkerPool:
         wanted = {asked for other in others for asked in other.interpreters}
         return lack_text(report, wanted) or difference(others[0], report)
 
-    def _present(self) -> dict[str, str]:
-        """The addresses of the cluster's workers, with dask's word for how each one is."""
-        self._check_scheduler()
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        return {address: str(info.get("status")) for address, info in workers.items()}
-
-    def _first_workers(self) -> set[str]:
-        deadline = time.monotonic() + FIRST_WORKER_S
-        while not (found := _running(self._present())):
-            if time.monotonic() > deadline:
-                raise ClusterError("the scheduler of --dask has no workers; start some with `dask worker ADDRESS`")
-            time.sleep(POLL_S)
-        return found
-
     # In threads of their own
 
-    def _version_of(self, address: str) -> str:
-        """A worker's version of repro; asked without anything of repro, which it may not have."""
-        answers = self._client.run(eval, _VERSION, workers=[address], on_error="return")
-        answer = answers.get(address)
-        return answer if isinstance(answer, str) else ""
-
     def _admit_late(self, address: str) -> None:
-        self._events.put(self._admitted(address))
+        self._events.put(self._door.admit(address))
 
-    def _admitted(self, address: str) -> _Admitted:
-        try:
-            version = self._version_of(address)
-            if version != repro.__version__:
-                return _Admitted(address, reason=version_text(address, version, own=repro.__version__))
-            self._client.run(install, self._briefing, workers=[address])
-            opening = Opening(self._briefing.name)
-            task = self._client.submit(
-                opening, key=opening_key(self._briefing.name, address), workers=[address], pure=False
-            )
-            self._openings[address] = task  # as long as it is held, the worker's session stays open
-            return _Admitted(address, report=self._awaited(task, address))
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with one worker, the others go on
-            return _Admitted(address, reason=f"the worker {address} gets no trials: {error}")
-
-    def _awaited(self, opening: Task[WorkerReport], address: str) -> WorkerReport:
-        while True:
-            with suppress(TimeoutError):
-                report: WorkerReport = opening.result(timeout=OPENING_POLL_S)
-                return report
-            if address not in self._present():
-                raise ClusterError("it was lost before it was ready")
-
-    def _remove_all(self) -> None:
-        self._client.run(remove, self._briefing.name, on_error="return", workers=sorted(self._known))
+    def _fetch_soon(self, task: Task[Returned]) -> None:
+        """Called by dask in the one thread that it has for this, where nothing may wait."""
+        with suppress(RuntimeError):  # shut down
+            self._fetchers.submit(self._fetch, task)
 
     def _fetch(self, task: Task[Returned]) -> None:
-        """What came of a task; called by dask in a thread."""
+        """What came of a task; it may have to be waited for, when its worker is lost just now."""
         key = str(task.key)
         if key not in self._running:
             return
         try:
-            fetched = _Fetched(key, returned=task.result(timeout=FETCH_S))
+            fetched = Fetched(key, returned=task.result(timeout=FETCH_S))
         except BaseException as error:  # noqa: BLE001  # of the task, of the way here; a cancelled one is no Exception
-            fetched = _Fetched(key, error=error)
+            fetched = Fetched(key, error=error)
         self._events.put(fetched)
 
     # The end
@@ -423,7 +353,7 @@ class WorkerPool:
             self._is_over = True
         while not self._events.empty():
             event = self._events.get()
-            if isinstance(event, _Wanted):
+            if isinstance(event, Wanted):
                 self._wanted[event.key] = event
         tasks = [running.task for running in self._running.values()]
         self._running.clear()
@@ -434,12 +364,9 @@ class WorkerPool:
             self._refuse(wanted)
         self._wanted.clear()
 
-    def _refuse(self, wanted: _Wanted) -> None:
+    def _refuse(self, wanted: Wanted) -> None:
         if self._error is None:
             wanted.future.cancel()
+            wanted.future.set_running_or_notify_cancel()  # or who waits for several would not be told
         else:
             wanted.future.set_exception(self._error)
-
-
-def _running(present: dict[str, str]) -> set[str]:
-    return {address for address, status in present.items() if status == "running"}

@@ -6,6 +6,7 @@ A worker has a trial in flight for each of its slots and none that waits: what i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 MOST_ATTEMPTS = 3
@@ -48,9 +49,13 @@ class Slots:
         self._slots.pop(worker, None)
         return frozenset(self._under_way.pop(worker, ()))
 
-    def free(self) -> str | None:
-        """The worker with the largest share of its slots free; None when all are taken."""
-        shares = {worker: 1 - len(self._under_way[worker]) / slots for worker, slots in self._slots.items()}
+    def free(self, *, but: Collection[str] = ()) -> str | None:
+        """The worker with the largest share of its slots free; None when all are taken, or only those of ``but`` free."""
+        shares = {
+            worker: 1 - len(self._under_way[worker]) / slots
+            for worker, slots in self._slots.items()
+            if worker not in but
+        }
         best = max(shares, key=shares.__getitem__, default=None)
         return best if best is not None and shares[best] > 0 else None
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -79,7 +80,7 @@ class TrialsPlugin(WorkerPlugin):
         self._idle = threading.Condition()
         self._under_way = 0
         self._session: Session | None = None
-        self._is_closed = False
+        self._is_closed = self._is_opening = False
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Called by dask when the plugin is removed or the worker stops."""
@@ -95,26 +96,32 @@ class TrialsPlugin(WorkerPlugin):
         """The key of the task that opens this worker."""
         return opening_key(self.name, self._worker.address)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run uses this worker."""
+        return not self._is_closed and (self._is_opening or self._session is not None)
+
     def open(self) -> WorkerReport:
         """Build the environments, start the backend, and say what this worker is."""
-        report = self._report()
+        self._is_opening = True
         with self._lock:
             if self._is_closed:
                 raise ClusterError("this worker is closed; start the run again")
+            report = self._report()
             self._session = self._opened()
-        self._session.build_ahead()
+            self._session.build_ahead()
         return report
 
     def close(self) -> None:
-        """End the trials under way and the backend."""
+        """End the trials under way and the backend; whoever calls it, too, returns once that is done."""
+        self._is_closed = True
         with self._lock:
-            self._is_closed = True
             session, self._session = self._session, None
-        if session is not None:
-            session.cancel()
-            with self._idle:
-                self._idle.wait_for(lambda: not self._under_way, LAST_TRIALS_S)
-            session.__exit__(None, None, None)
+            if session is not None:
+                session.cancel()
+                with self._idle:
+                    self._idle.wait_for(lambda: not self._under_way, LAST_TRIALS_S)
+                session.__exit__(None, None, None)
 
     def build(self, cell: Cell) -> None:
         """Have the environment of a cell built that may come next."""
@@ -206,7 +213,17 @@ class Attempt:
 
 
 async def install(briefing: Briefing, dask_worker: Worker) -> None:
-    """Give a worker the plugin; not by the scheduler, which would give it to workers that do not have repro, too."""
+    """Give a worker the plugin.
+
+    A session ends all that its process has started, so that a worker has one at a time.
+
+    Raises:
+        ClusterError: another run uses the worker.
+    """
+    for other in [plugin for plugin in dask_worker.plugins.values() if isinstance(plugin, TrialsPlugin)]:
+        if other.is_busy and other.name != briefing.name:
+            raise ClusterError("another run of repro uses it; wait until that has ended")
+        await dask_worker.plugin_remove(other.name)
     await dask_worker.plugin_add(TrialsPlugin(briefing), name=briefing.name)
 
 
@@ -216,8 +233,16 @@ async def remove(name: str, dask_worker: Worker) -> None:
         await dask_worker.plugin_remove(name)
 
 
-def build(name: str, cell: Cell, dask_worker: Worker) -> None:
-    """Have an environment built ahead."""
+def outlive_interrupts() -> None:
+    """Have this worker go on when Ctrl-C is typed: that is for the program which started it, and which ends it.
+
+    Nothing is ignored, or what a cell starts would ignore it, too.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
+async def build(name: str, cell: Cell, dask_worker: Worker) -> None:
+    """Have an environment built ahead; a coroutine, for dask waits for anything else."""
     plugin = dask_worker.plugins.get(name)
     if isinstance(plugin, TrialsPlugin):
         plugin.build(cell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Self
 
 from rich.console import Console, Group
@@ -32,6 +33,7 @@ SIGNS = {
     Verdict.INCONCLUSIVE: ("?", "yellow"),
 }
 UNDER_WAY = ("…", "cyan")
+MOST_HOSTS = 5
 MOST_SIGNS = 40
 """Trials of a cell that are shown, the last ones."""
 ROWS_BESIDE_THE_CELLS = 6
@@ -82,9 +84,11 @@ class Progress:
         """Say what must be known of workers elsewhere."""
         self._screen.say(f"workers      {what}")
 
-    def runs_at_once(self, jobs: int) -> None:
-        """So many trials run at once, now that it is known."""
+    def runs_on(self, hosts: Sequence[str], *, jobs: int) -> None:
+        """So many trials run at once, now that it is known, on the workers of these machines."""
         self._jobs = self._time_left.jobs = jobs
+        more = f" and {len(hosts) - MOST_HOSTS} more" if len(hosts) > MOST_HOSTS else ""
+        self.workers(f"{jobs} {'trial' if jobs == 1 else 'trials'} at once on {', '.join(hosts[:MOST_HOSTS])}{more}")
 
     def will_take(self, text: str, *, trials: int) -> None:
         """What an effort without a fixed number of trials will take, before the first of them."""

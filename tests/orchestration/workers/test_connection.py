@@ -10,7 +10,7 @@ from distributed import LocalCluster
 
 from repro.errors import ClusterError
 from repro.model import Limits, Plan, TrialOptions
-from repro.orchestration.workers import connection, pool
+from repro.orchestration.workers import admission, connection
 from repro.orchestration.workers.address import ClusterAddress
 from repro.orchestration.workers.connection import connected
 from repro.orchestration.workers.load import PackedLoad
@@ -18,6 +18,7 @@ from repro.orchestration.workers.parcel import Parcel
 from repro.orchestration.workers.pool import WorkerPool
 from repro.orchestration.workers.worker import Briefing
 
+NO_PAGE = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 PLAN = Plan(experiment="e", scenario="s", cells=(), varied=(), trials=1, limits=Limits())
 
 
@@ -50,10 +51,10 @@ def test_one_that_is_not_there_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_without_workers_says_how_to_start_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "FIRST_WORKER_S", 0.0)
+    monkeypatch.setattr(admission, "FIRST_WORKER_S", 0.0)
     load = PackedLoad(options=TrialOptions(locustfile=__file__), parcel=Parcel(b""))  # type: ignore[arg-type]
     with (
-        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, host="127.0.0.1", scheduler_kwargs=NO_PAGE) as cluster,
         connected(ClusterAddress.read(cluster.scheduler_address)) as client,
     ):
         workers = WorkerPool(

@@ -18,8 +18,9 @@ def test_the_worker_with_the_largest_share_of_free_slots_is_next() -> None:
         slots.begin(worker, TrialKey("cell", len(begun)))
         begun.append(worker)
     assert Counter(begun) == {"small": 1, "large": 3}
-    slots.end("large", TrialKey("cell", 0 if begun[0] == "large" else 1))
+    slots.end("large", TrialKey("cell", begun.index("large")))
     assert slots.free() == "large"
+    assert slots.free(but={"large"}) is None
 
 
 def test_a_lost_worker_gives_its_trials_back_and_a_late_end_is_nothing() -> None:

@@ -237,3 +237,21 @@ def test_nobody_draws_but_who_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
         screen.tick()
         screen.tick()
     assert len(calls) == 1
+
+
+# On workers elsewhere
+
+
+@pytest.mark.parametrize(
+    ("hosts", "jobs", "shown"),
+    [
+        (["alpha"], 1, "1 trial at once on alpha"),
+        (["alpha", "beta"], 4, "4 trials at once on alpha, beta"),
+        (list("abcdefg"), 28, "28 trials at once on a, b, c, d, e and 2 more"),
+    ],
+)
+def test_where_the_trials_run_is_said(run: StoredRun, hosts: list[str], jobs: int, shown: str) -> None:
+    console = terminal(100, is_terminal=False)
+    progress = Progress(run.plan, console, jobs=1)
+    progress.runs_on(hosts, jobs=jobs)
+    assert text_of(console) == f"workers      {shown}\n"
