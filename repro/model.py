@@ -239,8 +239,26 @@ class Effort:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What few cells of a matrix cover: each of its ``combinations`` of ``strength`` levels is in one of them.
+
+    ``of`` are the cells of the whole matrix. The rules leave no cell for ``ruled_out`` more combinations; ``impossible``
+    are the smallest ones that explain those.
+    """
+
+    strength: int
+    of: int
+    combinations: int
+    ruled_out: int = 0
+    impossible: tuple[Mapping[str, Level], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An experiment made into cells; ``varied`` names the factors with several levels, in the file's order."""
+    """An experiment made into cells; ``varied`` names the factors with several levels, in the file's order.
+
+    ``cover`` says what the cells cover where they are only some of the matrix, else it is None.
+    """
 
     experiment: str
     scenario: str
@@ -249,6 +267,7 @@ class Plan:
     trials: int
     limits: Limits
     effort: Effort = Effort()
+    cover: Cover | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

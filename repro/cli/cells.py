@@ -44,6 +44,7 @@ class RunOptions(SharedOptions):
     resume: bool
     wait_out: float
     fail_on: str | None
+    cover: int | None = None
     cause: tuple[str, ...] = ()
     against: str | None = None
 
@@ -63,7 +64,7 @@ def run_cells(
     from repro.orchestration.session import SessionOptions
     from repro.presentation.live.run import Progress
 
-    jobs = _jobs(options) if options.dask is None else max(1, options.dask.local)
+    jobs = jobs_of(options) if options.dask is None else max(1, options.dask.local)
     finished = store.finished_trials()
     capacities: dict[str, float] = {}
     unknown = 0.0 if options.dask is None else math.inf
@@ -118,7 +119,7 @@ def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int
     progress.will_take(forecast_text(plan, found), trials=found.trials)
 
 
-def _jobs(options: RunOptions) -> int:
+def jobs_of(options: RunOptions) -> int:
     """Trials at once: a server with a port of its own choice stands alone."""
     is_alone = options.serve is not None and "{port}" not in options.serve
     if is_alone and (options.jobs or 1) > 1:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.causes import CAUSES, NEWEST, check_of_causes, run_causes
-from repro.cli.cells import RunOptions, run_cells
+from repro.cli.cells import RunOptions, jobs_of, run_cells
 from repro.cli.cluster import check_dask, dask_option
 from repro.cli.consent import agreed_budget
+from repro.cli.cover import cover_notices, cover_option, cover_request, extend, is_extended
 from repro.cli.effort import check_bounded, effort_of, effort_options
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
@@ -22,7 +23,7 @@ from repro.cli.options import (
     shared_options,
     words_of,
 )
-from repro.cli.resumption import new_run, resumed_run, typed_with
+from repro.cli.resumption import closed_on_error, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict, Effort, Shard
 
@@ -47,6 +48,8 @@ Examples:
   repro run --set client=shared --soak 30m         half an hour of load in total, or until it hangs
   repro run --set client=shared --rule-out 1/5000  until it hangs, or 1 in 5,000 is ruled out
   repro run --trials 20 --until all                all 20 trials of each cell, to measure a rate
+  repro run big.toml --cover 2                     few cells that have every pair of levels
+  repro run big.toml --cover 3 --out my-run --resume   extend that run to every three levels
   repro run --out my-run --resume                  continue a run that was interrupted
   repro run causes                                 each known cause: its hang, and beside it its cure
   repro run causes --against newest                whether the cures still hold with the newest releases
@@ -57,6 +60,7 @@ Examples:
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @effort_options
+@cover_option
 @click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once (default: half the cores).")
 @click.option(
     "--shard",
@@ -127,11 +131,13 @@ def _run(options: RunOptions) -> ExitCode:
             command=options.command,
             effort=effort_of(until=options.until, soak=options.soak, rule_out=options.rule_out, trials=options.trials),
             provision=options.provision,
+            cover=cover_request(options.cover, seed=options.seed, resume=options.resume, out=options.out),
         )
     )
     check_bounded(prepared.plan)
     note(prepared.notices)
     whole, prepared, share = prepared, *_own(prepared, options.shard)
+    note(cover_notices(whole.plan, share, jobs=jobs_of(options)))
     if share is not None and not share:
         trials = len(whole.plan.cells) * whole.plan.trials
         note([f"shard {options.shard} has none of the {trials} trials; merge it with the others all the same"])
@@ -191,7 +197,8 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
 
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     def check(stored: StoredRun) -> None:
-        if {cell.id for cell in stored.plan.cells} != {cell.id for cell in prepared.plan.cells}:
+        is_same = {cell.id for cell in stored.plan.cells} == {cell.id for cell in prepared.plan.cells}
+        if not is_same and not is_extended(stored, prepared.plan):
             raise UsageError(
                 f"--resume: the run in {stored.folder} has other cells; "
                 f"type the command it was started with: {stored.command}"
@@ -204,7 +211,10 @@ def _store(options: RunOptions, prepared: Prepared) -> RunStore:
             )
 
     if options.resume:
-        return resumed_run(options.out, prepared, check=check)
+        store = resumed_run(options.out, prepared, check=check)
+        with closed_on_error(store):
+            extend(store, prepared)
+        return store
     return new_run(options, prepared, name=prepared.plan.experiment, shard=options.shard)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from repro.core.experiment.assignments import override
 from repro.core.experiment.catalogue import PYTHON, STACK
+from repro.core.experiment.combinations import CoverRequest
 from repro.core.experiment.experiment import ScenarioInfo
 from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
@@ -47,6 +48,7 @@ class RunRequest:
     effort: Effort = field(default_factory=Effort)
     provision: Provision = field(default_factory=Provision)
     is_newest: bool = False
+    cover: CoverRequest | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def prepare(request: RunRequest) -> Prepared:
     if idle := unread & experiment.explicit:
         notices += (f"{request.locustfile} does not read {_variables(idle)}: --set does not change them",)
     interpreter = _interpreter(request.python)
-    planned = make_plan(experiment, scenario.info, interpreter=interpreter)
+    planned = make_plan(experiment, scenario.info, interpreter=interpreter, cover=request.cover)
     if interpreter is not None and any(cell.settings["launch"] != "script" for cell in planned.plan.cells):
         _check_has_locust(interpreter)
     return Prepared(
@@ -148,7 +150,7 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
         experiment = experiment.with_trials(request.trials)
     if idle := unread & experiment.explicit:
         notices += (f"the command's files do not read {_variables(idle)}: --set does not change them",)
-    planned = make_plan(experiment, info)
+    planned = make_plan(experiment, info, cover=request.cover)
     command.check_has_locust(planned.plan.cells)
     return Prepared(
         plan=replace(planned.plan, effort=request.effort),

@@ -20,6 +20,7 @@ from repro.model import (
     Collector,
     Conclusion,
     Condition,
+    Cover,
     Exposure,
     Hazard,
     Interval,
@@ -59,6 +60,7 @@ def document(report: Report) -> dict[str, Any]:
         "machine": dict(report.machine),
         "machines": [asdict(one) for one in report.machines],
         "shard": report.shard or None,
+        "cover": _cover(report.cover, report.planned) if report.cover else None,
         "tool_versions": dict(report.tool_versions),
         "varied": list(report.varied),
         "cells": [_cell(cell) for cell in report.cells],
@@ -86,6 +88,17 @@ def _lines(value: object) -> str:
     if not isinstance(value, list) or not value:
         return json.dumps(value)
     return "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
+
+
+def _cover(cover: Cover, planned: int) -> dict[str, Any]:
+    return {
+        "strength": cover.strength,
+        "cells": planned,
+        "of": cover.of,
+        "combinations": cover.combinations,
+        "ruled_out": cover.ruled_out,
+        "impossible": [dict(one) for one in cover.impossible],
+    }
 
 
 def _cell(cell: ReportedCell) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from repro.model import (
     CellVerdict,
     Collector,
     Conclusion,
+    Cover,
     Exposure,
     Hang,
     HangClass,
@@ -155,7 +156,8 @@ class Report:
     empty for a whole run.
 
     ``hunt`` is what a bisection or a blame adds to the JSON document, empty for any other run; ``bisected`` a
-    bisection as a picture.
+    bisection as a picture. ``cover`` is what the ``planned`` cells cover of a larger matrix, None where they are all of
+    it.
     """
 
     experiment: str
@@ -179,6 +181,8 @@ class Report:
     conclusion: ReportedConclusion | None
     hunt: Mapping[str, Any] = field(default_factory=dict)
     bisected: Bisected | None = None
+    cover: Cover | None = None
+    planned: int = 0
 
     @property
     def block(self) -> str:
@@ -222,6 +226,8 @@ def report_of(run: StoredRun) -> Report:
         conclusion=_conclusion(run.conclusion) if run.conclusion else None,
         hunt=hunt_document(run),
         bisected=bisected_of(run),
+        cover=run.plan.cover,
+        planned=len(run.plan.cells),
     )
 
 

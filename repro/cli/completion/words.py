@@ -43,6 +43,11 @@ def items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def one_of(*names: str) -> Completer:
+    """A completer of an option with a few usual values."""
+    return quiet(lambda _, incomplete: items(names, incomplete))
+
+
 @quiet
 def experiments(_: click.Context, incomplete: str) -> list[CompletionItem]:
     """The experiments by name; where none begins so, a file."""

@@ -1,11 +1,10 @@
-"""An experiment made into cells: the product of the levels, what its rules keep of it, each with its environment."""
+"""An experiment made into cells: the combinations of its levels, each with its environment."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -15,14 +14,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Catalogue
+from repro.core.experiment.combinations import Combinations, CoverRequest
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.level_text import shown
-from repro.core.experiment.rules import Selection
 from repro.errors import ExperimentError
 from repro.model import BaseEnvironment, Cell, EnvironmentSpec, Level, Plan
 
 ID_DIGITS = 12
-MOST_CELLS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +31,14 @@ class Planned:
     notices: tuple[str, ...] = ()
 
 
-def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Path | None = None) -> Planned:
-    """The cells of an experiment, in the order of its levels.
+def make_plan(
+    experiment: Experiment,
+    scenario: ScenarioInfo,
+    *,
+    interpreter: Path | None = None,
+    cover: CoverRequest | None = None,
+) -> Planned:
+    """The cells of an experiment, in the order of its levels; with ``cover`` few of them that cover the others.
 
     With ``interpreter``, an environment that exists is run untouched: what the experiment says of packages, days and
     interpreters is left out, with a notice.
@@ -46,8 +50,10 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
     if interpreter is not None:
         experiment, notices = _untouched(experiment, scenario.catalogue)
     maker = _CellMaker(experiment, scenario, interpreter)
+    combinations = Combinations(experiment, scenario.catalogue)
+    chosen, covered = combinations.covering(cover) if cover else (combinations.all(), None)
     cells: dict[str, Cell] = {}
-    for levels in _chosen(experiment, scenario.catalogue):
+    for levels in chosen:
         cell = maker.make(levels)
         cells.setdefault(cell.id, cell)
     if not cells:
@@ -57,6 +63,8 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
             f"{experiment.name}: the {there} rules leave no cell; remove one, or give all factors of it by --set: "
             "what was asked for in full is run"
         )
+    if cover and covered is None:
+        notices += (f"--cover {cover.strength}: {len(maker.varied)} of the factors vary, so that all cells are run",)
     return Planned(
         plan=Plan(
             experiment=experiment.name,
@@ -65,6 +73,7 @@ def make_plan(experiment: Experiment, scenario: ScenarioInfo, *, interpreter: Pa
             varied=maker.varied,
             trials=experiment.trials,
             limits=experiment.limits,
+            cover=covered,
         ),
         notices=notices,
     )
@@ -84,49 +93,6 @@ def _untouched(experiment: Experiment, catalogue: Catalogue) -> tuple[Experiment
         return kept, ()
     names = ", ".join(left_out)
     return kept, (f"--python keeps the environment as it is, so these factors of the experiment are left out: {names}",)
-
-
-# Which of the product's combinations are cells
-
-
-def _chosen(experiment: Experiment, catalogue: Catalogue) -> Iterator[dict[str, Level]]:
-    """The levels of each cell, those that a bundle or a default gives among them."""
-    if not experiment.inclusions:
-        _check_size(experiment)
-    asked = {name: experiment.levels_in_file(name, catalogue) for name in experiment.explicit}
-    selection = Selection(experiment.inclusions, experiment.exclusions, asked)
-    for number, levels in enumerate(_combinations(experiment, tuple(experiment.factors), selection, {}), 1):
-        if number > MOST_CELLS:
-            raise ExperimentError(
-                f"{experiment.name}: more than {MOST_CELLS} cells; give fewer levels, or narrower [[include]] rules"
-            )
-        bundle = experiment.stacks.get(str(levels.get(STACK, "")), {})
-        resolved = {**catalogue.defaults, **bundle, **levels}
-        if selection.keeps(resolved):
-            yield resolved
-
-
-def _combinations(
-    experiment: Experiment, names: Sequence[str], selection: Selection, begun: Mapping[str, Level]
-) -> Iterator[Mapping[str, Level]]:
-    """The product of the levels, in the order of the factors, without what early turns out to be in no include."""
-    if not names:
-        yield begun
-        return
-    name, *others = names
-    for level in experiment.factors[name]:
-        longer = {**begun, name: level}
-        if selection.can_keep(longer):
-            yield from _combinations(experiment, others, selection, longer)
-
-
-def _check_size(experiment: Experiment) -> None:
-    count = math.prod(len(levels) for levels in experiment.factors.values())
-    if count > MOST_CELLS:
-        raise ExperimentError(
-            f"{experiment.name}: {count} cells; give fewer levels, {MOST_CELLS} are the most; or name the cells that "
-            "matter by [[include]]"
-        )
 
 
 # A cell

@@ -23,6 +23,7 @@ from repro.model import (
     StoredRun,
     Trial,
 )
+from repro.presentation.cover import covered_text
 from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.levels import condition_text, factors_text, short_condition_text, short_factors_text
@@ -73,6 +74,8 @@ def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
         first, *rest = [*(f"{one}," for one in others), last]
         yield AnswerLine("No effect:", first, rest=tuple(rest))
     yield from (AnswerLine("Amplified:", amplified_text(pair)) for pair in amplified_pairs(tried))
+    if run.plan.cover:
+        yield AnswerLine("Covered:", covered_text(len(run.plan.cells), run.plan.cover))
     if conclusion.clean_means:
         yield AnswerLine("Clean:", _clean(conclusion.clean, conclusion.clean_means))
     yield from _cause_lines(tried)

@@ -133,6 +133,13 @@ class RunStore:
         if cell.id not in {known.id for known in plan.cells}:
             self._set("plan", to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
 
+    def extend(self, plan: Plan, *, command: str) -> None:
+        """Keep the cells of a larger plan, which has those of this run, and the command that runs all of them."""
+        with said(self.folder):
+            own: Plan = adapter(Plan).validate_json(_facts(self._connection)["plan"])
+        self._set("plan", to_json(dataclasses.replace(own, cells=plan.cells, cover=plan.cover)))
+        self._set("command", command)
+
     def set_conclusion(self, conclusion: Conclusion) -> None:
         """Keep what the cells showed."""
         self._set("conclusion", to_json(conclusion))

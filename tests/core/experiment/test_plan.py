@@ -231,7 +231,9 @@ def test_too_many_cells_are_refused_before_they_are_made() -> None:
     text = f"[settings]\nusers = {levels}\nread_timeout = {levels}\nmessages = {levels}"
     with pytest.raises(ExperimentError, match="my: 1000000000 cells; give fewer levels, 100000 are the most") as caught:
         cells(text)
-    assert str(caught.value).endswith("or name the cells that matter by [[include]]")
+    assert str(caught.value).endswith(
+        "name the cells that matter by [[include]], or run few that cover the others by --cover 2"
+    )
 
 
 def by_levels(experiment: Experiment, scenario: ScenarioInfo = SCENARIO) -> Mapping[tuple[object, ...], str]:

@@ -1,0 +1,75 @@
+"""``--cover``: few cells that cover a matrix, those of a run that is extended among them, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from repro.cli.completion import words
+from repro.cli.resumption import resumed_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from repro.core.experiment.combinations import CoverRequest
+    from repro.core.matrix.shards import Share
+    from repro.model import Plan, StoredRun
+    from repro.orchestration.preparation import Prepared
+    from repro.world.runs.store import RunStore
+
+MOST_STRENGTH = 6
+
+cover_option = click.option(
+    "--cover",
+    type=click.IntRange(2, MOST_STRENGTH),
+    metavar="T",
+    shell_complete=words.one_of("2", "3"),
+    help="Run few cells that have every combination of T levels, instead of all: 2 is pairwise. "
+    "With --resume, the cells of the run are counted and the missing ones added.",
+)
+
+
+def cover_request(strength: int | None, *, seed: int, resume: bool, out: Path | None) -> CoverRequest | None:
+    """What ``--cover`` asks for; a run that is continued brings its cells.
+
+    Raises:
+        MissingRunError, StoreError: there is no such run, or it cannot be read.
+    """
+    from repro.core.experiment.combinations import CoverRequest
+    from repro.world.runs.store import read_run
+
+    if strength is None:
+        return None
+    stored = read_run(resumed_folder(out)) if resume else None
+    done = tuple(cell.factors for cell in stored.plan.cells) if stored else ()
+    return CoverRequest(strength=strength, seed=seed, done=done)
+
+
+def cover_notices(plan: Plan, share: Share | None, *, jobs: int) -> Iterator[str]:
+    """How many cells are run of how many, how long that takes at most, and what no cell can have."""
+    from repro.core.matrix.effort import expected_s
+    from repro.presentation.cover import cells_text, impossible_text
+
+    if plan.cover is None:
+        return
+    numbers = {cell.id: plan.trials if share is None else len(share.get(cell.id, ())) for cell in plan.cells}
+    seconds = None if plan.effort.is_open_ended else expected_s(plan.cells, numbers, jobs=jobs)
+    yield cells_text(plan, plan.cover, trials=sum(numbers.values()), seconds=seconds)
+    if plan.cover.ruled_out:
+        yield impossible_text(plan.cover)
+
+
+def is_extended(stored: StoredRun, plan: Plan) -> bool:
+    """Whether a plan has all cells of a stored run, and more that cover it."""
+    known, cells = ({cell.id for cell in one.cells} for one in (stored.plan, plan))
+    return plan.cover is not None and stored.shard is None and known < cells
+
+
+def extend(store: RunStore, prepared: Prepared) -> None:
+    """Keep the cells that a run is extended by, and how it is run as a whole from now on."""
+    from repro.cli.resumption import typed_with
+
+    if is_extended(store.read(), prepared.plan):
+        store.extend(prepared.plan, command=typed_with([], flags={"--resume"}, values=set()))
