@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.completion import words
-from repro.cli.resumption import resumed_folder
+from repro.cli.resumption import resumed_folder, typed_with
+from repro.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,20 @@ MOST_STRENGTH = 6
 
 cover_option = click.option(
     "--cover",
-    type=click.IntRange(2, MOST_STRENGTH),
     metavar="T",
+    callback=lambda _ctx, _param, text: _strength(text),
     shell_complete=words.one_of("2", "3"),
     help="Run few cells that have every combination of T levels, instead of all: 2 is pairwise. "
     "With --resume, the cells of the run are counted and the missing ones added.",
 )
+
+
+def _strength(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isdecimal() and 2 <= int(text) <= MOST_STRENGTH):
+        raise UsageError(f"--cover {text}: give how many levels are combined, 2 for pairs, {MOST_STRENGTH} at most")
+    return int(text)
 
 
 def cover_request(strength: int | None, *, seed: int, resume: bool, out: Path | None) -> CoverRequest | None:
@@ -62,14 +71,12 @@ def cover_notices(plan: Plan, share: Share | None, *, jobs: int) -> Iterator[str
 
 
 def is_extended(stored: StoredRun, plan: Plan) -> bool:
-    """Whether a plan has all cells of a stored run, and more that cover it."""
+    """Whether a plan has all cells of a stored run, and more."""
     known, cells = ({cell.id for cell in one.cells} for one in (stored.plan, plan))
-    return plan.cover is not None and stored.shard is None and known < cells
+    return stored.shard is None and known < cells
 
 
 def extend(store: RunStore, prepared: Prepared) -> None:
     """Keep the cells that a run is extended by, and how it is run as a whole from now on."""
-    from repro.cli.resumption import typed_with
-
     if is_extended(store.read(), prepared.plan):
         store.extend(prepared.plan, command=typed_with([], flags={"--resume"}, values=set()))

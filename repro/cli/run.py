@@ -198,7 +198,7 @@ def _check_is_used(options: RunOptions, backends: set[str]) -> None:
 def _store(options: RunOptions, prepared: Prepared) -> RunStore:
     def check(stored: StoredRun) -> None:
         is_same = {cell.id for cell in stored.plan.cells} == {cell.id for cell in prepared.plan.cells}
-        if not is_same and not is_extended(stored, prepared.plan):
+        if not is_same and not (options.cover and is_extended(stored, prepared.plan)):
             raise UsageError(
                 f"--resume: the run in {stored.folder} has other cells; "
                 f"type the command it was started with: {stored.command}"
