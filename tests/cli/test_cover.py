@@ -65,6 +65,10 @@ def test_few_cells_are_run_and_extended_by_what_they_lack(folder: Path) -> None:
     assert "1 combination of 2 levels is in no cell that the rules leave: those with env.A=1 and env.B=1" in done.stderr
     assert "Covered:" in done.stderr
 
+    other = repro(*words, "--resume", folder=folder)
+    assert other.returncode == 2
+    assert "has other cells; type the command it was started with: repro run my.toml" in other.stderr
+
     again = repro(*words, "--cover", "3", "--resume", folder=folder)
     assert again.returncode == 0, again.stderr
     triples = read_run(folder / "few")
@@ -74,10 +78,6 @@ def test_few_cells_are_run_and_extended_by_what_they_lack(folder: Path) -> None:
         assert started[result.cell.id] == result.trials[0].started, "what was run is not run again"
     assert (len(triples.plan.cells), triples.plan.cover) == (6, None), "three factors vary: these are all"
     assert triples.command.endswith("--json --cover 3")
-
-    other = repro(*words, "--resume", folder=folder)
-    assert other.returncode == 2
-    assert "has other cells; type the command it was started with: repro run my.toml" in other.stderr
 
 
 def test_shards_share_the_same_few_cells(folder: Path) -> None:
