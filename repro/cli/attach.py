@@ -100,6 +100,7 @@ def echo_document(whole: Mapping[str, Any], *, no_redact: bool) -> None:
 
 def _echo(attached: Attached, folder: Path) -> None:
     from repro.core.scrubbing.terminal import for_terminal
+    from repro.presentation.console import terminal_width
     from repro.presentation.hang.diagnosis import block
 
-    click.echo(for_terminal(block(attached, str(folder))))
+    click.echo(for_terminal(block(attached, str(folder), width=terminal_width(to_stderr=False))))

@@ -43,7 +43,9 @@ hang happens. Causes that do not depend on versions are listed, but do not chang
 def command(ctx: click.Context, *, source: Path | None, python: str, form: str, as_json: bool) -> None:
     """Show which known hangs are possible with the packages of an interpreter, a requirements file or a lock file."""
     from repro.core.causes.prognosis import possible_causes
+    from repro.presentation.console import terminal_width
     from repro.presentation.hang import prognosis
+    from repro.presentation.lines import fitted
     from repro.world.environments.lists import read_pins
     from repro.world.shipped.causes import known_causes
 
@@ -56,7 +58,8 @@ def command(ctx: click.Context, *, source: Path | None, python: str, form: str, 
     elif form == "github":
         click.echo(prognosis.github_lines(found))
     else:
-        click.echo(prognosis.text(str(path), pins.versions, found, known=len(causes)))
+        text = prognosis.text(str(path), pins.versions, found, known=len(causes))
+        click.echo(fitted(text, width=terminal_width(to_stderr=False)))
     if any(one.is_certain for one in found):
         ctx.exit(ExitCode.HANG)
     is_of_versions = any(not one.is_of_any_version for one in found)

@@ -174,11 +174,13 @@ def _tell(hang: Hung, folder: Path, *, notify: str | None, words: tuple[str, ...
     from repro.core.scrubbing.terminal import for_terminal
     from repro.errors import ProcessError
     from repro.orchestration.watch import keep_hang
+    from repro.presentation.console import terminal_width
     from repro.presentation.hang.watched import block
 
     keep_hang(hang, folder)
     text = block(hang, str(folder), words)
-    click.echo(for_terminal(f"\n{text}\n"), err=True)
+    shown = block(hang, str(folder), words, width=terminal_width(to_stderr=True))
+    click.echo(for_terminal(f"\n{shown}\n"), err=True)
     if notify:
         from repro.world.processes import door
 

@@ -15,6 +15,7 @@ from repro.model import Verdict
 from repro.orchestration.attachment import Attached
 from repro.presentation.hang.explanation import NEW, cause_text
 from repro.presentation.hang.stacks import awaited_text, frames_text, place_text
+from repro.presentation.lines import fitted
 
 SCHEMA = "repro.attach/1"
 MOST_STACKS = 6
@@ -36,7 +37,7 @@ def explanation(attached: Attached) -> str:
     found = attached.diagnosis
     said = _SENTENCES[found.finding](found) + _gil(found)
     moved = f"{found.moved or 'none'} of its greenlets made progress"
-    used = f"In {found.seconds:.1f} s between two looks the process used {found.cores:.2f} of a core"
+    used = f"Between two looks, {found.seconds:.1f} s apart, the process used {found.cores:.2f} of a core"
     return f"{said} {used}, and {moved}."
 
 
@@ -77,14 +78,19 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
     }
 
 
-def block(attached: Attached, evidence: str) -> str:
-    """The whole answer: what, how it is known, a known cause, the stacks, what to do, where the evidence is."""
+def block(attached: Attached, evidence: str, *, width: int | None = None) -> str:
+    """The whole answer: what, how it is known, a known cause, the stacks, what to do, where the evidence is.
+
+    Sentences are wrapped at ``width``, where there is one; a stack and a path are not.
+    """
     lines = [headline(attached), "", explanation(attached)]
     if attached.diagnosis.hang_class is not None:
         lines.append(cause_text(attached.cause) if attached.cause else NEW)
+    said = [fitted(line, width=width) for line in lines]
     for stack in stacks(attached):
-        lines += ["", *(f"  {line}" for line in stack.splitlines())]
-    return "\n".join([*lines, "", *filter(None, [_pauses(attached), next_step(attached)]), f"Evidence: {evidence}"])
+        said += ["", *(f"  {line}" for line in stack.splitlines())]
+    more = [fitted(line, width=width) for line in (_pauses(attached), next_step(attached)) if line]
+    return "\n".join([*said, "", *more, f"Evidence: {evidence}"])
 
 
 def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any]:

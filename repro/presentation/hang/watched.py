@@ -14,6 +14,7 @@ from repro.presentation.hang import diagnosis
 from repro.presentation.hang.explanation import NEW, cause_text
 from repro.presentation.hang.stacks import stack_text
 from repro.presentation.hang.verdicts import sentences
+from repro.presentation.lines import fitted
 
 PINNED = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore", "requests", "geventhttpclient")
 """The packages whose versions decide the hangs that are known here."""
@@ -46,16 +47,18 @@ def reproduction(words: Sequence[str], hang: Hung) -> str:
     return shlex.join(["repro", "run", *settings, "--", *words])
 
 
-def block(hang: Hung, evidence: str, words: Sequence[str]) -> str:
-    """The whole answer on the terminal."""
+def block(hang: Hung, evidence: str, words: Sequence[str], *, width: int | None = None) -> str:
+    """The whole answer on the terminal; its sentences are wrapped at ``width``, where there is one."""
     found = reproduction(words, hang)
     again = [f"Reproduce it: {found}"] if found else []
     if not isinstance(hang, Judged):
-        return "\n".join([diagnosis.block(hang, evidence), *again])
-    lines = [headline(hang), "", explanation(hang), _cause(hang) or NEW]
+        return "\n".join([diagnosis.block(hang, evidence, width=width), *again])
+    said = (headline(hang), "", explanation(hang), _cause(hang) or NEW)
+    lines = [fitted(line, width=width) for line in said]
     for stack in hang.findings.stacks:
         lines += ["", *(f"  {line}" for line in stack_text(stack).splitlines())]
-    return "\n".join([*lines, "", *hang.notes, f"Evidence: {evidence}", *again])
+    notes = [fitted(line, width=width) for line in hang.notes]
+    return "\n".join([*lines, "", *notes, f"Evidence: {evidence}", *again])
 
 
 def document(watched: Watched, evidence: str, words: Sequence[str]) -> dict[str, Any]:
