@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +24,9 @@ from repro.world.memory.reader import ProcessReader, reading_of
 from repro.world.memory.target import how_to_be_let, target_of
 from repro.world.processes.pause import paused
 from repro.world.shipped.causes import known_causes
+
+UNREAD_LOOKS = 4
+UNREAD_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,22 @@ def _look(pid: int, reader: ProcessReader | None) -> Look:
         dump=_with_peers(dump, {socket.fd: socket for socket in sockets}) if dump is not None else None,
         threads=kernel.threads_of(pid),
         cpu_s=times.user + times.system,
-        unread={socket.fd: socket.unread for socket in sockets},
+        unread=_still_unread(pid, sockets, dump),
         is_stopped=_is_stopped(pid),
     )
+
+
+def _still_unread(pid: int, sockets: Sequence[Socket], dump: Dump | None) -> Mapping[int, int]:
+    """By descriptor what lies unread, where somebody waits to read it and it lies there for longer than a moment."""
+    waits = {one.wait.fd for one in dump.greenlets if one.wait is not None} if dump is not None else set()
+    found = {socket.fd: socket.unread for socket in sockets if socket.unread and socket.fd in waits}
+    for _ in range(UNREAD_LOOKS):
+        if not found:
+            break
+        time.sleep(UNREAD_EVERY_S)
+        now = {socket.fd: socket.unread for socket in sockets_of(pid)}
+        found = {fd: count for fd, count in found.items() if now.get(fd) == count}
+    return found
 
 
 def _is_stopped(pid: int) -> bool:

@@ -64,6 +64,11 @@ def _learn_watchers(hub):
     learn("watcher_callback", [(id(one), id(method)) for one, method in zip(sockets, methods)], size)
     learn_int("watcher_fd", [(id(one), number) for one, number in zip(sockets, numbers)], size)
     FOUND["watcher_events"] = only("watcher_events", _ways(sockets, size))
+    pending = [loop.run_callback(method) for method in methods]
+    size = type(pending[0]).__basicsize__
+    learn("pending_callback", [(id(one), id(method)) for one, method in zip(pending, methods)], size)
+    for one in pending:
+        one.stop()
     timers = [loop.timer(5000.0), loop.timer(70000.0)]
     sets = []
     for timer, seconds in zip(timers, (5000.0, 70000.0)):

@@ -1,7 +1,8 @@
 """What a process is stuck on now, from two looks some seconds apart: only what did not move between them can be stuck.
 
-    main thread away from its loop ─▶ frozen or spinning, where the loop ought to turn; else undecided greenlets that
-    stay parked     ─▶ deadlocked, where nothing can wake them: a free lock, a circle, an answer left unread
+    main thread away from its loop  ─▶ frozen or spinning, where the loop ought to turn; else undecided
+    another thread, with a loop whose greenlets wait for their turn ─▶ the same
+    greenlets that stay parked      ─▶ deadlocked, where nothing can wake them: a free lock, a circle, unread data
 
 Whatever might still be ended by time, by an answer or by somebody who moves is not a hang, and is shown as what it
 waits for.
@@ -15,7 +16,7 @@ from enum import StrEnum
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
 from repro.core.hang.frames import has_own_frame
-from repro.core.hang.standstill import HUB, MEANT_TO_WAIT, KernelThread, KernelWait
+from repro.core.hang.standstill import HUB, MEANT_TO_WAIT, SLEEP, KernelThread, KernelWait
 from repro.findings import WaitKind
 from repro.model import HangClass, Verdict
 
@@ -25,8 +26,6 @@ TIMER_SLACK_S = 1.0
 SILENT_S = 5.0
 """Seconds that an event loop may be away before that is a hang, as in a trial."""
 WAITS_FOR_OTHERS = frozenset({WaitKind.LOCK, WaitKind.SEMAPHORE, WaitKind.EVENT, WaitKind.QUEUE, WaitKind.GREENLET})
-SLEEP = "gevent/hub.py:sleep"
-"""Who is parked here waits for a timer; where none is running, its wake-up was lost."""
 
 
 class Finding(StrEnum):
@@ -81,8 +80,8 @@ class Look:
 class Diagnosis:
     """What a process is stuck on.
 
-    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the main one,
-    where it is what stands; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
+    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the one that
+    stands, if one does: the main one, or another with a loop; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
     at both looks; ``cores`` is how much of a core it used over the
     ``seconds`` between the looks.
     """
@@ -118,7 +117,10 @@ def diagnose(first: Look, last: Look) -> Diagnosis:
         finding = Finding.STOPPED if first.is_stopped and last.is_stopped else Finding.UNREADABLE
         return Diagnosis(finding, seconds, cores)
     pair = _Pair(first, last, first.dump, last.dump, seconds, cores)
-    return pair.of_main_thread() or pair.of_greenlets()
+    of_main = pair.of_main_thread()
+    if of_main is not None and (pair.has_main_loop or not pair.others_with_loops):
+        return of_main if of_main.hang_class is not None else pair.of_other_loops() or of_main
+    return pair.of_other_loops() or pair.of_greenlets()
 
 
 @dataclass(frozen=True)
@@ -149,40 +151,72 @@ class _Pair:
             return self._found(Finding.STOPPED, stuck=self.own, thread=thread)
         if thread is None or not thread.stack or not self._stays(thread):
             return None
-        has_loop = any(one.is_hub for one in self.now.greenlets)
-        finding = self._finding_of_main(thread, has_loop=has_loop)
-        stuck = self.own if finding in CLASSES else ()
+        finding = self._finding_of(thread, has_loop=self.has_main_loop)
+        stuck = self._own_of(thread) if finding in CLASSES else ()
         return self._found(finding, stuck=stuck, thread=thread)
 
+    def of_other_loops(self) -> Diagnosis | None:
+        """What holds another thread in which a loop ought to turn, and keeps greenlets there from their turn; else None.
+
+        A thread that has a loop may work for long without it, as a pool's worker does: only where some wait it hangs.
+        """
+        for thread in self.others_with_loops:
+            waiting = [one for one in self._own_of(thread) if one.id != thread.greenlet]
+            if waiting and thread.stack and self._stays(thread):
+                finding = self._finding_of(thread, has_loop=True)
+                if finding in CLASSES:
+                    return self._found(finding, stuck=self._own_of(thread), thread=thread)
+        return None
+
+    @property
+    def others_with_loops(self) -> tuple[Thread, ...]:
+        """The threads beside the main one in which an event loop was made."""
+        loops = {one.thread for one in self.now.greenlets if one.is_hub}
+        return tuple(thread for thread in self.now.threads if thread.ident in loops and not thread.is_main)
+
+    @property
+    def has_main_loop(self) -> bool:
+        """Whether the main thread has an event loop; where it is not known whose a loop is, it is the main one's."""
+        main = self.now.main.ident if self.now.main is not None else 0
+        return any(one.is_hub and one.thread in {0, main} for one in self.now.greenlets)
+
+    def _own_of(self, thread: Thread) -> tuple[Greenlet, ...]:
+        """The program's greenlets that run in this thread, those of no known thread among the main one's."""
+        return tuple(one for one in self.own if one.thread == thread.ident or (not one.thread and thread.is_main))
+
     def _stays(self, thread: Thread) -> bool:
-        """Whether the main thread was away from the loop both times, and nobody else ran in it meanwhile."""
-        before = self.before.main
+        """Whether a thread was away from its loop both times, and nobody else ran in it meanwhile."""
+        before = next((one for one in self.before.threads if one.ident == thread.ident), None)
         if before is None or before.greenlet != thread.greenlet:
             return False
         if HUB in {_innermost(before), _innermost(thread)}:
             return False
-        return (before.stack == thread.stack or self._burns) and not self._has_anybody_run(thread.greenlet)
+        return (before.stack == thread.stack or self._burns(thread)) and not self._has_anybody_run(thread)
 
-    def _has_anybody_run(self, running: int) -> bool:
-        """Whether another greenlet has had a turn: it stands elsewhere, or its timer was set anew.
+    def _has_anybody_run(self, thread: Thread) -> bool:
+        """Whether another greenlet of its loop, or the loop, has had a turn: it stands elsewhere, or waits anew.
 
         A library's count as well: on a busy machine a healthy loop may be seen twice outside of its hub, while its
-        users sleep at the same line both times.
+        users sleep at the same line both times. Another thread's do not: its loop turns whatever this one does.
         """
         before = {one.id: one for one in self.before.greenlets}
-        others = [one for one in self.now.greenlets if one.id != running and not one.is_hub]
-        return any(one.id in before and self._has_run(before[one.id], one) for one in others)
+        others = [one for one in self.now.greenlets if one.id != thread.greenlet]
+        return any(
+            self._has_run(before[one.id], one)
+            for one in others
+            if one.id in before and (one.thread or before[one.id].thread) in {0, thread.ident}
+        )
 
     def _has_run(self, before: Greenlet, now: Greenlet) -> bool:
-        if before.stack != now.stack:
+        if before.stack != now.stack or (before.mark and now.mark and before.mark != now.mark):
             return True
         left_s = [one.wait.left_s if one.wait is not None else float("inf") for one in (before, now)]
         if float("inf") in left_s or not left_s[1]:
             return False
         return abs((self.now.at + left_s[1]) - (self.before.at + left_s[0])) > TIMER_SLACK_S
 
-    def _finding_of_main(self, thread: Thread, *, has_loop: bool) -> Finding:
-        is_in_lock = _main_wait(self.first) is _main_wait(self.last) is KernelWait.LOCK
+    def _finding_of(self, thread: Thread, *, has_loop: bool) -> Finding:
+        is_in_lock = self._waits_in(thread, KernelWait.LOCK)
         if not has_loop:
             all_in_locks = is_in_lock and all(one.wait is KernelWait.LOCK for one in self.last.threads)
             is_meant = _innermost(thread) in MEANT_TO_WAIT
@@ -191,13 +225,21 @@ class _Pair:
             return Finding.IN_LOCK
         if self.seconds < SILENT_S:
             return Finding.SCRIPT_WAITS
-        return Finding.BURNS if self._burns else Finding.AWAY
+        return Finding.BURNS if self._burns(thread) else Finding.AWAY
 
-    @property
-    def _burns(self) -> bool:
-        """Whether it computes; on a busy machine it gets little of a core, and is about to run whenever one looks."""
-        is_runnable = _main_wait(self.first) is _main_wait(self.last) is KernelWait.RUNNING
-        return self.cores >= BURNING_CORES or is_runnable
+    def _burns(self, thread: Thread) -> bool:
+        """Whether it computes; on a busy machine it gets little of a core, and is about to run whenever one looks.
+
+        The process's time tells of the main thread only where no other one has a loop.
+        """
+        is_alone = thread.is_main and not self.others_with_loops
+        used_s = _kernel_of(self.last, thread).cpu_s - _kernel_of(self.first, thread).cpu_s
+        cores = self.cores if is_alone else used_s / self.seconds
+        return self._waits_in(thread, KernelWait.RUNNING) or cores >= BURNING_CORES
+
+    def _waits_in(self, thread: Thread, wait: KernelWait) -> bool:
+        """Whether the kernel had the thread in this at both looks."""
+        return _kernel_of(self.first, thread).wait is _kernel_of(self.last, thread).wait is wait
 
     def of_greenlets(self) -> Diagnosis:
         """What the greenlets wait for that stay where they are, while the loop could wake them."""
@@ -226,7 +268,10 @@ class _Pair:
         return tuple(one for one in self.unmoved if _leads_to_itself(one, self.now))
 
     def unread(self) -> tuple[Greenlet, ...]:
-        """Those that wait to read what has come already, and lay there both times."""
+        """Those that wait to read what has come already, and lay there both times, while the loop had nothing to do."""
+        main = self.now.main
+        if main is not None and KernelWait.RUNNING in {_kernel_of(look, main).wait for look in (self.first, self.last)}:
+            return ()
         return tuple(
             one
             for one in self.unmoved
@@ -236,7 +281,9 @@ class _Pair:
         )
 
     def all_waiting(self) -> tuple[Greenlet, ...]:
-        """All of the program's greenlets, where each waits for another one without a limit."""
+        """All of the program's greenlets, where each waits for another one without a limit, and the loop does nothing."""
+        if self.now.main is not None and self._waits_in(self.now.main, KernelWait.RUNNING):
+            return ()
         own = tuple(one for one in self.own if one.wait is None or one.wait.kind is not WaitKind.HUB)
         waits = [one.wait for one in own if one.wait is not None]
         is_whole = len(waits) == len(own) and len(self.unmoved) == len(self.own)
@@ -314,8 +361,11 @@ def _innermost(thread: Thread) -> str:
     return thread.stack[-1].normalised if thread.stack else ""
 
 
-def _main_wait(look: Look) -> KernelWait:
-    return next((thread.wait for thread in look.threads if thread.is_main), KernelWait.OTHER)
+def _kernel_of(look: Look, thread: Thread) -> KernelThread:
+    """The thread as the kernel has it; the main one is known without its id."""
+    unknown = KernelThread(tid=thread.native_id, is_main=thread.is_main, wait=KernelWait.OTHER)
+    same = (one for one in look.threads if (one.is_main if thread.is_main else one.tid == thread.native_id))
+    return next(same, unknown)
 
 
 def _leads_to_itself(one: Greenlet, dump: Dump) -> bool:

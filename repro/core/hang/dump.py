@@ -50,6 +50,10 @@ class Greenlet:
     stack: tuple[Frame, ...]
     wait: ParkedAt | None
     catch: Place | None = None
+    thread: int = 0
+    """The identity of the thread to whose loop it belongs, 0 where that is not known."""
+    mark: int = 0
+    """Of a parked one: as long as its loop is blocked it stays the same, and hardly ever otherwise. 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Thread:
     wait: ParkedAt | None
     holds_gil: bool | None = None
     """None where that is not known: the agent, which runs in the process, always holds it itself."""
+    native_id: int = 0
+    """Its id for the system, 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,19 @@ class KernelWait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KernelThread:
-    """One thread as the kernel shows it."""
+    """One thread as the kernel shows it; ``cpu_s`` is the processor time that it has used so far."""
 
     tid: int
     is_main: bool
     wait: KernelWait
+    cpu_s: float = 0.0
 
 
 HUB = "gevent/hub.py:run"
 """Where the main thread is while a gevent loop turns, or waits."""
+
+SLEEP = "gevent/hub.py:sleep"
+"""Who is parked here waits for a timer; where none is running, its wake-up was lost."""
 
 MEANT_TO_WAIT = frozenset(
     {

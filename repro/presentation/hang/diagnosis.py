@@ -25,7 +25,7 @@ def headline(attached: Attached) -> str:
     """The answer in one line: ``HANG (deadlocked): 164 of 200 greenlets of process 4711 cannot make progress``."""
     found = attached.diagnosis
     if found.verdict is Verdict.HANG and found.hang_class is not None:
-        stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else "the main thread"
+        stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else _name(found.thread)
         return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot make progress"
     if found.verdict is Verdict.CLEAN:
         return f"No hang: process {attached.pid} makes progress, or waits for something that can still happen"
@@ -108,10 +108,14 @@ def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any
 
 
 def stacks(attached: Attached) -> list[str]:
-    """The stacks that matter: the main thread's where that stands, then the greenlets' by what they wait for."""
+    """The stacks that matter: the thread's that stands, then the greenlets' by what they wait for."""
     found = attached.diagnosis
-    main = [f"main thread\n{_frames(found.thread.stack)}"] if found.thread is not None else []
-    return main + [text for _, text in _groups(found.stuck or found.own)][:MOST_STACKS]
+    stands = (
+        [f"{_name(found.thread).removeprefix('the ')}\n{_frames(found.thread.stack)}"]
+        if found.thread is not None
+        else []
+    )
+    return stands + [text for _, text in _groups(found.stuck or found.own)][:MOST_STACKS]
 
 
 def _groups(greenlets: Sequence[Greenlet]) -> list[tuple[int, str]]:
@@ -149,32 +153,46 @@ def _pauses(attached: Attached) -> str:
     return f"The process was paused for {' and '.join(f'{one * 1000:.0f} ms' for one in attached.pauses_s)}."
 
 
+def _name(thread: Thread | None) -> str:
+    """What a thread is called where it has no name: Python's name of it lies in an object of Python code."""
+    return "the main thread" if thread is None or thread.is_main else f"thread {thread.native_id}"
+
+
+def _blocked(found: Diagnosis) -> str:
+    is_main = found.thread is None or found.thread.is_main
+    return f"{'The' if is_main else 'An'} event loop is blocked: {_name(found.thread)}"
+
+
+def _others_starve(found: Diagnosis) -> str:
+    """How many cannot run meanwhile; "" where the program has none of its own."""
+    return f"none of its {len(found.stuck)} greenlets can run" if found.stuck else "no greenlet can run"
+
+
 def _place(thread: Thread | None) -> str:
     return place_text(thread.stack[-1].place) if thread is not None and thread.stack else "code that could not be read"
 
 
 def _gil(found: Diagnosis) -> str:
-    """Who holds the GIL, where the main thread stands: its own call in C, or another thread's."""
+    """Who holds the GIL, where a thread stands: its own call in C, or another thread's."""
     if found.gil is None or found.thread is None:
         return ""
-    if found.gil.is_main:
+    if found.gil.ident == found.thread.ident:
         return " It holds the GIL, so no other thread can run Python code."
     return f" The GIL is held by another thread, in {_place(found.gil)}."
 
 
 def _in_lock(found: Diagnosis) -> str:
-    rest = f" Until it gets the lock, none of the {len(found.own)} greenlets can run." if found.own else ""
-    return f"The main thread waits for a native lock without a timeout: {_place(found.thread)}.{rest}"
+    rest = f" Until it gets the lock, {_others_starve(found)}." if found.stuck else ""
+    name = _name(found.thread)
+    return f"{name[0].upper()}{name[1:]} waits for a native lock without a timeout: {_place(found.thread)}.{rest}"
 
 
 def _away(found: Diagnosis) -> str:
-    rest = f" Until it returns, none of the {len(found.own)} greenlets can run."
-    return f"The event loop is blocked: the main thread is in {_place(found.thread)} and uses no CPU.{rest}"
+    return f"{_blocked(found)} is in {_place(found.thread)} and uses no CPU. Until it returns, {_others_starve(found)}."
 
 
 def _burns(found: Diagnosis) -> str:
-    rest = f" None of the {len(found.own)} greenlets can run meanwhile."
-    return f"The event loop is blocked: the main thread computes in {_place(found.thread)}.{rest}"
+    return f"{_blocked(found)} computes in {_place(found.thread)}. Until it ends, {_others_starve(found)}."
 
 
 def _free_lock(found: Diagnosis) -> str:
@@ -224,6 +242,7 @@ _WAITS = {
     WaitKind.SOCKET: "wait for a response or a connection",
     WaitKind.TIMER: "sleep",
     WaitKind.RUNNING: "run",
+    WaitKind.READY: "are about to run",
     WaitKind.EVENT: "wait for an event",
     WaitKind.SEMAPHORE: "wait for a lock",
     WaitKind.LOCK: "wait for a lock",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def threads_of(pid: int, *, left_out: int = 0) -> tuple[KernelThread, ...]:
     except OSError:
         return ()
     return tuple(
-        KernelThread(tid=int(task.name), is_main=int(task.name) == pid, wait=_wait_of(task))
+        KernelThread(tid=int(task.name), is_main=int(task.name) == pid, wait=_wait_of(task), cpu_s=_cpu_s(task))
         for task in tasks
         if int(task.name) != left_out
     )
@@ -88,15 +89,25 @@ def _task(home: Path) -> dict[str, object]:
     """The fields of ``stat`` behind the name, which may itself hold blanks and brackets."""
     text = (home / "stat").read_text("utf-8", "replace")
     fields = text[text.rindex(")") + 2 :].split()
-    user, system = int(fields[11]), int(fields[12])
     return {
         "tid": int(home.name),
         "name": text[text.index("(") + 1 : text.rindex(")")],
         "state": _STATES.get(fields[0], fields[0]),
         "wchan": _read(home / "wchan"),
         "syscall": _read(home / "syscall"),
-        "cpu_s": round((user + system) / _TICKS, 2),
+        "cpu_s": round(_used_s(fields), 2),
     }
+
+
+def _cpu_s(task: Path) -> float:
+    """The processor time that a thread has used, 0 where it has just ended."""
+    text = _read(task / "stat")
+    return _used_s(text.rpartition(")")[2].split()) if ")" in text else 0.0
+
+
+def _used_s(fields: Sequence[str]) -> float:
+    """User's and system's time of the fields of ``stat`` behind the name."""
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _read(path: Path) -> str:

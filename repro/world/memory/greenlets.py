@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from repro.world.memory.pages import ForeignMemory, TornError, Words
 NO_STOP = (1 << 64) - 1
 """Where the C stack of a main greenlet ends: nowhere."""
 MOST_REFERENCES = 1 << 40
+MOST_MARKED_BYTES = 4096
 ATTEMPTS = 4
 
 
@@ -40,7 +42,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class ForeignGreenlet:
-    """One greenlet: address, type's name, what it does, parent's address; ``stop`` tells on which C stack it ran."""
+    """One greenlet: address, type's name, what it does, parent's address; ``stop`` tells on which C stack it ran.
+
+    ``mark`` sums up where it is parked, and the part of its C stack that was copied away: full of addresses of what is
+    made anew at each wait.
+    """
 
     id: int
     type: str
@@ -49,6 +55,7 @@ class ForeignGreenlet:
     is_main: bool
     stop: int
     stack: tuple[Frame, ...] = ()
+    mark: int = 0
 
 
 @dataclass(frozen=True)
@@ -192,12 +199,15 @@ class Greenlets:
         frame = self._memory.word(part + self._layout["g_frame"])
         state = _state(start, stop, frame)
         stack: tuple[Frame, ...] = ()
+        mark = 0
         if state is State.PARKED:
+            copied = self._memory.read(copy, min(saved, MOST_MARKED_BYTES)) if copy else b""
+            mark = crc32(copied, hash((frame, start, copy, saved)) & 0xFFFFFFFF)
             link = self._memory.word(part + self._layout["g_cut_link"]) if self._layout.has("g_cut_link") else 0
             stack = self._frames.of_object(frame, SavedStack(start, start + saved, copy), cut_link=link)
         is_main = stop == NO_STOP
         parent = 0 if is_main else self._memory.word(part + self._layout["g_parent"])
-        return ForeignGreenlet(address, self._type_name(address), state, parent, is_main, stop, stack)
+        return ForeignGreenlet(address, self._type_name(address), state, parent, is_main, stop, stack, mark)
 
 
 def _state(start: int, stop: int, frame: int) -> State:

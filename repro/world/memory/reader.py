@@ -9,9 +9,11 @@ from pathlib import Path
 
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
 from repro.core.hang.frames import Frame
+from repro.core.hang.standstill import SLEEP
 from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
 from repro.world.memory.code import Codes
+from repro.world.memory.confirmation import confirmed, rest_of
 from repro.world.memory.frames import Frames
 from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
 from repro.world.memory.images import Image, images
@@ -20,12 +22,13 @@ from repro.world.memory.objects import Objects
 from repro.world.memory.pages import ForeignMemory, TornError
 from repro.world.memory.target import ForeignProcess
 from repro.world.memory.threads import ForeignThread, Threads
-from repro.world.memory.waits import WaitReader
+from repro.world.memory.waits import WaitReader, Waits
 
 READ_LIMIT_S = 10.0
 MODE = "memory"
 """How a dump says who wrote it."""
 ATTEMPTS = 3
+MOST_PARENTS = 1000
 LIVING = frozenset({State.RUNNING, State.PARKED, State.MOVING})
 
 
@@ -151,10 +154,10 @@ class _Reader:
     def dump(self, limit_s: float) -> Dump:
         """The whole."""
         threads = self._threads()
-        greenlets, notes = self._greenlets(limit_s)
-        running = self._running(greenlets, threads)
-        parked = [one.id for one in greenlets if one.state is State.PARKED]
-        waits = WaitReader(self._objects, parked).read(limit_s=limit_s)
+        found, notes = self._greenlets(limit_s)
+        homes = self._homes(found, threads)
+        running = _running(found, threads, homes)
+        waits, greenlets = self._waits(found, threads, homes, limit_s)
         return Dump(
             pid=self._memory.pid,
             mode=MODE,
@@ -164,7 +167,7 @@ class _Reader:
             greenlet=self._layout.greenlet,
             notes=notes,
             greenlets=tuple(
-                _greenlet(one, waits.by_greenlet.get(one.id), running.get(one.id))
+                _greenlet(one, waits.by_greenlet.get(one.id), running.get(one.id), home=homes.get(one.id, 0))
                 for one in greenlets
                 if one.state in LIVING
             ),
@@ -172,20 +175,43 @@ class _Reader:
             locks=waits.locks,
         )
 
-    def _running(
-        self, greenlets: Sequence[ForeignGreenlet], threads: Sequence[ForeignThread]
-    ) -> Mapping[int, ForeignThread]:
-        """By greenlet the thread that runs it at this moment: the one on whose C stack the greenlet's begins.
+    def _waits(
+        self,
+        greenlets: Sequence[ForeignGreenlet],
+        threads: Sequence[ForeignThread],
+        homes: Mapping[int, int],
+        limit_s: float,
+    ) -> tuple[Waits, Sequence[ForeignGreenlet]]:
+        """What the parked ones wait for; and the greenlets, with those as they are now that seemed to wait for nothing."""
+        parked = [one.id for one in greenlets if one.state is State.PARKED]
+        reader = WaitReader(self._objects, parked)
+        waits = reader.read(limit_s=limit_s)
+        if not waits.by_greenlet:
+            return waits, greenlets
+        asleep = [one.id for one in greenlets if one.stack and one.stack[-1].normalised == SLEEP]
+        loops = set(homes.values())
+        native = [one.native_id for one in threads if one.ident in loops and one.native_id]
+        waits = confirmed(
+            waits, asleep=asleep, again=reader.again, rest=lambda: rest_of(self._memory.pid, native) if native else ()
+        )
+        lost = {one for one in asleep if one not in waits.by_greenlet}
+        self._memory.forget()
+        describer = Greenlets(self._objects, self._frames, self._loaded.greenlet_type)
+        return waits, [describer.describe(one.id) if one.id in lost else one for one in greenlets]
 
-        The main greenlet of a thread begins nowhere; it is in the thread that is left over.
+    def _homes(self, greenlets: Sequence[ForeignGreenlet], threads: Sequence[ForeignThread]) -> Mapping[int, int]:
+        """By greenlet the identity of its thread: the one on whose C stack the greenlet's begins.
+
+        The main greenlet of a thread begins nowhere; it is where those are that descend from it.
         """
-        by_stack = {self._stack_of(one): one for one in threads}
-        found = {}
-        for one in sorted((one for one in greenlets if one.state is State.RUNNING), key=lambda one: one.is_main):
-            region = self._memory.region(one.stop - 8) if not one.is_main else None
-            place = region.start if region else next(iter(by_stack), None)
-            if place in by_stack:
-                found[one.id] = by_stack.pop(place)
+        by_stack = {self._stack_of(one): one.ident for one in threads}
+        by_id = {one.id: one for one in greenlets}
+        found: dict[int, int] = {}
+        for one in greenlets:
+            region = self._memory.region(one.stop - 8) if one.stop and not one.is_main else None
+            if region is not None and region.start in by_stack:
+                found[one.id] = by_stack[region.start]
+                found.setdefault(_root(one, by_id), found[one.id])
         return found
 
     def _stack_of(self, thread: ForeignThread) -> int:
@@ -217,7 +243,30 @@ class _Reader:
         return [reader.describe(address) for address in search.addresses], tuple(notes)
 
 
-def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread | None) -> Greenlet:
+def _root(one: ForeignGreenlet, by_id: Mapping[int, ForeignGreenlet]) -> int:
+    """The main greenlet from which this one descends."""
+    for _ in range(MOST_PARENTS):
+        parent = by_id.get(one.parent)
+        if parent is None:
+            break
+        one = parent
+    return one.id
+
+
+def _running(
+    greenlets: Sequence[ForeignGreenlet], threads: Sequence[ForeignThread], homes: Mapping[int, int]
+) -> Mapping[int, ForeignThread]:
+    """By greenlet the thread that runs it at this moment; one of no known home is in a thread that is left over."""
+    left = {one.ident: one for one in threads}
+    found = {}
+    for one in sorted((one for one in greenlets if one.state is State.RUNNING), key=lambda one: one.id not in homes):
+        home = homes.get(one.id) or next(iter(left), 0)
+        if home in left:
+            found[one.id] = left.pop(home)
+    return found
+
+
+def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread | None, *, home: int) -> Greenlet:
     stack = thread.stack if thread else one.stack
     if wait is None and one.is_main:
         wait = ParkedAt(WaitKind.HUB)  # it goes on when the hub ends
@@ -230,6 +279,8 @@ def _greenlet(one: ForeignGreenlet, wait: ParkedAt | None, thread: ForeignThread
         is_hub=one.type.rpartition(".")[2] == "Hub",
         stack=stack,
         wait=ParkedAt(WaitKind.RUNNING) if thread else wait,
+        thread=home,
+        mark=one.mark,
     )
 
 
@@ -249,4 +300,5 @@ def _thread(one: ForeignThread, running: Mapping[int, ForeignThread], *, is_main
         stack=one.stack,
         wait=None,
         holds_gil=one.holds_gil,
+        native_id=one.native_id,
     )

@@ -1,10 +1,11 @@
 """What the parked greenlets of another process wait for, as gevent's own objects tell it.
 
     lock, event or joined greenlet ─ list of those to wake ─┐
-    socket's or timer's watcher ───────────── its callback ─┴▶ bound method ─▶ (waiter ─▶) greenlet
+    socket's or timer's watcher ───────────── its callback ─┼▶ bound method ─▶ (waiter ─▶) greenlet
+    call that the loop is about to make ───── its callback ─┘
 
 A lock tells its counter too, and a lock of gevent that may be taken twice tells its owner. A counter above 0 with
-somebody in the list is a lock that is free and was given to nobody.
+somebody in the list is a lock that is free and was given to nobody, if it stays so (``confirmation.py``).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Family(StrEnum):
 
     SOCKET = "libev.corecext.io"
     TIMER = "libev.corecext.timer"
+    PENDING = "libev.corecext.callback"
     WAITER = "Waiter"
     SEMAPHORE = "Semaphore"
     LINKABLE = "AbstractLinkable"
@@ -61,6 +63,8 @@ class WaitReader:
         self._layout = objects.layout
         self._greenlets = frozenset(greenlets)
         self._waiter_types: frozenset[int] = frozenset()
+        self._types: Mapping[int, Family] = {}
+        self._places: Sequence[int] = ()
 
     def read(self, *, limit_s: float) -> Waits:
         """What memory tells within so many seconds; nothing where gevent's layout could not be learned."""
@@ -69,7 +73,16 @@ class WaitReader:
         deadline = time.monotonic() + limit_s
         families = self._families(deadline)
         self._waiter_types = frozenset(families[Family.WAITER])
-        instances = self._instances(families, deadline)
+        self._types = {
+            kind: family for family, kinds in families.items() for kind in kinds if family is not Family.WAITER
+        }
+        self._places, _ = scan(self._memory, list(self._types), deadline=deadline)
+        return self.again()
+
+    def again(self) -> Waits:
+        """What the same places tell now: some milliseconds' reading, where all memory takes a hundred."""
+        self._memory.forget()
+        instances = self._instances()
         watched = self._watched(instances)
         linked, locks = self._linked(instances)
         return Waits(
@@ -107,19 +120,18 @@ class WaitReader:
             yield self._objects.type_name(kind)
             kind = self._memory.word(kind + self._layout["tp_base"])
 
-    def _instances(self, families: Mapping[Family, Sequence[int]], deadline: float) -> Mapping[Family, list[int]]:
-        of_type = {kind: family for family, kinds in families.items() for kind in kinds if family is not Family.WAITER}
-        hits, _ = scan(self._memory, list(of_type), deadline=deadline)
+    def _instances(self) -> Mapping[Family, list[int]]:
+        """Those that live now: who moves fast makes its next timer where an earlier one was."""
         found: dict[Family, list[int]] = defaultdict(list)
-        for hit in hits:
+        for hit in self._places:
             address = hit - self._layout["ob_type"]
             try:
                 is_living = address % 16 == 0 and 0 < self._memory.word(address) < MOST_REFERENCES
                 kind = self._memory.word(hit)
             except TornError:
                 continue
-            if is_living and kind in of_type:
-                found[of_type[kind]].append(address)
+            if is_living and kind in self._types:
+                found[self._types[kind]].append(address)
         return found
 
     # Who is woken by what
@@ -138,12 +150,16 @@ class WaitReader:
         return bound if bound in self._greenlets else None
 
     def _watched(self, instances: Mapping[Family, Sequence[int]]) -> Mapping[int, list[ParkedAt]]:
-        """By greenlet the sockets and timers that would wake it."""
+        """By greenlet the sockets, timers and calls that would wake it."""
         found: dict[int, list[ParkedAt]] = defaultdict(list)
-        for family, read in ((Family.SOCKET, self._socket), (Family.TIMER, self._timer)):
+        for family, read, field_of in (
+            (Family.SOCKET, self._socket, "watcher_callback"),
+            (Family.TIMER, self._timer, "watcher_callback"),
+            (Family.PENDING, lambda _: ParkedAt(WaitKind.READY), "pending_callback"),
+        ):
             for address in instances[family]:
                 try:
-                    callback = self._memory.word(address + self._layout["watcher_callback"])
+                    callback = self._memory.word(address + self._layout[field_of])
                     greenlet = self._woken_by(callback) if callback else None
                     if greenlet is not None:
                         found[greenlet].append(read(address))
@@ -220,7 +236,9 @@ def _ends_in(name: str, ending: str) -> bool:
 
 
 def _together(linked: ParkedAt | None, watched: Sequence[ParkedAt]) -> ParkedAt:
-    """What a greenlet waits for above all: a lock or a socket, with the time that ends it; else the time alone."""
+    """What a greenlet waits for above all: its turn; a lock or a socket, with the time that ends it; the time alone."""
+    if any(one.kind is WaitKind.READY for one in watched):
+        return ParkedAt(WaitKind.READY)
     left_s = min((one.left_s for one in watched if one.kind is WaitKind.TIMER), default=float("inf"))
     first = linked or next((one for one in watched if one.kind is WaitKind.SOCKET), None)
     if first is None:

@@ -33,6 +33,24 @@ def greenlet(number: int, wait: ParkedAt | None, *, line: int = 10) -> Greenlet:
     )
 
 
+OTHER_HUB = replace(HUB, id=11, thread=6)
+
+
+def two_loops(at: float, *greenlets: Greenlet, other: Frame, wait: KernelWait = KernelWait.OTHER) -> Look:
+    """A main thread that stands in its hub, or in ``MINE`` where it has none, beside a thread with a loop of its own."""
+    found = look(at, *greenlets)
+    assert found.dump is not None
+    thread = Thread(
+        ident=6, name="", is_main=False, is_dumping=False, greenlet=12, stack=(MINE, other), wait=None, native_id=4712
+    )
+    dump = replace(
+        found.dump,
+        greenlets=(*found.dump.greenlets, OTHER_HUB),
+        threads=(*found.dump.threads, thread),
+    )
+    return replace(found, dump=dump, threads=(*found.threads, KernelThread(tid=4712, is_main=False, wait=wait)))
+
+
 def look(
     at: float,
     *greenlets: Greenlet,
@@ -208,6 +226,73 @@ def test_a_stopped_process_is_frozen_whether_it_can_be_read_or_not() -> None:
     assert diagnose(*looks).finding is Finding.STOPPED
     looks = [replace(one, dump=None) for one in looks]
     assert diagnose(*looks).hang_class is HangClass.FROZEN
+
+
+def test_a_blocked_main_loop_is_not_hidden_by_another_threads_loop_that_turns() -> None:
+    mine, others = replace(greenlet(2, READ), thread=5), replace(greenlet(3, SLEEP), thread=6)
+    looks = [
+        look(at, mine, replace(others, stack=(replace(MINE, line=line),)), main=ELSEWHERE)
+        for at, line in ((0, 1), (6, 2))
+    ]
+    found = diagnose(*looks)
+    assert (found.finding, [one.id for one in found.stuck]) == (Finding.AWAY, [2])
+    unknown = [
+        look(at, mine, replace(others, thread=0, stack=(replace(MINE, line=line),)), main=ELSEWHERE)
+        for at, line in ((0, 1), (6, 2))
+    ]
+    assert diagnose(*unknown).verdict is Verdict.CLEAN  # it may be the main loop that moves
+
+
+@pytest.mark.parametrize(
+    ("wait", "hang_class"),
+    [
+        (KernelWait.LOCK, HangClass.FROZEN),
+        (KernelWait.OTHER, HangClass.FROZEN),
+        (KernelWait.RUNNING, HangClass.SPINNING),
+    ],
+)
+def test_a_blocked_loop_of_another_thread_hangs_while_greenlets_wait_in_it(
+    wait: KernelWait, hang_class: HangClass
+) -> None:
+    waits = replace(greenlet(3, READ), thread=6)
+    found = diagnose(*(two_loops(at, waits, other=ELSEWHERE, wait=wait) for at in (0, 6)))
+    assert (found.hang_class, [one.id for one in found.stuck]) == (hang_class, [3])
+    assert found.thread is not None
+    assert not found.thread.is_main
+    nobody = replace(greenlet(3, READ), thread=5)  # of the main loop: the other thread is a pool's worker
+    assert diagnose(*(two_loops(at, nobody, other=ELSEWHERE, wait=wait) for at in (0, 6))).verdict is Verdict.CLEAN
+
+
+def test_a_main_thread_without_a_loop_that_waits_for_one_that_turns_is_no_hang() -> None:
+    waits = replace(greenlet(3, READ), thread=6)
+    looks = []
+    for at in (0, 60):
+        one = two_loops(at, waits, other=LOOP)
+        assert one.dump is not None
+        main = replace(one.dump.threads[0], greenlet=0, stack=(MINE, ELSEWHERE))
+        greenlets = tuple(item for item in one.dump.greenlets if item is not HUB)
+        dump = replace(one.dump, greenlets=greenlets, threads=(main, *one.dump.threads[1:]))
+        threads = (KernelThread(tid=4711, is_main=True, wait=KernelWait.LOCK), one.threads[1])
+        looks.append(replace(one, dump=dump, threads=threads))
+    assert diagnose(*looks).verdict is Verdict.CLEAN
+
+
+def test_a_busy_loop_whose_greenlets_meet_at_the_same_lines_is_told_by_their_marks() -> None:
+    looks = [
+        look(at, replace(greenlet(2, SEMAPHORE), mark=mark), main=MINE, wait=KernelWait.RUNNING)
+        for at, mark in ((0, 1), (6, 2))
+    ]
+    assert diagnose(*looks).hang_class is None
+    looks = [look(at, replace(greenlet(2, SEMAPHORE), mark=1), main=MINE, wait=KernelWait.RUNNING) for at in (0, 6)]
+    assert diagnose(*looks).finding is Finding.BURNS
+
+
+def test_what_lies_unread_or_waits_while_the_loop_is_at_work_is_about_to_be_served() -> None:
+    several = (greenlet(2, READ), greenlet(3, SLEEP))
+    looks = [look(at, *several, unread=500, wait=KernelWait.RUNNING) for at in (0, 6)]
+    assert diagnose(*looks).hang_class is None
+    several = (greenlet(2, EVENT), greenlet(3, EVENT))
+    assert diagnose(*(look(at, *several, wait=KernelWait.RUNNING) for at in (0, 6))).hang_class is None
 
 
 def test_who_sleeps_without_a_timer_has_lost_its_wake_up() -> None:
