@@ -1,8 +1,8 @@
 """A finalizer gives way while its thread holds a native lock: one chance in hundreds, and only where a collection begins.
 
-Every exchange takes the lock for a moment. Once in 1.3 s a user drops a cycle just before it, and makes two lists while it holds
-the lock: a garbage collection that begins at one of them runs the cycle's finalizer there. Where that sleeps, the next
-user that wants the lock blocks the whole thread.
+Every exchange takes the lock for a moment. Once in 1.3 s a user drops a cycle just before it, and makes two objects while it
+holds the lock: a garbage collection that begins at one of them runs the cycle's finalizer there. Where that sleeps, the next
+user that wants the lock blocks the whole thread. No lists, for the interpreter keeps a stock of those: none begins at them.
 """
 
 import time
@@ -14,9 +14,13 @@ from gevent.monkey import get_original  # isort: skip
 from locust import task  # isort: skip
 
 EVERY_S = 1.3
-GIVES_WAY = own_factor("gives_way", "true") == "true"
+GIVES_WAY = own_factor("defect", "true") == "true"
 guard = get_original("_thread", "allocate_lock")()
 dropped_at = [time.monotonic()]
+
+
+class Entry:
+    pass
 
 
 class Connection:
@@ -35,7 +39,7 @@ class Rare(QueueUser):
             dropped_at[0] = time.monotonic()
             Connection()
             with guard:
-                self.kept = [[], []]
+                self.kept = Entry(), Entry()
         else:
             with guard:
                 pass
