@@ -17,7 +17,7 @@ from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.core.search.shrinking import Recipe
-    from repro.model import StoredRun
+    from repro.model import Cell, StoredRun
     from repro.world.runs.kept_locustfile import Locustfile
 
 FILE = "reproduce.py"
@@ -79,7 +79,7 @@ def command(
     _check_output(folder)
     stored = read_run(find_run(run, RUNS))
     result, trial = choose(stored, cell)
-    recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored), run=stored)
+    recipe = recipe_of(result, trial, title=title_of(trial), load=_load(stored, result.cell), run=stored)
     redact = (lambda text: text) if no_redact else of_this_machine(run=stored.folder, machines=stored.machines)
     recipe = _redacted(recipe, redact)
 
@@ -114,8 +114,8 @@ def _check_output(folder: Path) -> None:
         raise UsageError(f"-o {str(folder)[:LONGEST_SHOWN]}: {error.strerror}; choose another folder") from error
 
 
-def _load(run: StoredRun) -> Locustfile | None:
-    """The run's locustfile, None when it is the report's pattern, which the file has by itself."""
+def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
+    """The run's locustfile, None when it is the report's pattern as it is by default, which the file has by itself."""
     from repro.world.runs.kept_load import read_load
     from repro.world.runs.kept_locustfile import COPY, kept, read_locustfile
     from repro.world.shipped.names import DEFAULT
@@ -123,7 +123,7 @@ def _load(run: StoredRun) -> Locustfile | None:
 
     own = kept(run.folder)
     try:
-        if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)):
+        if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)) and not _is_varied(cell):
             return None
         if run.typed_in is not None and run.typed_in.locustfile:
             return read_load(run.folder / COPY, run.typed_in)
@@ -134,6 +134,20 @@ def _load(run: StoredRun) -> Locustfile | None:
         return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise UsageError(f"the locustfile of the run is not Python for this interpreter: {error}") from error
+
+
+def _is_varied(cell: Cell) -> bool:
+    """Whether the cell has a level of the pattern's own factors that is not the default."""
+    from repro.core.experiment.catalogue import COMMON
+    from repro.world.shipped.names import DEFAULT
+    from repro.world.shipped.scenarios import named
+
+    own = named(DEFAULT, where="the run").info.catalogue
+    return any(
+        cell.settings.get(factor.name, factor.default) != factor.default
+        for factor in own
+        if factor not in COMMON.settings
+    )
 
 
 def _is_pattern(path: Path) -> bool:

@@ -21,6 +21,7 @@ from locust.exception import RescheduleTask
 CLIENT = os.environ.get("REPRO_CLIENT", "per-iteration")
 QUEUE_LOOKUP = os.environ.get("REPRO_QUEUE_LOOKUP", "every-iteration")
 TRAFFIC = os.environ.get("REPRO_TRAFFIC", "send-receive")
+HTTP = os.environ.get("REPRO_HTTP", "none")
 QUEUE = os.environ.get("REPRO_QUEUE", "locust-2637")
 THINK_TIME_S = float(os.environ.get("REPRO_THINK_TIME") or 0)
 WAIT_TIME_S = int(float(os.environ.get("REPRO_WAIT_TIME_SECONDS") or 0))
@@ -28,6 +29,7 @@ IS_ALONE = "REPRO_TRIAL_DIR" not in os.environ
 # boto3 of early 2023 does not read AWS_ENDPOINT_URL_SQS by itself.
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_SQS") or ("http://127.0.0.1:5000" if IS_ALONE else None)
 MOST_MESSAGES = 10
+HTTP_CALLS = 5
 
 if IS_ALONE and ENDPOINT:  # an emulator asks for some credentials, whatever they are
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "testing")
@@ -60,6 +62,10 @@ def make_resource():
 
 
 SHARED = make_resource() if CLIENT == "shared" else None
+if HTTP != "none":
+    import requests  # Locust's own, imported by it long before
+
+SESSION = requests.Session() if HTTP == "one-session" else None
 
 
 class QueueUser(locust.User):
@@ -80,6 +86,8 @@ class QueueUser(locust.User):
 
     @locust.task
     def send_receive_delete(self):
+        if HTTP != "none":
+            self.call_others()
         if CLIENT == "per-iteration":
             self.resource, self.queue = make_resource(), None
         if self.queue is None or QUEUE_LOOKUP == "every-iteration":
@@ -89,6 +97,12 @@ class QueueUser(locust.User):
         messages = self.measured("receive_messages", self.receive)
         for message in messages:
             self.measured("delete_message", message.delete)
+
+    def call_others(self):
+        """What a test does beside SQS: plain HTTP, by one session or by a new one for each call, as `requests.get` makes it."""
+        get = SESSION.get if SESSION is not None else requests.get
+        for _ in range(HTTP_CALLS):
+            self.measured("GET", lambda: get(ENDPOINT, timeout=60))
 
     def look_up(self):
         self.queue = self.measured("get_queue_by_name", lambda: self.resource.get_queue_by_name(QueueName=QUEUE))
