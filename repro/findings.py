@@ -378,10 +378,14 @@ class Unseen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amplified:
-    """What an amplification did in a trial: ``moments`` of its kind came earlier than they would have."""
+    """What an amplification did in a trial: so many ``moments`` came because of it, and of which knob (``did``).
+
+    ``knob`` is the level, which may have several; an older version did not tell them apart.
+    """
 
     knob: str
     moments: int
+    did: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

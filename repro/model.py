@@ -158,6 +158,7 @@ class TrialOptions:
 
     locustfile: Path
     seed: int = 0
+    is_replay: bool = False
     is_untouched: bool = False
     wait_out_s: float = 0.0
     request_budget: int = 0
@@ -165,8 +166,8 @@ class TrialOptions:
     command: CommandInFolder | None = None
 
     def of_trial(self, number: int) -> TrialOptions:
-        """The same for one trial, which has a seed of its own."""
-        return replace(self, seed=self.seed + number)
+        """The same for one trial, which has a seed of its own unless one is replayed."""
+        return self if self.is_replay else replace(self, seed=self.seed + number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,13 +225,14 @@ class Effort:
     """How long a cell is tried besides its number of trials: ``soak_s`` seconds of load, and until ``rule_out`` is.
 
     ``rule_out`` are hangs for each operation. Both are 0 where the trials are counted alone; else ``most_trials``
-    bounds them, None for no bound.
+    bounds them, None for no bound. ``replays`` is the one seed of all trials, None where each has its own.
     """
 
     until: Until = Until.SETTLED
     soak_s: float = 0.0
     rule_out: float = 0.0
     most_trials: int | None = None
+    replays: int | None = None
 
     @property
     def is_open_ended(self) -> bool:

@@ -128,7 +128,7 @@ def _beat_in_loop():
     words[at.H_LOOP_BEATS] += 1
     collector.beat()
     amplifier.beat()
-    rounds.beat(_runner)
+    rounds.beat(_runner, note_stop)
     if words[at.H_STOP_ASKED] and not floats[at.H_STOP_AT]:
         _begin_stop()
     asked = words[at.H_LOOP_DUMP_ASKED]

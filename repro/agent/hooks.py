@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 
-from repro_agent import flight, hearts, redirect, web
+from repro_agent import amplifier, flight, hearts, redirect, web
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
@@ -607,6 +607,7 @@ _PATCHES = {
     "geventhttpclient.client": redirect.patch_clientpool,
     "geventhttpclient.useragent": _patch_geventhttpclient,
     "gevent.hub": _patch_hub,
+    "gevent.resolver.thread": amplifier.patch_resolver,
     "locust.user.users": _patch_users,
     "locust.user.task": _patch_tasks,
     "locust.runners": _patch_runners,

@@ -1,42 +1,40 @@
-"""Stops all users of a local runner and starts them again, every few seconds: each stop is a chance to hang."""
+"""Stops all users of a local runner and starts them again: every ``rounds`` seconds, or as ``amplify=stop`` draws it.
+
+Each stop is a chance to hang. Who outlives one is told no second time: the judge sees a load that has stopped.
+"""
 
 import os
 
-from repro_agent import flight
+from repro_agent import amplifier, flight, knobs
 from repro_agent import layout as at
 
-STOP_S = 1.0
-"""For so long the stop is waited for; who outlives it is there at the end of the load, too."""
 _every_s = float(os.environ.get("REPRO_ROUNDS") or 0)
-_next_at = 0.0
+_is_begun = False
 
 
-def beat(runner):
-    """The event loop turns: begin a round when it is time for one."""
-    global _next_at
-    record = flight.record
-    if not _every_s or runner is None or record.words[at.H_ROLE] != at.ROLE_LOCAL:
+def beat(runner, outlived):
+    """The event loop turns: begin with the first turn of the load. ``outlived`` notes the load's stop."""
+    global _is_begun
+    if _is_begun or runner is None or not (_every_s or amplifier.is_on("stop")):
         return
-    if record.words[at.H_PHASE] != at.PHASE_LOAD or runner.state != "running":
-        return
-    now = flight.monotonic()
-    if not _next_at:
-        _next_at = now + _every_s
-    elif now >= _next_at:
-        _next_at = float("inf")
+    if flight.record.words[at.H_ROLE] == at.ROLE_LOCAL and _is_loading() and runner.state == "running":
+        _is_begun = True
         import gevent
 
-        gevent.spawn(_turn, runner)
+        gevent.spawn(_stops().run, runner, _is_loading, outlived)
 
 
-def _turn(runner):
-    global _next_at
-    import gevent
+def _stops():
+    if not amplifier.is_on("stop"):
+        return knobs.Stops(lambda: _every_s, _note_round)
+    draws, note = amplifier.draws("stop"), amplifier.note_of("stop")
+    return knobs.Stops(lambda: draws.between(knobs.Stops.SHORTEST_S, knobs.Stops.LONGEST_S), note)
 
-    counts = {name: count for name, count in runner.user_classes_count.items() if count}
-    gevent.with_timeout(STOP_S, runner.stop_users, counts, timeout_value=None)
+
+def _is_loading():
     words = flight.record.words
-    if not words[at.H_STOP_ASKED] and words[at.H_PHASE] == at.PHASE_LOAD and runner.state == "running":
-        runner.spawn_users(counts, wait=False)
-        words[at.H_ROUNDS] += 1
-    _next_at = flight.monotonic() + _every_s
+    return not words[at.H_STOP_ASKED] and words[at.H_PHASE] == at.PHASE_LOAD
+
+
+def _note_round():
+    flight.record.words[at.H_ROUNDS] += 1

@@ -37,6 +37,7 @@ LEFT_OUT = {
     "max_requests": "--max-requests",
     "soak": "--soak",
     "rule_out": "--rule-out",
+    "replay": "--replay",
     "shard": "--shard",
     "dask": "--dask",
     "resume": "--resume",

@@ -38,6 +38,7 @@ class RunOptions(SharedOptions):
     until: str
     soak: float | None
     rule_out: float | None
+    replay: int | None
     jobs: int | None
     shard: Shard | None
     dask: ClusterAddress | None
@@ -73,7 +74,8 @@ def run_cells(
             progress.already(trial)
         trials_alike = TrialOptions(
             locustfile=prepared.scenario.locustfile,
-            seed=options.seed,
+            seed=options.seed if options.replay is None else options.replay,
+            is_replay=options.replay is not None,
             is_untouched=options.python is not None,
             command=command_in(store, prepared),
             wait_out_s=options.wait_out,

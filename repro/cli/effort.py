@@ -1,4 +1,4 @@
-"""``--trials``, ``--until``, ``--soak`` and ``--rule-out``: how long each cell is tried, and what is said of it before."""
+"""``--trials``, ``--until``, ``--soak``, ``--rule-out`` and ``--replay``: how long each cell is tried, and what is said of it before."""
 
 from __future__ import annotations
 
@@ -90,11 +90,27 @@ _OPTIONS = (
         metavar="1/N",
         help="Try each cell until it hangs, or until a hang in 1 of N operations is ruled out (95 %).",
     ),
+    click.option(
+        "--replay",
+        type=int,
+        metavar="SEED",
+        help="Make every trial with this seed, and with each knob of an amplification alone, to see what the hang needs.",
+    ),
 )
 
 
-def effort_of(*, until: str, soak: float | None, rule_out: float | None, trials: int | None) -> Effort:
-    """What the options come to."""
+def effort_of(
+    *, until: str, soak: float | None, rule_out: float | None, trials: int | None, replay: int | None = None
+) -> Effort:
+    """What the options come to.
+
+    Raises:
+        UsageError: a seed is to be replayed without an end.
+    """
+    if replay is not None:
+        if soak or rule_out:
+            raise UsageError("--replay goes with a number of --trials; leave --soak and --rule-out out")
+        return Effort(until=Until.ALL, replays=replay)
     effort = Effort(until=Until(until), soak_s=soak or 0.0, rule_out=rule_out or 0.0)
     if not effort.is_open_ended:
         return effort

@@ -50,6 +50,8 @@ Examples:
   repro run --trials 20 --until all                all 20 trials of each cell, to measure a rate
   repro run big.toml --cover 2                     few cells that have every pair of levels
   repro run big.toml --cover 3 --out my-run --resume   extend that run to every three levels
+  repro run mine.toml --set amplify=none,all       rare moments made frequent in half of the cells
+  repro run mine.toml --set amplify=all --replay 7 how often seed 7 hangs again, by which knob alone
   repro run --out my-run --resume                  continue a run that was interrupted
   repro run causes                                 each known cause: its hang, and beside it its cure
   repro run causes --against newest                whether the cures still hold with the newest releases
@@ -129,7 +131,13 @@ def _run(options: RunOptions) -> ExitCode:
             python=options.python,
             backends=options.backends,
             command=options.command,
-            effort=effort_of(until=options.until, soak=options.soak, rule_out=options.rule_out, trials=options.trials),
+            effort=effort_of(
+                until=options.until,
+                soak=options.soak,
+                rule_out=options.rule_out,
+                trials=options.trials,
+                replay=options.replay,
+            ),
             provision=options.provision,
             cover=cover_request(options.cover, seed=options.seed, resume=options.resume, out=options.out),
         )

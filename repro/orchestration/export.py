@@ -129,6 +129,7 @@ def recipe_of(
         python=".".join(trial.python.split(".")[:2]),
         pins={name: version for name, version in trial.versions.items() if name != "pip"},
         settings=settings_of(settings, catalogue),
+        seed=trial.seed,
         users=int(settings["users"]),
         seconds=max(float(settings["seconds"]), 2 * stall + 2 if stall else 0),
         grace=run.plan.limits.stop_grace_s,

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from repro.core.experiment.amplification import AMPLIFY, apart
 from repro.core.experiment.assignments import override
 from repro.core.experiment.catalogue import PYTHON, STACK
 from repro.core.experiment.combinations import CoverRequest
-from repro.core.experiment.experiment import ScenarioInfo
+from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
@@ -95,7 +96,7 @@ def prepare(request: RunRequest) -> Prepared:
         experiment = experiment.newest(scenario.info.catalogue)
         overrides = [one for one in overrides if not _is_release(one, scenario.info)]
     assignments = [*([f"backend={','.join(request.backends)}"] if request.backends else []), *overrides]
-    experiment = override(experiment, assignments, scenario.info)
+    experiment = _for_replay(override(experiment, assignments, scenario.info), request)
     if request.trials is not None:
         experiment = experiment.with_trials(request.trials)
     if idle := unread & experiment.explicit:
@@ -118,6 +119,15 @@ def _is_release(assignment: str, scenario: ScenarioInfo) -> bool:
     """Whether an assignment is of a package's release, of a bundle of them, or of a day."""
     name = scenario.catalogue.canonical(assignment.partition("=")[0].strip(), where=f"--set {assignment}")
     return name != PYTHON and (name == STACK or scenario.catalogue.is_built(name))
+
+
+def _for_replay(experiment: Experiment, request: RunRequest) -> Experiment:
+    """With each knob of its amplifications alone beside them, and none, where a seed is replayed."""
+    if request.effort.replays is None:
+        return experiment
+    given = experiment.factors.get(AMPLIFY, ())
+    levels = tuple(dict.fromkeys(level for one in given for level in apart(str(one))))
+    return replace(experiment, factors={**experiment.factors, AMPLIFY: levels}) if levels else experiment
 
 
 def _inputs_of(provision: Provision) -> dict[str, str]:
@@ -145,7 +155,7 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
         notices += (f"the command's files do not read {_variables(left_out)}: these factors are left out",)
     own = [f"{name}={typed(level)}" for name, level in command.line.levels.items()]
     backends = [f"backend={','.join(request.backends)}"] if request.backends else []
-    experiment = override(experiment, [*own, *backends, *request.overrides], info)
+    experiment = _for_replay(override(experiment, [*own, *backends, *request.overrides], info), request)
     if request.trials is not None:
         experiment = experiment.with_trials(request.trials)
     if idle := unread & experiment.explicit:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from repro.core.intervals import hazard as hazard_of
+from repro.findings import Amplified
 from repro.model import (
     CellVerdict,
     Chance,
@@ -129,6 +130,7 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "exposure": _exposure(trial.exposure) if trial.exposure else None,
         "at_hang": _exposure(trial.at_hang) if trial.at_hang else None,
         "collector": _collector(trial.collector) if trial.collector else None,
+        "amplified": _amplified(trial.amplified) if trial.amplified else None,
         "longest_wait": _wait(trial.longest_wait) if trial.longest_wait else None,
         "hang": _hang(trial.hang) if trial.hang else None,
         "timeline": [[at.second, at.ended, at.stuck, at.alive] for at in trial.timeline],
@@ -148,6 +150,10 @@ def _exposure(exposure: Exposure) -> dict[str, Any]:
         "stops": None if exposure.stops is None else round(exposure.stops, 1),
         "collections": exposure.collections,
     }
+
+
+def _amplified(found: Amplified) -> dict[str, Any]:
+    return {"level": found.knob, "moments": found.moments, "by_knob": dict(found.did)}
 
 
 def _hazard(found: Hazard, exposure: Exposure) -> dict[str, Any]:

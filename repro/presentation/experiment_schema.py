@@ -12,7 +12,6 @@ from typing import Any
 from repro.core.experiment.catalogue import AS_OF, COMMON, DISTRIBUTION, ENV, NO_SETTINGS, PYTHON, STACK, VARIABLE
 from repro.core.experiment.experiment import ScenarioInfo
 from repro.core.experiment.factor import Factor, LevelType
-from repro.core.experiment.faults import KINDS
 from repro.core.experiment.file import ExperimentFile
 from repro.core.experiment.level_text import typed
 
@@ -23,7 +22,6 @@ VERSION = (
 )
 DAY = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 DISTRIBUTION_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
-FAULT = rf"^(({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?(\+({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?)*)?$"
 
 HELP = {
     "scenario": "A name of `repro list scenarios`, or the path of a locustfile relative to this file.",
@@ -146,7 +144,7 @@ def _number(factor: Factor) -> Schema:
 
 
 def _text(factor: Factor) -> Schema:
-    pattern = {"pattern": FAULT} if factor.check is not None else {}
+    pattern = {"pattern": factor.pattern} if factor.pattern else {}
     return {"type": ["string", "number", "boolean"], **pattern}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from repro.core.hang.same import HangKind, hang_kinds
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.redaction import Redact, redacted, without_levels
+from repro.findings import Amplified
 from repro.model import (
     CellResult,
     CellVerdict,
@@ -87,6 +88,7 @@ class ReportedTrial:
     exposure: Exposure | None
     at_hang: Exposure | None
     collector: Collector | None
+    amplified: Amplified | None
     longest_wait: Wait | None
     timeline: tuple[Moment, ...]
     rungs: tuple[ReportedRung, ...]
@@ -299,6 +301,7 @@ def _trial(trial: Trial) -> ReportedTrial:
         exposure=trial.exposure,
         at_hang=trial.at_hang,
         collector=trial.collector,
+        amplified=trial.findings.amplified if trial.findings else None,
         longest_wait=trial.longest_wait,
         timeline=trial.timeline,
         rungs=_rungs(trial.rungs),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from inspect import getsource
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from repro.agent.knobs import Collections, Draws, Lookups, Stops, Switches
+from repro.core.experiment.amplification import knobs_of
 from repro.core.scrubbing.markers import Marker
 from repro.core.scrubbing.names import SECRET_NAME
 from repro.core.scrubbing.redaction import Redact
@@ -15,6 +18,7 @@ from repro.core.scrubbing.source import redact_source
 from repro.core.search.shrinking import Recipe
 from repro.presentation.markdown import inline
 
+_KNOBS = {"gc": Collections, "stop": Stops, "dns": Lookups, "threads": Switches}
 _FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
 """Python wants these at the very beginning of a file."""
 
@@ -36,6 +40,9 @@ def reproducer(recipe: Recipe) -> str:
             grace=_plain(recipe.grace),
             launch=recipe.level("launch"),
             client=recipe.level("client"),
+            amplify=recipe.level("amplify"),
+            seed=recipe.seed,
+            knobs={name: getsource(kind).rstrip() for name, kind in _knobs(recipe).items()},
             imports=imports,
             config=_config(recipe),
             think_time=recipe.level("think_time"),
@@ -52,6 +59,13 @@ def reproducer(recipe: Recipe) -> str:
             arguments=list(recipe.arguments),
         )
     )
+
+
+def _knobs(recipe: Recipe) -> dict[str, type]:
+    """What an amplified file needs of the agent's own knobs, by the knob."""
+    level = str(recipe.level("amplify"))
+    own = {knob: _KNOBS[knob] for knob in knobs_of(level)}
+    return {"": Draws, **own} if own else {}
 
 
 def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:

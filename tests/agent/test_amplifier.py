@@ -1,4 +1,4 @@
-"""``amplify=gc`` in a real process: more collections, decided by the seed, and none where the program wants none."""
+"""The knobs of ``amplify`` in a real process: what they make happen, decided by the seed, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import repro
+from repro.agent.knobs import Draws, Lookups
 from repro.core.judge.samples import Reading
 from repro.world.collecting.flight import Fleet
 
@@ -30,10 +31,10 @@ print(seen)
 """
 
 
-def allocates(folder: Path, *, before: str = "", **variables: str) -> tuple[str, Reading]:
+def allocates(folder: Path, *, before: str = "", source: str = ALLOCATES, **variables: str) -> tuple[str, Reading]:
     folder.mkdir()
     script = folder / "script.py"
-    script.write_text(ALLOCATES.format(before=before))
+    script.write_text(source.format(before=before))
     settings = {
         "PATH": os.defpath,
         "REPRO_LAUNCH": "script",
@@ -57,8 +58,9 @@ def test_collections_come_more_often_and_the_seed_decides_when(tmp_path: Path) -
     other, _ = allocates(tmp_path / "other", REPRO_SEED="2", REPRO_AMPLIFY="gc")
     assert first == again
     assert first != other
-    assert calm.amplified == 0
-    assert busy.amplified > 100
+    assert sum(calm.amplified.values()) == 0
+    assert busy.amplified["gc"] > 100
+    assert sum(busy.amplified.values()) == busy.amplified["gc"]
     assert len(first.split()) > 5 * len(natural.split())
 
 
@@ -66,4 +68,27 @@ def test_collections_come_more_often_and_the_seed_decides_when(tmp_path: Path) -
 def test_where_the_program_wants_no_collection_none_comes(tmp_path: Path, before: str) -> None:
     seen, reading = allocates(tmp_path / "off", before=before, REPRO_SEED="1", REPRO_AMPLIFY="gc")
     assert seen == "[]\n"
-    assert reading.amplified == 0
+    assert reading.amplified["gc"] == 0
+
+
+# Looks a name up in gevent's resolver, four times one after the other, and tells how long each took in milliseconds.
+LOOKS_UP = """
+import sys, time
+import gevent, gevent.socket
+with sys.modules["repro_agent"].operation("call"):
+    pass
+for _ in range(4):
+    began = time.monotonic()
+    gevent.socket.getaddrinfo("127.0.0.1", 80)
+    print(round((time.monotonic() - began) * 1000))
+"""
+
+
+def test_names_resolve_later_and_the_seed_decides_by_how_much(tmp_path: Path) -> None:
+    late, reading = allocates(tmp_path / "late", source=LOOKS_UP, REPRO_SEED="3", REPRO_AMPLIFY="dns")
+    draws = Draws(3, "dns")
+    drawn = [draws.between(Lookups.SHORTEST_S, Lookups.LONGEST_S) * 1000 for _ in range(4)]
+    assert reading.amplified["dns"] == 4
+    assert all(int(took) >= int(least) for took, least in zip(late.split(), drawn, strict=True))
+    _, natural = allocates(tmp_path / "natural", source=LOOKS_UP, REPRO_SEED="3")
+    assert natural.amplified["dns"] == 0

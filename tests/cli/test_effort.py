@@ -42,6 +42,13 @@ def test_trials_bound_a_soak_and_nothing_else() -> None:
     assert effort_of(until="settled", soak=None, rule_out=0.1, trials=None) == Effort(rule_out=0.1)
 
 
+def test_a_seed_is_replayed_in_all_trials_and_not_without_an_end() -> None:
+    replayed = effort_of(until="settled", soak=None, rule_out=None, trials=10, replay=0)
+    assert replayed == Effort(until=Until.ALL, replays=0)
+    with pytest.raises(UsageError, match="--replay goes with a number of --trials"):
+        effort_of(until="settled", soak=60.0, rule_out=None, trials=None, replay=7)
+
+
 @pytest.mark.parametrize(
     ("backend", "trials", "is_refused"), [("aws", None, True), ("aws", 5, False), ("moto", None, False)]
 )

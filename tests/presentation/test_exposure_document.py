@@ -11,6 +11,7 @@ import pytest
 
 from repro.core.intervals import hazard
 from repro.core.matrix.hazards import result_of
+from repro.findings import Amplified, Findings, RowName
 from repro.model import CellResult, Collector, CollectorKind, Exposure, HangClass, StoredRun, Verdict
 from repro.presentation.document import document
 from repro.presentation.report import report_of
@@ -36,8 +37,11 @@ def test_a_clean_cell_says_what_it_had_and_what_that_rules_out(
     stored: Callable[..., StoredRun], schema: Callable[..., Mapping[str, Any]]
 ) -> None:
     run = stored(cells=2, text="t")
-    trials = [replace(run.cells[1].trials[0], exposure=EXPOSURE, collector=COLLECTOR, number=n) for n in (1, 2)]
+    found = Findings(row=RowName.RAN_AND_ENDED, amplified=Amplified(knob="gc", moments=5, did=(("gc", 5),)))
+    one = replace(run.cells[1].trials[0], exposure=EXPOSURE, collector=COLLECTOR, findings=found)
+    trials = [replace(one, number=n) for n in (1, 2)]
     cell = cell_of(run, result_of(run.cells[1].cell, trials), schema("run"))
+    assert cell["trials"][0]["amplified"] == {"level": "gc", "moments": 5, "by_knob": {"gc": 5}}
     assert cell["exposure"] == {"operations": 2000, "seconds": 16.0, "stops": 20, "collections": 80}
     assert cell["hazard"] == {
         "hangs": 0,

@@ -207,3 +207,17 @@ def test_the_arguments_of_a_command_reach_locust() -> None:
         node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "load_command"
     )
     assert "['--tags', \"it's\", '--queue-name', 'reproduce']" in ast.unparse(made)
+
+
+@pytest.mark.parametrize("level", ["gc", "stop+dns+threads", "gc+stop+dns+threads"])
+def test_an_amplified_file_has_knob_and_seed_in_the_open_and_a_switch(level: str) -> None:
+    text = reproducer(recipe(settings={"amplify": level}, seed=7))
+    names = {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)}
+    classes = {"gc": "Collections", "stop": "Stops", "dns": "Lookups", "threads": "Switches"}
+    assert names & {*classes.values(), "Draws"} == {"Draws", *(classes[knob] for knob in level.split("+"))}
+    assert f'os.environ.get("AMPLIFY", "{level}")' in text
+    assert 'os.environ.get("SEED", "7")' in text
+
+
+def test_a_natural_file_has_nothing_of_it() -> None:
+    assert "AMPLIFY" not in reproducer(recipe(seed=7))

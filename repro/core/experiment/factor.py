@@ -40,7 +40,8 @@ class Reader(StrEnum):
 class Factor:
     """A factor: its name, the type of its levels, the default, the accepted values of a choice, bounds of a number.
 
-    ``takes`` says in words what it takes, where type, values and bounds do not.
+    ``takes`` says in words what it takes, where type, values and bounds do not. Of a text, ``check`` refuses what it
+    cannot be, and ``pattern`` is what an editor can know of that.
     ``read_by`` acts on it; ``decides_waits`` says whether it bears on how long an operation may wait. ``botocore`` is
     where botocore's ``Config`` takes it, such as ``read_timeout`` or ``retries.mode``.
     The last two are about an exported file: ``plain`` is the level that its reader expects, so that another stays only
@@ -55,6 +56,7 @@ class Factor:
     least: float = 0.0
     most: float = float("inf")
     check: Callable[[str], None] | None = None
+    pattern: str = ""
     takes: str = ""
     read_by: Reader = Reader.PROGRAM
     decides_waits: bool = False

@@ -5,8 +5,13 @@ Python and no TOML file: core reads no files, a record is checked by its types, 
 
 from __future__ import annotations
 
+from repro.core.experiment.amplification import ALL, IN_ONE_FILE, KNOBS, LEVELS, NONE
+from repro.core.experiment.amplification import check as check_amplification
 from repro.core.experiment.factor import Factor, LevelType, Reader
+from repro.core.experiment.faults import KINDS
 from repro.core.experiment.faults import check as check_fault
+
+FAULT = rf"^(({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?(\+({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?)*)?$"
 
 SETTINGS = (
     Factor(
@@ -156,12 +161,15 @@ SETTINGS = (
     ),
     Factor(
         name="amplify",
-        kind=LevelType.CHOICE,
-        default="none",
-        values=("none", "gc", "threads"),
-        plain="none",
-        in_one_file=("none",),
-        help="which natural moments are made to come more often, by the seed: garbage collections, switches of threads",
+        kind=LevelType.TEXT,
+        default=NONE,
+        values=(NONE, *KNOBS, ALL),
+        check=check_amplification,
+        pattern=f"^({'|'.join(LEVELS).replace('+', '[+]')})$",
+        plain=NONE,
+        in_one_file=IN_ONE_FILE,
+        help="which natural moments are made to come more often, by the seed: garbage collections, stops, slow look-ups of "
+        "names, switches of threads, slow and parted answers (io); several are joined, such as gc+io",
     ),
     Factor(
         name="think_time",
@@ -193,10 +201,18 @@ SETTINGS = (
         help="whether the client speaks HTTPS, to a certificate made for the run",
     ),
     Factor(
+        name="by_name",
+        kind=LevelType.SWITCH,
+        default=False,
+        in_one_file=(False,),
+        help="whether the client finds a backend on this machine by the name localhost, which it must look up",
+    ),
+    Factor(
         name="fault",
         kind=LevelType.TEXT,
         default="",
         check=check_fault,
+        pattern=FAULT,
         decides_waits=True,
         in_one_file=("",),
         help="a fault between client and backend, such as latency:500; `repro list faults` shows all",

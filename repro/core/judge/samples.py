@@ -128,7 +128,7 @@ class Reading:
     exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since when
     the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds that it
     has spent on that so far. ``stops`` counts the users that were told to stop, ``rounds`` how often all were and
-    began again, ``amplified`` the moments that were made to come earlier. ``wanted`` pairs kinds with names: a ``queue``,
+    began again, ``amplified`` the moments that came because of each knob of an amplification. ``wanted`` pairs kinds with names: a ``queue``,
     ``bucket`` or ``table`` that a call asked for and was not there, an address other than the backend's that a client
     has ``asked`` or that has ``failed``.
     """
@@ -162,7 +162,7 @@ class Reading:
     dumped_s: float = 0.0
     stops: int = 0
     rounds: int = 0
-    amplified: int = 0
+    amplified: Mapping[str, int] = field(default_factory=dict)
     collections: Collections = Collections()
     wanted: tuple[tuple[str, str], ...] = ()
 

@@ -26,13 +26,14 @@ class Recipe:
     report's pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it
     reads, ``arguments`` what else Locust gets. ``places``, ``path``, ``place`` and ``files`` are those of a command's
     load (``kept_load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the
-    stop is.
+    stop is. ``seed`` is the amplification's, where there is one.
     """
 
     title: str
     python: str
     pins: Mapping[str, str]
     settings: Mapping[str, Level] = field(default_factory=dict)
+    seed: int = 0
     users: int = 200
     seconds: float = 8
     grace: float = 5

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.core.experiment.amplification import NONE, knobs_of
 from repro.core.judge.samples import BackendHealth
 from repro.model import Cell, Provision
 from repro.orchestration.trial.health import HealthWatch
@@ -24,6 +25,8 @@ from repro.world.backends.request_log import LoggedRequest, write_requests
 if TYPE_CHECKING:
     from repro.world.faults.tls import Authority
 
+IO = "io"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
@@ -33,7 +36,7 @@ class Gateway:
     the variables that must not be written anywhere. ``open_requests`` counts the requests of this trial that the
     backend has received, by its own log, and not answered; None where it keeps no log. ``health`` tells of the backend.
     ``pids`` are the processes of ours that stand between the client and the backend, ``backend_port`` is where the backend
-    listens on this machine, 0 where it does not.
+    listens on this machine, 0 where it does not. ``amplified`` are the moments that came because of each knob there.
     """
 
     queue: str
@@ -42,6 +45,7 @@ class Gateway:
     secrets: tuple[str, ...] = ()
     begin_load: Callable[[], None] = lambda: None
     open_requests: Callable[[], int | None] = lambda: None
+    amplified: Callable[[], Mapping[str, int]] = dict
     health: Callable[[], BackendHealth] = BackendHealth
     backend_port: int = 0
 
@@ -53,6 +57,7 @@ class _Endpoint:
     variables: Mapping[str, str]
     begin_load: Callable[[], None] = lambda: None
     pids: tuple[int, ...] = ()
+    amplified: Callable[[], Mapping[str, int]] = dict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +82,14 @@ class Gateways:
                     self._endpoint(backend, cell, folder=folder, mark=mark, seed=seed) as endpoint,
                     HealthWatch(backend) as health,
                 ):
+                    is_named = bool(cell.settings.get("by_name"))
                     yield Gateway(
                         queue=queue,
-                        variables=endpoint.variables,
+                        variables=_named(endpoint.variables) if is_named else endpoint.variables,
                         pids=endpoint.pids,
                         secrets=backend.secrets,
                         begin_load=endpoint.begin_load,
+                        amplified=endpoint.amplified,
                         open_requests=lambda: _open_requests(backend.requests_since(since)),
                         health=health.latest,
                         backend_port=health.port,
@@ -108,7 +115,8 @@ class Gateways:
         variables = dict(backend.cell_environ())
         if self.provision.redirects:
             variables["REPRO_REDIRECT"] = " ".join(self.provision.redirects)
-        if not fault and not has_tls:
+        is_amplified = IO in knobs_of(str(cell.settings.get("amplify", NONE)))
+        if not fault and not has_tls and not is_amplified:
             yield _Endpoint(variables=variables)
             return
         from repro.core.experiment.faults import parse_fault
@@ -122,13 +130,24 @@ class Gateways:
             folder=folder,
             mark=f"{mark}-proxy",
             tls=authority,
+            is_amplified=is_amplified,
         ) as proxy:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:
                 variables["AWS_CA_BUNDLE"] = str(authority.ca_file)
                 if self.provision.redirects:  # a plain HTTP client, led here, knows nothing of AWS's variables
                     variables |= dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(authority.ca_file))
-            yield _Endpoint(variables=variables, begin_load=proxy.mark_load_started, pids=(proxy.pid,))
+            yield _Endpoint(
+                variables=variables,
+                begin_load=proxy.mark_load_started,
+                pids=(proxy.pid,),
+                amplified=lambda: {IO: proxy.mixed()} if is_amplified else {},
+            )
+
+
+def _named(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables with the name of this machine's loopback in the place of its address."""
+    return {name: value.replace("//127.0.0.1:", "//localhost:") for name, value in variables.items()}
 
 
 def _open_requests(requests: tuple[LoggedRequest, ...]) -> int | None:

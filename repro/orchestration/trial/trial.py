@@ -293,7 +293,8 @@ def _conclude(
     found = services.investigate(decision, inquiry)
     if decision.row.hang_class and services.options.wait_out_s:
         services.on_status(under_way.status(Stage.WAITING, progress=watcher.progress, decision=decision))
-    amplified = amplified_of(str(under_way.cell.settings.get("amplify", NO_KNOB)), readings)
+    level = str(under_way.cell.settings.get("amplify", NO_KNOB))
+    amplified = amplified_of(level, readings, outside=gateway.amplified())
     hang = _hang(decision, found, load_at, under_way.cell, watcher, services) if decision.row.hang_class else None
     operations = Operations(
         begun=sum(reading.begun for reading in readings), ended=decision.facts.ended, failed=decision.facts.failed

@@ -6,6 +6,7 @@ older version stored has none, and shows the sentences that were stored with it.
 
 from __future__ import annotations
 
+from repro.core.experiment.amplification import knobs_of
 from repro.findings import CauseMatch, Ending, Findings, OpenCollection, RowName, Unseen
 from repro.model import Bound, Trial, Verdict
 from repro.presentation.hang.lacks import lacks_text
@@ -16,6 +17,9 @@ NEW = "No known cause matches."
 _NO_MOMENT = {
     "gc": "no garbage collection came earlier than it would have",
     "threads": "there was no native thread besides the main one",
+    "stop": "no runner of this process stopped its users and started them again",
+    "dns": "gevent's resolver looked up no name in a native thread",
+    "io": "no answer came through the proxy",
 }
 
 
@@ -25,7 +29,8 @@ def reason_of(trial: Trial) -> str:
         return trial.reason or trial.verdict.value
     amplified = trial.findings.amplified
     if trial.verdict is Verdict.INCONCLUSIVE and amplified is not None and not amplified.moments:
-        return f"amplify={amplified.knob} did nothing: {_NO_MOMENT[amplified.knob]}."
+        lacking = "; ".join(_NO_MOMENT[knob] for knob in knobs_of(amplified.knob))
+        return f"amplify={amplified.knob} did nothing: {lacking}."
     sentence = _said(trial.findings)
     if trial.hang is None and trial.findings.cause is not None:
         sentence = f"{sentence}. {cause_text(trial.findings.cause)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from repro.core.hang.amplified_pairs import AmplifiedPair, amplified_pairs
 from repro.core.matrix.conclusion import MOST_CONDITIONS
 from repro.core.matrix.timeouts import timeout_worth
 from repro.findings import CauseMatch
@@ -26,6 +25,7 @@ from repro.model import (
 from repro.presentation.cover import covered_text
 from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
+from repro.presentation.matrix.amplified import amplified_lines
 from repro.presentation.matrix.levels import condition_text, factors_text, short_condition_text, short_factors_text
 from repro.presentation.matrix.timeouts import worth_sentences
 from repro.presentation.rates import fewer_than
@@ -73,7 +73,7 @@ def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
         *others, last = map(_no_effect, conclusion.no_effect)
         first, *rest = [*(f"{one}," for one in others), last]
         yield AnswerLine("No effect:", first, rest=tuple(rest))
-    yield from (AnswerLine("Amplified:", amplified_text(pair)) for pair in amplified_pairs(tried))
+    yield from amplified_lines(run, tried)
     if run.plan.cover:
         yield AnswerLine("Covered:", covered_text(len(run.plan.cells), run.plan.cover))
     if conclusion.clean_means:
@@ -146,20 +146,6 @@ def _when(explanation: Explanation) -> tuple[str, tuple[str, ...]]:
     if not shared and all(len(part) == 1 for part in parts):
         return f"when {' or '.join(map(_part_text, parts))}", ()
     return f"when {_part_text(shared)}{' and ' if shared else ''}one of these holds", tuple(map(_part_text, parts))
-
-
-def amplified_text(pair: AmplifiedPair) -> str:
-    """``only under amplify=gc, 10 of 10; naturally 0 of 20 (210,000 operations)``."""
-    (hung, n), (naturally, of) = ((rate.hits, rate.n) if (rate := one.rate) else (0, 0) for one in _cells_of(pair))
-    beside = f"naturally {naturally} of {of} ({pair.natural.exposure.operations:,} operations)"
-    if pair.is_same is None:
-        return f"only under amplify={pair.knob}, {hung} of {n}; {beside}"
-    kind = "the same hang" if pair.is_same else "another hang"
-    return f"under amplify={pair.knob} {hung} of {n}, {kind}; {beside}"
-
-
-def _cells_of(pair: AmplifiedPair) -> tuple[CellResult, CellResult]:
-    return pair.amplified, pair.natural
 
 
 def _no_hang_line(conclusion: Conclusion) -> AnswerLine:
@@ -243,7 +229,7 @@ def sentences_of(run: StoredRun) -> tuple[str, ...]:
     if run.conclusion is None:
         return ()
     worth = worth_sentences(timeout_worth(run.cells, run.plan.varied))
-    amplified = map(amplified_text, amplified_pairs(run.cells))
+    amplified = (line.text for line in amplified_lines(run, run.cells))
     return tuple(conclusion_sentences(run.conclusion, (*amplified, *worth)))
 
 

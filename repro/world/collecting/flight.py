@@ -49,7 +49,7 @@ _HEADER_COUNTS = (
     at.H_COLLECTIONS_ENDED,
     at.H_COLLECTION_BEATS,
     at.H_ROUNDS,
-    at.H_AMPLIFIED,
+    *range(at.H_AMPLIFIED, at.H_AMPLIFIED + len(at.AMPLIFIERS)),
 )
 
 _Rows = NDArray[np.uint64]
@@ -149,7 +149,7 @@ class FlightRecord:
             dumped_s=number(at.H_DUMPED_S),
             stops=word(at.H_STOPS),
             rounds=word(at.H_ROUNDS),
-            amplified=word(at.H_AMPLIFIED),
+            amplified={knob: word(at.H_AMPLIFIED + index) for index, knob in enumerate(at.AMPLIFIERS)},
             collections=header.collections(),
             load_at=number(at.H_LOAD_AT),
             stop_at=number(at.H_STOP_AT),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from repro.core.experiment.faults import Faults, text_of
 from repro.errors import BackendError
+from repro.world.faults.mixture import MIXED
 from repro.world.faults.tls import Authority
 from repro.world.processes import door
 
@@ -33,9 +34,19 @@ class Proxy:
     @classmethod
     @contextlib.contextmanager
     def start(
-        cls, upstream: str, *, faults: Faults, seed: int, folder: Path, mark: str, tls: Authority | None = None
+        cls,
+        upstream: str,
+        *,
+        faults: Faults,
+        seed: int,
+        folder: Path,
+        mark: str,
+        tls: Authority | None = None,
+        is_amplified: bool = False,
     ) -> Iterator[Proxy]:
         """A proxy to the backend at ``upstream`` (a URL) with these faults; with ``tls``, clients speak HTTPS to it.
+
+        With ``is_amplified`` it delays, parts and ends as ``mixture`` draws it.
 
         Raises:
             BackendError: it does not start; with its own words.
@@ -50,6 +61,7 @@ class Proxy:
             "log": str(log),
             "load_started": str(load_started),
             "certificate": str(tls.server_file) if tls else "",
+            "is_amplified": is_amplified,
         }
         output = door.Output(folder / "proxy.out", folder / "proxy.err")
         argv = [sys.executable, "-P", "-m", "repro.world.faults.proxy", json.dumps(config)]
@@ -68,6 +80,10 @@ class Proxy:
         partial = self.load_started.with_suffix(".partial")
         partial.write_text(str(time.monotonic()))
         partial.replace(self.load_started)
+
+    def mixed(self) -> int:
+        """The answers so far that came otherwise than without the mixture."""
+        return self.log_path.read_text("utf-8", "replace").count(f'"event": "{MIXED}"')
 
 
 def _await_port(child: door.Child, ready: Path, output: door.Output) -> int:

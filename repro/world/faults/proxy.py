@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from repro.core.experiment.faults import ALWAYS, Fault, Faults, parse_fault
 from repro.world.faults.messages import Connection, HttpError, Message, kept
+from repro.world.faults.mixture import MIXED, UNMIXED, Mixed, mixture
 
 BACKLOG = 2048
 FLUSH_S = 0.1
@@ -68,10 +69,12 @@ class Log:
 class Relay:
     """The proxy's state: what it was configured with, and the count of its connections and requests."""
 
-    def __init__(self, upstream: str, faults: Faults, *, seed: int, log: Log, load_started: Path) -> None:
+    def __init__(
+        self, upstream: str, faults: Faults, *, seed: int, log: Log, load_started: Path, is_amplified: bool = False
+    ) -> None:
         parts = urlsplit(upstream)
         is_tls = parts.scheme == "https"
-        self.seed, self.log = seed, log
+        self.seed, self.log, self.is_amplified = seed, log, is_amplified
         self.host, self.port = parts.hostname or "", parts.port or (HTTPS if is_tls else HTTP)
         self.tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None) if is_tls else None
         self.keeps_connections = any(fault.name == "half_open" for fault in faults)
@@ -161,6 +164,8 @@ class _Link:
             self.note("fault", ordinal=ordinal, fault=fault.name)
         made_up = next((fault for fault in hit if fault.name in {"status", "throttle"}), None)
         answer = _error(made_up, request) if made_up else await self._ask(request)
+        is_mixed = self.relay.is_amplified and not faults
+        mixed = mixture(seed=self.relay.seed, ordinal=ordinal, size=answer.size) if is_mixed else UNMIXED
         if faults:
             if not made_up:
                 self.note("backend", ordinal=ordinal, status=_status(answer), bytes=answer.size)
@@ -168,13 +173,25 @@ class _Link:
             await self._obey(faults, hit)
             await self._send(answer, faults, hit)
         else:
-            await self.client.write(answer.head + answer.body)
-            self.sent += answer.size
+            await self._send_mixed(answer, mixed)
         self.last = time.monotonic()
         self.relay.log.note(
             self.number, "answer", f', "ordinal": {ordinal}, "status": "{_status(answer)}", "bytes": {answer.size}'
         )
-        return answer.keeps and request.keeps
+        return answer.keeps and request.keeps and not mixed.closes
+
+    async def _send_mixed(self, answer: Message, mixed: Mixed) -> None:
+        """The answer whole, or as the mixture has it."""
+        if mixed != UNMIXED:
+            self.note(MIXED, delay_s=mixed.delay_s, cut_at=mixed.cut_at, pause_s=mixed.pause_s, closes=mixed.closes)
+        data = answer.head + answer.body
+        if mixed.delay_s:
+            await asyncio.sleep(mixed.delay_s)
+        if mixed.cut_at:
+            await self.client.write(data[: mixed.cut_at])
+            await asyncio.sleep(mixed.pause_s)
+        await self.client.write(data[mixed.cut_at :])
+        self.sent += answer.size
 
     async def _ask(self, request: Message) -> Message:
         if self.up is None or self.up.is_ended:
@@ -325,6 +342,7 @@ async def _serve(config: dict[str, Any], log: Log) -> None:
         seed=config["seed"],
         log=log,
         load_started=Path(config["load_started"]),
+        is_amplified=bool(config.get("is_amplified")),
     )
     tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak references only
 

@@ -56,9 +56,10 @@ def test_the_collectors_kind_is_the_interpreters() -> None:
 def test_a_clean_trial_in_which_the_knob_did_nothing_is_inconclusive_and_a_hang_stays_one() -> None:
     assert amplified_of("none", [READING]) is None
     idle = amplified_of("gc", [READING])
-    assert idle == Amplified(knob="gc", moments=0)
+    assert idle == Amplified(knob="gc", moments=0, did=(("gc", 0),))
     assert verdict_under(idle, Verdict.CLEAN) is Verdict.INCONCLUSIVE
     assert verdict_under(idle, Verdict.HANG) is Verdict.HANG
-    busy = amplified_of("gc", [READING, replace(READING, amplified=3)])
+    busy = amplified_of("gc+io", [READING, replace(READING, amplified={"gc": 3, "dns": 7})], outside={"io": 2})
+    assert busy == Amplified(knob="gc+io", moments=5, did=(("gc", 3), ("io", 2)))
     assert verdict_under(busy, Verdict.CLEAN) is Verdict.CLEAN
     assert verdict_under(None, Verdict.CLEAN) is Verdict.CLEAN

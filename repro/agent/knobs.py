@@ -1,0 +1,154 @@
+"""The knobs of an amplification, each a class: they make natural moments come more often, by a seed.
+
+They know nothing of the agent: an exported file holds the source of those that it needs, and of ``Draws``. ``note`` is
+called for each moment that came because of the knob. What is drawn is decided by the seed and the number of the draw.
+"""
+
+import gc
+import sys
+import time
+
+
+class Draws:
+    """Numbers by a seed (Knuth's linear congruential generator, MMIX), a row of its own for each ``name``."""
+
+    def __init__(self, seed, name):
+        self._state = (seed * 2654435761 + sum(name.encode()) + 1) % 2**64
+        self.number()
+
+    def number(self):
+        """The next one from 0 to 1."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (self._state >> 11) / 2**53
+
+    def between(self, least, most):
+        """The next one log-uniform between these: no one width of a window is right."""
+        return least * (most / least) ** self.number()
+
+
+class Collections:
+    """``gc``: at each collection's end the next threshold is drawn, well below the natural one.
+
+    A collection is made *due*, never run: it begins where the interpreter would begin one. None begins where the program
+    has switched the collector off, and beyond a share of the time the next one comes when it would have come anyway.
+    """
+
+    FEWEST, NATURAL_BY = 10, 7  # objects more than at the last one: between these and the natural threshold by that
+    MOST_SHARE = (
+        0.2  # of the time, in processor time: what a busy machine takes from this thread is not the collector's
+    )
+
+    def __init__(self, draws, note):
+        self._draws, self._note = draws, note
+        self._monotonic, self._thread_time = time.monotonic, time.thread_time  # as they are before anything is patched
+        self._natural = self._drawn = 0
+        self._spent_s = self._since = self._began_s = 0.0
+
+    def begins(self):
+        """A collection has begun."""
+        self._began_s = self._thread_time()
+
+    def ends(self):
+        """A collection has ended: make the next one due."""
+        now = self._monotonic()
+        self._since = self._since or now
+        self._spent_s += max(0.0, self._thread_time() - self._began_s)
+        first, second, third = gc.get_threshold()
+        if first and first == self._drawn:
+            if self._drawn < self._natural:
+                self._note()
+        else:
+            self._natural = first  # the program has set it itself
+        if not self._natural or not gc.isenabled():
+            return
+        is_within = self._spent_s <= self.MOST_SHARE * max(now - self._since, 1.0)
+        most = self._natural / self.NATURAL_BY
+        drawn = int(self._draws.between(self.FEWEST, most)) if is_within and most > self.FEWEST else self._natural
+        self._drawn = drawn
+        gc.set_threshold(drawn, second, third)
+
+
+class Switches:
+    """``threads``: draws how long a thread keeps the interpreter while another one waits for it."""
+
+    SHORTEST_S, LONGEST_S = 1e-5, 5e-2
+    EVERY_S = 0.2
+
+    def __init__(self, draws, note):
+        self._draws, self._note = draws, note
+
+    def draw(self, has_others):
+        """Draw it anew; ``has_others``: whether there is a thread that it matters to."""
+        sys.setswitchinterval(self._draws.between(self.SHORTEST_S, self.LONGEST_S))
+        if has_others:
+            self._note()
+
+
+class Lookups:
+    """``dns``: look-ups of names take longer, in the native threads of gevent's resolver, where they always wait."""
+
+    SHORTEST_S, LONGEST_S = 1e-4, 0.5
+    NAMES = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo")
+
+    def __init__(self, draws, note):
+        self._draws, self._note = draws, note
+        monkey = sys.modules.get("gevent.monkey")  # a native thread's own sleep, patched or not
+        self._sleep = monkey.get_original("time", "sleep") if monkey else time.sleep
+
+    def slow(self, module):
+        """Let the functions by which ``module`` (gevent.resolver.thread) looks names up answer later."""
+        late = type(sys)("_socket")
+        late.__dict__.update(vars(module._socket))
+        for name in self.NAMES:
+            if hasattr(late, name):
+                setattr(late, name, self._late(getattr(late, name)))
+        module._socket = late
+
+    def _late(self, look_up):
+        def late(*args, **kwargs):
+            self._note()
+            self._sleep(self._draws.between(self.SHORTEST_S, self.LONGEST_S))
+            return look_up(*args, **kwargs)
+
+        return late
+
+
+class Stops:
+    """``stop``: again and again all users of a local runner are told to stop, as at the end of a load, and start anew.
+
+    ``pause`` gives the seconds until the next stop. Where users outlive one by ``PATIENCE_S`` it was the load's own: they
+    are not told twice, and none starts any more.
+    """
+
+    SHORTEST_S, LONGEST_S = 0.1, 2.0
+    PATIENCE_S = 1.0
+
+    def __init__(self, pause, note):
+        self._pause, self._note = pause, note
+
+    def run(self, runner, is_loading, outlived):
+        """In a greenlet of its own, while ``is_loading``, or until users outlive a stop: then ``outlived`` is called."""
+        import gevent
+
+        while is_loading():
+            gevent.sleep(self._pause())
+            counts = {name: count for name, count in runner.user_classes_count.items() if count}
+            if not counts or runner.state != "running" or not is_loading():
+                continue
+            gevent.spawn(runner.stop_users, counts).join(self.PATIENCE_S)
+            if runner.user_count and is_loading():
+                self._note()
+                outlived()
+                self._quit(runner)
+                return
+            if is_loading() and runner.state == "running":
+                runner.spawn_users(counts, wait=False)
+                self._note()
+
+    def _quit(self, runner):
+        """Once the last one has ended, the load has."""
+        import gevent
+
+        while runner.user_count:
+            gevent.sleep(0.1)
+        runner.quit()

@@ -1,0 +1,43 @@
+"""What ``amplify=io`` does to an answer, by the seed: it comes later, or in two pieces, or its connection ends behind it.
+
+Each occurs on any network: a server that thinks, a packet that ends in the middle of an answer, a server that keeps no
+connection longer. No byte is lost or changed, and no answer is cut short.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+MIXED = "mixed"
+"""The event in the proxy's log."""
+DELAYED, PARTED, CLOSED = 0.25, 0.5, 0.02
+"""The shares of the answers; one may have several."""
+SHORTEST_S, LONGEST_DELAY_S, LONGEST_PAUSE_S = 1e-3, 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """An answer's way: seconds before it, the byte behind which it pauses and for how long, whether its connection ends."""
+
+    delay_s: float = 0.0
+    cut_at: int = 0
+    pause_s: float = 0.0
+    closes: bool = False
+
+
+UNMIXED = Mixed()
+
+
+def mixture(*, seed: int, ordinal: int, size: int) -> Mixed:
+    """That of the answer to the request of this number, of so many bytes."""
+    chance = random.Random(f"{seed}:io:{ordinal}")  # noqa: S311  # replayable, no secret
+    delay_s = _between(chance, LONGEST_DELAY_S) if chance.random() < DELAYED else 0.0
+    cut_at = chance.randrange(1, size) if chance.random() < PARTED and size > 1 else 0
+    pause_s = _between(chance, LONGEST_PAUSE_S) if cut_at else 0.0
+    return Mixed(delay_s, cut_at, pause_s, chance.random() < CLOSED)
+
+
+def _between(chance: random.Random, longest_s: float) -> float:
+    """Log-uniform: no one length is right."""
+    return float(SHORTEST_S * (longest_s / SHORTEST_S) ** chance.random())

@@ -1,0 +1,77 @@
+"""``amplify=io``: what it does to the answers is decided by the seed, and no byte is lost or changed."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import socketserver
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from repro.world.faults import Proxy
+from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, PARTED, UNMIXED, Mixed, mixture
+
+MANY = 4000
+REQUESTS = 40
+BODY = b"0123456789" * 20
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+
+
+class Answering(socketserver.StreamRequestHandler):
+    """Answers every request of a kept connection, whose body is of two bytes."""
+
+    def handle(self) -> None:
+        while self.rfile.readline():
+            while self.rfile.readline().strip():
+                pass
+            self.rfile.read(2)
+            self.wfile.write(ANSWER)
+
+
+class Upstream(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+def mixtures(seed: int) -> list[Mixed]:
+    return [mixture(seed=seed, ordinal=ordinal, size=300) for ordinal in range(MANY)]
+
+
+def test_the_same_seed_mixes_alike_and_the_shares_are_those_that_are_documented() -> None:
+    made = mixtures(1)
+    assert made == mixtures(1)
+    assert made != mixtures(2)
+    for share, hits in ((DELAYED, [one.delay_s for one in made]), (PARTED, [one.cut_at for one in made])):
+        assert abs(sum(map(bool, hits)) / MANY - share) < 0.03
+    assert 0 < sum(one.closes for one in made) < 2 * CLOSED * MANY
+    assert all(0 <= one.delay_s <= LONGEST_DELAY_S and 0 <= one.cut_at < 300 for one in made)
+
+
+def test_every_answer_comes_whole_and_the_proxy_counts_what_it_mixed(tmp_path: Path) -> None:
+    with Upstream(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        upstream = f"http://127.0.0.1:{server.server_address[1]}"
+        with Proxy.start(upstream, faults=(), seed=7, folder=tmp_path, mark="test", is_amplified=True) as proxy:
+            bodies = answers(proxy.url)
+        server.shutdown()
+    expected = [mixture(seed=7, ordinal=ordinal, size=len(ANSWER)) for ordinal in range(1, REQUESTS + 1)]
+    assert bodies == [BODY] * REQUESTS
+    assert proxy.mixed() == sum(one != UNMIXED for one in expected)
+
+
+def answers(url: str) -> list[bytes]:
+    """On as few connections as the proxy allows."""
+    place = urlsplit(url)
+    found: list[bytes] = []
+    for _ in itertools.count():
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+        try:
+            while len(found) < REQUESTS:
+                connection.request("POST", "/", b"{}")
+                found.append(connection.getresponse().read())
+        except (http.client.RemoteDisconnected, ConnectionError):
+            continue
+        finally:
+            connection.close()
+        break
+    return found
