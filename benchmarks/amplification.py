@@ -32,25 +32,42 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Row:
-    """A hang that is known: its experiment, what is set of it, what cures it, and whether its packages are this program's own."""
+    """A hang that is known: its experiment, what is set of it, what cures it, the knob that is to raise it, whose packages it has."""
 
     name: str
     experiment: str
     settings: tuple[str, ...]
     cure: str
+    knob: str
     is_own: bool = True
+
+    @property
+    def places(self) -> "list[Place]":
+        """The hang under every level, the cure under the knob that is to raise the hang and under all; the telling ones first."""
+        first = (self.knob, NONE, ALL)
+        others = [level for level in LEVELS if level not in first]
+        cured = [Place(self, True, level) for level in (self.knob, ALL)]
+        return [*(Place(self, False, level) for level in first), *cured, *(Place(self, False, one) for one in others)]
 
 
 ROWS = (
     *(
-        Row(name, f"known/{name}", ("seconds=8", "defect=true"), "defect=false")
-        for name in ("rare-finalizer", "rare-name", "rare-order", "rare-pieces", "rare-stop", "rare-wake")
+        Row(f"rare-{name}", f"known/rare-{name}", ("seconds=8", "defect=true"), "defect=false", knob)
+        for name, knob in (
+            ("finalizer", "gc"),
+            ("name", "dns"),
+            ("order", "threads"),
+            ("pieces", "io"),
+            ("stop", "stop"),
+            ("wake", "threads"),
+        )
     ),
     Row(
         "gevent-urllib3",
         "gevent-urllib3",
         ("python=3.11", "gc_threshold=0", "urllib3=2.2.1", "gevent=24.2.1"),
         "gevent=25.9.1",
+        "gc",
         is_own=False,
     ),
     Row(
@@ -58,6 +75,7 @@ ROWS = (
         "locust-2637/single",
         ("python=3.11", "locust=2.24.0", "urllib3=2.2.1", "users=5", "spawn_rate=5", "gevent=24.2.1"),
         "gevent=25.9.1",
+        "stop",
         is_own=False,
     ),
 )
@@ -91,14 +109,12 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _due(row: Row, kept: Sequence[Mapping[str, Any]], number: int) -> Iterator[Place]:
-    """The cells of a row that lack this trial: natural and amplified, and cured under every knob at once and the best one."""
-    for is_cured in (False, True):
-        for level in LEVELS:
-            place = Place(row, is_cured, level)
-            own = [one for one in kept if _key(one) == place.key]
-            hangs = sum(one["verdict"] == "hang" for one in own)
-            if hangs < ENOUGH and all(one["number"] != number for one in own) and not (is_cured and level == NONE):
-                yield place
+    """The cells of a row that lack this trial."""
+    for place in row.places:
+        own = [one for one in kept if _key(one) == place.key]
+        hangs = sum(one["verdict"] == "hang" for one in own)
+        if hangs < ENOUGH and all(one["number"] != number for one in own):
+            yield place
 
 
 def _tried(place: Place, number: int) -> dict[str, Any]:

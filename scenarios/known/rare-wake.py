@@ -13,7 +13,7 @@ from gevent.monkey import get_original  # isort: skip
 from locust import task  # isort: skip
 
 LOOKS_FIRST = own_factor("defect", "true") == "true"
-HANDED_OVER, DIGITS = 2, 100
+DIGITS = 40
 SHORTEST_S, LONGEST_S = 0.002, 0.004
 work_natively = get_original("time", "sleep")
 
@@ -51,9 +51,8 @@ class Waiter(QueueUser):
     @task
     def work(self):
         hub = gevent.get_hub()
-        for _ in range(HANDED_OVER):
-            box = Mailbox(self.number)
-            hub.threadpool.spawn(box.put, hub.loop, random.uniform(SHORTEST_S, LONGEST_S))
-            gevent.sleep(SHORTEST_S)
-            box.take()
+        box = Mailbox(self.number)
+        hub.threadpool.spawn(box.put, hub.loop, random.uniform(SHORTEST_S, LONGEST_S))
+        gevent.sleep(SHORTEST_S)
+        box.take()
         self.exchange()
