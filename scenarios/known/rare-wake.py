@@ -13,7 +13,7 @@ from gevent.monkey import get_original  # isort: skip
 from locust import task  # isort: skip
 
 LOOKS_FIRST = own_factor("defect", "true") == "true"
-DIGITS = 40
+DIGITS = 100
 SHORTEST_S, LONGEST_S = 0.002, 0.004
 work_natively = get_original("time", "sleep")
 
