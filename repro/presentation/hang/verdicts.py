@@ -157,9 +157,12 @@ def _deadlocked(found: Findings) -> list[str]:
     if found.program.is_unread:
         since = f"{_who(found)} been waiting in {_operations(found.stuck)} {_since(found)}."
         return [since, "The response has arrived in the socket, but nothing reads it."]
-    locks = "; ".join(f"{wait.count} for {_lock(wait)}" for wait in found.stuck.waits[:MAX_NAMES])
     parked = f"{_who(found)} been parked {_since(found)}, and nothing will wake {'it' if found.stuck.count == 1 else 'them'}."
-    return [parked, *([f"Waiting: {locks}."] if locks else [])]
+    return [parked, *(f"{_waits(wait)} for {_lock(wait)}." for wait in found.stuck.waits[:MAX_NAMES])]
+
+
+def _waits(waiting: Waiting) -> str:
+    return f"{waiting.count} {'waits' if waiting.count == 1 else 'wait'}"
 
 
 def _lock(waiting: Waiting) -> str:
@@ -167,7 +170,7 @@ def _lock(waiting: Waiting) -> str:
         return "something unknown"
     if waiting.wait.kind is WaitKind.NOTHING:
         return "a wake-up that will not come"
-    return f"{_detail(waiting)}, {held_by(waiting.holder) if waiting.holder else 'holder unknown'}"
+    return f"{_detail(waiting)}, {held_by(waiting.holder) if waiting.holder else 'whose holder is unknown'}"
 
 
 def _detail(waiting: Waiting) -> str:
@@ -179,9 +182,9 @@ def _unanswered(found: Findings) -> list[str]:
     stuck = found.stuck
     if not stuck.busy:
         waits = [wait for wait in stuck.waits if wait.wait is not None][:MAX_NAMES]
-        sockets = "; ".join(f"{wait.count} for {_detail(wait)}" for wait in waits)
         waiting = f"{_who(found)} been waiting outside any operation {_since(found)}."
-        return [waiting, *([f"Waiting: {sockets}."] if sockets else []), f"No byte has arrived{_from(found)}."]
+        sockets = [f"{_waits(wait)} for {_detail(wait)}." for wait in waits]
+        return [waiting, *sockets, f"No byte has arrived{_from(found)}."]
     waiting = f"{_who(found)} been waiting in {_operations(stuck)} {_since(found)}."
     what = _unconnected(found) or [f"The request was sent, but no byte has come back{_from(found)}."]
     log = [] if stuck.elsewhere else _by_the_log(found.backend.open_requests)

@@ -145,8 +145,8 @@ def test_a_deadlock_names_the_locks_by_how_many_wait_and_who_holds_them() -> Non
     said = explain(decision(RowName.LOCKED, *users, facts=Facts(locked=6)))
     assert said == (
         "6 of 10 users have been parked since second 10.0 of the load, and nothing will wake them. "
-        "Waiting: 3 for lock pool.mutex, held by user 3 (the lock names it as its owner); "
-        "2 for a wake-up that will not come; 1 for event done, holder unknown."
+        "3 wait for lock pool.mutex, held by user 3 (the lock names it as its owner). "
+        "2 wait for a wake-up that will not come. 1 waits for event done, whose holder is unknown."
     )
 
 
@@ -188,7 +188,7 @@ def test_who_waits_outside_of_any_operation_is_said_to() -> None:
     )
     assert explain(decision(RowName.NO_ANSWER, waiting)) == (
         "1 of 10 users has been waiting outside any operation since second 10.0 of the load. "
-        "Waiting: 1 for socket 9 to 127.0.0.1:80, to read. No byte has arrived, although the backend answers health probes."
+        "1 waits for socket 9 to 127.0.0.1:80, to read. No byte has arrived, although the backend answers health probes."
     )
 
 
