@@ -6,7 +6,7 @@
 
 ``throughput`` takes turns, so that what else the machine does hits all alike, and counts from the first trial's start
 to the last one's end; what comes before, the start of workers or of the backend, is told apart. ``memory`` runs two
-workers; only what a trial does there is made up. ``fleet`` drives the slots and the schedule of a run by a clock of
+workers; what a trial does there is made up, and so is the number of their slots. ``fleet`` drives the slots and the schedule of a run by a clock of
 its own: 40 slots, 5,000 trials of 30 s.
 """
 
@@ -129,6 +129,7 @@ def memory(trials: int) -> None:
     from repro.orchestration.workers.session import WorkersSession
 
     pool.Attempt = MadeUp  # type: ignore[misc, assignment]
+    pool.Slots = _ManySlots  # type: ignore[misc]
     prepared = prepare(RunRequest(experiment="known/clean", python=Path(sys.executable)))
     plan = _plan(prepared.plan.cells[0], prepared.plan, trials=trials // CELLS)
     options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True))
@@ -137,6 +138,14 @@ def memory(trials: int) -> None:
         with store, WorkersSession(plan, options, address=ClusterAddress(local=2), on_note=print) as session:
             session.run(store, _Watcher(trials))
             print(f"{len(store.finished_trials())} trials in the store")
+
+
+class _ManySlots(Slots):
+    """Sixteen slots for each worker: made-up trials wait for one another and not for their way here and back."""
+
+    def join(self, worker: str, slots: int) -> None:
+        """Take part with more."""
+        super().join(worker, slots * 16)
 
 
 class _Watcher:

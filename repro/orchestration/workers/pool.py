@@ -35,6 +35,7 @@ from repro.orchestration.workers.report import (
     check_version,
     difference,
     lack_text,
+    lost_text,
     notes_on,
     set_aside,
 )
@@ -283,7 +284,7 @@ class WorkerPool:
     def _look_at_workers(self) -> None:
         present = self._door.present()
         for address in self._known - present.keys():
-            self._lose(address)
+            self._lose(address, is_said=True)
         for address in running(present) - self._known:
             self._known.add(address)
             self._helpers.submit(self._admit_late, address)
@@ -294,10 +295,13 @@ class WorkerPool:
                 f"no worker is left since {NO_WORKER_S:.0f} s; start workers again, then go on with --resume"
             )
 
-    def _lose(self, address: str) -> None:
+    def _lose(self, address: str, *, is_said: bool = False) -> None:
         self._known.discard(address)
         self._door.let_go(address)
+        has_part = address in self._slots.workers
         lost = self._slots.leave(address)
+        if is_said and has_part:
+            self._on_note(lost_text(self._reports[address], trials=len(lost)))
         for key in [key for key, one in self._running.items() if one.worker == address]:
             self._running.pop(key).task.cancel()
         for trial in lost:

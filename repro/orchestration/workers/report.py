@@ -87,5 +87,11 @@ def notes_on(report: WorkerReport) -> Iterator[str]:
         yield f"{_name(report)}: a hang will lack the debugger's stacks: {report.debugger_refusal}"
 
 
+def lost_text(report: WorkerReport, *, trials: int) -> str:
+    """What is said of a worker that is gone, with so many trials under way."""
+    made = "its trial is" if trials == 1 else f"its {trials} trials are"
+    return f"{_name(report)} is gone; {made} made again" if trials else f"{_name(report)} is gone"
+
+
 def _name(report: WorkerReport) -> str:
     return f"{report.machine.host} ({report.address})"

@@ -244,7 +244,8 @@ def test_without_any_worker_the_run_ends_with_the_next_step(
     monkeypatch.setattr(pool, "NO_WORKER_S", 0.3)
     here = stage(1)
     here.cluster.scale(0)
-    until(lambda: not here.cluster.workers)
+    until(lambda: here.notes)
+    assert here.notes[0].endswith(" is gone")
     with pytest.raises(ClusterError, match=r"no worker is left since 0 s; start workers again, then .* --resume"):
         here.begin(1).result(LIMIT_S)
     with pytest.raises(ClusterError):

@@ -14,6 +14,7 @@ from repro.orchestration.workers.report import (
     check_version,
     difference,
     lack_text,
+    lost_text,
     notes_on,
     set_aside,
 )
@@ -67,3 +68,10 @@ def test_a_worker_that_may_not_attach_a_debugger_is_told() -> None:
     (note,) = notes_on(report("a", {}, debugger="ptrace was refused: …; run it as root"))
     assert note == "a (tcp://a:1): a hang will lack the debugger's stacks: ptrace was refused: …; run it as root"
     assert not list(notes_on(report("a", {})))
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"), [(0, ""), (1, "; its trial is made again"), (3, "; its 3 trials are made again")]
+)
+def test_a_worker_that_is_gone_is_told(trials: int, said: str) -> None:
+    assert lost_text(report("a", {}), trials=trials) == f"a (tcp://a:1) is gone{said}"
