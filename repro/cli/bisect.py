@@ -90,7 +90,7 @@ class BisectOptions(HuntOptions):
     type=click.Choice(["bad", "fixed"]),
     default="bad",
     show_default=True,
-    help="bad: the first release that hangs. fixed: the first that no longer does.",
+    help="bad: the first release that hangs. fixed: the first that does not.",
 )
 @click.option(
     "--date",
@@ -103,7 +103,7 @@ class BisectOptions(HuntOptions):
 @hunting_options(most_trials=200)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find the first release of PACKAGE, or the first day, that hangs: also a hang that is intermittent.
+    """Find the first release of PACKAGE, or the first day, that hangs. Works for intermittent hangs, too.
 
     Both ends are tested first. Other packages stay as --set says, or are the newest. Without --good or --bad, that
     end is searched for, starting from the other one. Without both, the releases since 2023 are searched.

@@ -69,6 +69,7 @@ _OPTIONS = (
     click.option(
         "--trials",
         type=int,
+        metavar="N",
         help="Trials of each cell (default: as the experiment says); with --soak or --rule-out, the most trials.",
     ),
     click.option(

@@ -65,6 +65,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
         click.option(
             "--confidence",
             type=Finite(0.5, 0.9999),
+            metavar="P",
             default=0.95,
             show_default=True,
             help="How sure the answer must be; more takes more trials.",
@@ -72,6 +73,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
         click.option(
             "--max-trials",
             type=click.IntRange(2),
+            metavar="N",
             default=most_trials,
             show_default=True,
             help="Give up after this many trials.",
@@ -79,6 +81,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
         click.option(
             "--jobs",
             type=click.IntRange(1, 64),
+            metavar="N",
             help="Trials at once, where that helps (default: half the cores).",
         ),
         dask_option,

@@ -26,6 +26,9 @@ Row = dict[str, Any]
 
 PROBLEM = "problem"
 """Why a run cannot be read: told below the table."""
+WIDE = 160
+BESIDE = ("packages", "shown_by")
+"""Columns of the known causes for which a narrow terminal has no room; ``repro doctor`` and ``--json`` have them."""
 
 
 @click.command("list", cls=Command, epilog=EPILOG)
@@ -91,7 +94,12 @@ def _factors() -> list[Row]:
     from repro.core.experiment.level_text import typed
 
     return [
-        {"factor": one.name, "default": typed(one.default), "takes": one.accepted, "help": one.help}
+        {
+            "factor": one.name,
+            "default": typed(one.default),
+            "takes": one.accepted.removeprefix("it takes ").removeprefix("choose "),
+            "help": one.help,
+        }
         for one in (*COMMON, *NO_SETTINGS.values(), VARIABLE, DISTRIBUTION)
     ]
 
@@ -150,14 +158,16 @@ def _print(rows: Sequence[Row]) -> None:
     from repro.core.scrubbing.terminal import for_terminal
     from repro.presentation.console import make_console
 
+    console = make_console(to_stderr=False)
+    hidden = {PROBLEM, *(BESIDE if console.width < WIDE else ())}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in [name for name in rows[0] if name != PROBLEM]:
+    for name in [name for name in rows[0] if name not in hidden]:
         table.add_column(
             name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault", "cause"}
         )
     for row in rows:
-        table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name != PROBLEM))
-    make_console(to_stderr=False).print(table)
+        table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name not in hidden))
+    console.print(table)
     for row in rows:
         if row.get(PROBLEM):  # a sentence, for which a table beside seven columns has no room
             click.echo(for_terminal(f"{row['run']}: {row[PROBLEM]}"))

@@ -118,8 +118,8 @@ _SHARED = (
         help="moto (the default), ministack, endpoint or aws; several make the backend a factor.",
     ),
     click.option("--endpoint-url", metavar="URL", help="The address of the SQS, with --backend endpoint."),
-    click.option("--region", help="The AWS region, with --backend aws."),
-    click.option("--profile", help="The AWS profile, with --backend aws."),
+    click.option("--region", metavar="REGION", help="The AWS region, with --backend aws."),
+    click.option("--profile", metavar="NAME", help="The AWS profile, with --backend aws."),
     click.option("--yes", is_flag=True, help="Do not ask before queues are created in a real account."),
     click.option(
         "--max-requests",
@@ -130,6 +130,7 @@ _SHARED = (
     click.option(
         "--seed",
         type=int,
+        metavar="N",
         default=0,
         show_default=True,
         help="Seed for all random choices: the order of trials, the faults, the locustfile.",

@@ -40,7 +40,9 @@ FORMATS = ("md", "html", "json", "junit")
     type=click.Path(path_type=Path),
     help="The file (default: standard output; for html, report.html in the run's folder).",
 )
-@click.option("--against", metavar="RUN", shell_complete=words.runs, help="Show which cells changed in this later run.")
+@click.option(
+    "--against", metavar="RUN", shell_complete=words.runs, help="Compare with this later run: which cells changed."
+)
 @fail_on_option("none")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and message bodies.")
 @click.pass_context

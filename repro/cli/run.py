@@ -63,7 +63,7 @@ Examples:
 @shared_options
 @effort_options
 @cover_option
-@click.option("--jobs", type=click.IntRange(1, 64), help="Trials at once (default: half the cores).")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Trials at once (default: half the cores).")
 @click.option(
     "--shard",
     metavar="I/N",
@@ -97,8 +97,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     An EXPERIMENT is a TOML file, or a name that `repro list` shows. Without either, it is locust-2637: the packages
     and settings of Locust issue 2637. `causes` runs the experiment of each known cause.
 
-    Each combination of levels is a cell. Each cell is tried several times, in its own environment and process, against
-    a local SQS. When a trial hangs, the evidence is kept.
+    It varies factors, such as the version of a package. Each combination of their levels is a cell. A cell is tried
+    several times, in its own environment and process, against a local SQS. When a trial hangs, the evidence is kept.
     """
     options = RunOptions(**given, words=words_of(ctx))
     check_of_causes(options)

@@ -21,7 +21,7 @@ SETTINGS = (
         values=("shared", "per-user", "per-iteration"),
         read_by=Reader.LOCUSTFILE,
         plain="shared",
-        help="where the boto3 resource is made: once, in on_start, in every task",
+        help="where the boto3 resource is created: once, in on_start, or in every task",
     ),
     Factor(
         name="queue_lookup",
@@ -29,7 +29,7 @@ SETTINGS = (
         default="every-iteration",
         values=("on-start", "every-iteration"),
         read_by=Reader.LOCUSTFILE,
-        help="when the queue is looked up by its name",
+        help="when the queue is looked up by name",
     ),
     Factor(
         name="import_order",
@@ -38,7 +38,7 @@ SETTINGS = (
         values=("locust-first", "boto3-first"),
         read_by=Reader.LOCUSTFILE,
         plain="locust-first",
-        help="which of the two the scenario imports first",
+        help="what the scenario imports first: locust or boto3",
     ),
     Factor(
         name="launch",
@@ -76,7 +76,7 @@ SETTINGS = (
         read_by=Reader.LOCUSTFILE,
         decides_waits=True,
         botocore="read_timeout",
-        help="seconds that botocore waits for an answer",
+        help="seconds that botocore waits for a response",
     ),
     Factor(
         name="max_attempts",
@@ -87,7 +87,7 @@ SETTINGS = (
         read_by=Reader.LOCUSTFILE,
         decides_waits=True,
         botocore="retries.total_max_attempts",
-        help="attempts of a call in all, the first included",
+        help="attempts of a call, including the first",
     ),
     Factor(
         name="retry_mode",
@@ -134,13 +134,13 @@ SETTINGS = (
         default=200,
         least=1,
         most=20_000,
-        help="users of the load",
+        help="number of users",
     ),
     Factor(
         name="spawn_rate",
         kind=LevelType.NUMBER,
         default=0,
-        help="users started a second; 0 starts all at once",
+        help="users started per second; 0 starts all at once",
     ),
     Factor(
         name="seconds",
@@ -157,7 +157,7 @@ SETTINGS = (
         most=3_600,
         plain=0,
         in_one_file=(0,),
-        help="seconds after which all users are stopped and started again, over and over; 0: never",
+        help="seconds after which all users are stopped and restarted, repeatedly; 0: never",
     ),
     Factor(
         name="amplify",
@@ -191,21 +191,21 @@ SETTINGS = (
         kind=LevelType.CHOICE,
         default="moto",
         values=("moto", "ministack", "endpoint", "aws"),
-        help="the SQS behind it all",
+        help="the SQS that the load calls",
     ),
     Factor(
         name="tls",
         kind=LevelType.SWITCH,
         default=False,
         in_one_file=(False,),
-        help="whether the client speaks HTTPS, to a certificate made for the run",
+        help="whether the client uses HTTPS, with a certificate made for the run",
     ),
     Factor(
         name="by_name",
         kind=LevelType.SWITCH,
         default=False,
         in_one_file=(False,),
-        help="whether the client finds a backend on this machine by the name localhost, which it must look up",
+        help="whether a local backend is called localhost, a name that the client must look up",
     ),
     Factor(
         name="fault",

@@ -116,7 +116,7 @@ def test_the_list_of_factors_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {
         "factor": "proxy_tries",
         "default": "3",
-        "takes": "it takes a whole number, 1 to 9",
+        "takes": "a whole number, 1 to 9",
         "help": PROXY_TRIES.help,
     } in listed
 
