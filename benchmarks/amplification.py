@@ -3,7 +3,7 @@
     python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--results FILE] [--table]
 
 Prints a Markdown table. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is
-begun after so many seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
+begun after this many seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
 """
 
 import argparse

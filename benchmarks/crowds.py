@@ -3,7 +3,7 @@
     python benchmarks/crowds.py [--trials 300] [--for SECONDS] [--users-at-most N] [--results FILE]
 
 Prints a Markdown table. With ``--results`` every trial is kept in that file and none of them is run again; with ``--for`` no
-trial is begun after so many seconds: the next call goes on, and the parts add up. ``--users-at-most`` leaves the larger crowds,
+trial is begun after this many seconds: the next call goes on, and the parts add up. ``--users-at-most`` leaves the larger crowds,
 which take minutes each, to another call.
 """
 

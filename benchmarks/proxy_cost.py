@@ -63,7 +63,7 @@ def _throughput(folder: Path, pairs: int, name: str) -> None:
 
 
 def _rates(urls: Mapping[bool, str], environ: Mapping[str, str], queue: str, pairs: int) -> dict[bool, list[float]]:
-    """Operations a second of each slice, without the proxy and through it, by users in a process of their own."""
+    """Operations a second of each slice, without the proxy and through it, by users in their own process."""
     words = [sys.executable, __file__, LOAD, str(pairs), queue, urls[False], urls[True]]
     done = subprocess.run(words, env={**os.environ, **environ}, capture_output=True, text=True, check=True)
     direct, proxied = json.loads(done.stdout)

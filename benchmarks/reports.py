@@ -124,7 +124,9 @@ def _trial(cell: Cell, number: int, *, seconds: int, evidence: Path, dice: rando
         "\n".join(f"package/module_{dice.randrange(50)}.py:{line} function_{line}  self.call()" for line in range(12))
         for _ in range(4)
     )
-    reason = f"{dice.randrange(200)} of 200 users live on 5.0 s after the stop, through urllib3/connectionpool.py"
+    reason = (
+        f"{dice.randrange(200)} of 200 users are still running 5.0 s after the stop, through urllib3/connectionpool.py"
+    )
     hang = Hang(
         hang_class=HangClass.UNSTOPPABLE,
         users_stuck=46,

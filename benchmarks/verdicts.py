@@ -3,7 +3,7 @@
     python benchmarks/verdicts.py [--trials 20] [--jobs 6] [--for SECONDS] [--results FILE] [NAME...]
 
 Prints a Markdown table. With ``--results`` every trial is kept in that file and none of them is run again; with ``--for`` no
-truth is begun after so many seconds: the next call goes on.
+truth is begun after this many seconds: the next call goes on.
 """
 
 import argparse

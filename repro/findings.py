@@ -135,7 +135,7 @@ class Holder:
     """Who holds a lock, and how that is known: equal ones hold it at the same place of the program.
 
     ``number`` is the user's, or the thread's own, 0 for others; ``name`` is the function that a greenlet runs, or the
-    thread's name: of several greenlets that are no users only their function is told. ``code`` is what takes the lock,
+    thread's name: of several greenlets that are not users only their function is told. ``code`` is what takes the lock,
     at the line where the holder stood. Not ``is_certain``: it is a guess, from an ``acquire`` above that line.
     """
 
@@ -323,7 +323,7 @@ class Lack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One of what calls asked for in vain, by the name that they gave; ``ASKED`` may have been answered."""
+    """One of what calls asked for without success, by the name that they gave; ``ASKED`` may have been answered."""
 
     lack: Lack
     name: str

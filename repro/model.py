@@ -315,7 +315,7 @@ class Chance(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Hazard:
-    """``hangs`` in so many ``chances``, and the 95 % interval of hangs for each chance, between ``low`` and ``high``.
+    """``hangs`` in this many ``chances``, and the 95 % interval of hangs for each chance, between ``low`` and ``high``.
 
     ``ruled_out``: where nothing hung, the hazard from which on a hang would have been seen with 95 %; else None.
     """

@@ -50,7 +50,7 @@ def signalled(phase: str, number: int, aim: Aim = alone, *, times: int = 1) -> C
 
 
 def building(number: int) -> Callable[[Day], Outcome]:
-    """The signal while the environment is built, in a cache of its own."""
+    """The signal while the environment is built, in its own cache."""
 
     def make(day: Day) -> Outcome:
         cache = day.folder / "cache"

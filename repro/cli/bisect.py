@@ -180,11 +180,11 @@ def _found(options: BisectOptions, prepared: Prepared, hunted: HuntedRange, stor
 
 def _check_options(options: BisectOptions) -> None:
     check_options(options)
-    check_python(options, "--python runs an environment as it is, but bisect must change it; use --set python=VERSION")
+    check_python(options, "--python uses an environment unchanged, but bisect must change it; use --set python=VERSION")
 
 
 def _range(options: BisectOptions) -> HuntedRange:
-    """What is hunted; of a hunt that goes on what was kept, whatever the index says by now."""
+    """What is hunted; of a resumed hunt what was kept, whatever the index says by now."""
     from repro.answer import BisectionRecord
     from repro.orchestration.hunt.ranges import range_of
     from repro.world.runs.store import read_run

@@ -113,7 +113,7 @@ def _run(cause: Cause, options: RunOptions, folder: Path, console: Console) -> C
 
 
 def _results(found: CauseCells, options: RunOptions, folder: Path, console: Console) -> Sequence[CellResult]:
-    """What the cells came to; their run is kept in a folder of its own, which `repro report` reads."""
+    """What the cells came to; their run is kept in its own folder, which `repro report` reads."""
     own = replace(options, experiment=found.cause.shown_by, out=folder)
     store = new_run(own, found.prepared, name=found.cause.id)
     try:

@@ -122,7 +122,7 @@ def _say_forecast(plan: Plan, progress: Progress, *, carries_s: float, jobs: int
 
 
 def jobs_of(options: RunOptions) -> int:
-    """Trials at once: a server with a port of its own choice stands alone."""
+    """Trials at once: a server with a fixed port runs alone."""
     is_alone = options.serve is not None and "{port}" not in options.serve
     if is_alone and (options.jobs or 1) > 1:
         raise UsageError("--jobs with --serve needs a port for each trial; write {port} in --serve and --serve-url")

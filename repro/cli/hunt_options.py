@@ -178,7 +178,7 @@ def hunt_store(
     is_same: Callable[[StoredRun], bool],
     release_of: Callable[[Cell], str | None],
 ) -> RunStore:
-    """The run of a new hunt, or of the one that goes on, without the probes that are to be forgotten.
+    """The run of a new hunt, or of the resumed one, without the probes that are to be forgotten.
 
     A new one knows its cells as a bisection's are planned; those of a blame are added as they are made. ``release_of``
     is what a cell is hunted as.
@@ -201,7 +201,7 @@ def hunt_store(
 
 
 def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) -> None:
-    """Refuse to go on with a hunt as another one.
+    """Refuse to continue a hunt as another one.
 
     Raises:
         UsageError: what was kept of it is not what is asked for.
@@ -268,7 +268,7 @@ def _drop(store: RunStore, cell: Cell, trial: Trial) -> None:
 def said_when_cut_short(
     store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: HuntOptions
 ) -> Iterator[None]:
-    """Say how to go on with a hunt that does not come to its end, with its one JSON document all the same."""
+    """Say how to continue a hunt that does not come to its end, with its one JSON document in any case."""
     try:
         yield
     except (KeyboardInterrupt, ReproError) as error:

@@ -41,7 +41,7 @@ def closed_on_error(store: RunStore) -> Iterator[None]:
 def new_run(
     options: SharedOptions, prepared: Prepared, *, name: str, plan: Plan | None = None, shard: Shard | None = None
 ) -> RunStore:
-    """The store of a new run, or of a shard of one, in a folder of its own; ``plan`` stands in for the prepared one."""
+    """The store of a new run, or of a shard of one, in its own folder; ``plan`` stands in for the prepared one."""
     from repro.world.runs.store import create_run
     from repro.world.runs.this_machine import this_machine
 
@@ -107,7 +107,7 @@ def command_in(store: RunStore, prepared: Prepared) -> CommandInFolder | None:
 
 
 def check_load(store: RunStore, prepared: Prepared) -> None:
-    """Refuse to go on with a run whose files are not as they were.
+    """Refuse to continue a run whose files are not as they were.
 
     Raises:
         UsageError: names what changed and what to type to begin anew.

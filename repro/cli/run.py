@@ -148,7 +148,7 @@ def _run(options: RunOptions) -> ExitCode:
     note(cover_notices(whole.plan, share, jobs=jobs_of(options)))
     if share is not None and not share:
         trials = len(whole.plan.cells) * whole.plan.trials
-        note([f"shard {options.shard} has none of the {trials} trials; merge it with the others all the same"])
+        note([f"shard {options.shard} has none of the {trials} trials; merge it with the others anyway"])
     backends = {str(cell.settings["backend"]) for cell in prepared.plan.cells}
     _check_is_used(options, backends)
     check_options(

@@ -1,4 +1,4 @@
-"""``repro watch``: run somebody's command once, as it is, for as long as it takes, and tell when it hangs."""
+"""``repro watch``: run somebody's command once, unchanged, for as long as it takes, and say when it hangs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def could_have_missed(n: int) -> float:
 
 
 def hazard(hangs: int, chances: float, *, chance: Chance = Chance.OPERATION) -> Hazard:
-    """Hangs in so many chances, with the exact 95 % interval of hangs for each chance.
+    """Hangs in this many chances, with the exact 95 % interval of hangs for each chance.
 
     Garwood's interval of a Poisson mean (F. Garwood, Biometrika 28, 1936), over the chances that there were until each
     trial hung or ended. For trials that are cut off so it is no longer exact, but on the safe side: with a fixed number

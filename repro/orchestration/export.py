@@ -1,6 +1,6 @@
 """A hung cell made into one file that shows the hang: reduced while the hang remains, then run once more to prove it.
 
-    recipe ─▶ fewer pins ─▶ fewer settings ─▶ reproduce.py in a folder of its own ─▶ run N times in a fresh environment
+    recipe ─▶ fewer pins ─▶ fewer settings ─▶ reproduce.py in its own folder ─▶ run N times in a fresh environment
 
 Every step is an experiment: a pin or a setting stays only when the file without it did not hang.
 """
@@ -62,7 +62,7 @@ class Exported:
 
     @property
     def seen(self) -> str:
-        """``hung 5 of 5, first after 9 s``; runs that failed are no runs without a hang, and are said."""
+        """``hung 5 of 5, first after 9 s``; runs that failed are not runs without a hang, and are said."""
         hung = [attempt for attempt in self.proof if attempt.outcome is ExportOutcome.HANG]
         broken = sum(attempt.outcome is ExportOutcome.BROKEN for attempt in self.proof)
         first = f", first after {hung[0].seconds:.0f} s" if hung else ""

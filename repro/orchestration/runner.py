@@ -59,7 +59,7 @@ class Engine(Protocol):
         """Begin a trial, whose evidence goes to ``folder``."""
 
     def pause(self, limit_s: float) -> None:
-        """Wait so long: nothing is under way, for no cell is ready."""
+        """Wait this long: nothing is under way, for no cell is ready."""
 
     def cancel(self) -> None:
         """End the trials under way, soon."""

@@ -193,7 +193,7 @@ class Session:
         self._cancelled.set()
 
     def pause(self, limit_s: float) -> None:
-        """Wait so long, or until it is cancelled."""
+        """Wait this long, or until it is cancelled."""
         self._cancelled.wait(limit_s)
 
     @property

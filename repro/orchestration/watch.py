@@ -1,4 +1,4 @@
-"""Somebody's own command, run once as it is and watched for as long as it takes; tells when it hangs.
+"""Somebody's own command, run once, unchanged, and watched for as long as it takes; says when it hangs.
 
     start ─▶ wait, the agent's records judged meanwhile ─▶ look at every Python process from outside ─▶ wait ─▶ …
                                                       └─▶ it ends, or hangs, or the time is over

@@ -1,4 +1,4 @@
-"""The console, and what a person sees of a run at its end; ``live`` has what is shown while it goes on."""
+"""The console, and what a person sees of a run at its end; ``live`` has what is shown while it runs."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Planted:
 
 
 class ParkedCalls(Planted):
-    """Each in a greenlet of its own, which is parked."""
+    """Each in its own greenlet, which is parked."""
 
     def __init__(self, greenlet):
         self.greenlet, self.greenlets = greenlet, []
@@ -79,7 +79,7 @@ class ParkedCalls(Planted):
 
 
 class WaitingCalls(Planted):
-    """Each in a thread of its own, which waits: for a process without greenlets."""
+    """Each in its own thread, which waits: for a process without greenlets."""
 
     def __init__(self):
         self.gate = threading.Lock()

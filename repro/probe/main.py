@@ -78,7 +78,7 @@ def main(extension="", folder=""):
     if greenlet and folder:
         try:
             learn_gevent(folder, greenlet)
-        except Exception as error:  # the stacks can be read all the same
+        except Exception as error:  # the stacks can be read anyway
             problem = "%s: %s" % (type(error).__name__, error)
     answer = {
         "python": list(sys.version_info[:3]),

@@ -24,7 +24,7 @@ SHOW = (
 
 
 def run(code: str, folder: Path, *flags: str, along: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
-    """A Python program in an environment of its own, with the agent or without."""
+    """A Python program in its own environment, with the agent or without."""
     env = {"PATH": os.defpath, **more}
     records = riding.make_records(folder)
     if along:

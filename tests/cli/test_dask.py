@@ -218,7 +218,7 @@ def test_a_dead_scheduler_loses_nothing_that_has_ended(place: Place) -> None:
     scheduler.kill()
     _, stderr = run.communicate(timeout=LIMIT_S)
     assert run.returncode == 4
-    assert "the scheduler of --dask is gone; start it again, then go on with --resume" in stderr
+    assert "the scheduler of --dask is gone; start it again, then continue with --resume" in stderr
     wait_until(lambda: not place.processes(), "nothing is left of the trial under way", GONE_S)
     kept = read_run(place.folder / "run")
     started = {trial.started for result in kept.cells for trial in result.trials}

@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """A known cause; ``classes`` are hang classes, or ``crash`` and ``failing`` for verdicts that are no hang.
+    """A known cause; ``classes`` are hang classes, or ``crash`` and ``failing`` for verdicts that are not a hang.
 
     ``packages`` maps distributions to the versions concerned. ``cure`` is one that ``shown_by`` shows when it is run:
     an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside

@@ -45,7 +45,7 @@ class Space:
         return tuple(levels.values())
 
     def factors(self, strength: int) -> Iterator[tuple[int, ...]]:
-        """Each choice of so many factors."""
+        """Each choice of this many factors."""
         return itertools.combinations(range(len(self.sizes)), strength)
 
     def combinations(self, factors: Sequence[int]) -> Iterator[Combination]:

@@ -41,7 +41,7 @@ def prove(space: Space, rows: Sequence[Row], strength: int) -> Proof:
 
 
 def _smallest_impossible(space: Space, strength: int) -> Iterator[Combination]:
-    """The combinations of up to so many levels that no row has, though it has each smaller part of them."""
+    """The combinations of up to this many levels that no row has, though it has each smaller part of them."""
     for size in range(1, strength + 1):
         for factors in itertools.combinations(space.ruled, size):
             for combination in space.combinations(factors):

@@ -60,7 +60,7 @@ class Experiment:
         return tuple(level for level in found if level is not None)
 
     def with_trials(self, trials: int) -> Experiment:
-        """The experiment with so many trials of each cell.
+        """The experiment with this many trials of each cell.
 
         Raises:
             ExperimentError: too few or too many.

@@ -139,7 +139,7 @@ def _switch(value: Any, _: Factor) -> Level:
 
 
 def _version(value: Any, _: Factor) -> Level:
-    """As it was written, for a version has its own order and 3.10 is no number; empty or latest leave it free."""
+    """As it was written, for a version has its own order and 3.10 is not a number; empty or latest leave it free."""
     if not isinstance(value, str):
         raise TypeError(value)
     if value in {"", "latest"}:

@@ -126,7 +126,7 @@ class Fault:
         return float(self.parameters[name])
 
     def is_active(self, load_s: float | None) -> bool:
-        """Whether it acts so many seconds into the load; None is before the load."""
+        """Whether it acts this many seconds into the load; None is before the load."""
         return self.window == ALWAYS or (load_s is not None and self.window[0] <= load_s < self.window[1])
 
     def hits(self, *, ordinal: int, action: str, seed: int) -> bool:

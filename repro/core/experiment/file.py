@@ -85,7 +85,7 @@ def levels_of(name: str, value: Any, catalogue: Catalogue, *, where: str) -> tup
     """The levels that stand for a factor: one, or a list of them.
 
     Raises:
-        ExperimentError: there is none, one of them twice, or one that is no level of this factor.
+        ExperimentError: there is none, one of them twice, or one that is not a level of this factor.
     """
     values = value if isinstance(value, list) else [value]
     if not values:

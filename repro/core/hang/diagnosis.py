@@ -80,7 +80,7 @@ class Look:
 class Diagnosis:
     """What a process is stuck on.
 
-    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot go on; ``thread`` is the one that
+    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot make progress; ``thread`` is the one that
     stands, if one does: the main one, or another with a loop; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
     at both looks; ``cores`` is how much of a core it used over the
     ``seconds`` between the looks.

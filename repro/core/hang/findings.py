@@ -49,7 +49,7 @@ from repro.findings import (
 from repro.model import Bound, HangClass
 
 PAUSE_S = 20.0
-"""botocore waits at most so long between two attempts."""
+"""botocore waits at most this long between two attempts."""
 
 MOST_KEPT = 4
 """Of operations and of what is waited for so many are kept, the most frequent ones."""

@@ -219,7 +219,7 @@ def peers_elsewhere(views: Sequence[View], backend_url: str) -> tuple[str, ...]:
     """Whom the stuck that wait on sockets wait for, where none is the backend; empty where some are, or nobody knows.
 
     Addresses (``host:port``) are told apart by their ports: a name may stand for several hosts, and a backend on
-    loopback has a port of its own.
+    loopback has its own port.
     """
     waits = [item.wait for view in views for item in view.stuck if item.wait is not None]
     peers = Counter(wait.peer for wait in waits if wait.kind is WaitKind.SOCKET)

@@ -41,7 +41,7 @@ def parked(dump: Dump, sockets: Mapping[int, SocketState] = MappingProxyType({})
 
 
 def is_stirring(dump: Dump, *, within_s: float) -> bool:
-    """Whether a user, or another greenlet of the program, wakes up within so many seconds: it might wake others."""
+    """Whether a user, or another greenlet of the program, wakes up within this many seconds: it might wake others."""
     return any(
         item.wait is not None
         and item.wait.kind is WaitKind.TIMER

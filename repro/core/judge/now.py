@@ -34,7 +34,7 @@ QUEUE_TURNS = 2.0
 ROUND_A_USER_S = 0.005
 """Seconds of a core that one user may need each time the event loop comes round to it, on a busy machine."""
 SEEN_STANDING_S = 1.2
-"""A loop must have been seen to stand for so long."""
+"""A loop must have been seen to stand for this long."""
 TOLD_A_BEAT = 12
 """So many users are reached by a stop between two beats of a starved loop: gevent gives way to others after fifty
 callbacks, and a kill takes four."""
@@ -146,7 +146,7 @@ class Now:
 
     @cached_property
     def is_program(self) -> bool:
-        """Whether it is a program of its own, with Locust or without, which ends when it likes."""
+        """Whether it is a standalone program, with Locust or without, which ends when it likes."""
         return any(reading.is_program for reading in self.sample.readings)
 
     # The users
@@ -192,7 +192,7 @@ class Now:
 
     @property
     def _queue_s(self) -> float:
-        """Seconds in which the operations in flight would be answered at the pace of late, by Little's law."""
+        """Seconds in which the operations in flight would be answered at the recent pace, by Little's law."""
         return self.crowd.in_flight / self.turns.pace if self.turns.pace else 0.0
 
     # Whether anybody makes progress

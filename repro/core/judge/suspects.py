@@ -20,9 +20,9 @@ FRESH_S = 2.0
 CEILING_WAITED_FOR_S = 30.0
 """All attempts of an operation are waited for when they end within this; else the end of the first one settles it."""
 LATE_S = 4.0
-"""A loop that has not turned for so long tells nothing of who sleeps."""
+"""A loop that has not turned for this long tells nothing of who sleeps."""
 STOPPED_WITHIN_S = 4.0
-"""Whoever has done something within so long before the stop was not stuck by then."""
+"""Whoever has done something within this long before the stop was not stuck by then."""
 
 
 class StuckOn(Enum):

@@ -21,7 +21,7 @@ STANDING_CORES = 0.1
 
 FAILED_AT_ONCE = 20
 FAILED_FOR_S = 2.0
-"""So many operations, all failed, over so many seconds before a trial is a crash: fewer may be a bad start."""
+"""This many operations, all failed, over this many seconds before a trial is a crash: fewer may be a bad start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Facts:
     are those users then.
     ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
     when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
-    Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a program of its own,
+    Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a standalone program,
     or its load has ended. ``own_end_s`` and ``left_s`` are the seconds of the load at which it ended by itself, or its
     last user did, 0 where none did. ``logged`` are the requests by the backend's log: it knows better where no client was
     seen to call.

@@ -137,7 +137,7 @@ MOST_OPERATIONS_S = 500.0
 
 
 def forecast(cells: Sequence[Cell], effort: Effort, *, trials: int, jobs: int, carries_s: float) -> Forecast:
-    """What the effort will take when every cell is clean, with a backend that carries so many operations a second."""
+    """What the effort will take when every cell is clean, with a backend that carries this many operations a second."""
     operations_s = min(carries_s / jobs, MOST_OPERATIONS_S)
     count, seconds = 0, 0.0
     for cell in cells:

@@ -75,7 +75,7 @@ class Schedule:
         return not any(self._running.values()) and not any(self._is_open(cell) for cell in self._order)
 
     def trials_left(self, *, operations_s: float = 0.0) -> int:
-        """At most so many trials are still to be made, those under way included; of a soak about so many.
+        """At most this many trials are still to be made, those under way included; of a soak about so many.
 
         ``operations_s`` is guessed of a cell that has made no trial yet.
         """

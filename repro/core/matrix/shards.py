@@ -23,7 +23,7 @@ Share = Mapping[str, tuple[int, ...]]
 
 
 def share(cells: Sequence[Cell], *, trials: int, shard: Shard) -> Share:
-    """What a shard makes of a run with so many trials of each cell."""
+    """What a shard makes of a run with this many trials of each cell."""
     period = math.lcm(trials, shard.of)
     found = {}
     for rank, cell in enumerate(sorted(cells, key=lambda cell: cell.id)):

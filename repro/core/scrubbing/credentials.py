@@ -39,7 +39,7 @@ def conceal(record: Record, secrets: Iterable[str]) -> Record:
 
 
 def _concealed(value: Any, secret_forms: tuple[str, ...]) -> Any:
-    if isinstance(value, str) and type(value) is str:  # the members of an enum are no free texts
+    if isinstance(value, str) and type(value) is str:  # the members of an enum are not free texts
         for form in secret_forms:
             value = value.replace(form, MARKER)
         return value

@@ -219,7 +219,7 @@ class Reduction:
     # What a set is believed to be
 
     def _outcome(self, packages: Packages, *, doubt: float = DOUBT_IN_SEARCH) -> Outcome:
-        """The set's outcome, tried until its clean trials leave no more than ``doubt`` that it hangs all the same."""
+        """The set's outcome, tried until its clean trials leave no more than ``doubt`` that it hangs anyway."""
         seen = self._seen.setdefault(packages, [])
         while True:
             if Outcome.HANG in seen:

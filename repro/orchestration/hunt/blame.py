@@ -168,7 +168,7 @@ class Blaming:
         return trial
 
     def _awaited(self, cell: Cell, number: int) -> Trial:
-        """A trial in a thread of its own, so that this one can show how far it has come."""
+        """A trial in its own thread, so that this one can show how far it has come."""
         with ThreadPoolExecutor(1, thread_name_prefix="probe") as pool:
             future = pool.submit(self.probe, cell, number)
             try:

@@ -51,7 +51,7 @@ def mixer_of(
 ) -> Mixer:
     """What makes the cells between the two sides; ``by_hand`` are the packages that ``--set`` pins on both.
 
-    ``notice`` is told of what a list names that is no release of an index, which is left out.
+    ``notice`` is told of what a list names that is not a release of an index, which is left out.
 
     Raises:
         UsageError: a side cannot be used, or the two do not differ.

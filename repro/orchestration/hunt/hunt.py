@@ -100,7 +100,7 @@ def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Versi
 
 @dataclass
 class Hunt:
-    """A hunt under way. ``probe`` makes a trial of a cell, is called in threads of its own, ``jobs`` of them at once.
+    """A hunt under way. ``probe`` makes a trial of a cell, is called in other threads, ``jobs`` of them at once.
 
     ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel``
     that the trials under way must end; ``tick`` that time has passed. ``most_trials`` are those of environments that could be made. ``window`` is

@@ -1,4 +1,4 @@
-"""What a hunt is made of: candidates, their probes, which hang is hunted, and when it is given up as in vain."""
+"""What a hunt is made of: candidates, their probes, which hang is hunted, and when it is given up as hopeless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way from a cell to a queue of its own: which backend, which variables lead there, and what stands between.
+"""The way from a cell to its own queue: which backend, which variables lead there, and what stands between.
 
     backend ─▶ account ─▶ fresh queue, and what the load expects ─▶ proxy, for a fault or TLS ─▶ Gateway
 

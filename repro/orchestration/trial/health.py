@@ -1,4 +1,4 @@
-"""The backend's health during a run, probed about every second through a connection of its own."""
+"""The backend's health during a run, probed about every second through its own connection."""
 
 from __future__ import annotations
 

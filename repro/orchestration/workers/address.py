@@ -22,7 +22,7 @@ class ClusterAddress:
         """From what was typed.
 
         Raises:
-            UsageError: it is no address.
+            UsageError: it is not an address.
         """
         scheme, _, rest = text.partition(":")
         if scheme == "local" and rest.isdecimal() and 1 <= int(rest) <= MOST_LOCAL:
@@ -30,4 +30,4 @@ class ClusterAddress:
         host, _, port = rest.removeprefix("//").rpartition(":")
         if scheme == "tcp" and rest.startswith("//") and host and port.isdecimal() and 0 < int(port) < 65536:
             return cls(url=text)
-        raise UsageError(f"--dask {text}: this is no address; {_EXAMPLE}")
+        raise UsageError(f"--dask {text}: this is not an address; {_EXAMPLE}")

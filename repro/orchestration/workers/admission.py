@@ -49,7 +49,7 @@ class Admission:
             ClusterError: it has gone; all tasks went with it.
         """
         if self._client.status != "running":
-            raise ClusterError("the scheduler of --dask is gone; start it again, then go on with --resume")
+            raise ClusterError("the scheduler of --dask is gone; start it again, then continue with --resume")
 
     def present(self) -> dict[str, str]:
         """The addresses of the cluster's workers, with dask's word for how each one is."""

@@ -21,7 +21,7 @@ class Parcel:
 
 
 def pack(files: Mapping[str, Path], *, most_bytes: int) -> Parcel:
-    """An archive of the files by the names that they get, of at most so many bytes before compression.
+    """An archive of the files by the names that they get, of at most this many bytes before compression.
 
     The smallest go first: what explains a hang are its stacks, what takes room are logs.
     """

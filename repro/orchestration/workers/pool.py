@@ -182,7 +182,7 @@ class WorkerPool:
         except ReproError as error:
             self._error = error
         except Exception as error:  # noqa: BLE001  # a fault of dask's, or ours, must end the run and not hang it
-            self._error = ClusterError(f"--dask: {type(error).__name__}: {error}; go on with --resume")
+            self._error = ClusterError(f"--dask: {type(error).__name__}: {error}; continue with --resume")
         self._end_all()
 
     def _take(self, event: Fetched | Admitted | Wanted | None) -> None:
@@ -260,7 +260,7 @@ class WorkerPool:
                 unpack(returned.evidence, wanted.folder)
         except OSError as error:
             reason = f"the evidence cannot be written to {wanted.folder}: {error.strerror or error}"
-            wanted.future.set_exception(ClusterError(f"{reason}; free some space, then go on with --resume"))
+            wanted.future.set_exception(ClusterError(f"{reason}; free some space, then continue with --resume"))
             return
         wanted.future.set_result(replace(returned.trial, command=self._reproduce(wanted.cell)))
 
@@ -292,7 +292,7 @@ class WorkerPool:
             self._last_worker_at = time.monotonic()
         elif time.monotonic() - self._last_worker_at > NO_WORKER_S:
             raise ClusterError(
-                f"no worker is left since {NO_WORKER_S:.0f} s; start workers again, then go on with --resume"
+                f"no worker is left since {NO_WORKER_S:.0f} s; start workers again, then continue with --resume"
             )
 
     def _lose(self, address: str, *, is_said: bool = False) -> None:
@@ -345,7 +345,7 @@ class WorkerPool:
             return
         try:
             fetched = Fetched(key, returned=task.result(timeout=FETCH_S))
-        except BaseException as error:  # noqa: BLE001  # of the task, of the way here; a cancelled one is no Exception
+        except BaseException as error:  # noqa: BLE001  # of the task, of the way here; a cancelled one is not an Exception
             fetched = Fetched(key, error=error)
         self._events.put(fetched)
 

@@ -91,7 +91,7 @@ class WorkersSession:
         try:
             return self._pool.begin(cell, number, folder, is_probe=True).result()
         except CancelledError:
-            raise ClusterError("interrupted; go on with --resume") from None
+            raise ClusterError("interrupted; continue with --resume") from None
 
     def environment_of(self, cell: Cell) -> None:
         """Have the cell's environment built on all workers."""
@@ -108,7 +108,7 @@ class WorkersSession:
         return self._pool.begin(cell, number, folder)
 
     def pause(self, limit_s: float) -> None:
-        """Wait so long."""
+        """Wait this long."""
         time.sleep(limit_s)
 
     def cancel(self) -> None:

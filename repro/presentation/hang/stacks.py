@@ -67,7 +67,7 @@ def _name(spot: Spot) -> str:
 
 
 def who_text(whom: Whom, number: int, name: str) -> str:
-    """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is no user of Locust."""
+    """``user 3``, or ``greenlet 3 of use_pools`` for one that calls the client and is not a user of Locust."""
     if whom is Whom.USER and number < OTHERS_FROM:
         return f"user {number}"
     if whom is Whom.USER:

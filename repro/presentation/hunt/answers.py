@@ -1,4 +1,4 @@
-"""What a hunt came to, for people: its answer, its text to paste, and the lines that it prints while it goes on.
+"""What a hunt came to, for people: its answer, its text to paste, and the lines that it prints while it runs.
 
 All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what
 programs read of it is made in ``answer_document.py``.
@@ -281,7 +281,7 @@ def _set_text(own: Probed) -> str:
     return f"{trial.verdict}: {reason_of(trial)[:MOST_WORDS_OF_LINE]}"
 
 
-# While it goes on
+# While it runs
 
 
 def probe_line(probe: Probe, name: str) -> str:

@@ -31,7 +31,7 @@ class TimeLeft:
     _seconds: list[float] = field(default_factory=list)
 
     def add(self, seconds: float) -> None:
-        """A trial took so long."""
+        """A trial took this long."""
         self._seconds.append(seconds)
 
     def text(self, left: int, under_way_s: Sequence[float]) -> str:

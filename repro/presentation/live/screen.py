@@ -1,4 +1,4 @@
-"""The part of a terminal that is drawn anew as a run goes on, below what has been said and stays.
+"""The part of a terminal that is drawn anew as a run proceeds, below what has been said and stays.
 
 It is drawn by whoever calls ``tick``: a thread of its own would take the interpreter from the threads that judge.
 """
@@ -21,7 +21,7 @@ SILENCE_S = 30.0
 
 
 class Screen:
-    """``draw`` is what a terminal shows; ``progress`` is said in a line of its own elsewhere, after long silence."""
+    """``draw`` is what a terminal shows; ``progress`` is said in its own line elsewhere, after long silence."""
 
     def __init__(self, console: Console, *, draw: Callable[[], RenderableType], progress: Callable[[], str]) -> None:
         self._console = console

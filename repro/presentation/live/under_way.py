@@ -24,7 +24,7 @@ MOST_LINES = 8
 
 @dataclass
 class UnderWay:
-    """What goes on now. ``on_status``, ``on_build`` and ``on_built`` keep a record and return: their threads judge."""
+    """What is under way. ``on_status``, ``on_build`` and ``on_built`` keep a record and return: their threads judge."""
 
     _statuses: dict[tuple[str, int], TrialStatus] = field(default_factory=dict)
     _since: dict[tuple[str, int], float] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from repro.model import CellVerdict, Level
 MOST_ACROSS = 8
 MOST_LEVEL = 100
 MOST_FACTORS = 8
-"""Beyond so many factors the parting is not searched: the cells stand below one another."""
+"""Beyond this many factors the parting is not searched: the cells stand below one another."""
 
 Levels = tuple[str, ...]
 Group = tuple[str, ...]

@@ -25,7 +25,7 @@ class EndpointBackend:
     """Talks to an SQS at ``endpoint_url`` with made-up credentials; queues are deleted when their trial ends.
 
     Raises:
-        UsageError: it is no URL of a server.
+        UsageError: it is not the URL of a server.
     """
 
     name = "endpoint"
@@ -46,7 +46,7 @@ class EndpointBackend:
             )
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
-        """A fresh queue with so many messages in it."""
+        """A fresh queue with this many messages in it."""
         try:
             url = str(self._wire.call("CreateQueue", {"QueueName": name}, limit_s=LIMIT_S)["QueueUrl"])
             self._queues[name] = url
@@ -59,7 +59,7 @@ class EndpointBackend:
         return Queue(name, url)
 
     def drop_queue(self, name: str) -> None:
-        """Delete a queue; one that is not there, or a backend that has gone, is no error."""
+        """Delete a queue; one that is not there, or a backend that has gone, is not an error."""
         url = self._queues.pop(name, None)
         if url is not None:
             with contextlib.suppress(WireError):

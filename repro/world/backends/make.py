@@ -40,7 +40,7 @@ def check_options(names: Collection[str], *, endpoint_url: str | None, region: s
     """See that each of these backends was given what it wants, before a run is made for it.
 
     Raises:
-        UsageError: an option is missing, or is no URL.
+        UsageError: an option is missing, or is not a URL.
     """
     if "endpoint" in names:
         _endpoint(endpoint_url)

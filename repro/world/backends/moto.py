@@ -1,4 +1,4 @@
-"""The embedded backend: moto's servers in processes of their own, one for each account, on loopback and free ports."""
+"""The embedded backend: moto's servers in their own processes, one for each account, on loopback and free ports."""
 
 from __future__ import annotations
 

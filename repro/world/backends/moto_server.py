@@ -155,7 +155,7 @@ def refusal(environ: dict[str, Any], code: str, words: str) -> tuple[list[tuple[
 
 
 class Account:
-    """The WSGI application of one account: every service, with a log of its own."""
+    """The WSGI application of one account: every service, with its own log."""
 
     def __init__(self, services: Services, log: RequestLog) -> None:
         self._services, self._log = services, log

@@ -59,7 +59,7 @@ class Backend(Protocol):
         """
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
-        """A fresh queue with so many messages in it.
+        """A fresh queue with this many messages in it.
 
         Raises:
             BackendError: it cannot be made.
@@ -69,7 +69,7 @@ class Backend(Protocol):
         """Delete a queue; one that is not there, or a backend that has gone, is not an error."""
 
     def probe(self, limit_s: float) -> Health:
-        """Ask something cheap through a connection of its own, once."""
+        """Ask something cheap through its own connection, once."""
 
     def request_mark(self) -> int:
         """This moment, for ``requests_since``."""

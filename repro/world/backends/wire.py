@@ -49,7 +49,7 @@ class Wire:
     """Calls of the SQS at ``endpoint_url``; holds no connection, so that any thread may call.
 
     Raises:
-        UsageError: it is no URL of a server.
+        UsageError: it is not the URL of a server.
     """
 
     def __init__(self, endpoint_url: str) -> None:

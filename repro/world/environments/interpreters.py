@@ -75,7 +75,7 @@ def inspect(path: Path) -> tuple[str, dict[str, str]]:
     """The full version of an interpreter, and what is installed in its environment, by name.
 
     Raises:
-        UsageError: it is no interpreter that runs.
+        UsageError: it is not a working interpreter.
     """
     try:
         done = door.run([path, "-I", "-c", _DESCRIBE], limit_s=LIMIT_S)

@@ -1,4 +1,4 @@
-"""What stands between a cell and its backend: a proxy of ours in a process of its own, one for a trial."""
+"""What stands between a cell and its backend: a proxy of ours in its own process, one for a trial."""
 
 from __future__ import annotations
 

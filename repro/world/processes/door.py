@@ -1,7 +1,7 @@
 """The one door to other processes: starts them, sees the whole of what they became, and ends it.
 
 Why every process that is started here
-  * gets a session of its own: a Ctrl-C for this program must not reach a cell before its evidence is kept;
+  * gets its own session: a Ctrl-C for this program must not reach a cell before its evidence is kept;
   * has no standard input: a cell that reads it would wait for the user;
   * writes to files and not to pipes: a full pipe stops a chatty cell, and a grandchild that holds a pipe's end makes
     its reader wait although the process itself is long gone;
@@ -110,7 +110,7 @@ class Child:
         return tuple(sorted((process.pid for process in self._family()), key=lambda pid: (pid != self.pid, pid)))
 
     def signal(self, signum: int) -> None:
-        """Send a signal to the leader; one that is gone is no error."""
+        """Send a signal to the leader; one that is gone is not an error."""
         with contextlib.suppress(ProcessLookupError):
             self._popen.send_signal(signum)
 
@@ -179,7 +179,7 @@ def start(
     mark: str,
     stdin: int | None = None,
 ) -> Child:
-    """Start a process in a session of its own, with exactly ``env`` and its mark; its output goes to files.
+    """Start a process in its own session, with exactly ``env`` and its mark; its output goes to files.
 
     ``mark`` is a path below the program's own, ``run-1/trial-7``. ``stdin`` is a descriptor to read from; nothing
     when left out.
@@ -236,7 +236,7 @@ def run(
 
 
 class Companion:
-    """Somebody's own command, run as it is: with this program's streams, folder, environment and terminal.
+    """Somebody's own command, run unchanged: with this program's streams, folder, environment and terminal.
 
     ``more`` are variables beside its environment. It stays in this program's session, so that a Ctrl-C at the terminal reaches it as it would by hand.
 
@@ -261,7 +261,7 @@ class Companion:
         return self._popen.pid
 
     def wait(self, limit_s: float) -> int | None:
-        """Its exit code, negative for a signal; None when it still runs after so many seconds."""
+        """Its exit code, negative for a signal; None when it still runs after this many seconds."""
         try:
             return self._popen.wait(limit_s)
         except subprocess.TimeoutExpired:
@@ -316,7 +316,7 @@ def _strays() -> list[psutil.Process]:
 def warded(*folders: Path) -> Iterator[None]:
     """A warden stands by meanwhile: dies this program, even by ``kill -9``, all its processes and ``folders`` go too.
 
-    The warden is a process in a session of its own that reads a pipe which only this program holds open: its end of
+    The warden is a process in its own session that reads a pipe which only this program holds open: its end of
     file is the news, whatever the reason.
     """
     receiver, sender = os.pipe()

@@ -42,7 +42,7 @@ def main(mark: str, folders: list[str]) -> None:
 
 
 def _note(program: int, seen: dict[int, tuple[psutil.Process, int]]) -> None:
-    """Keep what runs below the program in sessions of its own, with those sessions, and forget what has ended."""
+    """Keep what runs below the program in its own sessions, with those sessions, and forget what has ended."""
     for pid in orphans.tree_of(program) - seen.keys() - {os.getpid()}:
         with contextlib.suppress(psutil.Error, OSError):
             session = os.getsid(pid)

@@ -7,7 +7,7 @@
       load/                    the locustfile as it was (see ``kept_locustfile.py``)
 
 One SQLite file in WAL mode: a program that is killed loses at most the trials that were under way, and a report can
-be made while the run goes on. Whoever writes holds ``run.lock``, so that two programs never number trials alike.
+be made while the run is under way. Whoever writes holds ``run.lock``, so that two programs never number trials alike.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SCHEMA_VERSION = 2
 """2: a rung says its kind and its process; conclusion and hunt are records. Runs of 1 are read too, see ``older.py``
 and ``hunt_documents.py``."""
 APPLICATION_ID = 0x72657072
-"""``repr`` in ASCII, in the file's header: how a run is told from somebody else's SQLite file."""
+"""``repr`` in ASCII, in the file's header: how a run is distinguished from somebody else's SQLite file."""
 BUSY_S = 10.0
 
 _TABLES = """
@@ -91,7 +91,7 @@ class RunStore:
         self.close()
 
     def add_trial(self, trial: Trial) -> None:
-        """Keep a trial for good; one with the same cell and number is replaced.
+        """Keep a trial permanently; one with the same cell and number is replaced.
 
         Raises:
             StoreError: the disk is full, or the file cannot be written.
@@ -318,7 +318,7 @@ def find_run(name_or_path: str | None, root: Path) -> Path:
             raise MissingRunError(f"no run was found in {root}; make one with `repro run`, or give the folder of one")
         if runs[0].problem:
             older = next((run.folder for run in runs if not run.problem), None)
-            move = f"; to take an older run all the same, name it: {older}" if older else ""
+            move = f"; to use an older run anyway, name it: {older}" if older else ""
             raise StoreError(f"the latest run cannot be read: {runs[0].problem}{move}")
         return runs[0].folder
     for folder in (root / name_or_path, Path(name_or_path)):

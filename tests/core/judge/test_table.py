@@ -63,7 +63,7 @@ def test_each_row_is_found_by_its_evidence(name: RowName) -> None:
         Facts(phase=STOPPING, users=5),  # still within its grace
         Facts(ended=19, failed=19, load_s=3),  # a bad start
         Facts(ended=30, failed=30, load_s=3, is_faulted=True),  # the fault was asked for
-        Facts(loop_silent=True, cores=1.0),  # a long computation, while native threads get on
+        Facts(loop_silent=True, cores=1.0),  # a long computation, while native threads make progress
         Facts(queued=2, users=5),  # in line, and still waited for
         Facts(backend_answering=False, users=5),  # nobody is stuck: the probe's trouble is not the cell's
     ],

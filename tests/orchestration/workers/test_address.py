@@ -26,5 +26,5 @@ def test_an_address(text: str, address: ClusterAddress) -> None:
      "tcp:scheduler:1", "http://scheduler:8786", "tcp://scheduler:99999"],
 )  # fmt: skip
 def test_what_is_none_is_one_sentence_with_two_that_are(text: str) -> None:
-    with pytest.raises(UsageError, match=r"this is no address; give .* tcp://scheduler:8786, or local:4"):
+    with pytest.raises(UsageError, match=r"this is not an address; give .* tcp://scheduler:8786, or local:4"):
         ClusterAddress.read(text)

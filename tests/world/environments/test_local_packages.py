@@ -23,7 +23,7 @@ FILES = {
 
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaseEnvironment:
-    """This interpreter's environment, with a project beside it that is linked by a file of its own."""
+    """This interpreter's environment, with a project beside it that is linked by its own file."""
     site = tmp_path / "theirs" / "lib" / "python3.11" / "site-packages"
     site.mkdir(parents=True)
     for name, text in FILES.items():

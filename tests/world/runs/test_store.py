@@ -236,7 +236,9 @@ def test_what_is_stored_is_read_back_the_same(tmp_path: Path) -> None:
     assert (run.machine, run.tool_versions) == ({"cores": "2"}, {"repro": "1"})
     assert run.conclusion == CONCLUSION
     assert run.hunt == HUNT
-    assert (tmp_path / "run" / FILE).read_bytes()[68:72] == b"repr"  # how it is told from any other SQLite file
+    assert (tmp_path / "run" / FILE).read_bytes()[
+        68:72
+    ] == b"repr"  # how it is distinguished from any other SQLite file
     assert run.ended is not None
     assert run.started <= run.ended <= datetime.now(UTC)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["evidence", "run.lock", "run.sqlite"]
@@ -454,7 +456,7 @@ def test_an_older_run_is_never_taken_silently_for_the_latest_that_cannot_be_read
     with contextlib.closing(sqlite3.connect(tmp_path / "newer" / FILE)) as connection:
         connection.execute("PRAGMA user_version = 99")
     assert [(run.folder.name, bool(run.problem)) for run in list_runs(tmp_path)] == [("newer", True), ("older", False)]
-    words = r"newer/run\.sqlite was written by a newer repro .*; to take an older run all the same, name it: .*older$"
+    words = r"newer/run\.sqlite was written by a newer repro .*; to use an older run anyway, name it: .*older$"
     with pytest.raises(StoreError, match=words):
         find_run(None, tmp_path)
     assert find_run("older", tmp_path) == tmp_path / "older"

@@ -26,7 +26,7 @@ PREFIX = "repro-"
 CREATED_BY, RUN = "created-by", "repro-run"
 RETENTION_S = 3600
 PROBE_EVERY_S = 10.0
-"""A good answer holds so long: each probe of a real service is a request that is paid for."""
+"""A good answer is trusted for this long: each probe of a real service is a request that is paid for."""
 
 MOST_NAME = 80
 
@@ -63,7 +63,7 @@ class AwsBackend:
         self.endpoint_url = str(self._client.meta.endpoint_url)
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
-        """A fresh queue with so many messages in it, tagged; its name begins with ``repro-`` whatever was asked for."""
+        """A fresh queue with this many messages in it, tagged; its name begins with ``repro-`` whatever was asked for."""
         name = self._named(name)
         self._queues[name] = None  # from before it exists: an interrupted creation is tidied away too
         with self._account.sentences(f"make the queue {name}"):
