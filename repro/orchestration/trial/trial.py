@@ -9,7 +9,7 @@ Its stages, in the order of this file, and the record that each hands on:
     what                                        by                              record
     what all trials of a session share          ``Session.services``            TrialServices, with TrialOptions in it
     this trial: its cell, number, folder        ``run_trial``                   TrialInProgress
-    the way to its own queue               ``gateway.Gateways.open``       Gateway
+    the way to its own queue                    ``gateway.Gateways.open``       Gateway
     the process, and its flight records         ``_cell``                       door.Child, Fleet
     what is known ten times a second            ``Watcher.sample``              Sample
     what users are parked on, when the judge    ``collector.examine``           Examination

@@ -292,7 +292,7 @@ class WorkerPool:
             self._last_worker_at = time.monotonic()
         elif time.monotonic() - self._last_worker_at > NO_WORKER_S:
             raise ClusterError(
-                f"no worker is left since {NO_WORKER_S:.0f} s; start workers again, then continue with --resume"
+                f"no worker has been left for {NO_WORKER_S:.0f} s; start workers again, then continue with --resume"
             )
 
     def _lose(self, address: str, *, is_said: bool = False) -> None:

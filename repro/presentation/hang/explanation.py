@@ -139,7 +139,7 @@ _FACTS = {
     "exit-caught": "a handler of the program catches GreenletExit",
     "exit-replaced": "another exception took the place of GreenletExit",
     "no-timeout": "the operation has no timeout",
-    "left-waiting": "all users have ended, and nobody is left whom that greenlet waits for",
+    "left-waiting": "all users have ended, and that greenlet still waits for others",
 }
 
 

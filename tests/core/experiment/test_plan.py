@@ -308,7 +308,7 @@ def test_rules_about_what_is_left_out_go_too() -> None:
 @pytest.mark.parametrize("assignment", ["locust=2.24.0", "python=3.10", "as_of=2024-03-15", "packages.usres=1"])
 def test_packages_that_were_typed_are_never_left_out(assignment: str) -> None:
     name = assignment.partition("=")[0].removeprefix("packages.")
-    with pytest.raises(ExperimentError, match=rf"--set {re.escape(name)}=…: --python uses an environment unchanged"):
+    with pytest.raises(ExperimentError, match=rf"--set {re.escape(name)}=…: --python runs an environment as it is"):
         planned("", assignment, interpreter=INTERPRETER)
 
 

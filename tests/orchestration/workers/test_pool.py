@@ -246,7 +246,7 @@ def test_without_any_worker_the_run_ends_with_the_next_step(
     here.cluster.scale(0)
     until(lambda: here.notes)
     assert here.notes[0].endswith(" is gone")
-    with pytest.raises(ClusterError, match=r"no worker is left since 0 s; start workers again, then .* --resume"):
+    with pytest.raises(ClusterError, match=r"no worker has been left for 0 s; start workers again, then .* --resume"):
         here.begin(1).result(LIMIT_S)
     with pytest.raises(ClusterError):
         here.begin(2).result(LIMIT_S)
