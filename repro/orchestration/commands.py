@@ -22,12 +22,14 @@ from repro.world.commands.folder import Folder, folder_of
 from repro.world.commands.programs import find
 from repro.world.commands.sources import check_syntax, text_or_nothing
 from repro.world.environments.base import read_base
+from repro.world.runs.kept_load import sources_of
 
 USUAL_FILE = "locustfile"
 LOCUST_FILES = ("locust.conf", "pyproject.toml")
 USERS_OF_THE_WEB_UI = 20
 """The web UI asks for them when the load begins; enough to be a crowd."""
 MOST_NAMED = 12
+SHAPE = "(LoadTestShape)"
 WEB_UI = "web_ui"
 """What of a locustfile adds to the web UI, by ``environment.web_ui.app``."""
 
@@ -59,7 +61,8 @@ class PreparedCommand:
     @property
     def info(self) -> ScenarioInfo:
         """What an experiment must know of it."""
-        name = self.locustfile.stem if self.locustfile.name else Path(self.line.target).name
+        typed = self.line.locustfiles[0] if self.line.is_locust and self.line.locustfiles else ""
+        name = Path(typed).stem or self.locustfile.stem or Path(self.line.target).name
         return ScenarioInfo(
             name=name or self.line.program.value,
             identity=shlex.join(self.line.words),
@@ -129,7 +132,7 @@ def prepare_command(request: CommandRequest, *, python: Path | None, varied: Col
     read = {name for text in texts for name in read_by(text)}
     variables = _variables(request, shell, read, line)
     notices = (
-        *_of_command(line, given),
+        *_of_command(line, given, has_shape=_has_shape(files, here, shell)),
         *_of_environment(base, line),
         *_of_folder(folder, named, outside),
         *_of_variables(variables, withheld(shell, read), request),
@@ -299,7 +302,7 @@ def _variables(request: CommandRequest, shell: Mapping[str, str], read: set[str]
 # What must be said
 
 
-def _of_command(line: CommandLine, given: Collection[str]) -> Iterator[str]:
+def _of_command(line: CommandLine, given: Collection[str], *, has_shape: bool) -> Iterator[str]:
     if line.dropped:
         yield f"without effect here: {shlex.join(line.dropped)}"
     if not line.is_locust:
@@ -310,14 +313,20 @@ def _of_command(line: CommandLine, given: Collection[str]) -> Iterator[str]:
     launch = line.levels.get("launch")
     if launch:
         yield f"the load runs as launch={launch}, all of its processes on this machine"
+    if has_shape:
+        yield "a LoadTestShape decides the users, and may end the load before its time"
     users, rate = line.levels["users"], line.levels["spawn_rate"]
     started = f"started at {rate} a second" if rate else "started at once"
     missing = {
-        "users": f"no users: {users} {'is' if users == 1 else 'are'} {started}",
+        "users": "" if has_shape else f"no users: {users} {'is' if users == 1 else 'are'} {started}",
         "seconds": f"no run time: the load lasts {line.levels.get('seconds', 8)} s",
     }
-    if texts := [text for factor, text in missing.items() if factor not in given]:
+    if texts := [text for factor, text in missing.items() if text and factor not in given]:
         yield f"the command gives {'; '.join(texts)} (--set users=N, --set seconds=N)"
+
+
+def _has_shape(files: Sequence[Path], here: Path, shell: Mapping[str, str]) -> bool:
+    return any(SHAPE in text for file in files for text in sources_of(file, here, shell))
 
 
 def _of_environment(base: BaseEnvironment, line: CommandLine) -> Iterator[str]:

@@ -70,6 +70,15 @@ def test_locusts_file_says_it_too_and_the_command_wins(here: Path) -> None:
     assert "the web UI" not in " | ".join(command.notices)
 
 
+def test_a_shape_that_is_imported_decides_the_users_and_one_beside_it_does_not(here: Path) -> None:
+    (here / "waves.py").write_text("from locust import LoadTestShape\nclass Waves(LoadTestShape):\n    pass\n")
+    assert "20 are started at once" in " | ".join(prepared("locust").notices)
+    (here / "locustfile.py").write_text("from waves import Waves\n")
+    said = " | ".join(prepared("locust").notices)
+    assert "a LoadTestShape decides the users" in said
+    assert "the command gives no run time: the load lasts 8 s" in said
+
+
 @pytest.mark.usefixtures("here")
 def test_variables_that_the_files_read_are_passed_on_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POOL", "7")

@@ -58,6 +58,15 @@ def read_load(copy: Path, typed: Typed) -> Locustfile:
     )
 
 
+def sources_of(path: Path, here: Path, variables: Mapping[str, str]) -> list[str]:
+    """The texts of a locustfile and of the user's own modules that it imports; none where it is not Python."""
+    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
+        source = python_text(path)
+        found = _modules(path, source, _folders(path, source, here, variables))
+        return [source, *(python_text(module.file) for module in found if module.file)]
+    return []
+
+
 def _place(module: _Module, copy: Path) -> str:
     if module.file is None:
         return f"{module.name.replace('.', '/')}/{INIT}"
