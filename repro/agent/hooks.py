@@ -8,7 +8,7 @@ import atexit
 import os
 import sys
 
-from repro_agent import amplifier, flight, hearts, redirect, web
+from repro_agent import amplifier, coroutines, flight, hearts, redirect, web
 from repro_agent import layout as at
 
 LEGACY_ATTEMPTS, STANDARD_ATTEMPTS = 5, 3
@@ -153,12 +153,12 @@ def _patch_botocore(module):
 
     def _make_api_call(self, operation_name, api_params):
         poll_s = float(api_params.get("WaitTimeSeconds") or 0)
-        with operation(operation_name, poll_s, *_limits_of(self)):
+        with operation(operation_name, poll_s, *limits_of(self)):
             _refuse_beyond_budget()  # within: a refused call is a failed one, and not a user from whom nothing is heard
             try:
                 return original(self, operation_name, api_params)
             except Exception as error:
-                _note_failure(error, self.meta.endpoint_url, api_params)
+                note_failure(error, self.meta.endpoint_url, api_params)
                 raise
 
     module.BaseClient._make_api_call = _make_api_call
@@ -168,10 +168,10 @@ _MISSING = {"QueueName": "queue", "QueueUrl": "queue", "Bucket": "bucket", "Tabl
 _CODES = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket", "ResourceNotFoundException")
 
 
-def _note_failure(error, url, parameters=()):
+def note_failure(error, url, parameters=()):
     """Keep what explains a call that failed: what it asked for is not there, or it went elsewhere than to the backend.
 
-    An address that was asked is kept by ``_limits_of``, too: somebody may still wait for its answer.
+    An address that was asked is kept by ``limits_of``, too: somebody may still wait for its answer.
     """
     address = redirect.address_of(url)
     if address:
@@ -240,7 +240,7 @@ def _refuse_beyond_budget():
         raise BudgetSpentError("the run's budget of %d requests is spent" % _budget)
 
 
-def _limits_of(client):
+def limits_of(client):
     """Seconds that one attempt and all attempts of a call of this client can take by its own configuration."""
     limits = client.__dict__.get("_repro_limits")
     if limits is None:
@@ -288,7 +288,7 @@ def _hook(owner, name, title, limits, *, counts=True, url_of=None):
                 return original(*args, **kwargs)
             except Exception as error:
                 if url_of is not None:
-                    _note_failure(error, url_of(args, kwargs))
+                    note_failure(error, url_of(args, kwargs))
                 raise
 
     call.__wrapped__ = original
@@ -323,6 +323,28 @@ def _patch_geventhttpclient(module):
         _limits_of_agent,
         url_of=lambda args, kwargs: kwargs.get("url") or (args[1] if len(args) > 1 else ""),
     )
+
+
+def _patch_httpx(module):
+    """Its timeouts are the client's, a limit for each step; a request names its own."""
+    coroutines.patch_httpx(module)
+    _hook(
+        module.Client,
+        "send",
+        "httpx",
+        limits_of_httpx,
+        url_of=lambda args, kwargs: getattr(_sent(args, kwargs), "url", ""),
+    )
+
+
+def _sent(args, kwargs):
+    return args[1] if len(args) > 1 else kwargs.get("request")
+
+
+def limits_of_httpx(args, kwargs):
+    """Of a request that ``send`` is given, which names the timeout of each step."""
+    steps = getattr(_sent(args, kwargs), "extensions", {}).get("timeout", {})
+    return _all_attempts((steps.get("connect"), steps.get("read")), 1) if steps else (0.0, 0.0)
 
 
 def _limits_of_urllib3(args, kwargs):
@@ -606,6 +628,9 @@ _PATCHES = {
     "urllib3.poolmanager": redirect.patch_poolmanager,
     "geventhttpclient.client": redirect.patch_clientpool,
     "geventhttpclient.useragent": _patch_geventhttpclient,
+    "httpx._client": _patch_httpx,
+    "aiobotocore.client": coroutines.patch_aiobotocore,
+    "aiohttp.client": coroutines.patch_aiohttp,
     "gevent.hub": _patch_hub,
     "gevent.resolver.thread": amplifier.patch_resolver,
     "locust.user.users": _patch_users,

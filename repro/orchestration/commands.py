@@ -29,6 +29,8 @@ LOCUST_FILES = ("locust.conf", "pyproject.toml")
 USERS_OF_THE_WEB_UI = 20
 """The web UI asks for them when the load begins; enough to be a crowd."""
 MOST_NAMED = 12
+LONG_S = 300
+"""A load of so long is named: there are several trials."""
 SHAPE = "(LoadTestShape)"
 WEB_UI = "web_ui"
 """What of a locustfile adds to the web UI, by ``environment.web_ui.app``."""
@@ -132,7 +134,7 @@ def prepare_command(request: CommandRequest, *, python: Path | None, varied: Col
     read = {name for text in texts for name in read_by(text)}
     variables = _variables(request, shell, read, line)
     notices = (
-        *_of_command(line, given, has_shape=_has_shape(files, here, shell)),
+        *_of_command(line, given, varied=varied, has_shape=_has_shape(files, here, shell)),
         *_of_environment(base, line),
         *_of_folder(folder, named, outside),
         *_of_variables(variables, withheld(shell, read), request),
@@ -302,7 +304,9 @@ def _variables(request: CommandRequest, shell: Mapping[str, str], read: set[str]
 # What must be said
 
 
-def _of_command(line: CommandLine, given: Collection[str], *, has_shape: bool) -> Iterator[str]:
+def _of_command(
+    line: CommandLine, given: Collection[str], *, varied: Collection[str], has_shape: bool
+) -> Iterator[str]:
     if line.dropped:
         yield f"without effect here: {shlex.join(line.dropped)}"
     if not line.is_locust:
@@ -323,6 +327,9 @@ def _of_command(line: CommandLine, given: Collection[str], *, has_shape: bool) -
     }
     if texts := [text for factor, text in missing.items() if text and factor not in given]:
         yield f"the command gives {'; '.join(texts)} (--set users=N, --set seconds=N)"
+    seconds = float(line.levels.get("seconds", 0))
+    if seconds >= LONG_S and "seconds" not in varied:
+        yield f"each trial lasts {seconds / 60:.0f} min, as the command says; --set seconds=30 is quicker"
 
 
 def _has_shape(files: Sequence[Path], here: Path, shell: Mapping[str, str]) -> bool:

@@ -70,6 +70,14 @@ def test_locusts_file_says_it_too_and_the_command_wins(here: Path) -> None:
     assert "the web UI" not in " | ".join(command.notices)
 
 
+@pytest.mark.usefixtures("here")
+def test_a_long_load_is_named_for_there_are_several_trials() -> None:
+    assert "each trial lasts 60 min, as the command says" in " | ".join(prepared("locust -t 1h").notices)
+    assert "each trial lasts" not in " | ".join(prepared("locust -t 2m").notices)
+    asked = RunRequest(command=CommandRequest(words=("locust", "-t", "1h")), overrides=("seconds=3",))
+    assert "each trial lasts" not in " | ".join(prepare(asked).notices)
+
+
 def test_a_shape_that_is_imported_decides_the_users_and_one_beside_it_does_not(here: Path) -> None:
     (here / "waves.py").write_text("from locust import LoadTestShape\nclass Waves(LoadTestShape):\n    pass\n")
     assert "20 are started at once" in " | ".join(prepared("locust").notices)

@@ -21,6 +21,8 @@ from repro.world.runs.trouble import FILE
 
 MOST_BYTES = 500_000_000
 MOST_FILES = 50_000
+MOST_FOLDERS, DEEPEST = 2_000, 4
+"""Of folders that hold no file of the copy."""
 LIMIT_S = 60.0
 _LEFT_OUT = frozenset(
     {
@@ -106,7 +108,26 @@ def copy_folder(folder: Folder, to: Path) -> None:
             raise UsageError(
                 f"{source} cannot be copied for the trials: {error.strerror}; make it readable, or move it elsewhere"
             ) from error
+    for name in _folders(folder.root):
+        (to / name).mkdir(parents=True, exist_ok=True)
     (to / folder.place).mkdir(parents=True, exist_ok=True)
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """The folders that are there by hand, whoever ignores what is in them: a load may write its results there."""
+    count = 0
+    for here, below, _ in os.walk(root):
+        place = os.path.relpath(here, root)
+        depth = 0 if place == "." else place.count(os.sep) + 1
+        below[:] = [
+            name
+            for name in sorted(below)
+            if depth < DEEPEST and not _is_left_out(Path(here) / name) and not (Path(here) / name).is_symlink()
+        ]
+        count += len(below)
+        if count > MOST_FOLDERS:
+            return
+        yield from (os.path.normpath(os.path.join(place, name)) for name in below)  # noqa: PTH118  # texts, not paths
 
 
 def private_copy(kept: Path, to: Path) -> None:

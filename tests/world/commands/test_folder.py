@@ -130,3 +130,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(shutil, "copy2", refuse)
     with pytest.raises(UsageError, match="/a cannot be copied for the trials: Permission denied"):
         copy_folder(found, tmp_path / "kept")
+
+
+def test_folders_that_a_load_writes_to_are_there_though_git_knows_nothing_of_them(
+    repository: Path, tmp_path: Path
+) -> None:
+    for name in ("results/csv", "logs", ".venv/lib", "node_modules/m"):
+        (repository / name).mkdir(parents=True)
+    (repository / ".venv" / "pyvenv.cfg").write_text("")
+    (repository / ".gitignore").write_text("results/\nlogs/\n.venv\nnode_modules\n")
+    (repository / "results" / "csv" / "old.csv").write_text("1")
+    copy_folder(folder_of(repository), tmp_path / "copy")
+    assert (tmp_path / "copy" / "results" / "csv").is_dir()
+    assert (tmp_path / "copy" / "logs").is_dir()
+    assert not list((tmp_path / "copy").glob("**/old.csv"))
+    assert not (tmp_path / "copy" / ".venv").exists()
+    assert not (tmp_path / "copy" / "node_modules").exists()
