@@ -430,7 +430,9 @@ class Findings:
 
     ``row`` of the judge's table held, in ``phase``, ``since_s`` seconds after the load began and for ``silent_s``
     seconds by then; ``load_s`` of the load's ``seconds`` had gone. ``own_end_s`` is the second at which the load ended
-    by itself, ``left_s`` the one at which its last user did though nobody had stopped it, 0 where that is not so. Counted are operations, and tasks (``iterations``).
+    by itself, ``left_s`` the one at which its last user did though nobody had stopped it, 0 where that is not so.
+    ``is_left_running``: it is a program that had not ended when its time was over. Counted are operations, and tasks
+    (``iterations``).
     """
 
     row: RowName
@@ -447,6 +449,7 @@ class Findings:
     exit_code: int | None = None
     own_end_s: float = 0.0
     left_s: float = 0.0
+    is_left_running: bool = False
     stuck: StuckUsers = StuckUsers()
     program: Program = Program()
     said: Said = Said()

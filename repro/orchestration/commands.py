@@ -29,6 +29,7 @@ LOCUST_FILES = ("locust.conf", "pyproject.toml")
 USERS_OF_THE_WEB_UI = 20
 """The web UI asks for them when the load begins; enough to be a crowd."""
 MOST_NAMED = 12
+SECONDS_OF_TESTS = 60
 LONG_S = 300
 """A load of so long is named: there are several trials."""
 SHAPE = "(LoadTestShape)"
@@ -191,11 +192,17 @@ def _settings(line: CommandLine, here: Path, home: Sequence[Path], shell: Mappin
 def _with_levels(line: CommandLine) -> CommandLine:
     """The levels that a cell has where neither command nor file gives them."""
     if not line.is_locust:
-        return replace(line, levels={"launch": "script", "users": 1, **line.levels})
+        time: dict[str, int] = {"seconds": SECONDS_OF_TESTS} if _is_pytest(line) else {}
+        return replace(line, levels={"launch": "script", "users": 1, **time, **line.levels})
     usual: dict[str, str | int | float] = (
         {"users": 1, "spawn_rate": 1} if line.is_headless else {"users": USERS_OF_THE_WEB_UI, "spawn_rate": 0}
     )
     return replace(line, levels={**usual, **line.levels})
+
+
+def _is_pytest(line: CommandLine) -> bool:
+    """Whether it runs tests, which end by themselves, however long they take."""
+    return Path(line.target).name in {"pytest", "py.test"}
 
 
 # The files
@@ -310,7 +317,9 @@ def _of_command(
     if line.dropped:
         yield f"without effect here: {shlex.join(line.dropped)}"
     if not line.is_locust:
-        yield "the program is watched for the seconds of the load; --set seconds=N changes that"
+        most = "" if "seconds" in varied else f", for {SECONDS_OF_TESTS} s at most"
+        until = f"until it ends{most}" if _is_pytest(line) else "for the seconds of the load"
+        yield f"the program is watched {until}; --set seconds=N changes that"
         return
     if not line.is_headless and "launch" not in line.levels:
         yield "the web UI is not started: the load runs headless"

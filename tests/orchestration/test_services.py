@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import Provision, Trial, TrialOptions, Verdict
+from repro.model import HangClass, Provision, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.hang.explanation import reason_of
@@ -109,6 +109,24 @@ class Raw(locust.User):
                 pass
 """
 
+STORED = """
+import boto3
+import locust
+from botocore.config import Config
+
+
+class Store(locust.User):
+    wait_time = locust.constant(0.1)
+
+    def on_start(self):
+        config = Config(read_timeout=None, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        self.s3 = boto3.client("s3", config=config)
+
+    @locust.task
+    def put(self):
+        self.s3.put_object(Bucket="load", Key=str(id(self)), Body=b"x" * 100_000)
+"""
+
 REFUSED = """
 import locust
 
@@ -123,10 +141,10 @@ class Own(locust.HttpUser):
 """
 
 
-def trial_of(source: str, tmp_path: Path, *, launch: str = "cli", **provision: tuple[str, ...]) -> Trial:
+def trial_of(source: str, tmp_path: Path, *levels: str, launch: str = "cli", **provision: tuple[str, ...]) -> Trial:
     mine = tmp_path / "mine.py"
     mine.write_text(source)
-    load = ("stack=none", f"launch={launch}", "users=3", "spawn_rate=3", "seconds=3")
+    load = ("stack=none", f"launch={launch}", "users=3", "spawn_rate=3", "seconds=3", *levels)
     request = RunRequest(locustfile=mine, python=Path(sys.executable), overrides=load, provision=Provision(**provision))
     prepared = prepare(request)
     options = SessionOptions(TrialOptions(locustfile=mine, is_untouched=True, provision=prepared.provision))
@@ -167,3 +185,16 @@ def test_what_locust_calls_a_failure_is_one_though_its_client_had_an_answer(tmp_
     trial = trial_of(REFUSED, tmp_path, redirects=("http://localhost:19",))
     assert trial.verdict is Verdict.CRASH, reason_of(trial)
     assert "HTTPError" in reason_of(trial)
+
+
+def test_an_upload_over_tls_that_is_never_answered_is_a_hang_and_one_that_is_refused_is_not(tmp_path: Path) -> None:
+    tls = ("tls=true", "fault=no_answer:nth=6")
+    trial = trial_of(STORED, tmp_path, *tls, buckets=("load",))
+    assert trial.verdict is Verdict.HANG, reason_of(trial)
+    assert trial.hang is not None
+    assert (trial.hang.hang_class, trial.hang.users_stuck) == (HangClass.UNANSWERED, 1)
+    assert "PutObject" in reason_of(trial)
+    assert trial.operations.ended > 20  # the others go on
+    trial = trial_of(STORED, tmp_path, "tls=true", "fault=status:code=503;action=any", buckets=("load",))
+    assert trial.verdict is not Verdict.HANG, reason_of(trial)
+    assert "PutObject operation" in reason_of(trial)

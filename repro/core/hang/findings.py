@@ -102,6 +102,7 @@ def findings_of(
         iteration_errors=facts.iteration_errors,
         exit_code=facts.exit_code,
         own_end_s=facts.own_end_s,
+        is_left_running=facts.is_left_running,
         left_s=facts.left_s,
         stuck=_stuck(decision, around),
         program=_program(decision, around),

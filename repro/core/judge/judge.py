@@ -122,6 +122,7 @@ class Hearing:
             is_exit_asked=self._stop.is_exit_asked,
             may_end=now.is_script or now.is_program or self._stop.is_load_ended,
             own_end_s=self._stop.own_end_s,
+            is_left_running=self._stop.is_left_running,
             left_s=self._stop.left_s,
             standing=self._silence.standing,
             is_faulted=now.load.is_faulted,

@@ -56,6 +56,11 @@ class Stop:
         return 0 if now.at - over_at > DECLINE_S else None
 
     @property
+    def is_left_running(self) -> bool:
+        """Whether it counts as ended well and has not ended."""
+        return self.exit_code is not None and self.now.sample.exit_code is None
+
+    @property
     def is_exit_asked(self) -> bool:
         """Whether its exit code is the one that Locust asks for by itself, for requests that failed."""
         code = self.now.sample.exit_code

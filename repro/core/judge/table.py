@@ -39,7 +39,7 @@ class Facts:
     when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
     Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a standalone program,
     or its load has ended. ``own_end_s`` and ``left_s`` are the seconds of the load at which it ended by itself, or its
-    last user did, 0 where none did. ``logged`` are the requests by the backend's log: it knows better where no client was
+    last user did, 0 where none did. ``is_left_running``: a program that is still running when its time is over counts as ended well. ``logged`` are the requests by the backend's log: it knows better where no client was
     seen to call.
     """
 
@@ -74,6 +74,7 @@ class Facts:
     is_exit_asked: bool = False
     may_end: bool = False
     own_end_s: float = 0.0
+    is_left_running: bool = False
     left_s: float = 0.0
     standing: Standing | None = None
     is_faulted: bool = False

@@ -263,6 +263,8 @@ def _ended(found: Findings) -> str:
 
 def _early_end(found: Findings) -> str:
     """``; the load ended by itself after 2.0 of 8 s``, or that it had no users left, or nothing."""
+    if found.is_left_running and not found.own_end_s:
+        return f"; it was still running after {found.seconds:g} s, and --set seconds=N watches it for longer"
     if found.own_end_s:
         return f"; the load ended by itself after {found.own_end_s:.1f} of {found.seconds:g} s"
     if found.left_s:

@@ -675,6 +675,7 @@ def test_a_program_whose_runner_has_quit_may_go_on_until_its_time_is_over() -> N
     cell.stays_until = 300
     decision = judged(cell, seconds=20)
     assert (decision.row.verdict, decision.facts.own_end_s) == (Verdict.CLEAN, 2.5)
+    assert decision.facts.is_left_running
     assert 20 < decision.at < 25
 
 

@@ -275,6 +275,10 @@ def test_who_lost_its_exit_to_the_program_itself_says_where() -> None:
     ("facts", "words"),
     [
         ({"own_end_s": 2.0}, "30 operations, 0 failed; the load ended by itself after 2.0 of 8 s"),
+        (
+            {"is_left_running": True},
+            "30 operations, 0 failed; it was still running after 8 s, and --set seconds=N watches it for longer",
+        ),
         ({"left_s": 2.0}, "30 operations, 0 failed; all users had ended by second 2.0 of 8, and the process was idle"),
         ({}, "30 operations, 0 failed"),
         (
