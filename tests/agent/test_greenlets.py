@@ -8,7 +8,7 @@ import pytest
 
 from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.groups import View, blocked_main, native_call, native_holder
-from repro.core.hang.waits import parked
+from repro.core.hang.waits import SocketState, parked
 from repro.core.judge.samples import ParkedOn
 from repro.findings import Whom
 from repro.world.processes import door
@@ -108,7 +108,7 @@ def test_the_judge_gets_a_record_for_each_user(own: dict[str, Dump]) -> None:
     dump = own["loop"]
     numbers = {item.run: item.user for item in dump.greenlets}
     unread_fd = next(item.wait.fd for item in dump.greenlets if item.run == "want_bytes")
-    records = parked(dump, unread=lambda fd: 7 * (fd == unread_fd))
+    records = parked(dump, {unread_fd: SocketState(unread=7)})
     assert records[numbers["want_bytes"]].unread
     assert not records[numbers["want_bytes_for_a_time"]].unread
     assert records[numbers["want_lock"]].on is ParkedOn.LOCK
