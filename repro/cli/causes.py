@@ -13,7 +13,7 @@ import click
 from repro.cli.cells import RunOptions, run_cells
 from repro.cli.options import new_folder
 from repro.cli.resumption import new_run
-from repro.errors import ExitCode, UsageError
+from repro.errors import ExitCode, ReproError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,9 +106,12 @@ def _run(cause: Cause, options: RunOptions, folder: Path, console: Console) -> C
     from repro.presentation.causes import CauseRun, line
 
     found = cells_of(cause, against_newest=options.against == NEWEST, trials=options.trials, backends=options.backends)
-    results = _results(found, options, folder, console)
-    showing = Showing(cause, tuple(shown(cause, found.roles[one.cell.id], one) for one in results))
-    console.print(line(showing), highlight=False, soft_wrap=True)
+    try:
+        results = _results(found, options, folder, console)
+        showing = Showing(cause, tuple(shown(cause, found.roles[one.cell.id], one) for one in results))
+    except ReproError as error:  # the other causes can still be shown
+        showing = Showing(cause, (), error=str(error))
+    console.print(line(showing), highlight=False, markup=False, soft_wrap=True)
     return CauseRun(showing, folder)
 
 

@@ -41,7 +41,7 @@ class CauseRun:
 
 def line(showing: Showing) -> str:
     """One line, as soon as a cause has been tried."""
-    parts = "; ".join(f"{_ROLES[part.role]}: {_seen(part)}" for part in showing.parts)
+    parts = showing.error or "; ".join(f"{_ROLES[part.role]}: {_seen(part)}" for part in showing.parts)
     return f"{_MEANS[showing.outcome]:<14} {showing.cause.id:<26} {parts}"
 
 
@@ -95,6 +95,7 @@ def _cause(run: CauseRun) -> dict[str, Any]:
         "id": showing.cause.id,
         "title": showing.cause.title,
         "outcome": showing.outcome,
+        "error": showing.error or None,
         "experiment": showing.cause.shown_by,
         "upstream": list(showing.cause.upstream),
         "run_dir": str(run.folder),

@@ -70,15 +70,16 @@ class PartShown:
 
 @dataclass(frozen=True)
 class Showing:
-    """What the cells of one cause showed, the cause's hang first."""
+    """What the cells of one cause showed, the cause's hang first; ``error`` is why they could not be run to their end."""
 
     cause: Cause
     parts: tuple[PartShown, ...]
+    error: str = ""
 
     @property
     def outcome(self) -> Outcome:
         """The gravest of its cells."""
-        return gravest([part.outcome for part in self.parts])
+        return Outcome.FAILED if self.error else gravest([part.outcome for part in self.parts])
 
 
 def gravest(outcomes: Sequence[Outcome]) -> Outcome:

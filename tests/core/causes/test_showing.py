@@ -100,3 +100,9 @@ def test_the_gravest_news_decides_the_exit_code(outcomes: tuple[Role, str, str, 
 def test_nothing_shown_is_no_success() -> None:
     assert gravest([]) is Outcome.UNTESTABLE
     assert exit_code([]) is ExitCode.INCONCLUSIVE
+
+
+def test_cells_that_could_not_be_run_to_their_end_are_a_failure() -> None:
+    done = shown(CAUSE, Role.HANGS, result([trial("hang", "x-1")]))
+    assert Showing(CAUSE, (done,), error="moto did not start").outcome is Outcome.FAILED
+    assert exit_code([Showing(CAUSE, (), error="moto did not start")]) is ExitCode.FAILED
