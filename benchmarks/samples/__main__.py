@@ -1,8 +1,9 @@
-"""Makes every sample of output in the documents anew, from the stored runs under docs/examples/runs.
+"""Makes every sample of output in the documents anew, and the pages of the known causes, from docs/examples/runs.
 
     python benchmarks/samples                 write the samples and the reports under docs/examples
     python benchmarks/samples check           say which are not what the program prints now, and exit with 1
     python benchmarks/samples keep NAME RUN   keep a run for samples, without the names of this machine
+    python benchmarks/samples causes FOLDER   keep the runs of `repro run causes --out FOLDER`, one for each cause's page
 
 A sample is a block of code below a line that names its run, the columns of the terminal, and which paragraphs are shown
 (`first`, `last`, or all when left out):
@@ -21,7 +22,8 @@ from pathlib import Path
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))
-from runs import ROOT, keep, unpacked  # beside this file
+from causes import PREFIX, pages  # beside this file
+from runs import ROOT, keep, unpacked
 
 from repro.core.scrubbing.redaction import redactor
 from repro.model import StoredRun
@@ -54,7 +56,7 @@ def made() -> Mapping[Path, str]:
             report = redacted_report(report_of(read_run(folder)), redactor())
         texts[EXAMPLES / f"{name}.md"] = markdown(report)
         texts[EXAMPLES / f"{name}.html"] = page(report)
-    return texts
+    return texts | pages(printed)
 
 
 def sample(found: re.Match[str]) -> str:
@@ -81,6 +83,10 @@ def main(words: list[str]) -> int:
     """Write, check or keep."""
     if words[:1] == ["keep"]:
         print(keep(words[1], Path(words[2])))
+        return 0
+    if words[:1] == ["causes"]:
+        for run in sorted(Path(words[1]).iterdir()):
+            print(keep(f"{PREFIX}{run.name}", run))
         return 0
     differing = {path: text for path, text in made().items() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in differing.items():

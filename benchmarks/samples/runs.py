@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import platform
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ KEPT = ROOT / "docs" / "examples" / "runs"
 FILE = "run.sqlite"
 PRAGMAS = ("application_id", "user_version")
 SYSTEM = "Linux x86_64"
+LOGGED = f"] {platform.node()}/"
+"""Locust's log names the machine: ``[2026-11-27 03:05:38,624] host/INFO/locust.main``."""
 _OUT = re.compile(r" --out \S+")
 
 
@@ -66,6 +69,6 @@ def _scrub(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("DELETE FROM facts WHERE name = 'machines'")
         for rowid, text in connection.execute("SELECT cell_id || number, document FROM trials").fetchall():
             trial = json.loads(text)
-            if trial.pop("machine", ""):
-                changed_text = json.dumps(trial, ensure_ascii=False)
+            if trial.pop("machine", "") or LOGGED in text:
+                changed_text = json.dumps(trial, ensure_ascii=False).replace(LOGGED, "] host/")
                 connection.execute("UPDATE trials SET document = ? WHERE cell_id || number = ?", (changed_text, rowid))
