@@ -12,6 +12,7 @@ its own: 40 slots, 5,000 trials of 30 s.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import heapq
 import itertools
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,9 +136,33 @@ def memory(trials: int) -> None:
     options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True))
     with tempfile.TemporaryDirectory() as place:
         store = create_run(Path(place) / "run", plan=plan, command="", seed=0, machine={}, tool_versions={})
-        with store, WorkersSession(plan, options, address=ClusterAddress(local=2), on_note=print) as session:
+        with (
+            store,
+            _cluster(Path(place)) as url,
+            WorkersSession(plan, options, address=ClusterAddress(url=url), on_note=print) as session,
+        ):
             session.run(store, _Watcher(trials))
             print(f"{len(store.finished_trials())} trials in the store")
+
+
+@contextlib.contextmanager
+def _cluster(folder: Path) -> Iterator[str]:
+    """A scheduler and two workers in processes of their own, so that this one holds what a run holds."""
+    file = folder / "scheduler.json"
+    words = ([sys.executable, "-m", "dask"], ["--scheduler-file", str(file), "--no-dashboard"])
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", "0"], *[["worker", "--nthreads", "1"]] * 2]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        started += [
+            subprocess.Popen([*words[0], *command, *words[1]], stderr=subprocess.DEVNULL) for command in commands
+        ]
+        while not file.exists():
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(30)
 
 
 class _ManySlots(Slots):

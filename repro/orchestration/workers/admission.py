@@ -41,6 +41,7 @@ class Admission:
     def __init__(self, client: Client, briefing: Briefing) -> None:
         self._client, self._briefing = client, briefing
         self._openings: dict[str, Task[WorkerReport]] = {}
+        self._present: dict[str, str] = {}
 
     def check_scheduler(self) -> None:
         """See that the scheduler is there.
@@ -52,10 +53,19 @@ class Admission:
             raise ClusterError("the scheduler of --dask is gone; start it again, then continue with --resume")
 
     def present(self) -> dict[str, str]:
-        """The addresses of the cluster's workers, with dask's word for how each one is."""
+        """The addresses of the cluster's workers, with dask's word for how each one is.
+
+        Asked of the scheduler itself: the client's own ``scheduler_info`` shares its answer with a task that asks for
+        no workers every few seconds, and then all of them seem to be gone.
+        """
         self.check_scheduler()
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        return {address: str(info.get("status")) for address, info in workers.items()}
+        try:
+            identity = self._client.sync(self._client.scheduler.identity, n_workers=-1)
+        except OSError:
+            self.check_scheduler()  # it has gone, or has no time now
+            return self._present
+        self._present = {address: str(info.get("status")) for address, info in identity["workers"].items()}
+        return self._present
 
     def first_workers(self) -> set[str]:
         """The workers that are there, once there is one.

@@ -346,7 +346,7 @@ class WorkerPool:
         try:
             fetched = Fetched(key, returned=task.result(timeout=FETCH_S))
         except BaseException as error:  # noqa: BLE001  # of the task, of the way here; a cancelled one is not an Exception
-            fetched = Fetched(key, error=error)
+            fetched = Fetched(key, error=error.with_traceback(None))  # which would hold all that it has gone through
         self._events.put(fetched)
 
     # The end

@@ -272,6 +272,14 @@ def test_who_waits_for_a_trial_is_let_go_when_it_is_cancelled(stage: Callable[..
     release.set()
 
 
+def test_no_worker_seems_gone_while_dask_asks_for_something_else(stage: Callable[..., Stage]) -> None:
+    here = stage(1)
+    client = here.pool._client
+    for _ in range(200):
+        client.loop.add_callback(client._update_scheduler_info)  # as it does by itself every few seconds
+        assert here.pool._door.present()
+
+
 def test_all_workers_are_told_of_an_environment_that_may_be_needed(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
