@@ -53,7 +53,7 @@ Examples:
   repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume
   repro blame --good old-freeze.txt --bad new-freeze.txt --dask local:2"""
 
-_SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, or an environment's interpreter"
+_SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, poetry.lock, or an environment's interpreter"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 

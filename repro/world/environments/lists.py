@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import default_environment
+from packaging.markers import Marker, default_environment
 from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -60,7 +60,7 @@ def read_pins(
         source = source / "bin" / "python"
     if not source.is_file():
         raise UsageError(
-            f"{source} is not a file; give a requirements file, a lock file (uv.lock, pylock.toml) or an interpreter "
+            f"{source} is not a file; give a requirements file, a lock file (uv.lock, pylock.toml, poetry.lock) or an interpreter "
             "such as .venv/bin/python"
         )
     if os.access(source, os.X_OK) and source.name.startswith("python"):
@@ -123,16 +123,22 @@ def _of_lock(path: Path, python: str, *, has_all_groups: bool) -> Pins:
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a readable lock file: {error}; give a uv.lock or a pylock.toml") from error
+        raise UsageError(
+            f"{path} is not a readable lock file: {error}; give a uv.lock, a pylock.toml or a poetry.lock"
+        ) from error
     around = _markers_for(python)
     try:
         if "lock-version" in data:
             return _of_pylock(data, around, has_all_groups=has_all_groups)
         if "package" in data and "requires-python" in data:
             return _of_uv_lock(path, data, around, has_all_groups=has_all_groups)
+        if "package" in data and "lock-version" in data.get("metadata", {}):
+            return _of_poetry_lock(data, around, has_all_groups=has_all_groups)
     except (PylockValidationError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} has an unknown lock format ({error}); export it as requirements") from error
-    raise UsageError(f"{path} is neither a uv.lock nor a pylock.toml; export it as requirements and give that")
+    raise UsageError(
+        f"{path} is not a uv.lock, a pylock.toml or a poetry.lock; export it as requirements and give that"
+    )
 
 
 def _markers_for(python: str) -> dict[str, str]:
@@ -157,6 +163,21 @@ def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str], *, has_all_gr
     elsewhere = [one.name for one in packages if one.vcs or one.directory or one.archive or one.version is None]
     versions = {str(one.name): str(one.version) for one in packages if one.name not in elsewhere}
     return Pins(versions=_usable(versions.items()), left_out=tuple(elsewhere))
+
+
+def _of_poetry_lock(data: Mapping[str, Any], around: Mapping[str, str], *, has_all_groups: bool) -> Pins:
+    """What ``poetry install`` would install of its main group, or of all; before Poetry 2 every package counts as that."""
+    chosen = [one for one in data["package"] if has_all_groups or "main" in one.get("groups", ["main"])]
+    here = [one for one in chosen if _is_for(one.get("markers", ""), around)]
+    elsewhere = [one["name"] for one in here if one.get("source", {}).get("type", "legacy") != "legacy"]
+    versions = ((one["name"], one["version"]) for one in here if one["name"] not in elsewhere)
+    return Pins(versions=_usable(versions), left_out=tuple(elsewhere))
+
+
+def _is_for(markers: str | Mapping[str, str], around: Mapping[str, str]) -> bool:
+    """Whether a package is for this machine and interpreter; its markers may differ by group."""
+    texts = [markers] if isinstance(markers, str) else list(markers.values())
+    return any(not text or Marker(text).evaluate({**around, "extra": ""}) for text in texts)
 
 
 def _of_uv_lock(path: Path, data: Mapping[str, Any], around: Mapping[str, str], *, has_all_groups: bool) -> Pins:

@@ -110,6 +110,49 @@ directory = { path = "." }
 """
 
 
+POETRY_LOCK = """
+[[package]]
+name = "Demo"
+version = "1.10"
+groups = ["main"]
+files = []
+
+[[package]]
+name = "loader"
+version = "6.0"
+groups = ["load"]
+files = []
+
+[[package]]
+name = "old-python"
+version = "1.0"
+groups = ["main", "load"]
+markers = { main = "python_version < '3.9'", load = "python_version < '3.8'" }
+files = []
+
+[[package]]
+name = "windows-only"
+version = "3.0"
+groups = ["main"]
+markers = "sys_platform == 'win32'"
+files = []
+
+[[package]]
+name = "from-git"
+version = "0.1"
+groups = ["main"]
+files = []
+[package.source]
+type = "git"
+url = "https://git.example/from-git"
+
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.11"
+content-hash = "00"
+"""
+
+
 @pytest.fixture
 def index(package_index):
     package_index.add("base", "3.0")
@@ -149,6 +192,16 @@ def test_all_groups_of_a_pylock_are_read_when_asked_for(tmp_path: Path) -> None:
     lock = put(tmp_path, "pylock.load.toml", load)
     assert "of-the-default-group" not in read_pins(lock).versions
     assert read_pins(lock, has_all_groups=True).versions["of-the-default-group"] == "2.0"
+
+
+def test_a_poetry_lock_is_read_for_this_interpreter(tmp_path: Path) -> None:
+    lock = put(tmp_path, "poetry.lock", POETRY_LOCK)
+    pins = read_pins(lock)
+    assert pins.versions == {"demo": "1.10"}
+    assert pins.left_out == ("from-git",)
+    assert read_pins(lock, has_all_groups=True).versions == {"demo": "1.10", "loader": "6.0"}
+    without_groups = "\n".join(line for line in POETRY_LOCK.splitlines() if not line.startswith("groups"))
+    assert "loader" in read_pins(put(tmp_path, "poetry.lock", without_groups)).versions
 
 
 def test_a_pylock_is_read_for_this_interpreter(tmp_path: Path) -> None:
@@ -195,7 +248,7 @@ def test_an_environment_is_read_by_its_interpreter() -> None:
     [
         ("requirements.txt", "demo==9\n", "cannot be resolved"),
         ("requirements.txt", "\ud800", "cannot be read"),
-        ("uv.lock", "version = 1\n", "neither"),
+        ("uv.lock", "version = 1\n", "is not a uv.lock, a pylock"),
         ("uv.lock", UV_LOCK.replace('name = "speed"\nversion', 'name = "gone"\nversion'), "unknown lock format"),
         ("pylock.toml", "lock-version = [", "is not a readable lock file"),
     ],
