@@ -34,8 +34,9 @@ def hazard_text(hazard: Hazard | None) -> str:
 
 def chances_text(hazard: Hazard) -> str:
     """What the hangs were among: ``1,750``; of stops ``40 stops``."""
-    chances = f"{max(1, round(hazard.chances)):,}"
-    return f"{chances} {hazard.chance.value}" if hazard.chance is Chance.STOP else chances
+    count = max(1, round(hazard.chances))
+    noun = hazard.chance.value if count > 1 else hazard.chance.value.removesuffix("s")
+    return f"{count:,} {noun}" if hazard.chance is Chance.STOP else f"{count:,}"
 
 
 def fewer_than(bound: float, chance: Chance = Chance.OPERATION) -> str:

@@ -105,8 +105,9 @@ def _of_requirements(path: Path, python: str, hints: Mapping[str, str]) -> Pins:
         except UnreachableError:
             raise
         except UntestableError as error:
-            move = "" if " TIP: " in str(error) else "; correct the file"
-            raise UsageError(f"{path} cannot be resolved: {error}{move}") from error
+            said = str(error).replace(str(file), str(path))  # nobody knows the copy that the resolver was given
+            move = "" if " TIP: " in said else "; correct the file"
+            raise UsageError(f"{path} cannot be resolved: {said}{move}") from error
     return Pins(versions=_usable(versions.items()), left_out=left_out)
 
 
