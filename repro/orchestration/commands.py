@@ -317,7 +317,7 @@ def _of_command(
     if line.dropped:
         yield f"without effect here: {shlex.join(line.dropped)}"
     if not line.is_locust:
-        most = "" if "seconds" in varied else f", for {SECONDS_OF_TESTS} s at most"
+        most = "" if "seconds" in varied else f", or for at most {SECONDS_OF_TESTS} s"
         until = f"until it ends{most}" if _is_pytest(line) else "for the seconds of the load"
         yield f"the program is watched {until}; --set seconds=N changes that"
         return
@@ -352,7 +352,7 @@ def _of_environment(base: BaseEnvironment, line: CommandLine) -> Iterator[str]:
 
 
 def _of_folder(folder: Folder, named: Sequence[str], outside: Sequence[Path]) -> Iterator[str]:
-    which = "what git tracks or does not ignore" if folder.is_git else "at most 500 MB, for it is not a git repository"
+    which = "what git tracks or does not ignore" if folder.is_git else "without git, at most 500 MB"
     yield (f"each trial runs in a copy of {folder.root} ({_files_text(folder)}: {which})")
     if folder.too_large:
         yield f"{folder.too_large} is too large to be copied whole, so imports from above this folder do not resolve"

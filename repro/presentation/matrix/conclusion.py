@@ -151,9 +151,8 @@ def _when(explanation: Explanation) -> tuple[str, tuple[str, ...]]:
 def _no_hang_line(conclusion: Conclusion) -> AnswerLine:
     if not conclusion.clean:
         return AnswerLine("UNKNOWN", "no cell could be judged", f"0 of {_cells(conclusion.cells)}")
-    return AnswerLine(
-        "NO HANG", "in the cells that could be judged", f"{conclusion.clean} of {_cells(conclusion.cells)}"
-    )
+    where = "in the cell that was judged" if conclusion.clean == 1 else "in the cells that were judged"
+    return AnswerLine("NO HANG", where, f"{conclusion.clean} of {_cells(conclusion.cells)}")
 
 
 def _is_met(explanation: Explanation, cell: Cell) -> bool:
