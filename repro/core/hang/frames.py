@@ -19,6 +19,8 @@ TELLING_FRAMES = 6
 _SITE = re.compile(r"^.*/(?:site|dist)-packages/")
 _STDLIB = re.compile(r"^.*/(?:lib|lib64)/python\d+\.\d+t?/")
 _AGENT = re.compile(r"^.*/repro/agent/")
+_COPY = re.compile(r"^.*/[0-9a-f]{12}-\d+-[^/]+/folder/")
+"""A trial's own copy of the folder in which a command was typed."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _MACHINERY = ("gevent/", "greenlet/", "threading.py:", "queue.py:", "repro_agent/", "_weakrefset.py:", "weakref.py:")
 
@@ -54,9 +56,12 @@ def _is_the_programs(frame: Frame) -> bool:
 
 
 def folded(path: str) -> str:
-    """A source path without what differs between environments: ``gevent/hub.py``, ``queue.py``, ``…/mine.py``."""
+    """A source path without what differs between environments: ``gevent/hub.py``, ``queue.py``, ``…/mine.py``.
+
+    Of a command's own files it is the path from the folder that was copied: ``loadtest/setup.py``.
+    """
     path = path.replace("\\", "/")
-    for pattern, prefix in ((_SITE, ""), (_AGENT, "repro_agent/"), (_STDLIB, "")):
+    for pattern, prefix in ((_SITE, ""), (_AGENT, "repro_agent/"), (_STDLIB, ""), (_COPY, "")):
         if pattern.match(path):
             return pattern.sub(prefix, path)
     if path.startswith("<") or "/" not in path:

@@ -41,6 +41,7 @@ Current thread 0x00007f2 [python] (most recent call first):
         ("/srv/tool/repro/agent/hooks.py", "repro_agent/hooks.py"),
         ("C:\\env\\Lib\\site-packages\\urllib3\\x.py", "urllib3/x.py"),
         ("/home/me/load/locustfile.py", "locustfile.py"),
+        ("/var/repro-x1/0123456789ab-2-q_7/folder/load/setup.py", "load/setup.py"),
         ("<string at 0x7f00>", "<string at 0x…>"),
     ],
 )
