@@ -38,6 +38,7 @@ sys.dont_write_bytecode = False
 """Containers often set that variable. Then each worker and each of some 900 child processes compiles all that it imports."""
 
 LONGEST_FIRST = (
+    "cli/test_cases.py",
     "scenarios/test_planted_truths.py",
     "cli/test_blame.py",
     "cli/test_bisect.py",
