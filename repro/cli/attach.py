@@ -1,8 +1,9 @@
-"""``repro attach``: what a process that hangs now is stuck on, without stopping or changing it."""
+"""``repro attach``: what a process that hangs now, or the one in a core dump, is stuck on, without changing it."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.options import Command, Finite, end_tidily_on_signals
-from repro.errors import ExitCode
+from repro.errors import ExitCode, UsageError
 from repro.model import Verdict
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Examples:
   repro attach 4711
   repro attach 4711 --for 60 --json
   repro attach 4711 --pause                        for a process whose state changes quickly
+  repro attach --core core.4711                    a core dump, as gcore or a crash writes it
   repro attach "$(pgrep -f 'locust -f' | head -1)"
 
 \b
@@ -38,15 +40,25 @@ class ProcessId(click.IntRange):
 
 
 @click.command("attach", cls=Command, epilog=EPILOG)
-@click.argument("pid", type=ProcessId(1))
+@click.argument("pid", type=ProcessId(1), required=False)
+@click.option(
+    "--core",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read a core dump in the place of a process. It is one moment: a hang is told only where that shows it.",
+)
+@click.option(
+    "--python",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --core: the interpreter that made it, where that is not at its old path.",
+)
 @click.option(
     "--for",
     "seconds",
     type=Finite(0.5, 3600),
-    default=DEFAULT_S,
-    show_default=True,
     metavar="SECONDS",
-    help="The time between two looks; a greenlet that makes progress in between is not stuck.",
+    help=f"The time between two looks; a greenlet that makes progress in between is not stuck.  [default: {DEFAULT_S}]",
 )
 @click.option(
     "--pause",
@@ -60,8 +72,17 @@ class ProcessId(click.IntRange):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @click.option("--no-redact", is_flag=True, help="Keep names, account numbers, keys and paths in the JSON document.")
 @click.pass_context
-def command(
-    ctx: click.Context, *, pid: int, seconds: float, is_paused: bool, out: Path | None, as_json: bool, no_redact: bool
+def command(  # noqa: PLR0913  # one argument for each option
+    ctx: click.Context,
+    *,
+    pid: int | None,
+    core: Path | None,
+    python: Path | None,
+    seconds: float | None,
+    is_paused: bool,
+    out: Path | None,
+    as_json: bool,
+    no_redact: bool,
 ) -> None:
     """Show what process PID is stuck on: its threads, its parked greenlets, and what they wait for.
 
@@ -69,20 +90,43 @@ def command(
     stopped.
     """
     from repro.cli.options import new_folder
-    from repro.orchestration.attachment import attach, keep
+    from repro.orchestration.attachment import attach, attach_core, keep
     from repro.presentation.hang.diagnosis import document
 
     end_tidily_on_signals()
-    folder = new_folder(
-        out, f"attach-{pid}", busy=IN_USE
-    )  # a folder that cannot be used is told before the time is spent
-    attached = attach(pid, seconds=seconds, is_paused=is_paused, on_look=lambda text: click.echo(text, err=True))
+    _check(pid, core, python, is_paused=is_paused, has_time=seconds is not None)
+    name = f"attach-{pid or 'core'}"
+    folder = new_folder(out, name, busy=IN_USE)  # one that cannot be used is told before the time is spent
+    if pid is None:
+        attached = attach_core(core or Path(), python=python)
+    else:
+        attached = attach(pid, seconds=seconds or DEFAULT_S, is_paused=is_paused, on_look=_tell)
     keep(attached, folder)
     if as_json:
         echo_document(document(attached, str(folder)), no_redact=no_redact)
     else:
         _echo(attached, folder)
     ctx.exit(exit_code(attached.diagnosis.verdict))
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _check(pid: int | None, core: Path | None, python: Path | None, *, is_paused: bool, has_time: bool) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        UsageError: one sentence.
+    """
+    if (pid is None) == (core is None):
+        raise UsageError("give either the PID of a process or --core FILE")
+    if core is None and python is not None:
+        raise UsageError("--python says which interpreter made a core file; a process has its own, so leave it out")
+    if core is not None and (is_paused or has_time):
+        raise UsageError("--pause and --for are for a process that runs; a core file is one moment, so leave them out")
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        raise UsageError(f"{python} is not a program that can be run; give the interpreter that made the core file")
 
 
 def exit_code(verdict: Verdict) -> ExitCode:

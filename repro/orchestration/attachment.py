@@ -1,4 +1,4 @@
-"""A process that was started by somebody else: looked at twice from outside, without stopping or changing it."""
+"""A process that was started by somebody else: looked at twice from outside, or in the one moment of a core dump."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from pathlib import Path
 import psutil
 
 from repro.core.causes.known_causes import Sighting, match
-from repro.core.hang.diagnosis import Diagnosis, Look, diagnose
+from repro.core.hang.diagnosis import Diagnosis, Look, diagnose, diagnose_still
 from repro.core.hang.dump import Dump
 from repro.errors import UsageError
 from repro.findings import CauseMatch
 from repro.world.collecting import kernel
 from repro.world.collecting.sockets import Socket, sockets_of
+from repro.world.memory.core_file import read_core
 from repro.world.memory.pages import ForbiddenError
-from repro.world.memory.reader import ProcessReader, reading_of
+from repro.world.memory.reader import ProcessReader, reading_of, reading_of_core
 from repro.world.memory.target import how_to_be_let, target_of
 from repro.world.processes.pause import paused
 from repro.world.shipped.causes import known_causes
@@ -34,7 +35,8 @@ class Attached:
     """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
-    reading took. ``pauses_s`` are the lengths of the pauses that were asked for.
+    reading took. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a process
+    that runs.
     """
 
     pid: int
@@ -42,10 +44,11 @@ class Attached:
     python: str
     packages: Mapping[str, str]
     diagnosis: Diagnosis
-    looks: tuple[Look, Look]
+    looks: tuple[Look, ...]
     cause: CauseMatch | None
     refusal: str
     pauses_s: tuple[float, ...] = ()
+    core: str = ""
 
 
 class Subject:
@@ -135,14 +138,42 @@ def attach(
         subject.close()
 
 
+def attach_core(path: Path, *, python: Path | None = None) -> Attached:
+    """Read a core dump; ``python`` is the interpreter that made it, where that is not at its old place.
+
+    Raises:
+        UsageError: it is not a core file of a CPython that can be read here.
+        ProcessError: it is cut off, or files of its process are gone.
+    """
+    core = read_core(path)
+    reader = reading_of_core(core, python)
+    try:
+        look = Look(at=0.0, dump=reader.dump(), threads=core.threads)
+        packages = _packages(reader)
+    finally:
+        reader.close()
+    found = diagnose_still(look)
+    return Attached(
+        pid=core.pid,
+        command=core.command,
+        python=look.dump.python if look.dump else "",
+        packages=packages,
+        diagnosis=found,
+        looks=(look,),
+        cause=_cause(found, packages),
+        refusal="",
+        core=str(path),
+    )
+
+
 def keep(attached: Attached, folder: Path) -> None:
-    """Write the evidence: both looks' stacks, the kernel's view of threads and sockets, the packages."""
+    """Write the evidence: the looks' stacks, the packages; of a process that runs the kernel's view of it."""
     dumps = {str(number): look.dump for number, look in enumerate(attached.looks, 1) if look.dump is not None}
-    keep_stacks(attached.pid, dumps, attached.packages, folder)
+    keep_stacks(None if attached.core else attached.pid, dumps, attached.packages, folder)
 
 
-def keep_stacks(pid: int, dumps: Mapping[str, Dump], packages: Mapping[str, str], folder: Path) -> None:
-    """Write the stacks, by a name for each look, the kernel's view of the process as it is now, and its packages."""
+def keep_stacks(pid: int | None, dumps: Mapping[str, Dump], packages: Mapping[str, str], folder: Path) -> None:
+    """Write the stacks, by a name for each look, its packages, and where it runs the kernel's view of it now."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, dump in dumps.items():
         text = json.dumps(asdict(replace(dump, locks={})) | {"locks": _locks(dump)}, indent=1)
@@ -150,6 +181,8 @@ def keep_stacks(pid: int, dumps: Mapping[str, Dump], packages: Mapping[str, str]
     (folder / "packages.txt").write_text(
         "".join(f"{name}=={version}\n" for name, version in sorted(packages.items())), "utf-8"
     )
+    if pid is None:
+        return
     with contextlib.suppress(OSError):  # it may have ended just now
         (folder / "kernel.json").write_text(json.dumps(kernel.look(pid), indent=1), "utf-8")
 

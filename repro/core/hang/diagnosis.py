@@ -11,7 +11,7 @@ waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
@@ -43,6 +43,7 @@ class Finding(StrEnum):
     HOLDER_UNKNOWN = "holder unknown"
     SCRIPT_WAITS = "a program without greenlets waits"
     UNREADABLE = "unreadable"
+    STILL = "one moment without a hang"
     GOES_ON = "goes on"
 
 
@@ -80,6 +81,7 @@ class Look:
 class Diagnosis:
     """What a process is stuck on.
 
+    ``is_still`` says that only one moment was seen: no movement is known.
     ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot make progress; ``thread`` is the one that
     stands, if one does: the main one, or another with a loop; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
     at both looks; ``cores`` is how much of a core it used over the
@@ -95,6 +97,7 @@ class Diagnosis:
     thread: Thread | None = None
     lock: Lock | None = None
     gil: Thread | None = None
+    is_still: bool = False
 
     @property
     def hang_class(self) -> HangClass | None:
@@ -121,6 +124,18 @@ def diagnose(first: Look, last: Look) -> Diagnosis:
     if of_main is not None and (pair.has_main_loop or not pair.others_with_loops):
         return of_main if of_main.hang_class is not None else pair.of_other_loops() or of_main
     return pair.of_other_loops() or pair.of_greenlets()
+
+
+def diagnose_still(look: Look) -> Diagnosis:
+    """What one moment of a process shows by itself, as a core dump has it: only what no time can end is a hang.
+
+    A thread away from its loop may have come back a moment later. But nobody frees a lock where every thread stands in
+    one, and nothing is still to come for greenlets whose loop rests while their wake-up is lost, or that wait in a circle.
+    """
+    if look.dump is None:
+        return Diagnosis(Finding.UNREADABLE, 0.0, 0.0, is_still=True)
+    pair = _Pair(look, look, look.dump, look.dump, 0.0, 0.0)
+    return replace(pair.of_one_moment(), moved=0, is_still=True)
 
 
 @dataclass(frozen=True)
@@ -234,12 +249,32 @@ class _Pair:
         """
         is_alone = thread.is_main and not self.others_with_loops
         used_s = _kernel_of(self.last, thread).cpu_s - _kernel_of(self.first, thread).cpu_s
-        cores = self.cores if is_alone else used_s / self.seconds
+        cores = self.cores if is_alone or not self.seconds else used_s / self.seconds
         return self._waits_in(thread, KernelWait.RUNNING) or cores >= BURNING_CORES
 
     def _waits_in(self, thread: Thread, wait: KernelWait) -> bool:
         """Whether the kernel had the thread in this at both looks."""
         return _kernel_of(self.first, thread).wait is _kernel_of(self.last, thread).wait is wait
+
+    def of_one_moment(self) -> Diagnosis:
+        """What is a hang whatever came before and after."""
+        main = self.now.main
+        if main is not None and self._is_locked_for_ever(main):
+            return self._found(Finding.IN_LOCK, stuck=self._own_of(main), thread=main)
+        at_rest = main is not None and _innermost(main) == HUB and not self._waits_in(main, KernelWait.RUNNING)
+        for finding, stuck_of in _RULES:
+            stuck = stuck_of(self) if finding is Finding.CIRCLE or (at_rest and finding in CLASSES) else ()
+            if stuck:
+                lock = self.now.locks.get(stuck[0].wait.lock) if stuck[0].wait else None
+                return self._found(finding, stuck=stuck, lock=lock)
+        return self._found(Finding.STILL, thread=None if at_rest else main)
+
+    def _is_locked_for_ever(self, main: Thread) -> bool:
+        """Whether every thread stands in a lock without a limit, and the main one is not meant to wait there."""
+        is_meant = not main.stack or _innermost(main) in MEANT_TO_WAIT
+        return (
+            not is_meant and bool(self.last.threads) and all(one.wait is KernelWait.LOCK for one in self.last.threads)
+        )
 
     def of_greenlets(self) -> Diagnosis:
         """What the greenlets wait for that stay where they are, while the loop could wake them."""

@@ -18,7 +18,7 @@ class ParkedAt:
     """What a greenlet or a thread waits for.
 
     ``fd``, ``local`` and ``peer`` are a socket's, ``lock`` is the identity of a lock, an event or a queue, 0 without.
-    ``left_s`` are the seconds until a timer or a timeout ends it.
+    ``left_s`` are the seconds until a timer or a timeout ends it, below 0 where it is not known how many.
     """
 
     kind: WaitKind

@@ -27,6 +27,8 @@ def headline(attached: Attached) -> str:
     if found.verdict is Verdict.HANG and found.hang_class is not None:
         stuck = f"{len(found.stuck)} of {len(found.own)} greenlets" if found.own else _name(found.thread)
         return f"HANG ({found.hang_class.value}): {stuck} of process {attached.pid} cannot make progress"
+    if found.is_still:
+        return f"Inconclusive: one moment does not show whether process {attached.pid} hung"
     if found.verdict is Verdict.CLEAN:
         return f"No hang: process {attached.pid} makes progress, or waits for something that can still happen"
     return f"Inconclusive: it cannot be decided from outside whether process {attached.pid} hangs"
@@ -36,6 +38,8 @@ def explanation(attached: Attached) -> str:
     """What happened and how it is known, in a few sentences."""
     found = attached.diagnosis
     said = _SENTENCES[found.finding](found) + _gil(found)
+    if found.is_still:
+        return f"{said} A core dump is one moment: what moved before it, or would have moved next, is not known."
     moved = f"{found.moved or 'none'} of its greenlets made progress"
     used = f"Between two looks, {found.seconds:.1f} s apart, the process used {found.cores:.2f} of a core"
     return f"{said} {used}, and {moved}."
@@ -48,6 +52,8 @@ def next_step(attached: Attached) -> str:
         return attached.refusal
     if found.finding is Finding.STOPPED:
         return f"`kill -CONT {attached.pid}` resumes it."
+    if found.is_still and found.verdict is Verdict.INCONCLUSIVE:
+        return "Look at such a process while it runs: `repro attach PID` looks twice, and sees what moves."
     if found.verdict is Verdict.INCONCLUSIVE:
         return f"Watch it for longer: `repro attach {attached.pid} --for 60`."
     return ""
@@ -59,6 +65,7 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "pid": attached.pid,
+        "core": attached.core,
         "command": attached.command,
         "python": attached.python,
         "packages": dict(attached.packages),
@@ -138,7 +145,7 @@ def _frames(stack: Sequence[Frame]) -> str:
 
 
 def _notes(attached: Attached) -> Sequence[str]:
-    last = attached.looks[1].dump
+    last = attached.looks[-1].dump
     return (
         *(last.notes if last is not None else ()),
         *((attached.refusal,) if attached.refusal else ()),
@@ -174,7 +181,7 @@ def _place(thread: Thread | None) -> str:
 
 def _gil(found: Diagnosis) -> str:
     """Who holds the GIL, where a thread stands: its own call in C, or another thread's."""
-    if found.gil is None or found.thread is None:
+    if found.gil is None or found.thread is None or found.finding is Finding.STILL:
         return ""
     if found.gil.ident == found.thread.ident:
         return " It holds the GIL, so no other thread can run Python code."
@@ -230,12 +237,27 @@ def _holder_unknown(found: Diagnosis) -> str:
     )
 
 
+def _away_once(found: Diagnosis) -> str:
+    """Where the main thread was, if not at rest in its loop."""
+    return f"The main thread was in {_place(found.thread)}." if found.thread is not None else "The event loop rested."
+
+
 def _goes_on(found: Diagnosis) -> str:
+    told = _kinds(found)
+    return f"Nothing looks wrong: of {len(found.own)} greenlets {told}." if told else "Its threads make progress."
+
+
+def _waiting(found: Diagnosis) -> str:
+    told = _kinds(found)
+    return f" Of {len(found.own)} greenlets {told}." if told else ""
+
+
+def _kinds(found: Diagnosis) -> str:
+    """What the program's greenlets wait for, by their number."""
     kinds = Counter(
         _WAITS.get(one.wait.kind if one.wait else WaitKind.UNKNOWN, "wait for something else") for one in found.own
     )
-    told = ", ".join(f"{count} {words}" for words, count in kinds.most_common())
-    return f"Nothing looks wrong: of {len(found.own)} greenlets {told}." if told else "Its threads make progress."
+    return ", ".join(f"{count} {words}" for words, count in kinds.most_common())
 
 
 _WAITS = {
@@ -264,5 +286,6 @@ _SENTENCES = {
         f"The main thread is in {_place(found.thread)}. Another thread, a message or a signal may still wake it."
     ),
     Finding.UNREADABLE: lambda _: "Its stacks could not be read.",
+    Finding.STILL: lambda found: _away_once(found) + _waiting(found),
     Finding.GOES_ON: _goes_on,
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from repro.core.hang.standstill import KernelThread, KernelWait
+from repro.core.hang.system_calls import CALLS, wait_of
 from repro.world.collecting.sockets import PROC, sockets_of
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -15,19 +16,6 @@ _FUTEX_LIMIT = 4
 """Where ``/proc/PID/task/TID/syscall`` has a futex's time limit: the number first, then six arguments.
 """
 
-
-@dataclass(frozen=True)
-class _Calls:
-    """A machine's numbers of system calls: ``futex``, and those that wait for a child."""
-
-    futex: int
-    waits: frozenset[int]
-
-
-_CALLS = {
-    "x86_64": _Calls(futex=202, waits=frozenset({61, 247})),
-    "aarch64": _Calls(futex=98, waits=frozenset({260, 95})),
-}
 STOPPED = frozenset({"stopped", "stopped by a debugger"})
 """States of a process that a signal has stopped."""
 _STATES = {
@@ -75,14 +63,10 @@ def _wait_of(task: Path) -> KernelWait:
     call = _read(task / "syscall").split()
     if call[:1] == ["running"]:
         return KernelWait.RUNNING
-    numbers = _CALLS.get(os.uname().machine)
-    if numbers is None or not call or not call[0].isdigit():
+    machine = os.uname().machine
+    if machine not in CALLS or not call or not call[0].isdigit():
         return KernelWait.CHILD if _read(task / "wchan") == "do_wait" else KernelWait.OTHER
-    number = int(call[0])
-    if number == numbers.futex:
-        limit = int(call[_FUTEX_LIMIT], 16)
-        return KernelWait.LOCK if limit == 0 else KernelWait.OTHER
-    return KernelWait.CHILD if number in numbers.waits else KernelWait.OTHER
+    return wait_of(machine, int(call[0]), int(call[_FUTEX_LIMIT], 16) if len(call) > _FUTEX_LIMIT else 0)
 
 
 def _task(home: Path) -> dict[str, object]:

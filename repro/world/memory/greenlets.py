@@ -20,7 +20,7 @@ import numpy as np
 from repro.core.hang.frames import Frame
 from repro.world.memory.frames import Frames, SavedStack
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import ForeignMemory, TornError, Words
+from repro.world.memory.pages import Memory, TornError, Words
 
 NO_STOP = (1 << 64) - 1
 """Where the C stack of a main greenlet ends: nowhere."""
@@ -218,7 +218,7 @@ def _state(start: int, stop: int, frame: int) -> State:
     return State.PARKED if frame else State.RUNNING
 
 
-def scan(memory: ForeignMemory, values: Sequence[int], *, deadline: float) -> tuple[list[int], int]:
+def scan(memory: Memory, values: Sequence[int], *, deadline: float) -> tuple[list[int], int]:
     """Every address in writable memory whose word is one of these, and the bytes left out past ``deadline``."""
     wanted = np.array(sorted(values), dtype=np.uint64)
     found: list[int] = []

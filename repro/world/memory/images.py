@@ -1,29 +1,24 @@
 """What a process has loaded, and at which address a symbol of it lies.
 
-Read from the file by pyelftools: through ``/proc/PID/map_files`` where that is allowed (a file that was replaced on
-disk is still the one that was loaded), else through the process's own root, so that a container's file is found too.
+Read from the file by pyelftools: the memory knows where the file lies.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from repro.errors import ProcessError
-from repro.world.memory.pages import ForeignMemory, Region
-
-DELETED = " (deleted)"
+from repro.world.memory.pages import DELETED, Memory, Region
 
 
 @dataclass(frozen=True)
 class Image:
-    """One file that process ``pid`` has mapped, from ``regions[0]`` on."""
+    """One file that is mapped into a memory, from ``regions[0]`` on."""
 
-    pid: int
+    memory: Memory
     path: str
     regions: tuple[Region, ...]
 
@@ -37,21 +32,21 @@ class Image:
         """Whether the file on the disk is no longer the one that was loaded."""
         return self.path.endswith(DELETED)
 
-    @property
-    def file(self) -> Path:
-        """The file as this program finds it."""
-        return Path(f"/proc/{self.pid}/root{self.path.removesuffix(DELETED)}")
-
     def address_of(self, symbol: str) -> int | None:
-        """Where an exported symbol lies in the process, None when the image has none of that name."""
-        found = self._symbol(symbol)
+        """Where an exported symbol lies in the process, None when the image has none of that name, or is only data."""
+        from elftools.common.exceptions import ELFError
+
+        try:
+            found = self._symbol(symbol)
+        except ELFError:
+            return None
         return None if found is None else found + self._bias
 
     @cached_property
     def _elf(self) -> Any:
         from elftools.elf.elffile import ELFFile
 
-        return ELFFile(self._open())
+        return ELFFile(self.memory.open_image(self.regions[0]))
 
     @cached_property
     def _bias(self) -> int:
@@ -68,26 +63,14 @@ class Image:
         every = symbols.get_symbol_by_name(name) if symbols is not None else None
         return every[0]["st_value"] if every else None
 
-    def _open(self) -> IO[bytes]:
-        first = self.regions[0]
-        for path in (Path(f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"), self.file):
-            try:
-                file = path.open("rb")
-            except OSError:
-                continue
-            if os.fstat(file.fileno()).st_ino == first.inode:
-                return file
-            file.close()
-        raise ProcessError(f"{self.path} is not the file any more that process {self.pid} has loaded")
 
-
-def images(memory: ForeignMemory, is_wanted: Callable[[str], bool]) -> list[Image]:
+def images(memory: Memory, is_wanted: Callable[[str], bool]) -> list[Image]:
     """The files that a process runs code of, whose path is wanted; in the order of their addresses."""
     paths = dict.fromkeys(
         region.path for region in memory.regions if "x" in region.permissions and region.path.startswith("/")
     )
     return [
-        Image(memory.pid, path, tuple(region for region in memory.regions if region.path == path))
+        Image(memory, path, tuple(region for region in memory.regions if region.path == path))
         for path in paths
         if is_wanted(Path(path.removesuffix(DELETED)).name)
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ProcessError
-from repro.world.memory.target import ForeignProcess
+from repro.world.memory.target import Target
 from repro.world.processes import door
 
 PROBE = Path(__file__).parents[2] / "probe"
@@ -67,7 +67,7 @@ class Layout:
         return {state: (width, start) for state, width, start in self.fields["str_kinds"]}
 
 
-def learn(target: ForeignProcess, extension: str = "", packages: str = "", *, libraries: Sequence[str] = ()) -> Layout:
+def learn(target: Target, extension: str = "", packages: str = "", *, libraries: Sequence[str] = ()) -> Layout:
     """The layout of a process's interpreter with its greenlet; takes a second of a process of its own.
 
     ``extension`` is greenlet's file and ``packages`` the folder from which gevent is imported, both as the process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repro.world.memory.layout import Layout
-from repro.world.memory.pages import UINT, ForeignMemory, TornError
+from repro.world.memory.pages import UINT, Memory, TornError
 
 CODECS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 MOST_TEXT = 4096
@@ -13,7 +13,7 @@ MOST_BASES = 40
 class Objects:
     """Reads objects; ``runtime`` is where ``_PyRuntime`` lies: types of the interpreter lie around it."""
 
-    def __init__(self, memory: ForeignMemory, layout: Layout, runtime: int) -> None:
+    def __init__(self, memory: Memory, layout: Layout, runtime: int) -> None:
         self.memory = memory
         self.layout = layout
         self.types = {name: runtime + distance for name, distance in layout.types.items()}

@@ -1,6 +1,6 @@
-"""Another process's memory, read through ``/proc/PID/mem``: the process goes on, and notices nothing.
+"""Another process's memory: a living one's, through ``/proc/PID/mem``, which goes on and notices nothing; or a dump's.
 
-Pages are kept once read, so that one ``ForeignMemory`` is one snapshot, smeared over the time that reading takes;
+Pages are kept once read, so that one ``Memory`` is one snapshot, smeared over the time that reading takes;
 ``fresh_word`` reads past them, to see whether something has moved meanwhile.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 import bisect
 import os
 import struct
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,8 @@ from repro.errors import ProcessError, UsageError
 
 PAGE_BITS = 12
 PAGE_BYTES = 1 << PAGE_BITS
+DELETED = " (deleted)"
+"""How the kernel marks a mapped file that is no longer there."""
 SCANNED_AT_ONCE = 1 << 24
 """Bytes that a scan holds at a time."""
 MOST_STRING_BYTES = 1 << 20
@@ -55,32 +59,42 @@ class Region:
         return self.permissions.startswith("rw") and not self.path.startswith(("/dev/", "/memfd:", "[stack"))
 
 
-class ForeignMemory:
-    """The memory of process ``pid``.
-
-    Raises:
-        UsageError: the process has ended.
-        ForbiddenError: it may not be read.
-    """
+class Memory(ABC):
+    """The memory of process ``pid``, by the page."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._pages: dict[int, bytes] = {}
         self.regions: Sequence[Region] = ()
-        try:
-            self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-            self.renew()
-        except (FileNotFoundError, ProcessLookupError):
-            raise UsageError(f"process {pid} has just ended") from None
-        except PermissionError as error:
-            raise ForbiddenError(f"the memory of process {pid} may not be read ({error.strerror})") from error
-        if not self.regions:
-            os.close(self._file)
-            raise ProcessError(f"process {pid} has ended, or is just beginning")
+        self._starts: Sequence[int] = ()
 
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the process."""
-        os.close(self._file)
+        """Let go of it."""
+
+    @abstractmethod
+    def _mapped(self) -> Sequence[Region]:
+        """What is mapped now, in the order of the addresses."""
+
+    @abstractmethod
+    def _pread(self, address: int, size: int) -> bytes:
+        """So many bytes, or as many as can be read.
+
+        Raises:
+            OSError: nothing can be read there.
+        """
+
+    @abstractmethod
+    def open_image(self, first: Region) -> IO[bytes]:
+        """The file that is mapped from this region on.
+
+        Raises:
+            ProcessError: it is gone, or no longer the same.
+        """
+
+    @abstractmethod
+    def now(self) -> float | None:
+        """The machine's monotonic clock, as at this reading; None where nothing tells."""
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +109,7 @@ class ForeignMemory:
     def renew(self) -> None:
         """Begin a new snapshot of what is mapped now."""
         self._pages.clear()
-        self.regions = _regions(self.pid)
+        self.regions = self._mapped()
         self._starts = [region.start for region in self.regions]
 
     def region(self, address: int) -> Region | None:
@@ -144,14 +158,14 @@ class ForeignMemory:
         for start in range(region.start, region.end, SCANNED_AT_ONCE):
             size = min(SCANNED_AT_ONCE, region.end - start)
             try:
-                data = os.pread(self._file, size, start)
+                data = self._pread(start, size)
             except OSError:
                 continue
             yield start, np.frombuffer(data[: len(data) // 8 * 8], dtype=np.uint64)
 
     def _fresh(self, address: int, size: int) -> bytes:
         try:
-            data = os.pread(self._file, size, address)
+            data = self._pread(address, size)
         except (OSError, OverflowError):
             raise TornError(f"nothing is mapped at {address:#x}") from None
         if len(data) < size:
@@ -165,6 +179,55 @@ class ForeignMemory:
         if not page:
             raise TornError("an address in the first page")
         return page
+
+
+class ForeignMemory(Memory):
+    """The memory of a living process.
+
+    Raises:
+        UsageError: the process has ended.
+        ForbiddenError: it may not be read.
+    """
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        try:
+            self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+            self.renew()
+        except (FileNotFoundError, ProcessLookupError):
+            raise UsageError(f"process {pid} has just ended") from None
+        except PermissionError as error:
+            raise ForbiddenError(f"the memory of process {pid} may not be read ({error.strerror})") from error
+        if not self.regions:
+            os.close(self._file)
+            raise ProcessError(f"process {pid} has ended, or is just beginning")
+
+    def close(self) -> None:
+        """Let go of the process."""
+        os.close(self._file)
+
+    def now(self) -> float:
+        """It is this machine's."""
+        return time.monotonic()
+
+    def open_image(self, first: Region) -> IO[bytes]:
+        """By ``map_files`` where that is allowed, for a file that was replaced; else by the process's own root."""
+        file = Path(f"/proc/{self.pid}/root{first.path.removesuffix(DELETED)}")
+        for path in (Path(f"/proc/{self.pid}/map_files/{first.start:x}-{first.end:x}"), file):
+            try:
+                opened = path.open("rb")
+            except OSError:
+                continue
+            if os.fstat(opened.fileno()).st_ino == first.inode:
+                return opened
+            opened.close()
+        raise ProcessError(f"{first.path} is not the file any more that process {self.pid} has loaded")
+
+    def _mapped(self) -> Sequence[Region]:
+        return _regions(self.pid)
+
+    def _pread(self, address: int, size: int) -> bytes:
+        return os.pread(self._file, size, address)
 
 
 def _regions(pid: int) -> Sequence[Region]:

@@ -14,13 +14,14 @@ from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
 from repro.world.memory.code import Codes
 from repro.world.memory.confirmation import confirmed, rest_of
+from repro.world.memory.core_file import Core, CoreMemory
 from repro.world.memory.frames import Frames
 from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
 from repro.world.memory.images import Image, images
 from repro.world.memory.layout import Layout, learn
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import ForeignMemory, TornError
-from repro.world.memory.target import ForeignProcess
+from repro.world.memory.pages import DELETED, ForeignMemory, Memory, TornError
+from repro.world.memory.target import DumpedProcess, ForeignProcess, Target
 from repro.world.memory.threads import ForeignThread, Threads
 from repro.world.memory.waits import WaitReader, Waits
 
@@ -45,7 +46,7 @@ class Loaded:
 class ProcessReader:
     """A process whose layout is known: each ``dump`` is a new look at it."""
 
-    def __init__(self, target: ForeignProcess, memory: ForeignMemory) -> None:
+    def __init__(self, target: Target, memory: Memory) -> None:
         self._target = target
         self._memory = memory
         self._learn()
@@ -53,7 +54,8 @@ class ProcessReader:
     @property
     def packages(self) -> str:
         """The folder of its packages as this program finds it, "" where it has no greenlet."""
-        return str(self._loaded.greenlet.file.parent.parent) if self._loaded.greenlet else ""
+        found = self._loaded.greenlet
+        return str(self._target.file_of(found.path).parent.parent) if found else ""
 
     def dump(self, *, limit_s: float = READ_LIMIT_S) -> Dump:
         """The stacks of all threads and of all greenlets, and what the parked ones wait for.
@@ -65,7 +67,7 @@ class ProcessReader:
             return self._dump(limit_s)
         except TornError as error:
             raise ProcessError(
-                f"process {self._memory.pid} changed while it was read, or is about to end ({error}); try again"
+                f"{self._target.name} changed while it was read, or is about to end ({error}); try again"
             ) from error
 
     def _dump(self, limit_s: float) -> Dump:
@@ -95,7 +97,29 @@ def reading_of(target: ForeignProcess) -> ProcessReader:
         ForbiddenError: its memory belongs to somebody else.
         ProcessError: it ended, or its layout cannot be learned; what to do.
     """
-    memory = ForeignMemory(target.pid)
+    return _reader(target, ForeignMemory(target.pid))
+
+
+def reading_of_core(core: Core, python: Path | None = None) -> ProcessReader:
+    """The same for a core file; ``python`` is its interpreter where that is not at its old place.
+
+    Raises:
+        UsageError: no CPython ran in it that can be read.
+        ProcessError: files of it are gone or were replaced, or its layout cannot be learned; what to do.
+    """
+    interpreter = python or Path(core.executable.removesuffix(DELETED))
+    if not core.executable and python is None:
+        raise ProcessError(f"{core.path} does not say which program ran; give the interpreter by --python")
+    memory = CoreMemory(core, python=python)
+    try:
+        memory.check_executable()
+    except ProcessError:
+        memory.close()
+        raise
+    return _reader(DumpedProcess(core.pid, core.path, core.executable, interpreter), memory)
+
+
+def _reader(target: Target, memory: Memory) -> ProcessReader:
     try:
         return ProcessReader(target, memory)
     except BaseException:
@@ -103,24 +127,24 @@ def reading_of(target: ForeignProcess) -> ProcessReader:
         raise
 
 
-def _check(layout: Layout, target: ForeignProcess) -> None:
+def _check(layout: Layout, target: Target) -> None:
     if layout.is_free_threaded:
-        raise UsageError(f"process {target.pid} runs a free-threaded Python, which cannot be read yet")
+        raise UsageError(f"{target.name} runs a free-threaded Python, which cannot be read yet")
 
 
-def _loaded(memory: ForeignMemory, target: ForeignProcess) -> Loaded:
+def _loaded(memory: Memory, target: Target) -> Loaded:
     image, runtime = _runtime(memory, target)
     folders = (str(Path(image.path).parent),) if _is_library(image.name) else ()
     for extension in images(memory, _is_greenlet):
         kind = extension.address_of("PyGreenlet_Type")
         if kind is not None:
             if extension.is_replaced:
-                raise ProcessError(f"{extension.path}: greenlet was replaced since process {memory.pid} began")
+                raise ProcessError(f"{extension.path}: greenlet was replaced since {target.name} began")
             return Loaded(runtime, extension, kind, folders)
     return Loaded(runtime, None, 0, folders)
 
 
-def _runtime(memory: ForeignMemory, target: ForeignProcess) -> tuple[Image, int]:
+def _runtime(memory: Memory, target: Target) -> tuple[Image, int]:
     """Where CPython's state lies: in its library, in the executable, or in a program that has CPython inside."""
     own = Path(target.executable).name
     for is_wanted in (_is_library, lambda name: name == own, lambda name: ".so" not in name):
@@ -128,7 +152,7 @@ def _runtime(memory: ForeignMemory, target: ForeignProcess) -> tuple[Image, int]
             runtime = image.address_of("_PyRuntime")
             if runtime is not None:
                 return image, runtime
-    raise UsageError(f"process {memory.pid} runs {own}, not Python; give the id of the process that runs the test")
+    raise UsageError(f"{target.name} runs {own}, not Python; give that of the process which runs the test")
 
 
 def _is_library(name: str) -> bool:
@@ -142,7 +166,7 @@ def _is_greenlet(name: str) -> bool:
 class _Reader:
     """One reading of one process."""
 
-    def __init__(self, memory: ForeignMemory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
+    def __init__(self, memory: Memory, layout: Layout, loaded: Loaded, *, main_id: int) -> None:
         self._memory = memory
         self._layout = layout
         self._loaded = loaded
@@ -191,13 +215,17 @@ class _Reader:
         asleep = [one.id for one in greenlets if one.stack and one.stack[-1].normalised == SLEEP]
         loops = set(homes.values())
         native = [one.native_id for one in threads if one.ident in loops and one.native_id]
-        waits = confirmed(
-            waits, asleep=asleep, again=reader.again, rest=lambda: rest_of(self._memory.pid, native) if native else ()
-        )
+        waits = confirmed(waits, asleep=asleep, again=reader.again, rest=lambda: self._rest(native))
         lost = {one for one in asleep if one not in waits.by_greenlet}
         self._memory.forget()
         describer = Greenlets(self._objects, self._frames, self._loaded.greenlet_type)
         return waits, [describer.describe(one.id) if one.id in lost else one for one in greenlets]
+
+    def _rest(self, threads: Sequence[int]) -> tuple[str, ...]:
+        """What changes when one of these threads runs: in a core file nothing does."""
+        if self._memory.now() is None:
+            return ("dumped",)
+        return rest_of(self._memory.pid, threads) if threads else ()
 
     def _homes(self, greenlets: Sequence[ForeignGreenlet], threads: Sequence[ForeignThread]) -> Mapping[int, int]:
         """By greenlet the identity of its thread: the one on whose C stack the greenlet's begins.

@@ -6,14 +6,42 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from repro.errors import ProcessError, UsageError
+from repro.world.memory.pages import DELETED
 from repro.world.processes import door
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 PYPY = "pypy"
 _IDS = frozenset({"Uid", "Gid"})
 """Lines of ``/proc/PID/status`` with real, effective, saved and file-system ids (``man 5 proc``)."""
+
+
+class Target(Protocol):
+    """Whose memory is read."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def executable(self) -> str:
+        """Its interpreter's file."""
+
+    @property
+    def inner_pid(self) -> int:
+        """Its id as it knows it itself."""
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+
+    def command(self, *words: str) -> tuple[list[str], door.User | None]:
+        """The command that runs its interpreter, and the user whose rights that takes from root."""
+
+    def file_of(self, path: str) -> Path:
+        """A file of it as this program finds it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +66,15 @@ class ForeignProcess:
         """The root of its files, as this program sees them."""
         return Path(f"/proc/{self.pid}/root")
 
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return f"process {self.pid}"
+
+    def file_of(self, path: str) -> Path:
+        """A file of it as this program finds it."""
+        return self.root / path.removesuffix(DELETED).lstrip("/")
+
     def command(self, *words: str) -> tuple[list[str], door.User | None]:
         """The command that runs its interpreter as it runs itself, and the user whose rights that takes from root.
 
@@ -53,6 +90,41 @@ class ForeignProcess:
             )
         ids = ["--setuid", str(self.user.uid), "--setgid", str(self.user.gid)]
         return ["nsenter", "--target", str(self.pid), "--mount", "--pid", *ids, "--", self.executable, *words], None
+
+
+@dataclass(frozen=True)
+class DumpedProcess:
+    """The process in a core file. ``interpreter`` is run to learn its layout, with the rights of ``user``.
+
+    A core file may come from anybody, and says itself which program is run: root runs none of it with its own rights
+    unless the file, the program and its packages are root's.
+    """
+
+    pid: int
+    core: Path
+    executable: str
+    interpreter: Path
+
+    @property
+    def inner_pid(self) -> int:
+        """The main thread has the process's id."""
+        return self.pid
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return str(self.core)
+
+    def file_of(self, path: str) -> Path:
+        """At the same path: the files of its machine have to lie here."""
+        return self.interpreter if path == self.executable else Path(path.removesuffix(DELETED))
+
+    def command(self, *words: str) -> tuple[list[str], door.User | None]:
+        """The interpreter, and the first owner that is not root of what is involved."""
+        files = (self.core, self.interpreter, *(Path(word) for word in words if word.startswith("/")))
+        stats = [path.stat() for path in files if path.exists()]
+        other = next((door.User(one.st_uid, one.st_gid) for one in stats if one.st_uid != 0), None)
+        return [str(self.interpreter), *words], other if os.geteuid() == 0 else None
 
 
 def target_of(pid: int) -> ForeignProcess:
@@ -77,7 +149,7 @@ def target_of(pid: int) -> ForeignProcess:
         raise ProcessError(f"process {pid} may not be read; {how_to_be_let()}") from None
     if PYPY in Path(executable).name:
         raise UsageError(f"process {pid} runs PyPy; only CPython can be read")
-    return ForeignProcess(pid, user, executable.removesuffix(" (deleted)"), is_contained)
+    return ForeignProcess(pid, user, executable.removesuffix(DELETED), is_contained)
 
 
 def how_to_be_let() -> str:

@@ -25,6 +25,8 @@ from repro.world.memory.pages import TornError
 
 MOST_WAITERS = 100_000
 DOUBLE = struct.Struct("<d").unpack_from
+UNKNOWN_S = -1.0
+"""The seconds that are left of a timer where nothing tells the time."""
 READS, WRITES = 1, 2
 """libev's bits."""
 
@@ -175,7 +177,8 @@ class WaitReader:
 
     def _timer(self, watcher: int) -> ParkedAt:
         due = float(DOUBLE(self._memory.read(watcher + self._layout["timer_due"], 8))[0])
-        return ParkedAt(WaitKind.TIMER, left_s=round(max(0.0, due - time.monotonic()), 1))
+        now = self._memory.now()
+        return ParkedAt(WaitKind.TIMER, left_s=UNKNOWN_S if now is None else round(max(0.0, due - now), 1))
 
     def _linked(self, instances: Mapping[Family, Sequence[int]]) -> tuple[Mapping[int, ParkedAt], Mapping[int, Lock]]:
         """By greenlet the lock, the event or the greenlet that would wake it; and those locks."""

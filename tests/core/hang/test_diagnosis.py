@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from repro.core.hang.diagnosis import Finding, Look, diagnose
+from repro.core.hang.diagnosis import Finding, Look, diagnose, diagnose_still
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.core.hang.standstill import KernelThread, KernelWait
@@ -304,6 +304,35 @@ def test_who_sleeps_without_a_timer_has_lost_its_wake_up() -> None:
     assert alone.hang_class is None
     woken = replace(greenlet(2, SLEEP), stack=(MINE, asleep))
     assert diagnose(look(0, woken, greenlet(3, READ)), look(6, woken, greenlet(3, READ))).verdict is Verdict.CLEAN
+
+
+def test_one_moment_is_a_hang_only_where_no_time_can_end_it_and_never_clean() -> None:
+    free = replace(LOCK, is_free=True)
+    several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))
+    assert diagnose_still(look(0, *several, locks=(free,))).finding is Finding.FREE_LOCK
+    at_work = diagnose_still(
+        look(0, *several, locks=(free,), wait=KernelWait.RUNNING)
+    )  # it may just be handing it over
+    assert (at_work.finding, at_work.verdict) == (Finding.STILL, Verdict.INCONCLUSIVE)
+    assert diagnose_still(look(0, *several)).verdict is Verdict.INCONCLUSIVE  # somebody else may hold the lock
+    assert diagnose_still(look(0, greenlet(2, EVENT), greenlet(3, SEMAPHORE))).finding is Finding.ALL_WAIT
+    for wait in KernelWait:
+        away = diagnose_still(look(0, greenlet(2, READ), main=ELSEWHERE, wait=wait))
+        assert away.thread is not None
+        assert away.verdict is (Verdict.HANG if wait is KernelWait.LOCK else Verdict.INCONCLUSIVE)
+    assert diagnose_still(Look(at=0, dump=None)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_thread_that_may_free_the_lock_leaves_one_moment_open() -> None:
+    locked = look(0, greenlet(2, READ), main=ELSEWHERE, wait=KernelWait.LOCK)
+    other = KernelThread(tid=4712, is_main=False, wait=KernelWait.OTHER)
+    assert diagnose_still(replace(locked, threads=(*locked.threads, other))).finding is Finding.STILL
+
+
+def test_owners_in_a_circle_are_a_hang_in_one_moment_wherever_the_loop_is() -> None:
+    several = (greenlet(2, ParkedAt(WaitKind.SEMAPHORE, lock=81)), greenlet(3, ParkedAt(WaitKind.SEMAPHORE, lock=80)))
+    locks = (owned(80, owner=2), owned(81, owner=3))
+    assert diagnose_still(look(0, *several, locks=locks, main=MINE)).finding is Finding.CIRCLE
 
 
 def test_what_cannot_be_read_is_never_clean() -> None:
