@@ -256,10 +256,19 @@ class Cover:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Confirm:
+    """How certain the cause of the hangs is to be, and the most trials that are made for it beyond those of the cells."""
+
+    confidence: float
+    most_trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """An experiment made into cells; ``varied`` names the factors with several levels, in the file's order.
 
-    ``cover`` says what the cells cover where they are only some of the matrix, else it is None.
+    ``cover`` says what the cells cover where they are only some of the matrix, else it is None. With ``confirm`` the
+    combination of levels that hangs is sought, and cells are added that show it.
     """
 
     experiment: str
@@ -270,6 +279,7 @@ class Plan:
     limits: Limits
     effort: Effort = Effort()
     cover: Cover | None = None
+    confirm: Confirm | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -561,11 +571,58 @@ class CleanMeans:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clause:
+    """A condition of a combination; ``is_shown``: a cell that hung was clean once this factor alone was changed."""
+
+    condition: Condition
+    is_shown: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultyCombination:
+    """Levels that hang together, and how likely that is.
+
+    ``is_enough``: a clean cell hung once all of them were added.
+    """
+
+    clauses: tuple[Clause, ...]
+    probability: float
+    is_enough: bool
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All its conditions."""
+        return tuple(clause.condition for clause in self.clauses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faulty:
+    """Which combinations of levels hang: those ``found``, each as certain as was asked, for each independent cause.
+
+    ``suspected`` are the likeliest of a hang that is not settled, ``something_else`` how likely none of a few levels
+    explains it. ``trials`` are those that count, of ``cells``.
+    """
+
+    found: tuple[FaultyCombination, ...]
+    suspected: tuple[FaultyCombination, ...]
+    something_else: float
+    confidence: float
+    cells: int
+    trials: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every hang that was seen has its cause."""
+        return not self.suspected
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conclusion:
     """What a run's cells showed: when they hang, when they come to something else, and what a clean one means.
 
     ``cells`` are those that were tried. ``outcomes`` are those other than clean, a hang first. ``bounded`` cells that
     hang do so no longer than ``bounded_s``. ``causes`` maps the id of each known cause to the trials that show it.
+    ``faulty`` is the combination that hangs, None where it was not sought.
     """
 
     cells: int
@@ -576,6 +633,7 @@ class Conclusion:
     no_effect: tuple[NoEffect, ...] = ()
     clean_means: CleanMeans | None = None
     causes: Mapping[str, int] = field(default_factory=dict)
+    faulty: Faulty | None = None
 
     def outcome(self, verdict: CellVerdict) -> CellOutcome | None:
         """The outcome of that verdict, None when no cell came to it."""

@@ -18,6 +18,7 @@ from repro.cli.options import (
     reproduce,
 )
 from repro.cli.resumption import command_in
+from repro.core.intervals import CONFIDENCE
 from repro.errors import UsageError
 from repro.model import Cell, Shard, TrialOptions
 
@@ -46,6 +47,8 @@ class RunOptions(SharedOptions):
     wait_out: float
     fail_on: str | None
     cover: int | None = None
+    confirm: int | None = None
+    confidence: float = CONFIDENCE
     cause: tuple[str, ...] = ()
     against: str | None = None
 
@@ -60,8 +63,8 @@ def run_cells(
     share: Share | None = None,
 ) -> None:
     """Run the prepared cells with everything that their trials need, and keep what they come to in ``store``."""
+    from repro.core.faulty.conclusion import concluded
     from repro.core.matrix.capacity import at_capacity
-    from repro.core.matrix.conclusion import conclude
     from repro.orchestration.session import SessionOptions
     from repro.presentation.live.run import Progress
 
@@ -104,12 +107,12 @@ def run_cells(
                         prepared.plan, progress, carries_s=min(capacities.values(), default=unknown), jobs=jobs
                     )
                 try:
-                    session.run(store, progress, finished=finished, share=share)
+                    session.run(store, progress, finished=finished, share=share, cell_of=prepared.cell_of)
                 finally:
                     store.keep_machines(session.machines)
         finally:
             cells = store.read().cells
-            store.set_conclusion(conclude(cells, prepared.plan.varied))
+            store.set_conclusion(concluded(cells, prepared.plan, cell_of=prepared.cell_of))
     note(at_capacity(cells, capacities, jobs=jobs))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from repro.cli.completion import words
 from repro.cli.resumption import resumed_folder, typed_with
+from repro.core.intervals import CONFIDENCE
 from repro.errors import UsageError
+from repro.model import Confirm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from repro.orchestration.preparation import Prepared
     from repro.world.runs.store import RunStore
 
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
+
 MOST_STRENGTH = 6
+USUAL_CONFIRM, MOST_CONFIRM = 200, 100_000
 
 cover_option = click.option(
     "--cover",
@@ -30,6 +35,45 @@ cover_option = click.option(
     help="Run few cells that have every combination of T levels, instead of all: 2 is pairwise. "
     "With --resume, the cells of the run are counted and the missing ones added.",
 )
+
+
+_CONFIRM = (
+    click.option(
+        "--confirm",
+        type=click.IntRange(0, MOST_CONFIRM),
+        metavar="N",
+        help="Once a cell has hung, make up to N more trials, of one factor changed at a time, that show which "
+        f"combination of levels hangs. {USUAL_CONFIRM} with --cover, else 0.",
+    ),
+    click.option(
+        "--confidence",
+        type=click.FloatRange(0.5, 0.9999),
+        default=CONFIDENCE,
+        show_default=True,
+        metavar="P",
+        help="How certain that combination is to be.",
+    ),
+)
+
+
+def cover_options(command: FC) -> FC:
+    """Add the options that choose few cells, and that seek the combination that hangs among them."""
+    for option in reversed((cover_option, *_CONFIRM)):
+        command = option(command)
+    return command
+
+
+def confirm_of(plan: Plan, *, confirm: int | None, confidence: float) -> Confirm | None:
+    """How certain the combination is to be, None where it is not sought.
+
+    Raises:
+        UsageError: it would cost requests that nobody agreed to.
+    """
+    uses_account = any(cell.settings["backend"] == "aws" for cell in plan.cells)
+    if confirm and uses_account:
+        raise UsageError("--confirm makes trials that nobody can count before: leave it out with --backend aws")
+    most = confirm if confirm is not None else USUAL_CONFIRM if plan.cover and not uses_account else 0
+    return Confirm(confidence=confidence, most_trials=most) if most else None
 
 
 def _strength(text: str | None) -> int | None:

@@ -11,7 +11,7 @@ from repro.cli.causes import CAUSES, NEWEST, check_of_causes, run_causes
 from repro.cli.cells import RunOptions, jobs_of, run_cells
 from repro.cli.cluster import check_dask, dask_option
 from repro.cli.consent import agreed_budget
-from repro.cli.cover import cover_notices, cover_option, cover_request, extend, is_extended
+from repro.cli.cover import confirm_of, cover_notices, cover_options, cover_request, extend, is_extended
 from repro.cli.effort import check_bounded, effort_of, effort_options
 from repro.cli.fail_on import exit_code, fail_on_option, verdicts
 from repro.cli.options import (
@@ -62,7 +62,7 @@ Examples:
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)
 @shared_options
 @effort_options
-@cover_option
+@cover_options
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Trials at once (default: half the cores).")
 @click.option(
     "--shard",
@@ -143,6 +143,8 @@ def _run(options: RunOptions) -> ExitCode:
         )
     )
     check_bounded(prepared.plan)
+    confirm = confirm_of(prepared.plan, confirm=options.confirm, confidence=options.confidence)
+    prepared = replace(prepared, plan=replace(prepared.plan, confirm=confirm))
     note(prepared.notices)
     whole, prepared, share = prepared, *_own(prepared, options.shard)
     note(cover_notices(whole.plan, share, jobs=jobs_of(options)))

@@ -14,6 +14,7 @@ from repro.core.experiment.experiment import Experiment, ScenarioInfo
 from repro.core.experiment.file import parse
 from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
+from repro.core.faulty.conclusion import CellOf
 from repro.errors import UsageError
 from repro.model import Effort, Plan, Provision
 from repro.orchestration.commands import CommandRequest, PreparedCommand, prepare_command
@@ -63,6 +64,7 @@ class Prepared:
     notices: tuple[str, ...]
     command: PreparedCommand | None = None
     provision: Provision = field(default_factory=Provision)
+    cell_of: CellOf = lambda _: None
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -111,6 +113,7 @@ def prepare(request: RunRequest) -> Prepared:
         source=source,
         scenario=scenario,
         notices=(*notices, *planned.notices),
+        cell_of=planned.cell_of,
         provision=request.provision,
     )
 
@@ -168,6 +171,7 @@ def _prepare_command(request: RunRequest, asked: CommandRequest) -> Prepared:
         source=source,
         scenario=Scenario(info=info, locustfile=command.locustfile, expected={}),
         notices=(*notices, *planned.notices),
+        cell_of=planned.cell_of,
         command=command,
     )
 

@@ -6,12 +6,14 @@ trials under way keep what they have, ends their processes, and leaves a run tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from repro.core.faulty.conclusion import CellOf
+from repro.core.faulty.schedule import ConfirmingSchedule
 from repro.core.matrix.effort import is_kept_whole, thinned
 from repro.core.matrix.schedule import Schedule
 from repro.model import Cell, Effort, Plan, Trial
@@ -28,6 +30,9 @@ class Observer(Protocol):
     def trial_ended(self, cell: Cell, trial: Trial, *, left: int) -> None:
         """A trial has ended; at most ``left`` are still to come."""
 
+    def cell_added(self, cell: Cell) -> None:
+        """A cell that the plan did not foresee is tried."""
+
     def tick(self) -> None:
         """Time has passed."""
 
@@ -38,11 +43,30 @@ class TrialStore(Protocol):
     def add_trial(self, trial: Trial) -> None:
         """Store a trial."""
 
+    def add_cell(self, cell: Cell) -> None:
+        """Add a cell that the plan did not foresee."""
+
     def evidence_folder(self, cell_id: str, number: int) -> Path:
         """Where the evidence of a trial goes."""
 
     def drop_evidence(self, cell_id: str, number: int) -> None:
         """Forget the evidence of a trial that is kept."""
+
+
+class Course(Protocol):
+    """Which trial comes next, until there is none."""
+
+    def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
+        """The next cell to try with the number of its trial, among those that are ready; None where there is none now."""
+
+    def record(self, trial: Trial) -> None:
+        """Take a trial's end."""
+
+    def is_over(self) -> bool:
+        """Whether no trial is left to be made, and none runs."""
+
+    def trials_left(self) -> int:
+        """At most so many trials are still to be made, those under way included."""
 
 
 class Engine(Protocol):
@@ -67,7 +91,10 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run is made of, besides its plan; ``share`` are the trials that are this machine's, None for all."""
+    """What a run is made of, besides its plan; ``share`` are the trials that are this machine's, None for all.
+
+    ``cell_of`` makes the cells that a plan adds where it seeks the combination that hangs.
+    """
 
     engine: Engine
     store: TrialStore
@@ -75,6 +102,7 @@ class Work:
     seed: int
     finished: tuple[Trial, ...] = ()
     share: Mapping[str, Sequence[int]] | None = None
+    cell_of: CellOf | None = None
 
 
 def run_cells(plan: Plan, work: Work) -> None:
@@ -84,7 +112,7 @@ def run_cells(plan: Plan, work: Work) -> None:
         KeyboardInterrupt: passed on, after the trials under way have ended and are stored.
         ReproError: the engine cannot go on; what has ended is stored.
     """
-    schedule = Schedule(
+    first = Schedule(
         plan.cells,
         trials=plan.trials,
         seed=work.seed,
@@ -92,6 +120,11 @@ def run_cells(plan: Plan, work: Work) -> None:
         finished=work.finished,
         share=work.share,
     )
+    schedule: Course = first
+    if plan.confirm and work.cell_of and work.share is None:
+        schedule = ConfirmingSchedule(
+            first, plan, cell_of=work.cell_of, on_cell=lambda cell: _add(cell, work), finished=work.finished
+        )
     under_way: dict[Future[Trial], Cell] = {}
     try:
         while not schedule.is_over():
@@ -108,7 +141,12 @@ def run_cells(plan: Plan, work: Work) -> None:
         raise
 
 
-def _begin_trials(schedule: Schedule, under_way: dict[Future[Trial], Cell], work: Work) -> None:
+def _add(cell: Cell, work: Work) -> None:
+    work.store.add_cell(cell)
+    work.observer.cell_added(cell)
+
+
+def _begin_trials(schedule: Course, under_way: dict[Future[Trial], Cell], work: Work) -> None:
     while len(under_way) < work.engine.slots:
         chosen = schedule.next_trial(work.engine.is_ready)
         if chosen is None:
@@ -123,7 +161,7 @@ def _has_trial(future: Future[Trial]) -> bool:
 
 
 def _end_trials(
-    done: set[Future[Trial]], under_way: dict[Future[Trial], Cell], schedule: Schedule, work: Work, effort: Effort
+    done: set[Future[Trial]], under_way: dict[Future[Trial], Cell], schedule: Course, work: Work, effort: Effort
 ) -> None:
     for future in done:
         cell = under_way.pop(future)

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.experiment.level_text import typed
+from repro.core.faulty.conclusion import CellOf
 from repro.errors import ReproError, UnreachableError, UntestableError
 from repro.model import Cell, Environment, Machine, Plan, Trial, TrialOptions, Verdict
 from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
@@ -130,6 +131,7 @@ class Session:
         *,
         finished: tuple[Trial, ...] = (),
         share: Mapping[str, Sequence[int]] | None = None,
+        cell_of: CellOf | None = None,
     ) -> None:
         """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
         self.build_ahead()
@@ -142,6 +144,7 @@ class Session:
                 seed=self._options.trials.seed,
                 finished=finished,
                 share=share,
+                cell_of=cell_of,
             )
             run_cells(self._plan, work)
 

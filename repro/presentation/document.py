@@ -23,10 +23,13 @@ from repro.model import (
     Condition,
     Cover,
     Exposure,
+    Faulty,
+    FaultyCombination,
     Hazard,
     Interval,
     Wait,
 )
+from repro.presentation.matrix.faulty import combination_text
 from repro.presentation.rates import MILLION
 from repro.presentation.report import (
     Report,
@@ -235,9 +238,31 @@ def _conclusion(found: ReportedConclusion, sentences: tuple[str, ...]) -> dict[s
             {"factors": list(one.factors), "under": [_condition(each) for each in one.under], "text": text}
             for one, text in effects
         ],
+        "faulty": _faulty(record.faulty) if record.faulty else None,
         "clean_means": _clean_means(record.clean_means) if record.clean_means else None,
         "causes": [{"id": cause, "trials": trials} for cause, trials in record.causes.items()],
         "sentences": list(sentences),
+    }
+
+
+def _faulty(faulty: Faulty) -> dict[str, Any]:
+    return {
+        "settled": faulty.is_settled,
+        "found": [_combination(one) for one in faulty.found],
+        "suspected": [_combination(one) for one in faulty.suspected],
+        "something_else": round(faulty.something_else, 4),
+        "confidence": faulty.confidence,
+        "cells": faulty.cells,
+        "trials": faulty.trials,
+    }
+
+
+def _combination(found: FaultyCombination) -> dict[str, Any]:
+    return {
+        "text": combination_text(found),
+        "clauses": [{**_condition(one.condition), "shown": one.is_shown} for one in found.clauses],
+        "enough": found.is_enough,
+        "probability": round(found.probability, 4),
     }
 
 

@@ -106,3 +106,38 @@ def test_wrong_words_are_one_sentence(folder: Path) -> None:
         assert (bad.returncode, bad.stdout) == (2, ""), bad.stderr
         assert said in bad.stderr
         assert len(bad.stderr.strip().splitlines()) == 1, bad.stderr
+
+
+HANGING = (
+    LOAD
+    + """
+if os.environ["A"] == os.environ["C"] == "1":
+    import threading
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+"""
+)
+
+
+def test_the_two_levels_that_hang_together_are_found_and_shown(folder: Path) -> None:
+    (folder / "mine.py").write_text(HANGING)
+    text = EXPERIMENT.split("[[exclude]]", maxsplit=1)[0].replace("seconds = 1", "seconds = 6") + 'D = ["0", "1"]\n'
+    (folder / "my.toml").write_text(text + "[limits]\nstall_after_s = 1\nbeat_s = 1\n")
+    done = repro("run", "my.toml", "--python", sys.executable, "--out", "few", "--jobs", "2", "--cover", "2", "--json",
+                 folder=folder)  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    faulty = document["conclusion"]["faulty"]
+    assert faulty["settled"], done.stderr
+    (found,) = faulty["found"]
+    assert (found["text"], found["enough"]) == ("env.A=1 and env.C=1", True)
+    assert all(clause["shown"] for clause in found["clauses"])
+    assert found["probability"] >= 0.95
+    assert document["hangs_when"] == "hangs when env.A=1 and env.C=1"
+    assert len(document["cells"]) < 16
+    assert (
+        "Shown:   env.A=1 and env.C=1: clean without any one of them, enough to make a clean cell hang" in done.stderr
+    )
+    report = repro("report", "few", "--format", "md", folder=folder)
+    assert "clean without any one of them" in report.stdout

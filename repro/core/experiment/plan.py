@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -25,10 +25,15 @@ ID_DIGITS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A plan and what must be said about it."""
+    """A plan and what must be said about it.
+
+    ``cell_of`` makes a cell of the matrix that need not be of the plan, by its levels of the factors that vary; None
+    where the rules leave none.
+    """
 
     plan: Plan
     notices: tuple[str, ...] = ()
+    cell_of: Callable[[Mapping[str, Level]], Cell | None] = lambda _: None
 
 
 def make_plan(
@@ -76,7 +81,15 @@ def make_plan(
             cover=covered,
         ),
         notices=notices,
+        cell_of=lambda levels: _cell(levels, experiment, combinations, maker),
     )
+
+
+def _cell(
+    levels: Mapping[str, Level], experiment: Experiment, combinations: Combinations, maker: _CellMaker
+) -> Cell | None:
+    whole = {name: levels.get(name, first[0]) for name, first in experiment.factors.items()}
+    return maker.make(combinations.resolved(whole)) if combinations.keeps(whole) else None
 
 
 def _untouched(experiment: Experiment, catalogue: Catalogue) -> tuple[Experiment, tuple[str, ...]]:

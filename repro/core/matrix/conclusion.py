@@ -68,8 +68,13 @@ class JudgedCell:
     operations: int = 0
 
 
-def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion:
-    """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the plan's order."""
+def conclude(
+    results: Sequence[CellResult], varied: Sequence[str], *, explanations: Sequence[Explanation] = ()
+) -> Conclusion:
+    """The conclusion from a run's cells; ``varied`` names the factors with several levels, in the plan's order.
+
+    ``explanations`` of the hangs that are known better than by what separates the cells stand in its place.
+    """
     tried = [result for result in results if result.trials]
     groups = lockstep([_levels(result, varied) for result in tried], varied)
     rows = [_judged(result, varied, groups) for result in tried]
@@ -77,15 +82,16 @@ def conclude(results: Sequence[CellResult], varied: Sequence[str]) -> Conclusion
     hung = [row for row in rows if row.verdict is CellVerdict.HANG]
     clean = [row for row in rows if row.verdict is CellVerdict.CLEAN]
     is_compared = bool(hung and clean)
-    separating = _separate(hung, clean, rows, factors) if is_compared else ()
+    separating = _separate(hung, clean, rows, factors) if is_compared and not explanations else ()
+    explained = tuple(explanations) or tuple(map(_explanation, separating))
     bounds = _bounds(results)
     return Conclusion(
         cells=len(rows),
         clean=len(clean),
-        outcomes=(*_hang(hung, clean, separating), *_others(rows, factors)),
+        outcomes=(*_hang(hung, clean, explained), *_others(rows, factors)),
         bounded=len(bounds),
         bounded_s=max(bounds, default=0.0),
-        no_effect=tuple(_without_effect(rows, factors, separating)) if is_compared else (),
+        no_effect=tuple(_without_effect(rows, factors, explained)) if is_compared else (),
         clean_means=_clean_means(clean),
         causes=_causes(results),
     )
@@ -106,10 +112,9 @@ def _judged(result: CellResult, varied: Sequence[str], groups: Sequence[Names]) 
 
 
 def _hang(
-    hung: Sequence[JudgedCell], clean: Sequence[JudgedCell], separating: Sequence[Disjunction]
+    hung: Sequence[JudgedCell], clean: Sequence[JudgedCell], explanations: tuple[Explanation, ...]
 ) -> Iterator[CellOutcome]:
     if hung:
-        explanations = tuple(_explanation(one) for one in separating)
         yield CellOutcome(
             verdict=CellVerdict.HANG, cells=len(hung), of=len(hung) + len(clean), explanations=explanations
         )
@@ -203,7 +208,7 @@ def _choices(
     names: Names, rows: Sequence[JudgedCell], hung: Sequence[JudgedCell], clean: Sequence[JudgedCell]
 ) -> Iterator[Choice]:
     """The conditions on one factor: the levels that hung, each level alone, thresholds where there is an order."""
-    levels, is_ordered = _ordered(names, {row.levels[names] for row in rows})
+    levels, is_ordered = ordered(names, {row.levels[names] for row in rows})
     hanging = {row.levels[names] for row in hung}
     candidates = [frozenset(hanging)] if len(hanging) < len(levels) else []
     candidates += [frozenset({level}) for level in levels if level in hanging and frozenset({level}) not in candidates]
@@ -234,7 +239,7 @@ def _threshold(names: Names, inside: tuple[Levels, ...], levels: Sequence[Levels
     return None
 
 
-def _ordered(names: Names, levels: set[Levels]) -> tuple[list[Levels], bool]:
+def ordered(names: Names, levels: set[Levels]) -> tuple[list[Levels], bool]:
     """The levels in order, and whether it means anything: the names of stacks look like days and are names."""
     order = None if names == (STACK,) or len(names) > 1 else _order([level for (level,) in levels])
     if order is None:
@@ -263,10 +268,10 @@ def _is_version(level: Level) -> bool:
 
 
 def _without_effect(
-    rows: Sequence[JudgedCell], factors: Sequence[Names], separating: Sequence[Disjunction]
+    rows: Sequence[JudgedCell], factors: Sequence[Names], explanations: Sequence[Explanation]
 ) -> Iterator[NoEffect]:
     """The factors without effect: cells that differ in them alone came to the same, where anything hung at all."""
-    used = {choice.names for parts in separating for part in parts for choice in part}
+    used = {tuple(one.levels[0]) for parts in explanations for part in parts for one in part}
     for names in factors:
         pairs = [] if names in used else _pairs(rows, names, factors)
         if not any(CellVerdict.HANG in {row.verdict for row in pair} for pair in pairs):

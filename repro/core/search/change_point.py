@@ -62,8 +62,8 @@ def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     weights = _log_weights(prior, hangs, cleans)
     top = weights.max()
     same = np.exp(weights - top)
-    hung = same * np.exp(_evidence(prior, total + 1, after) - _evidence(prior, total, after))
-    clean = same * np.exp(_evidence(prior, total, after + PARTS) - _evidence(prior, total, after))
+    hung = same * np.exp(evidence(prior, total + 1, after) - evidence(prior, total, after))
+    clean = same * np.exp(evidence(prior, total, after + PARTS) - evidence(prior, total, after))
     scale = same.sum()
     same, hung, clean = same / scale, hung / scale, clean / scale
     # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their
@@ -78,7 +78,7 @@ def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     """For each release: the probability that its next trial hangs."""
     total = int(hangs.sum())
     after = _cleans_from(cleans)
-    rate = np.exp(_evidence(prior, total + 1, after) - _evidence(prior, total, after))
+    rate = np.exp(evidence(prior, total + 1, after) - evidence(prior, total, after))
     return np.asarray(np.cumsum(posterior(prior, hangs, cleans) * rate)[:-1])
 
 
@@ -101,7 +101,7 @@ def _log_weights(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     shared = (1.0 - prior.never - prior.always) / max(n - 1, 1)
     weights = np.full(n + 1, np.log(shared))
     weights[0], weights[n] = np.log(prior.always), np.log(prior.never)
-    weights += _evidence(prior, int(hangs.sum()), _cleans_from(cleans))
+    weights += evidence(prior, int(hangs.sum()), _cleans_from(cleans))
     hung = np.flatnonzero(hangs)
     if len(hung):
         weights[hung[0] + 1 :] = -np.inf
@@ -113,7 +113,8 @@ def _cleans_from(cleans: Counts) -> Counts:
     return np.append(np.cumsum(cleans[::-1])[::-1], 0)
 
 
-def _evidence(prior: Prior, hangs: int, cleans: Counts) -> Floats:
+def evidence(prior: Prior, hangs: int, cleans: Counts) -> Floats:
+    """The log of the chance of so many hangs, for each number of clean parts, at one rate that is unknown."""
     row = _row(prior, hangs, _room(int(cleans.max())))
     return np.asarray(row[cleans])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from repro.core.faulty.conclusion import CellOf
 from repro.errors import ClusterError
 from repro.model import Cell, Machine, Plan, Trial
 from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
@@ -69,6 +70,7 @@ class WorkersSession:
         *,
         finished: tuple[Trial, ...] = (),
         share: Mapping[str, Sequence[int]] | None = None,
+        cell_of: CellOf | None = None,
     ) -> None:
         """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
         work = Work(
@@ -78,6 +80,7 @@ class WorkersSession:
             seed=self._options.trials.seed,
             finished=finished,
             share=share,
+            cell_of=cell_of,
         )
         run_cells(self._plan, work)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 from rich.console import Console, Group
@@ -51,6 +52,7 @@ class Progress:
         self._cells = {cell.id: cell for cell in plan.cells}
         self._signs: dict[str, list[Verdict]] = {cell.id: [] for cell in plan.cells}
         self._running: Counter[str] = Counter()
+        self._added = 0
         self._said: set[str] = set()
         self._left = len(plan.cells) * plan.trials
         self._began = time.monotonic()
@@ -99,6 +101,15 @@ class Progress:
         """A backend's capacity is known, in operations a second."""
         if operations_s < float("inf"):
             self._screen.say(f"backend      {backend} carries about {operations_s:.0f} operations a second")
+
+    def cell_added(self, cell: Cell) -> None:
+        """A cell that the plan did not foresee is tried, to see what its hangs are caused by."""
+        if not self._added:
+            self._screen.say("confirming   cells that show which combination hangs are added")
+        self._added += 1
+        self._plan = replace(self._plan, cells=(*self._plan.cells, cell))
+        self._cells[cell.id] = cell
+        self._signs.setdefault(cell.id, [])
 
     def trial_began(self, cell: Cell, number: int) -> None:
         """A trial is under way."""

@@ -26,6 +26,7 @@ from repro.presentation.cover import covered_text
 from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.amplified import amplified_lines
+from repro.presentation.matrix.faulty import faulty_lines, faulty_sentences
 from repro.presentation.matrix.levels import condition_text, factors_text, short_condition_text, short_factors_text
 from repro.presentation.matrix.timeouts import worth_sentences
 from repro.presentation.rates import fewer_than
@@ -65,6 +66,8 @@ def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
         yield from _hang_lines(conclusion, hang, tried)
     elif conclusion.clean or not conclusion.outcomes:
         yield _no_hang_line(conclusion)
+    if hang and conclusion.faulty:
+        yield from faulty_lines(conclusion.faulty)
     yield from (_outcome_line(one, tried) for one in conclusion.outcomes if one is not hang)
     if hang and conclusion.bounded:
         count = f"{conclusion.bounded} of {_cells(hang.cells)}"
@@ -235,6 +238,8 @@ def sentences_of(run: StoredRun) -> tuple[str, ...]:
 def conclusion_sentences(conclusion: Conclusion, worth: Sequence[str] = ()) -> Iterator[str]:
     """All that the record says, and what was found about timeouts (``worth``) before what clean means."""
     yield hangs_when(conclusion)
+    if conclusion.faulty:
+        yield from faulty_sentences(conclusion.faulty)
     if conclusion.bounded:
         yield _bounded(conclusion)
     yield from map(no_effect_text, conclusion.no_effect)

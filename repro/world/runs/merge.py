@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from repro.core.matrix.conclusion import conclude
+from repro.core.faulty.conclusion import concluded
 from repro.core.matrix.shards import Part, check_whole, whole_command
 from repro.errors import UsageError
 from repro.model import Trial
@@ -78,7 +78,7 @@ def _fill(store: RunStore, parts: Sequence[Part]) -> None:
                     _copy(part.run.folder / trial.evidence, store.evidence_folder(trial.cell_id, trial.number))
         store.add_trials(_moved(part, store))
     run = store.read()
-    store.set_conclusion(conclude(run.cells, run.plan.varied))
+    store.set_conclusion(concluded(run.cells, run.plan))
     ends = [part.run.ended for part in parts if part.run.ended is not None]
     store.finish(at=max(ends, default=None))
 

@@ -32,7 +32,7 @@ def test_every_experiment_is_found_with_its_scenario(name: str) -> None:
     source = find_experiment(name)
     assert source.name == name
     scenario = scenario_for(source)
-    assert scenario.info.name == name.removesuffix(f"/{source.path.stem}").removesuffix("/late")
+    assert scenario.info.name == name.removesuffix(f"/{source.path.stem}").removesuffix("/late").removesuffix("/matrix")
     assert scenario.locustfile.is_file()
     assert scenario.info.requires
     assert prepare(RunRequest(experiment=name)).summary == tomllib.loads(source.text)["summary"]

@@ -1,0 +1,142 @@
+"""What the trials say of each cause that one hung cell can have, its hang coming only sometimes, by exposure.
+
+The rate of a cause is unknown and integrated out, as in a bisection (`core.search.change_point`): a cause that has the
+levels of a clean cell becomes unlikelier with each trial of it, the more so the oftener its other cells hung. Clean
+trials are counted in ``PARTS`` of one of the usual exposure. A hung cell whose levels a cause has not must have hung
+for another reason, which is unlikely and possible: there may be a second cause.
+
+One more hypothesis, *something else*, stands beside the causes: each cell hangs or not for itself. It is what is left
+where no combination of a few levels explains the cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from repro.core.faulty.causes import Axis, Cause, Causes, Floats, Row, causes_of
+from repro.core.search.change_point import Counts, Prior, chance_to_miss, entropy, evidence
+
+PRIOR = Prior()
+ANOTHER_REASON = 0.05
+"""The chance of a hang by another cause than the one that is weighed."""
+ANOTHER_CAUSE = math.exp(-9)
+"""The chance beforehand that there is one, and that it has just these levels; chosen by simulation, as the others."""
+SOMETHING_ELSE = 1e-4
+SHARE_THAT_HANGS = 0.3
+RATE_OF_SOMETHING_ELSE = 0.5
+MOST_WEIGHED = 3_000
+"""So many of the likeliest causes decide what is tried next."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The trials of a cell: how many hung, and the clean ones in parts of a usual one."""
+
+    hangs: int = 0
+    cleans: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.hangs + other.hangs, self.cleans + other.cleans)
+
+
+Tallies = Mapping[Row, Tally]
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """What is believed, after the trials of some rows, to be the cause of the hang of one of them, the ``anchor``."""
+
+    axes: tuple[Axis, ...]
+    rows: Tallies
+    anchor: Row
+
+    @cached_property
+    def causes(self) -> Causes:
+        """The causes that it can have."""
+        return causes_of(self.axes, self.anchor)
+
+    @cached_property
+    def hung(self) -> tuple[Row, ...]:
+        """The rows with a hang."""
+        return tuple(row for row, tally in self.rows.items() if tally.hangs)
+
+    @cached_property
+    def posterior(self) -> Floats:
+        """The probability of each cause, and last that of something else."""
+        hangs, cleans, unexplained = self._counts
+        found = self.causes.log_prior + _evidence(hangs, cleans) + unexplained * math.log(ANOTHER_REASON)
+        found += (unexplained > 0) * math.log(ANOTHER_CAUSE)
+        logs = np.append(found, self._something_else)
+        weights = np.exp(logs - logs.max())
+        return np.asarray(weights / weights.sum())
+
+    @cached_property
+    def ranked(self) -> tuple[int, ...]:
+        """The causes by their probability, the likeliest first."""
+        return tuple(int(at) for at in np.argsort(-self.posterior[:-1], kind="stable"))
+
+    @cached_property
+    def _counts(self) -> Counts:
+        """For each cause the hangs and the clean parts of its rows, and the hangs of other rows."""
+        found = np.zeros((3, len(self.causes.log_prior)), dtype=np.int64)
+        for row, tally in self.rows.items():
+            own = self.causes.matches(row)
+            found += np.stack([own * tally.hangs, own * tally.cleans, ~own * tally.hangs])
+        return found
+
+    @property
+    def _something_else(self) -> float:
+        found = math.log(SOMETHING_ELSE)
+        for tally in self.rows.values():
+            alone = float(_evidence(np.array([tally.hangs]), np.array([tally.cleans]))[0])
+            stays_clean = 0.0 if tally.hangs else 1 - SHARE_THAT_HANGS
+            found += math.log(SHARE_THAT_HANGS * math.exp(alone) + stays_clean)
+        return found
+
+    def cause(self, at: int) -> Cause:
+        """One of the causes."""
+        return self.causes.cause(at)
+
+    def doubt(self, row: Row, at: int) -> float:
+        """How likely a row's clean trials would be if it hung at the rate of a cause; 1 where it has none."""
+        tally = self.rows.get(row, Tally())
+        if tally.hangs or not tally.cleans:
+            return 1.0
+        hangs, cleans = (int(one) for one in self._counts[:2, at])
+        return chance_to_miss(PRIOR, hangs=hangs, cleans=cleans, trials=tally.cleans)
+
+    def gains(self, rows: Sequence[Row]) -> Floats:
+        """By how much one trial of each row is expected to lower the entropy of what is believed, in nats."""
+        kept = np.array(self.ranked[:MOST_WEIGHED])
+        some = Causes(self.causes.masks[kept], self.causes.log_prior[kept])
+        hangs, cleans, _ = self._counts[:, kept]
+        rate = np.exp(_evidence(hangs + 1, cleans) - _evidence(hangs, cleans))
+        share = np.append(self.posterior[kept], max(0.0, 1.0 - float(self.posterior[kept].sum())))
+        found = []
+        for row in rows:
+            own = some.matches(row)
+            chance = np.where(own, rate, 0.0 if row in self.hung else ANOTHER_REASON)
+            found.append(entropy(share) - _expected_entropy(share, np.append(chance, self._chance_of_else(row))))
+        return np.array(found)
+
+    def _chance_of_else(self, row: Row) -> float:
+        return RATE_OF_SOMETHING_ELSE * (1.0 if row in self.hung else SHARE_THAT_HANGS)
+
+
+def _evidence(hangs: Counts, cleans: Counts) -> Floats:
+    """The log of the chance of so many hangs and clean parts under one cause of an unknown rate."""
+    found = np.zeros(len(hangs))
+    for count in np.unique(hangs):
+        own = hangs == count
+        found[own] = evidence(PRIOR, int(count), cleans[own])
+    return found
+
+
+def _expected_entropy(share: Floats, rate: Floats) -> float:
+    outcomes = [share * rate, share * (1 - rate)]
+    return sum(float(one.sum()) * entropy(one / one.sum()) for one in outcomes if one.sum() > 0)
