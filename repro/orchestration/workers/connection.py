@@ -18,6 +18,7 @@ from repro.orchestration.workers.worker import outlive_interrupts
 
 CONNECT_S = 5.0
 _CONFIG = {
+    "distributed.admin.low-level-log-length": 20,  # of the latest messages, each of which may hold a whole trial
     "distributed.worker.profile.enabled": False,  # it samples the stacks of threads that judge by time
     "distributed.admin.tick.limit": "1h",  # or it warns, amid the progress, of a machine that is as loaded as wanted
 }
