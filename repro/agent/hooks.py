@@ -115,9 +115,15 @@ def _release(key):
 
 
 class _Finder:
-    """Finds what the other finders find, and patches the modules that are hooked once they are loaded."""
+    """Finds what the other finders find, and patches the modules that are hooked once they are loaded.
+
+    It stays the first: pytest puts one before it that loads the modules of its plugins by itself, and Locust is one.
+    """
 
     def find_spec(self, name, path=None, target=None):
+        if sys.meta_path[0] is not self and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            sys.meta_path.insert(0, self)
         patch = _PATCHES.get(name)
         if patch is None:
             return None

@@ -43,6 +43,15 @@ class AsyncClient:
 }
 PROGRAM = """
 import asyncio
+import sys
+from importlib.machinery import PathFinder
+
+class Own:
+    def find_spec(self, name, path=None, target=None):
+        return PathFinder.find_spec(name, path, target) if name.startswith(("httpx", "aiohttp")) else None
+
+sys.meta_path.insert(0, Own())  # as pytest does for the modules of its plugins
+import colorsys  # anything that comes after it
 from types import SimpleNamespace
 from aiobotocore.client import AioBaseClient
 from aiohttp.client import ClientSession
