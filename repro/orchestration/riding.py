@@ -201,7 +201,7 @@ def _findings(decision: Decision, reading: Reading, dumps: tuple[Dump, ...], pac
     if hang_class is None:
         raise ValueError(decision.row.name)
     stuck = frozenset(user.slot.number for user in decision.stuck)
-    views = [View(dump, stuck) for dump in dumps[:1]]
+    views = [View(dump, stuck, is_loop_silent=decision.facts.loop_silent) for dump in dumps[:1]]
     main = next((dump.main for dump in dumps if dump.main is not None), None)
     frames = set(seen_frames(views)) | ({frame.normalised for frame in main.stack} if main is not None else set())
     around = Circumstances(

@@ -24,10 +24,14 @@ CONNECTING = ("connect", "do_handshake")
 
 @dataclass(frozen=True)
 class View:
-    """A process's stacks and the numbers of its users that are stuck."""
+    """A process's stacks and the numbers of its users that are stuck.
+
+    ``is_loop_silent`` says that its loop did not turn while the stacks were read from its memory.
+    """
 
     dump: Dump
     users: Collection[int]
+    is_loop_silent: bool = False
 
     @property
     def stuck(self) -> tuple[Greenlet, ...]:
@@ -77,10 +81,11 @@ def outermost(stack: Sequence[Frame], *, most: int = INNERMOST) -> tuple[str, ..
 
 
 def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
-    """The main thread of the first process whose event loop does not turn: another thread wrote its stacks."""
+    """The main thread of the first process whose event loop does not turn: its stacks were not written by the loop."""
     for view in views:
         main = view.dump.main
-        if view.dump.mode == "thread" and main is not None and not main.is_dumping:
+        is_seen = view.dump.mode == "thread" or view.is_loop_silent
+        if is_seen and main is not None and not main.is_dumping:
             return view.dump, main
     return None
 
