@@ -333,10 +333,13 @@ class Wanted:
 class Said:
     """What the program said of its own trouble: in operations that failed, by exceptions, in its output.
 
-    ``error`` is the last one of an operation, ``traceback`` the line of the output's last traceback that says what went
-    wrong, ``last_words`` that or another line that names an error, ``last_line`` the last one of all. ``dropped`` is the exception that Python dropped
-    most often, ``dropped_exit`` the death of users that it dropped most often. ``lost_exits``
-    are the GreenletExits that another exception, ``raised``, replaced on their way.
+    ``error``         the last one of an operation
+    ``traceback``     the line of the output's last traceback that says what went wrong
+    ``last_words``    that line, or another one that names an error
+    ``last_line``     the last line of the output
+    ``dropped``       the exception that Python discarded most often
+    ``dropped_exit``  the GreenletExit that it discarded most often
+    ``lost_exits``    how many GreenletExits another exception, ``raised``, replaced
     """
 
     error: str = ""
@@ -353,9 +356,12 @@ class Said:
 class BackendFindings:
     """The backend: why it does not answer, what its own log says, what was not let through to it.
 
-    ``open_requests`` are those that it has received and not answered, None where it keeps no log; ``overflows`` the
-    connections that the kernel dropped, ``unserved`` the requests that lie in its kernel's queues, ``requests`` all that have reached it from the load, ``refusals`` the calls
-    beyond the budget of requests. ``is_probed`` is false where nobody asks it, as with somebody's own servers.
+    ``open_requests``  received and not answered; None where it keeps no log
+    ``overflows``      connections that the kernel dropped
+    ``unserved``       requests that lie in its kernel's queues
+    ``requests``       all that have reached it from the load
+    ``refusals``       calls beyond the budget of requests
+    ``is_probed``      false where nobody asks it, as with somebody's own servers
     """
 
     reason: str = ""

@@ -86,12 +86,14 @@ class BaseEnvironment:
 class EnvironmentSpec:
     """What was asked of an environment; its hash is the environment's key.
 
-    ``pins`` maps a normalised distribution name to an exact version, ``requires`` are the requirements that the
-    scenario has whatever the pins say (PEP 508), ``constraints`` say which versions are allowed of what comes in only
-    because another package needs it (PEP 508 too), ``as_of`` resolves everything that is not pinned as it was on that
-    day, ``python`` is a version such as ``3.11`` or empty for the default, and ``interpreter`` is set when an existing
-    environment is to be run untouched (then nothing else counts). With ``base`` all that is not said comes from there:
-    the interpreter, the releases as far as the pins let them, and what no index has.
+    ``pins``         a normalised distribution name to an exact version
+    ``requires``     the scenario's own requirements, whatever the pins say (PEP 508)
+    ``constraints``  which versions are allowed of packages that only other packages need (PEP 508)
+    ``as_of``        the day on which everything without a pin is resolved
+    ``python``       a version such as ``3.11``; empty for the default
+    ``interpreter``  an existing environment that is used unchanged; nothing else counts then
+    ``base``         an environment that gives all that is not stated: the interpreter, the releases as far as the pins
+                     allow them, and the packages that no index has
     """
 
     python: str = ""

@@ -104,8 +104,8 @@ _LAYOUTS = (
 def _table(console: Console, results: Sequence[CellResult], told: ToldApart) -> Table:
     """A row a cell: what it came to, and a column for each factor in which the cells differ.
 
-    Where that is wider than the console, brackets and the parts of a long heading stand below one another, of a hazard
-    only the operations are told, and at last a rate has no interval: reports have all of it.
+    If that is wider than the console, brackets and the parts of a long heading stand below one another, and a hazard is
+    only its operations. If that is still too wide, a rate has no interval. Reports have all of it.
     """
     tables = [_cells(results, told, hazards=hazards, is_narrow=is_narrow) for hazards, is_narrow in _LAYOUTS]
     tables.append(_cells(results, told, hazards=Hazards.NONE, is_narrow=True, has_intervals=False))

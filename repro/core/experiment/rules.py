@@ -35,8 +35,8 @@ class Selection:
     """Which cells are run, by an experiment's blocks and by what the command line asks for.
 
     ``asked`` are the factors that the command line gives, each with the levels that the file has for it. What was asked
-    for is run: a level that the file does not have is in every include, where no include takes the levels together
-    all of them are, and an exclude of which the command line gives every factor is none.
+    for is run. So a level that the file does not have matches every include. If no include allows the levels together,
+    all includes do. An exclude whose factors are all given by the command line has no effect.
     """
 
     def __init__(

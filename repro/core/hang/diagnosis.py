@@ -129,8 +129,8 @@ def diagnose(first: Look, last: Look) -> Diagnosis:
 def diagnose_still(look: Look) -> Diagnosis:
     """What one moment of a process shows by itself, as a core dump has it: only what no time can end is a hang.
 
-    A thread away from its loop may have come back a moment later. But nobody frees a lock where every thread stands in
-    one, and nothing is still to come for greenlets whose loop rests while their wake-up is lost, or that wait in a circle.
+    A thread away from its loop may have come back a moment later. But nobody frees a lock if every thread waits for one.
+    And nothing wakes greenlets whose wake-up is lost while their loop rests, or that wait in a circle.
     """
     if look.dump is None:
         return Diagnosis(Finding.UNREADABLE, 0.0, 0.0, is_still=True)

@@ -59,11 +59,16 @@ MOST_KEPT = 4
 class Circumstances:
     """What explains a decision beside itself.
 
-    ``load_at`` is when the load began, ``seconds`` and ``users`` what it was to be; ``output`` is both outputs' text,
-    ``error`` the last error of an operation, ``raised`` what a greenlet or a task last died of, ``lost_exits`` how many GreenletExits another
-    exception replaced. ``views`` are the
-    stacks, ``main_stack`` the main thread's as faulthandler gave it, ``is_stopped`` whether a signal has stopped the
-    process, ``gil`` who holds it by a debugger, ``listens`` the addresses on which it accepts connections.
+    ``load_at``          when the load began
+    ``seconds, users``   what it was to be
+    ``output``           the text of both outputs
+    ``error``            the last error of an operation
+    ``raised``           what a greenlet or a task last died of
+    ``lost_exits``       how many GreenletExits another exception replaced
+    ``views``            the stacks; ``main_stack`` is the main thread's, as faulthandler gave it
+    ``is_stopped``       whether a signal has stopped the process
+    ``gil``              who holds the GIL, by a debugger
+    ``listens``          the addresses on which the process accepts connections
     """
 
     load_at: float

@@ -181,14 +181,16 @@ class Reading:
 class Parked:
     """What one greenlet is parked on, from its stack.
 
-    ``lock`` identifies the lock; ``holder`` is who holds it, None where that cannot be known; ``unread`` is how many
-    bytes lie unread in its socket, the other side's end counting as one; ``is_unserved`` that what it sent to the backend
-    lies unread there, or the connection was not accepted yet. ``left_s`` are the seconds until its own timer
-    or timeout fires, infinite where it has none or that is not known. ``root`` is what the last one in the chain of
-    holders waits for, who alone could begin to free the others, ``root_user`` the number of that user and
-    ``root_left_s`` the seconds until its timer fires; None where the chain leads nowhere: in a circle, to one that has
-    ended, or to nobody known. ``inside`` is the number of the user that stands in the ``with`` block of the lock, and
-    so will leave it if it makes progress.
+    ``lock``         identifies the lock
+    ``holder``       who holds it; None where that cannot be known
+    ``unread``       how many bytes lie unread in its socket; the other side's end counts as one
+    ``is_unserved``  what it sent to the backend lies unread there, or the connection is not accepted yet
+    ``left_s``       seconds until its own timer or timeout fires; infinite where it has none, or that is not known
+    ``root``         what the last one in the chain of holders waits for: it alone could begin to free the others. None
+                     where the chain is a circle, or leads to one that has ended or is not known
+    ``root_user``    the number of that user
+    ``root_left_s``  seconds until that user's timer fires
+    ``inside``       the number of the user in the ``with`` block of the lock, who leaves it if it makes progress
     """
 
     on: ParkedOn

@@ -1,14 +1,14 @@
 """Every service that moto knows, on loopback: ``moto_server.py FOLDER [1.0|1.1]``, which listens itself nowhere.
 
-Lines on standard input ask for accounts: each is a forked process with memory, port and log of its own, so that neither
-two trials side by side nor two in a row see each other's buckets (moto shares their names between its own accounts).
+Lines on standard input ask for accounts. Each account is a forked process with its own memory, port and log. So no trial
+sees the buckets of another one, whose names moto shares between its own accounts.
 
     {"open": {"ready": FILE, "log": FILE}}    READY is written once it listens: its port and its process
     {"close": PROCESS}
 
 A fork is quick where a start is not: moto takes seconds to import. What a trial's client asked for is loaded here before
-the next account is forked. Requests are served by Werkzeug's threaded server as ``moto_server`` does, with a longer queue
-of connections waiting to be accepted (200 users connect at once) and a request log (see ``request_log.py`` beside it).
+the next account is forked. Requests are served by Werkzeug's threaded server, as ``moto_server`` does it. Its accept queue
+is longer, since 200 users connect at once, and it keeps a request log (see ``request_log.py`` beside it).
 """
 
 import io
