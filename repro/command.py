@@ -84,10 +84,10 @@ class Typed:
 class CommandInFolder:
     """A command as all trials of a run have it.
 
-    ``folder`` is the run's copy of the folder in which it was typed, of which every trial gets one of its own; ``place``
-    is where in it the command was typed. ``script`` is the path of a console script, within the copy a relative one.
-    ``variables`` are those of the shell that are passed on. ``home`` are files for the trial's home folder.
-    ``has_web_ui``: by hand it would have Locust's web UI, and its files add to it.
+    ``folder`` is the run's copy of the folder in which it was typed, of which every trial gets one of its own;
+    ``place`` is where in it the command was typed. ``script`` is the path of a console script, within the copy a
+    relative one. ``variables`` are those of the shell that are passed on. ``home`` are files for the trial's home
+    folder. ``has_web_ui``: by hand it would have Locust's web UI, and its files add to it.
     """
 
     line: CommandLine

@@ -242,8 +242,8 @@ class StuckUsers:
 
     ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking``
     are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
-    the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program that
-    swallows the GreenletExit of so many of them.
+    the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program
+    that swallows the GreenletExit of so many of them.
     """
 
     count: int = 0
@@ -409,7 +409,7 @@ class OpenCollection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CauseMatch:
-    """A known cause that fits, and by what: frames in stacks, frames that nothing wakes, lines of output, facts, versions.
+    """A known cause that fits, and by what: frames in stacks or that nothing wakes, lines of output, facts, versions.
 
     ``versions`` are package, version, and which versions are concerned, empty where all are. ``upstream`` is the thread
     to read. ``summary`` is the title in a few words, ``cures`` are requirements (or steps) one of which suffices; an

@@ -71,8 +71,9 @@ class HangClass(StrEnum):
 class BaseEnvironment:
     """Somebody's own environment, which others are made from: of the same releases but for what is asked for.
 
-    ``versions`` maps the normalised names of what an index has to versions; ``roots`` are those that nothing else needs.
-    ``local`` are the distributions that no index has, editable and local ones, each with a digest of what is installed.
+    ``versions`` maps the normalised names of what an index has to versions; ``roots`` are those that nothing else
+    needs. ``local`` are the distributions that no index has, editable and local ones, each with a digest of what is
+    installed.
     """
 
     interpreter: Path
@@ -246,8 +247,8 @@ class Effort:
 class Cover:
     """What few cells of a matrix cover: each of its ``combinations`` of ``strength`` levels is in one of them.
 
-    ``of`` are the cells of the whole matrix. The rules leave no cell for ``ruled_out`` more combinations; ``impossible``
-    are the smallest ones that explain those.
+    ``of`` are the cells of the whole matrix. The rules leave no cell for ``ruled_out`` more combinations;
+    ``impossible`` are the smallest ones that explain those.
     """
 
     strength: int

@@ -76,7 +76,7 @@ def attach(runner=None, role=at.ROLE_LOCAL):
         return
     _attached_pid = os.getpid()
     import gevent
-    from repro_agent import greenlets  # noqa: F401  # now: in a frozen process nothing can be imported any more
+    from repro_agent.stacks import greenlets  # noqa: F401  # now: in a frozen process nothing can be imported any more
 
     timer = gevent.get_hub().loop.timer(LOOP_PERIOD_S, LOOP_PERIOD_S, ref=False)
     timer.start(_beat_in_loop)
@@ -155,7 +155,8 @@ def _answer(rung, record):
     """Write the greenlets' stacks as this rung sees them; whether that went well. The error is kept if it can be."""
     path = os.path.join(flight.FOLDER, "greenlets-%s-%d.json" % (rung, os.getpid()))
     try:
-        from repro_agent import greenlets, hooks
+        from repro_agent import hooks
+        from repro_agent.stacks import greenlets
 
         greenlets.main_ident = _main_ident or greenlets.main_ident
         dump = greenlets.dump_from_loop if rung == "loop" else greenlets.dump_from_thread

@@ -29,8 +29,9 @@ class Draws:
 class Collections:
     """``gc``: at each collection's end the next threshold is drawn, well below the natural one.
 
-    A collection is made *due*, never run: it begins where the interpreter would begin one. None begins where the program
-    has switched the collector off, and beyond a share of the time the next one comes when it would have come anyway.
+    A collection is made *due*, never run: it begins where the interpreter would begin one. None begins where the
+    program has switched the collector off, and beyond a share of the time the next one comes when it would have come
+    anyway.
     """
 
     FEWEST, NATURAL_BY = 10, 7  # objects more than at the last one: between these and the natural threshold by that
@@ -116,8 +117,8 @@ class Lookups:
 class Stops:
     """``stop``: again and again all users of a local runner are told to stop, as at the end of a load, and start anew.
 
-    ``pause`` gives the seconds until the next stop. Where users outlive one by ``PATIENCE_S`` it was the load's own: they
-    are not told twice, and none starts any more.
+    ``pause`` gives the seconds until the next stop. Where users outlive one by ``PATIENCE_S`` it was the load's own:
+    they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0
@@ -127,7 +128,7 @@ class Stops:
         self._pause, self._note = pause, note
 
     def run(self, runner, is_loading, outlived):
-        """In a greenlet of its own, while ``is_loading``, or until users outlive a stop: then ``outlived`` is called."""
+        """In a greenlet of its own, while ``is_loading``, or until users outlive a stop; then it calls ``outlived``."""
         import gevent
 
         while is_loading():

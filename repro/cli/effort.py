@@ -1,4 +1,4 @@
-"""``--trials``, ``--until``, ``--soak``, ``--rule-out`` and ``--replay``: how long each cell is tried, and what is said of it before."""
+"""``--trials``, ``--until``, ``--soak``, ``--rule-out``, ``--replay``: how long a cell is tried, what is said first."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ _OPTIONS = (
         "--replay",
         type=int,
         metavar="SEED",
-        help="Make every trial with this seed, and with each knob of an amplification alone, to see what the hang needs.",
+        help="Make every trial with this seed, and with each knob of an amplification alone, to see what the hang "
+        "needs.",
     ),
 )
 

@@ -129,7 +129,8 @@ def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
             return read_load(run.folder / COPY, run.typed_in)
         if run.typed is not None and run.typed.is_locust:
             raise UsageError(
-                "the command has several locustfiles, and one file cannot hold them; run it again with the one that hangs"
+                "the command has several locustfiles, and one file cannot hold them; run it again with the one that "
+                "hangs"
             )
         return read_locustfile(own or named(run.plan.scenario, where="the run").locustfile)
     except (SyntaxError, ValueError, RecursionError) as error:

@@ -208,7 +208,8 @@ def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) ->
     """
     if not is_same(stored):
         raise UsageError(
-            f"--resume: {stored.folder} belongs to another search; type the command it was started with: {stored.command}"
+            f"--resume: {stored.folder} belongs to another search; type the command it was started with: "
+            f"{stored.command}"
         )
 
 

@@ -35,7 +35,7 @@ BESIDE = ("packages", "shown_by")
 @click.argument("what", type=click.Choice(WHAT), default="experiments")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array on standard output.")
 def command(what: str, *, as_json: bool) -> None:
-    """List experiments (the default), scenarios, factors, faults, known causes or runs; or print the experiment schema."""
+    """List experiments (the default), scenarios, factors, faults, causes or runs; or print the experiment schema."""
     if what == SCHEMA:
         click.echo(_schema())
         return

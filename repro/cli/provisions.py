@@ -64,7 +64,7 @@ class ProvisionOptions:
         Raises:
             UsageError: an option cannot be read, or needs another one.
         """
-        from repro.world.backends.served import check_served
+        from repro.world.backends.servers.served import check_served
 
         check_served(self.serve, self.serve_url)
         return Provision(

@@ -123,7 +123,8 @@ def check_load(store: RunStore, prepared: Prepared) -> None:
     changed = [name for name in {**kept, **now} if kept.get(name) != now.get(name)]
     if changed:
         raise UsageError(
-            f"--resume: not as when the run in {store.folder} was made: {', '.join(changed)}; two loads do not make one "
+            f"--resume: not as when the run in {store.folder} was made: {', '.join(changed)}; two loads do not make "
+            f"one "
             f"rate, so start a new run with: {typed_with([], flags=_FLAGS, values=_VALUES)}"
         )
 

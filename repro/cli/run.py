@@ -56,7 +56,7 @@ Examples:
   repro run causes                                 each known cause: its hang, and beside it its cure
   repro run causes --against newest                whether the cures still hold with the newest releases
   repro run --trials 5 --shard 3/10 --out part3    on the third of ten machines; then `repro merge part* -o whole`
-  repro run --trials 20 --dask tcp://scheduler:8786  on the workers of a dask cluster; local:4 for four on this machine"""
+  repro run --trials 20 --dask tcp://scheduler:8786  on a dask cluster's workers; local:4 for four on this machine"""
 
 
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)

@@ -61,7 +61,8 @@ def _prepared(cause: Cause, role: Role, levels: Mapping[str, str], *, trials: in
     )
     if len(found.plan.cells) != 1:
         raise StoreError(
-            f"{cause.id}: its [claim] names {len(found.plan.cells)} cells of {cause.shown_by} as {role}; give one level "
+            f"{cause.id}: its [claim] names {len(found.plan.cells)} cells of {cause.shown_by} as {role}; give one "
+            f"level "
             "for each factor that varies there"
         )
     return found

@@ -35,8 +35,8 @@ class Attached:
     """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
-    reading took. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a process
-    that runs.
+    reading took. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a
+    process that runs.
     """
 
     pid: int

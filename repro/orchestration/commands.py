@@ -249,7 +249,7 @@ def _inside(
     own = "" if script is None else str(script)
     if script is not None and folder.within(script) in set(folder.files):
         own = os.path.relpath(script, here)
-    arguments = tuple(_led(word, folder, here) if os.path.isabs(word) else word for word in line.arguments)  # noqa: PTH117
+    arguments = tuple(_led(word, folder, here) if word.startswith(os.sep) else word for word in line.arguments)
     return replace(line, locustfile=locustfile, target=target, arguments=arguments), own, outside
 
 

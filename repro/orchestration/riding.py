@@ -1,4 +1,4 @@
-"""The processes of a watched command in which the agent rides along: each is judged as a trial is, for as long as it runs.
+"""The processes of a watched command in which the agent rides along: each is judged as a trial is, as long as it runs.
 
     record ─▶ sample ─▶ Judge ─▶ nothing · a look at its stacks · a hang ─▶ Judged
 
@@ -39,7 +39,7 @@ TOLD_INSIDE = frozenset({WaitKind.SEMAPHORE, WaitKind.LOCK, WaitKind.EVENT, Wait
 
 @dataclass(frozen=True)
 class Judged:
-    """A hang that the judge found in one process: its class, ``users_stuck`` of its users, what explains it, its stacks.
+    """A hang that the judge found in one process: its class, ``users_stuck`` of its users, what explains it, stacks.
 
     ``notes`` say what of it could not be seen.
     """

@@ -32,7 +32,7 @@ from repro.orchestration.trial.trial import TrialServices, run_trial, untestable
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.make import make_backend
 from repro.world.backends.protocol import Backend
-from repro.world.backends.served import ServedBackend
+from repro.world.backends.servers.served import ServedBackend
 from repro.world.environments.cache import Builder, EnvironmentCache
 from repro.world.processes import door
 from repro.world.runs.this_machine import this_machine

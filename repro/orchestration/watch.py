@@ -53,8 +53,8 @@ class OnHang(StrEnum):
 class WatchOptions:
     """``after_s`` is between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch.
 
-    ``stop_grace_s`` is what users may take to end once they are told to. ``joined`` is the folder into which processes write that were started with the agent's variables by somebody else;
-    there is no command then.
+    ``stop_grace_s`` is what users may take to end once they are told to. ``joined`` is the folder into which processes
+    write that were started with the agent's variables by somebody else; there is no command then.
     """
 
     command: tuple[str, ...] = ()

@@ -179,7 +179,7 @@ def _hazard(result: CellResult, hazards: Hazards) -> str:
 
 
 def _reasons(results: Sequence[CellResult]) -> Mapping[str, list[str]]:
-    """The reasons of what is neither clean nor a hang: of those with one cause, or that differ in numbers alone, one."""
+    """The reasons of what is neither clean nor a hang: of those with one cause, or that differ in numbers, one."""
     found: dict[str, tuple[str, list[str]]] = {}
     for result in results:
         for trial in result.trials:
@@ -195,8 +195,9 @@ def _hang(kind: HangKind, told: ToldApart) -> str:
     """A paragraph for one of the different hangs: how often, where, why, a timeline."""
     telling = kind.telling
     hang, found = telling.hang, telling.trial.findings
+    example = f", for example with {told.label_of(telling.cell)}" if told.factors else ""
     lines = [
-        f"{len(kind.seen)} × {kind.hang_class}{f', for example with {told.label_of(telling.cell)}' if told.factors else ''}:",
+        f"{len(kind.seen)} × {kind.hang_class}{example}:",
         f"  {explanation_of(telling.trial)}",
         f"  {bound_text(hang.bound, found.row if found else None)}"
         + (f"; it recovered after {hang.bound.recovered_after_s:.0f} s." if hang.bound.recovered_after_s else "."),

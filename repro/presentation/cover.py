@@ -12,7 +12,7 @@ MOST_NAMED = 3
 
 
 def cells_text(plan: Plan, cover: Cover, *, trials: int, seconds: float | None) -> str:
-    """``16 of 729 cells have all 135 combinations of 2 levels: up to 48 trials, about 9 min 36 s``, without seconds no time."""
+    """``16 of 729 cells have all 135 combinations of 2 levels: up to 48 trials, about 9 min 36 s``, or no time."""
     text = f"{covered_text(len(plan.cells), cover)}: up to {trials:,} trial{'s' if trials != 1 else ''}"
     return text if seconds is None else f"{text}, about {duration(seconds)} besides the environments"
 

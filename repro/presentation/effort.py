@@ -49,6 +49,6 @@ def short_sentences(results: Sequence[CellResult], effort: Effort) -> Iterator[s
     cells = "1 clean cell was" if len(short) == 1 else f"{len(short)} clean cells were"
     least = min(short, key=lambda result: result.exposure.operations).exposure
     yield (
-        f"{cells} not tried for as long as was asked ({_goal(effort)}): the least had {duration(least.seconds)} of load "
-        f"and {least.operations:,} operations; continue with --resume"
+        f"{cells} not tried for as long as was asked ({_goal(effort)}): the least had {duration(least.seconds)} of "
+        f"load and {least.operations:,} operations; continue with --resume"
     )

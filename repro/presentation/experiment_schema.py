@@ -1,7 +1,8 @@
 """The JSON Schema of an experiment file, for editors: made of the model that reads the file and of the catalogues.
 
-Draft 7, which editors of TOML know. A day of TOML is a text there, as ``2024-03-15``. The schema refuses nothing that the
-program takes in its usual form; what only the whole experiment shows, such as an include that no cell matches, it lets pass.
+Draft 7, which editors of TOML know. A day of TOML is a text there, as ``2024-03-15``. The schema refuses nothing that
+the program takes in its usual form; what only the whole experiment shows, such as an include that no cell matches, it
+lets pass.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _by_name(levels: Mapping[str, Schema], shape: Callable[[Schema], Schema]) ->
     }
 
 
-# Settings: those of all scenarios are known everywhere, so that an editor completes them; each scenario refuses the others'
+# Settings: those of all scenarios are known everywhere, so that an editor completes them; each refuses the others'
 
 
 def _all_settings(scenarios: Iterable[ScenarioInfo]) -> Mapping[str, Schema]:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from repro.errors import BackendError
-from repro.world.backends import ministack
 from repro.world.backends.make import make_backend
-from repro.world.backends.ministack import MiniStackBackend
+from repro.world.backends.servers import ministack
+from repro.world.backends.servers.ministack import MiniStackBackend
 from repro.world.faults.tls import Authority
 
 PROBE_S = 5.0

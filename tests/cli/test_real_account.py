@@ -18,7 +18,7 @@ from threading import Thread
 import boto3
 import pytest
 
-from repro.world.backends.moto import MotoBackend
+from repro.world.backends.servers.moto import MotoBackend
 from repro.world.runs.store import read_run
 
 pytestmark = pytest.mark.timed

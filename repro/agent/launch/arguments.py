@@ -26,7 +26,7 @@ def load():
 
 
 def command_line(path, *launch):
-    """``sys.argv`` of the ``locust`` command; ``launch`` are the options of its launch mode, "" finds the file as by hand.
+    """``sys.argv`` of the ``locust`` command; ``launch`` are the options of its mode, "" finds the file as by hand.
 
     A worker is told users and rate by its master. An exit code for failed requests is the user's own, where it is a
     command of the user's own: what Locust asks for is not a crash (``hooks.note_exit``).

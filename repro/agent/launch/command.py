@@ -19,7 +19,7 @@ def run(path, *, forks=False):
 
 
 def _leave_time_to_master(main):
-    """Up to 2.24 a worker ends with an error where a file or a variable that it shares with its master has a time limit."""
+    """Up to 2.24 a worker ends with an error where a file or variable that it shares with its master has a limit."""
     parse = getattr(main, "parse_options", None)
     if parse is None:
         return

@@ -1,6 +1,7 @@
 """Takes the agent along in somebody's own Python: ``PYTHONPATH`` names this folder, and Python imports this file.
 
-So it does under ``repro watch``, and in the Pythons that a program in a cell starts: a spawned child, a tool of its own.
+So it does under ``repro watch``, and in the Pythons that a program in a cell starts: a spawned child, a tool of its
+own.
 
 It leaves what Python would have found without it: this folder goes from ``sys.path``, and the ``sitecustomize`` that
 it stood before is imported in its place, or missed as before. ``python -I``, ``-E`` and ``-S`` do not get here, and

@@ -67,8 +67,8 @@ class Cause:
     ``packages`` maps distributions to the versions concerned. ``cure`` is one that ``shown_by`` shows when it is run:
     an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside
     these versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of
-    which suffices. ``summary`` is the title in a few words, for a line of an answer. ``look_alike`` is what might be taken
-    for it and is not, ``claim`` how its experiment shows it, None where nothing does.
+    which suffices. ``summary`` is the title in a few words, for a line of an answer. ``look_alike`` is what might be
+    taken for it and is not, ``claim`` how its experiment shows it, None where nothing does.
     """
 
     id: str

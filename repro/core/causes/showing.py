@@ -70,7 +70,7 @@ class PartShown:
 
 @dataclass(frozen=True)
 class Showing:
-    """What the cells of one cause showed, the cause's hang first; ``error`` is why they could not be run to their end."""
+    """What the cells of one cause showed, the cause's hang first; ``error`` is why they did not run to their end."""
 
     cause: Cause
     parts: tuple[PartShown, ...]

@@ -15,7 +15,8 @@ from repro.errors import UsageError
 
 USERS, RATE, TIME = "users", "spawn_rate", "seconds"
 _LEVELS = {
-    "-u": USERS, "--users": USERS, "-r": RATE, "--spawn-rate": RATE, "--hatch-rate": RATE, "-t": TIME, "--run-time": TIME,
+    "-u": USERS, "--users": USERS, "-r": RATE, "--spawn-rate": RATE, "--hatch-rate": RATE,
+    "-t": TIME, "--run-time": TIME,
 }  # fmt: skip
 _LOCUSTFILE = frozenset({"-f", "--locustfile"})
 _GLUED = re.compile(r"(?P<option>-[urtP])(?P<value>\d.*)")

@@ -19,8 +19,8 @@ _BECOME_LEVELS = re.compile(
     r"LOCUST_(USERS|SPAWN_RATE|HATCH_RATE|RUN_TIME|HEADLESS|AUTOSTART|AUTOQUIT|PROCESSES|MODE_MASTER|MODE_WORKER|"
     r"EXPECT_WORKERS|EXPECT_WORKERS_MAX_WAIT|MASTER_.*|WEB_.*|UI_.*)"
 )
-_OF_LIBRARIES = re.compile(r"LOCUST_.*|GEVENT_.*|GREENLET_.*|PYTHONPATH|PYTHONHASHSEED|PYTHONWARNINGS|TZ|PYTEST_ADDOPTS|"
-                           r"GUNICORN_CMD_ARGS|DJANGO_SETTINGS_MODULE|FLASK_APP")  # fmt: skip
+_OF_LIBRARIES = re.compile(r"LOCUST_.*|GEVENT_.*|GREENLET_.*|PYTHONPATH|PYTHONHASHSEED|PYTHONWARNINGS|TZ|"
+                           r"PYTEST_ADDOPTS|GUNICORN_CMD_ARGS|DJANGO_SETTINGS_MODULE|FLASK_APP")  # fmt: skip
 _READERS = frozenset({"getenv", "config", "env"})
 _METHODS = frozenset({"get", "pop", "setdefault", "getenv", "str", "int", "bool", "float", "list", "__getitem__"})
 _HOLDERS = frozenset({"environ", "env", "os"})

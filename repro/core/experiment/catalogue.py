@@ -120,7 +120,8 @@ class Catalogue:
             return normal
         if near := self._near(name):
             raise ExperimentError(
-                f"{where}: unknown factor {name!r}, did you mean {near}? (packages.{name} for a distribution of that name; "
+                f"{where}: unknown factor {name!r}, did you mean {near}? (packages.{name} for a distribution of that "
+                f"name; "
                 "`repro list factors` shows all)"
             )
         if not normal or not all(part.isalnum() for part in normal.split("-")):

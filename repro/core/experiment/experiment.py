@@ -70,7 +70,7 @@ class Experiment:
         return replace(self, trials=trials)
 
     def of_command(self, scenario: ScenarioInfo) -> Experiment:
-        """What is left of it for somebody's own command: its stacks, of which only the packages count, and its limits."""
+        """What is left of it for somebody's own command: its stacks, of which only packages count, and its limits."""
         built = scenario.catalogue.is_built
         return replace(
             self,

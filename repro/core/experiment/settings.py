@@ -47,8 +47,8 @@ SETTINGS = (
         values=("cli", "processes", "library", "process", "spawn", "distributed", "script"),
         plain="cli",
         in_one_file=("cli", "library", "process", "spawn"),
-        help="how Locust is started: command, command with --processes, library, library in a forked or spawned process, "
-        "master and workers, not at all",
+        help="how Locust is started: command, command with --processes, library, library in a forked or spawned "
+        "process, master and workers, not at all",
     ),
     Factor(
         name="workers",
@@ -168,7 +168,8 @@ SETTINGS = (
         pattern=f"^({'|'.join(LEVELS).replace('+', '[+]')})$",
         plain=NONE,
         in_one_file=IN_ONE_FILE,
-        help="which natural moments are made to come more often, by the seed: garbage collections, stops, slow look-ups of "
+        help="which natural moments are made to come more often, by the seed: garbage collections, stops, slow "
+        "look-ups of "
         "names, switches of threads, slow and parted answers (io); several are joined, such as gc+io",
     ),
     Factor(

@@ -36,8 +36,8 @@ class Shown:
 class Confirmation:
     """The state of it: what is believed of a hung cell, and how certain its cause is to be.
 
-    ``is_allowed`` says whether the experiment has a row that can be tested. ``known`` are causes found before: what they
-    make hang shows nothing of this one.
+    ``is_allowed`` says whether the experiment has a row that can be tested. ``known`` are causes found before: what
+    they make hang shows nothing of this one.
     """
 
     belief: Belief

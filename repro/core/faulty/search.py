@@ -1,7 +1,8 @@
 """All causes of the hangs that were seen, one after the other: what the first explains is set aside for the next.
 
-The first hung row that can be explained is (`confirmation`). Once its cause is settled, the rows that have its levels are
-set aside, and the next hung row among the others is explained, until none is left or the cause of one cannot be settled.
+The first hung row that can be explained is (`confirmation`). Once its cause is settled, the rows that have its levels
+are set aside, and the next hung row among the others is explained, until none is left or the cause of one cannot be
+settled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cells that hung only under an amplification, beside the natural cell that is like them in all else, and their neighbours."""
+"""Cells that hung only under an amplification, beside the natural cell like them in all else, and their neighbours."""
 
 from __future__ import annotations
 

@@ -82,9 +82,9 @@ class Diagnosis:
     """What a process is stuck on.
 
     ``is_still`` says that only one moment was seen: no movement is known.
-    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot make progress; ``thread`` is the one that
-    stands, if one does: the main one, or another with a loop; ``lock`` is the one that matters; ``gil`` is the thread that held the GIL
-    at both looks; ``cores`` is how much of a core it used over the
+    ``own`` are the greenlets of the program's own code, ``stuck`` those that cannot make progress; ``thread`` is the
+    one that stands, if one does: the main one, or another with a loop; ``lock`` is the one that matters; ``gil`` is the
+    thread that held the GIL at both looks; ``cores`` is how much of a core it used over the
     ``seconds`` between the looks.
     """
 
@@ -129,8 +129,8 @@ def diagnose(first: Look, last: Look) -> Diagnosis:
 def diagnose_still(look: Look) -> Diagnosis:
     """What one moment of a process shows by itself, as a core dump has it: only what no time can end is a hang.
 
-    A thread away from its loop may have come back a moment later. But nobody frees a lock if every thread waits for one.
-    And nothing wakes greenlets whose wake-up is lost while their loop rests, or that wait in a circle.
+    A thread away from its loop may have come back a moment later. But nobody frees a lock if every thread waits for
+    one. And nothing wakes greenlets whose wake-up is lost while their loop rests, or that wait in a circle.
     """
     if look.dump is None:
         return Diagnosis(Finding.UNREADABLE, 0.0, 0.0, is_still=True)
@@ -171,7 +171,7 @@ class _Pair:
         return self._found(finding, stuck=stuck, thread=thread)
 
     def of_other_loops(self) -> Diagnosis | None:
-        """What holds another thread in which a loop ought to turn, and keeps greenlets there from their turn; else None.
+        """What holds another thread in which a loop ought to turn, and keeps greenlets from their turn; else None.
 
         A thread that has a loop may work for long without it, as a pool's worker does: only where some wait it hangs.
         """
@@ -316,7 +316,7 @@ class _Pair:
         )
 
     def all_waiting(self) -> tuple[Greenlet, ...]:
-        """All of the program's greenlets, where each waits for another one without a limit, and the loop does nothing."""
+        """All of the program's greenlets, where each waits for another without a limit, and the loop does nothing."""
         if self.now.main is not None and self._waits_in(self.now.main, KernelWait.RUNNING):
             return ()
         own = tuple(one for one in self.own if one.wait is None or one.wait.kind is not WaitKind.HUB)
@@ -327,7 +327,7 @@ class _Pair:
 
     @property
     def _others_that_may_wake(self) -> tuple[Greenlet, ...]:
-        """Greenlets that only run a library's code, and move, or wait for time or an answer: what waits may be for them.
+        """Greenlets that only run a library's code, and move or wait for time or an answer: what waits may be for them.
 
         Locust's users sleep in Locust's own code; a pool's workers may run nothing but ``requests.get``.
         """

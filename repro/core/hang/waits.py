@@ -36,7 +36,7 @@ class SocketState:
 
 
 def parked(dump: Dump, sockets: Mapping[int, SocketState] = MappingProxyType({})) -> Mapping[int, Parked]:
-    """What each user of the dump is parked on, by the user's number, as the judge wants it; ``sockets`` by descriptor."""
+    """What each user of the dump is parked on, by its number, as the judge wants it; ``sockets`` by descriptor."""
     return {item.user: _parked(item, dump, sockets) for item in dump.greenlets if item.user is not None}
 
 

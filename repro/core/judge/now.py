@@ -180,7 +180,7 @@ class Now:
         return self.limits.stall_after_s + self.crowd_s
 
     def is_in_queue(self, user: Stuck) -> bool:
-        """Whether its turn may yet come: others were answered lately who had waited about as long, or nobody is in time.
+        """Whether its turn may yet come: others were answered lately who waited about as long, or nobody is in time.
 
         Where the queue is longer than an attempt may take, attempts time out unanswered and begin again at its end, and
         whoever is answered has been lucky.

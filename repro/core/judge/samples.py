@@ -124,13 +124,13 @@ class Reading:
     ``iterations`` are the tasks that Locust's users began, ``iteration_errors`` those that ended by an exception;
     ``raised`` is what a greenlet or a task last died of. ``stopped_by_signal``: the runner quits because a signal told
     it to. ``is_program``: it is a plain program, with Locust or without, which ends when it likes. ``load_ended_at`` is
-    when a runner stopped its users without quitting, ``quit_done_at`` when one had quit, 0 before; ``exit_asked`` is the
-    exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since when
-    the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds that it
-    has spent on that so far. ``stops`` counts the users that were told to stop, ``rounds`` how often all were and
-    began again, ``amplified`` the moments that came because of each knob of an amplification. ``wanted`` pairs kinds with names: a ``queue``,
-    ``bucket`` or ``table`` that a call asked for and was not there, an address other than the backend's that a client
-    has ``asked`` or that has ``failed``.
+    when a runner stopped its users without quitting, ``quit_done_at`` when one had quit, 0 before; ``exit_asked`` is
+    the exit code that Locust asks for by itself, where requests failed or the program set one. ``dumping_at``: since
+    when the event loop writes the stacks that it was asked for, 0 while it writes none; ``dumped_s`` are the seconds
+    that it has spent on that so far. ``stops`` counts the users that were told to stop, ``rounds`` how often all were
+    and began again, ``amplified`` the moments that came because of each knob of an amplification. ``wanted`` pairs
+    kinds with names: a ``queue``, ``bucket`` or ``table`` that a call asked for and was not there, an address other
+    than the backend's that a client has ``asked`` or that has ``failed``.
     """
 
     pid: int

@@ -79,7 +79,7 @@ class Stop:
 
     @property
     def left_s(self) -> float:
-        """The second of the load at which its last user had ended, though nobody had stopped it; 0 where some stayed."""
+        """The second of the load at which its last user had ended, though nobody stopped it; 0 where some stayed."""
         now = self.now
         return 0.0 if now.crowd.users or not now.crowd.has_users else self._early(now.crowd.fell_at)
 
@@ -91,7 +91,7 @@ class Stop:
 
     @property
     def _own_business_at(self) -> float | None:
-        """Since when what a program does does not belong to the load any more; None while it does, or where it is not a program."""
+        """Since when what a program does is not of the load any more; None while it is, or where it is no program."""
         now = self.now
         if now.is_script:
             return now.asked_stop

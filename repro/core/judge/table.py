@@ -32,15 +32,15 @@ class Facts:
     ``native_silent`` when the agent's thread does not run either. ``locked``, ``unread``, ``unanswered`` and
     ``turning`` (running without an end while others make progress) count users that are stuck for certain, by what they
     are parked on; ``queued`` those that have waited for an answer past their limits, but no longer than others who were
-    answered lately. ``unserved`` are those of the unanswered whose request the backend has not taken from the kernel yet.
-    ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
+    answered lately. ``unserved`` are those of the unanswered whose request the backend has not taken from the kernel
+    yet. ``waited_out`` is true when the load is not extended any more for those who are waited for, ``unmoved``
     are those users then.
     ``no_end`` is true when nobody has ended an operation for longer than any in flight may take. ``grace_over`` is true
     when the time for stopping has passed and no user has gone lately. ``is_exit_asked``: the exit code is the one that
     Locust asks for by itself. ``may_end`` is true when the process may end without a stop: it is a standalone program,
     or its load has ended. ``own_end_s`` and ``left_s`` are the seconds of the load at which it ended by itself, or its
-    last user did, 0 where none did. ``is_left_running``: a program that is still running when its time is over counts as ended well. ``logged`` are the requests by the backend's log: it knows better where no client was
-    seen to call.
+    last user did, 0 where none did. ``is_left_running``: a program that is still running when its time is over counts
+    as ended well. ``logged`` are the requests by the backend's log: it knows better where no client was seen to call.
     """
 
     phase: Phase = Phase.LOAD

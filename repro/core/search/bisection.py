@@ -293,7 +293,7 @@ class Bisection:
 
 
 def _parts(weight: float) -> int:
-    """A clean trial in parts of a usual one: at least one, or a release would be tried for ever, and a few trials at most.
+    """A clean trial in parts of a usual one: at least one, or a release would be tried for ever, and a few at most.
 
     However much it was exposed to, it is one trial, of one environment, at one moment.
     """

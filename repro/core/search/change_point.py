@@ -6,8 +6,8 @@ from c on hang at one rate, which nobody knows: it is integrated out. So only tw
 many hangs were seen (all of them at c or later, else it is impossible), and how many clean trials were made at c or
 later.
 
-The rate is that of a trial of the usual exposure. A clean one of half of that counts for half a trial, for its chance to be
-clean at the rate r is (1 − r) ** ½: clean trials are counted in ``PARTS`` of a usual one.
+The rate is that of a trial of the usual exposure. A clean one of half of that counts for half a trial, for its chance
+to be clean at the rate r is (1 − r) ** ½: clean trials are counted in ``PARTS`` of a usual one.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class Recipe:
     ``settings`` are those that are not at their defaults; ``source`` is somebody's own locustfile, empty for the
     report's pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it
     reads, ``arguments`` what else Locust gets. ``places``, ``path``, ``place`` and ``files`` are those of a command's
-    load (``kept_load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only who outlives the
-    stop is. ``seed`` is the amplification's, where there is one.
+    load (``kept_load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only
+    who outlives the stop is. ``seed`` is the amplification's, where there is one.
     """
 
     title: str

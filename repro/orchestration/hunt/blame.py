@@ -47,8 +47,8 @@ class Accusation:
 class Blaming:
     """A blame under way; ``probe`` makes a trial of a cell, ``releases_of`` lists a package's releases from the oldest.
 
-    ``keep``, ``jobs``, ``build_ahead``, ``cancel``, ``tick`` and ``reason_of`` are those of a ``Hunt``; a cell that is kept may
-    be a new one.
+    ``keep``, ``jobs``, ``build_ahead``, ``cancel``, ``tick`` and ``reason_of`` are those of a ``Hunt``; a cell that is
+    kept may be a new one.
     """
 
     mixer: Mixer

@@ -103,9 +103,9 @@ class Hunt:
     """A hunt under way. ``probe`` makes a trial of a cell, is called in other threads, ``jobs`` of them at once.
 
     ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel``
-    that the trials under way must end; ``tick`` that time has passed. ``most_trials`` are those of environments that could be made. ``window`` is
-    where to begin among the candidates, first and last; beyond it the hunt goes outward. ``reason_of`` words what a
-    trial came to.
+    that the trials under way must end; ``tick`` that time has passed. ``most_trials`` are those of environments that
+    could be made. ``window`` is where to begin among the candidates, first and last; beyond it the hunt goes outward.
+    ``reason_of`` words what a trial came to.
     """
 
     candidates: Sequence[Candidate]

@@ -192,7 +192,8 @@ def _place(version: str, known: _Known) -> int:
         near = difflib.get_close_matches(version, names, n=3)
         hint = f"choose one such as {' or '.join(near)}" if near else f"choose one from {names[0]} to {names[-1]}"
         raise UsageError(
-            f"{package} {version} is not a release that can be tested (--yanked adds withdrawn ones, --pre adds pre-releases); {hint}"
+            f"{package} {version} is not a release that can be tested (--yanked adds withdrawn ones, --pre adds "
+            f"pre-releases); {hint}"
         )
     place = names.index(version)
     if version not in known.fitting:

@@ -35,8 +35,9 @@ class Gateway:
     ``begin_load`` starts the clock of faults that act from second s to t of the load. ``secrets`` are the values among
     the variables that must not be written anywhere. ``open_requests`` counts the requests of this trial that the
     backend has received, by its own log, and not answered; None where it keeps no log. ``health`` tells of the backend.
-    ``pids`` are the processes of ours that stand between the client and the backend, ``backend_port`` is where the backend
-    listens on this machine, 0 where it does not. ``amplified`` are the moments that came because of each knob there.
+    ``pids`` are the processes of ours that stand between the client and the backend, ``backend_port`` is where the
+    backend listens on this machine, 0 where it does not. ``amplified`` are the moments that came because of each knob
+    there.
     """
 
     queue: str

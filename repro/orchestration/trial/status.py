@@ -25,7 +25,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialStatus:
-    """Where a trial stands; ``began`` is of the monotonic clock, ``per_s`` are the operations that recently ended per second.
+    """Where a trial stands; ``began`` is of the monotonic clock, ``per_s`` are the operations that end per second now.
 
     ``verdict`` and ``hang_class`` are None until it is decided; its evidence is collected after that.
     """

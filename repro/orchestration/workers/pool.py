@@ -345,7 +345,7 @@ class WorkerPool:
             return
         try:
             fetched = Fetched(key, returned=task.result(timeout=FETCH_S))
-        except BaseException as error:  # noqa: BLE001  # of the task, of the way here; a cancelled one is not an Exception
+        except BaseException as error:  # noqa: BLE001  # of the task, of the way; a cancelled one is no Exception
             fetched = Fetched(key, error=error.with_traceback(None))  # which would hold all that it has gone through
         self._events.put(fetched)
 

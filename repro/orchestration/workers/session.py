@@ -1,4 +1,4 @@
-"""A session whose trials run on the workers of a dask cluster: what ``Session`` is to a run, or to a hunt, elsewhere."""
+"""A session whose trials run on the workers of a dask cluster: what ``Session`` is to a run or a hunt, elsewhere."""
 
 from __future__ import annotations
 

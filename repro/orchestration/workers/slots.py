@@ -50,7 +50,7 @@ class Slots:
         return frozenset(self._under_way.pop(worker, ()))
 
     def free(self, *, but: Collection[str] = ()) -> str | None:
-        """The worker with the largest share of its slots free; None when all are taken, or only those of ``but`` free."""
+        """The worker with the largest share of its slots free; None when no slot is, save those of ``but``."""
         shares = {
             worker: 1 - len(self._under_way[worker]) / slots
             for worker, slots in self._slots.items()

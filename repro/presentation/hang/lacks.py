@@ -10,7 +10,7 @@ _HERE = frozenset({RowName.RAN_AND_ENDED})
 
 
 def lacks_text(found: Findings) -> str:
-    """``The queue my-queue does not exist: add --queue my-queue``; empty where nothing was lacking, or nobody minded."""
+    """``The queue my-queue does not exist: add --queue my-queue``; empty where nothing lacked, or nobody minded."""
     if found.row in _HERE:
         return ""
     return " ".join(part for part in (_missing(found), _elsewhere(found)) if part)

@@ -23,7 +23,8 @@ def advice(said: Said) -> str:
     """The next step where the program says that a module is missing; empty where it does not."""
     for text in (said.traceback, said.last_words, said.error):
         if match := _MISSING.search(text):
-            return f"; add --set packages.{_distribution(match['module'])}= for its newest release{_or_own(match['module'])}"
+            name = match["module"]
+            return f"; add --set packages.{_distribution(name)}= for its newest release{_or_own(name)}"
     return ""
 
 

@@ -157,7 +157,8 @@ def _deadlocked(found: Findings) -> list[str]:
     if found.program.is_unread:
         since = f"{_who(found)} been waiting in {_operations(found.stuck)} {_since(found)}."
         return [since, "The response has arrived in the socket, but nothing reads it."]
-    parked = f"{_who(found)} been parked {_since(found)}, and nothing will wake {'it' if found.stuck.count == 1 else 'them'}."
+    whom = "it" if found.stuck.count == 1 else "them"
+    parked = f"{_who(found)} been parked {_since(found)}, and nothing will wake {whom}."
     return [parked, *(f"{_waits(wait)} for {_lock(wait)}." for wait in found.stuck.waits[:MAX_NAMES])]
 
 

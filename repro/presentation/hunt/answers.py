@@ -90,7 +90,8 @@ def _change(answer: BisectionAnswer, release: ReleaseTrials, previous: ReleaseTr
     days = answer.package == AS_OF
     text = f"{since} {_package(answer)} {release.name}{_day(release)}; {previous.name}{_day(previous)} {before}"
     if days:
-        text = f"{since} {_package(answer)} {release.name}; those of {previous.name} {'do not' if is_first_bad else 'still hang'}"
+        before = "do not" if is_first_bad else "still hang"
+        text = f"{since} {_package(answer)} {release.name}; those of {previous.name} {before}"
     aside = f"; {', '.join(answer.untestable)} between them cannot be tested" if answer.untestable else ""
     older, newer = ("earlier", "later") if days else ("older", "newer")
     good, bound = (previous.name, older) if is_first_bad else (release.name, newer)

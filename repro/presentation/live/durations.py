@@ -37,7 +37,8 @@ class TimeLeft:
     def text(self, left: int, under_way_s: Sequence[float]) -> str:
         """``up to 5 min left``: ``left`` is the most trials to come, those under way included, which run so long.
 
-        ``longer than expected`` where all of those have had their time: nobody knows for how long users will be waited for.
+        ``longer than expected`` where all of those have had their time: nobody knows for how long users will be waited
+        for.
         """
         if not left:
             return "done"

@@ -279,7 +279,7 @@ def outcome_text(outcome: CellOutcome) -> str:
 
 
 def explanation_text(explanation: Explanation) -> str:
-    """``client=per-iteration and urllib3>=1.26.16``; several parts, each of which is enough, are joined by ``, or when``."""
+    """``client=per-iteration and urllib3>=1.26.16``; parts, each of them enough, are joined by ``, or when``."""
     return ", or when ".join(map(_part_text, explanation))
 
 

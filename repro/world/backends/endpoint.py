@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 
 from repro.errors import BackendError
-from repro.world.backends.protocol import REGION, Backend, Health, Queue
-from repro.world.backends.request_log import LoggedRequest
+from repro.world.backends.borrowed import BorrowedBackend
+from repro.world.backends.protocol import REGION, Health, Queue
 from repro.world.backends.wire import MADE_UP, Wire, WireError
 
 LIMIT_S = 10.0
@@ -21,7 +20,7 @@ BATCH = 10
 PROBE_QUEUE = "repro-probe"
 
 
-class EndpointBackend:
+class EndpointBackend(BorrowedBackend):
     """Talks to an SQS at ``endpoint_url`` with made-up credentials; queues are deleted when their trial ends.
 
     Raises:
@@ -74,14 +73,6 @@ class EndpointBackend:
             return Health(ok=False, seconds=time.monotonic() - began, reason=str(error))
         return Health(ok=True, seconds=time.monotonic() - began)
 
-    def request_mark(self) -> int:
-        """No log, no mark."""
-        return 0
-
-    def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002  # the Protocol's signature
-        """Nothing: somebody else's server keeps no log for us."""
-        return ()
-
     def cell_environ(self) -> Mapping[str, str]:
         """The variables by which a cell's client finds it."""
         trust = {"AWS_CA_BUNDLE": os.environ["AWS_CA_BUNDLE"]} if os.environ.get("AWS_CA_BUNDLE") else {}
@@ -94,23 +85,6 @@ class EndpointBackend:
             "AWS_ACCESS_KEY_ID": MADE_UP,
             "AWS_SECRET_ACCESS_KEY": MADE_UP,
         }
-
-    def requests(self) -> int | None:
-        """Nobody counts them."""
-        return None
-
-    @contextlib.contextmanager
-    def account(self, folder: Path, *, mark: str) -> Iterator[Backend]:  # noqa: ARG002  # the Protocol's signature
-        """The account that there is: it is not ours to empty."""
-        yield self
-
-    def is_alive(self) -> bool:
-        """Not ours: it is judged by its answers alone."""
-        return True
-
-    def pids(self) -> tuple[int, ...]:
-        """None is ours."""
-        return ()
 
     def stop(self) -> None:
         """Delete the queues that are still there."""

@@ -49,13 +49,13 @@ def check_options(names: Collection[str], *, endpoint_url: str | None, region: s
 
 
 def _moto(folder: Path, mark: str) -> Backend:
-    from repro.world.backends.moto import MotoBackend
+    from repro.world.backends.servers.moto import MotoBackend
 
     return MotoBackend(folder=folder, mark=mark)
 
 
 def _ministack(folder: Path, mark: str) -> Backend:
-    from repro.world.backends.ministack import MiniStackBackend
+    from repro.world.backends.servers.ministack import MiniStackBackend
 
     return MiniStackBackend(folder=folder, mark=mark)
 

@@ -1,4 +1,4 @@
-"""What a load expects to find in its account: queues, buckets and tables are made, then a command of the user's runs."""
+"""What a load expects in its account: queues, buckets and tables are made, then a command of the user's runs."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _interpreter_of(script: Path, name: str, folder: Path) -> Path:
 
 
 def _shebang(script: Path) -> list[str]:
-    """The words of the first line. A long path is in the second one, which a shell executes: ``'''exec' "/long/python"``."""
+    """The words of the first line. A long path is in the second, which a shell runs: ``'''exec' "/long/python"``."""
     with script.open("rb") as file:
         lines = file.read(_FIRST_BYTES).split(b"\n")
     if not lines[0].startswith(b"#!"):

@@ -60,7 +60,8 @@ def read_pins(
         source = source / "bin" / "python"
     if not source.is_file():
         raise UsageError(
-            f"{source} is not a file; give a requirements file, a lock file (uv.lock, pylock.toml, poetry.lock) or an interpreter "
+            f"{source} is not a file; give a requirements file, a lock file (uv.lock, pylock.toml, poetry.lock) or an "
+            f"interpreter "
             "such as .venv/bin/python"
         )
     if os.access(source, os.X_OK) and source.name.startswith("python"):
@@ -167,7 +168,7 @@ def _of_pylock(data: Mapping[str, Any], around: Mapping[str, str], *, has_all_gr
 
 
 def _of_poetry_lock(data: Mapping[str, Any], around: Mapping[str, str], *, has_all_groups: bool) -> Pins:
-    """What ``poetry install`` would install of its main group, or of all; before Poetry 2 every package counts as that."""
+    """What ``poetry install`` would install of its main group, or of all; before Poetry 2 each package is that."""
     chosen = [one for one in data["package"] if has_all_groups or "main" in one.get("groups", ["main"])]
     here = [one for one in chosen if _is_for(one.get("markers", ""), around)]
     elsewhere = [one["name"] for one in here if one.get("source", {}).get("type", "legacy") != "legacy"]

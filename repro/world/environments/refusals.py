@@ -28,7 +28,8 @@ def refusal(stderr: str, spec: EnvironmentSpec) -> UntestableError:
     words = re.sub(r"\s+", " ", " ".join(line.strip(" │╰─▶×") for line in stderr.splitlines())).strip()
     if _NO_NETWORK.search(words):
         return UnreachableError(
-            "the package index cannot be reached, and this environment is not in the cache yet; connect to the network once, or use "
+            "the package index cannot be reached, and this environment is not in the cache yet; connect to the network "
+            "once, or use "
             f"--python PATH. The installer said: {words[:300]}"
         )
     if "No space left" in words:

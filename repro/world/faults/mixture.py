@@ -1,4 +1,4 @@
-"""What ``amplify=io`` does to an answer, by the seed: it comes later, or in two pieces, or its connection ends behind it.
+"""What ``amplify=io`` does to an answer, by the seed: it comes later, in two pieces, or its connection ends behind it.
 
 Each occurs on any network: a server that thinks, a packet that ends in the middle of an answer, a server that keeps no
 connection longer. No byte is lost or changed, and no answer is cut short.
@@ -18,7 +18,7 @@ SHORTEST_S, LONGEST_DELAY_S, LONGEST_PAUSE_S = 1e-3, 0.5, 0.1
 
 @dataclass(frozen=True)
 class Mixed:
-    """An answer's way: seconds before it, the byte behind which it pauses and for how long, whether its connection ends."""
+    """An answer's way: seconds before it, the byte behind which it pauses and how long, whether its connection ends."""
 
     delay_s: float = 0.0
     cut_at: int = 0

@@ -308,7 +308,7 @@ def _text(value: bytes | str) -> str:
 
 
 def _wait_of(registers: Sequence[int]) -> KernelWait:
-    """In which call a thread stood; a poll that does not wait is work, and a lock of other processes is not only ours."""
+    """In which call a thread stood; a poll that does not wait is work, and a lock of other processes not only ours."""
     number, limit = registers[_CALL], registers[_R10]
     if number == _NO_CALL or (number in CALLS[MACHINE].polls and limit == 0):
         return KernelWait.RUNNING

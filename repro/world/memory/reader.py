@@ -206,7 +206,7 @@ class _Reader:
         homes: Mapping[int, int],
         limit_s: float,
     ) -> tuple[Waits, Sequence[ForeignGreenlet]]:
-        """What the parked ones wait for; and the greenlets, with those as they are now that seemed to wait for nothing."""
+        """What the parked ones wait for; and the greenlets, those as they are now that seemed to wait for nothing."""
         parked = [one.id for one in greenlets if one.state is State.PARKED]
         reader = WaitReader(self._objects, parked)
         waits = reader.read(limit_s=limit_s)

@@ -238,7 +238,8 @@ def run(
 class Companion:
     """Somebody's own command, run unchanged: with this program's streams, folder, environment and terminal.
 
-    ``more`` are variables beside its environment. It stays in this program's session, so that a Ctrl-C at the terminal reaches it as it would by hand.
+    ``more`` are variables beside its environment. It stays in this program's session, so that a Ctrl-C at the terminal
+    reaches it as it would by hand.
 
     Raises:
         ProcessError: it cannot be started.

@@ -4,7 +4,8 @@
 
 Why SEIZE and not ATTACH, which sends a SIGSTOP that the process's parent sees; and why no option to end it with us:
 when this program dies meanwhile, the kernel lets go of the process, and it runs on. The calls of one pause must come
-from one thread. A call that blocks in the process, such as epoll_wait, may come back with EINTR, as after Ctrl-Z and fg.
+from one thread. A call that blocks in the process, such as epoll_wait, may come back with EINTR, as after Ctrl-Z and
+fg.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def of_this_machine(*, run: Path | None = None, machines: Sequence[Machine] = ()
 
 
 def redacted_place(folder: Path) -> str:
-    """A folder's path as a program may open it, seen from the current one; of one elsewhere home and user are redacted."""
+    """A folder's path as a program may open it, seen from the current one; elsewhere home and user are redacted."""
     whole, here = folder.resolve(), Path.cwd()
     if whole.is_relative_to(here):
         return str(whole.relative_to(here))

@@ -13,7 +13,7 @@ package = type(sys)("repro_agent")
 package.__path__ = [sys.argv[1]]
 sys.modules["repro_agent"] = package
 before = set(sys.modules)
-from repro_agent import greenlets  # noqa: E402
+from repro_agent.stacks import greenlets  # noqa: E402
 
 brought = sorted(set(sys.modules) - before)
 

@@ -38,7 +38,7 @@ Current thread 0x00007f2 [python] (most recent call first):
         ("/usr/lib/python3/dist-packages/urllib3/connectionpool.py", "urllib3/connectionpool.py"),
         ("/opt/py/lib/python3.13t/queue.py", "queue.py"),
         ("/opt/py/lib/python3.8/http/client.py", "http/client.py"),
-        ("/srv/tool/repro/agent/hooks.py", "repro_agent/hooks.py"),
+        ("/srv/tool/repro/agent/hooks/clients.py", "repro_agent/hooks/clients.py"),
         ("C:\\env\\Lib\\site-packages\\urllib3\\x.py", "urllib3/x.py"),
         ("/home/me/load/locustfile.py", "locustfile.py"),
         ("/var/repro-x1/0123456789ab-2-q_7/folder/load/setup.py", "load/setup.py"),
@@ -104,7 +104,7 @@ def test_the_owner_of_the_gil_is_told_with_its_line_and_the_c_function_that_has_
 
 
 def test_no_owner_of_the_gil_is_told_where_nobody_holds_it_or_the_agent_runs_again():
-    text = debugged(("_read", 138, "/x/repro/agent/sources.py", None))
+    text = debugged(("_read", 138, "/x/repro/agent/stacks/sources.py", None))
     assert gil_owner(read_debugger(text), pid=7) is None
     assert gil_owner(read_debugger(text.replace("true", "false").replace("/x/repro/agent/", "/w/")), pid=7) is None
 

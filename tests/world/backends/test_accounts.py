@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from repro.cli.provisions import read_table
 from repro.errors import UsageError
 from repro.model import Provision
-from repro.world.backends import served
-from repro.world.backends.moto import MotoBackend
 from repro.world.backends.protocol import Backend
 from repro.world.backends.provisions import provide
-from repro.world.backends.served import ServedBackend, check_served
+from repro.world.backends.servers import served
+from repro.world.backends.servers.moto import MotoBackend
+from repro.world.backends.servers.served import ServedBackend, check_served
 
 pytestmark = pytest.mark.timed
 

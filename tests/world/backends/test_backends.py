@@ -20,15 +20,15 @@ import pytest
 from botocore.config import Config
 
 from repro.errors import BackendError, ExitCode, UsageError
-from repro.world.backends import ministack
 from repro.world.backends.aws.account import open_account
 from repro.world.backends.aws.backend import AwsBackend
 from repro.world.backends.aws.leftovers import delete_leftover, find_leftovers
 from repro.world.backends.capacity import measure_capacity
 from repro.world.backends.endpoint import EndpointBackend
 from repro.world.backends.make import make_backend
-from repro.world.backends.moto import MotoBackend
 from repro.world.backends.protocol import NAMES
+from repro.world.backends.servers import ministack
+from repro.world.backends.servers.moto import MotoBackend
 from repro.world.processes import door, marks
 
 pytestmark = pytest.mark.timed
@@ -202,7 +202,7 @@ def test_stopping_ends_the_process_and_frees_the_port(tmp_path: Path) -> None:
 
 
 def test_a_server_that_cannot_start_says_its_own_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.world.backends.moto.sys.executable", "/bin/false")
+    monkeypatch.setattr("repro.world.backends.servers.moto.sys.executable", "/bin/false")
     with pytest.raises(
         BackendError,
         match=r"the moto server did not start: it said nothing; start one yourself and use --backend endpoint",

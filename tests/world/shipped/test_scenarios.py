@@ -53,7 +53,7 @@ def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
     [
         ("locust-2673", "unknown experiment 'locust-2673'; did you mean locust-2637?"),
         ("known/claen", "did you mean known/clean?"),
-        ("zzz", "`repro list experiments` shows all; a path must end in .toml"),
+        ("zzz", "choose one of `repro list experiments`, or give the path of a TOML file"),
         ("locust-2637/scenario", "unknown experiment 'locust-2637/scenario'"),
         ("known/clean/scenario", "unknown experiment 'known/clean/scenario'"),
         ("known/truths", "unknown experiment 'known/truths'"),

@@ -7,20 +7,18 @@ messages      kept for an hour at most, should the queues themselves be left beh
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from repro.errors import BackendError
 from repro.world.backends.aws.account import GONE, Account, code_of, open_account
+from repro.world.backends.borrowed import BorrowedBackend
 from repro.world.backends.endpoint import batches
-from repro.world.backends.protocol import Backend, Health, Queue
-from repro.world.backends.request_log import LoggedRequest
+from repro.world.backends.protocol import Health, Queue
 
 PREFIX = "repro-"
 CREATED_BY, RUN = "created-by", "repro-run"
@@ -31,7 +29,7 @@ PROBE_EVERY_S = 10.0
 MOST_NAME = 80
 
 
-class AwsBackend:
+class AwsBackend(BorrowedBackend):
     """The SQS of ``region``; ``endpoint_url`` replaces its public endpoint (a VPC's own, or a stand-in in tests)."""
 
     name = "aws"
@@ -63,7 +61,7 @@ class AwsBackend:
         self.endpoint_url = str(self._client.meta.endpoint_url)
 
     def new_queue(self, name: str, *, messages: int = 0) -> Queue:
-        """A fresh queue with this many messages in it, tagged; its name begins with ``repro-`` whatever was asked for."""
+        """A fresh queue with this many messages in it, tagged; its name begins with ``repro-``, whatever was asked."""
         name = self._named(name)
         self._queues[name] = None  # from before it exists: an interrupted creation is tidied away too
         with self._account.sentences(f"make the queue {name}"):
@@ -94,14 +92,6 @@ class AwsBackend:
             self._latest = (began, health)
         return health
 
-    def request_mark(self) -> int:
-        """No log, no mark."""
-        return 0
-
-    def requests_since(self, mark: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002  # the Protocol's signature
-        """Nothing: AWS keeps no log for us."""
-        return ()
-
     def cell_environ(self) -> Mapping[str, str]:
         """The variables by which a cell's client finds it, with the credentials as they are now."""
         credentials = self._account.credentials()
@@ -116,23 +106,6 @@ class AwsBackend:
             "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         }
 
-    def requests(self) -> int | None:
-        """Nobody counts them."""
-        return None
-
-    @contextlib.contextmanager
-    def account(self, folder: Path, *, mark: str) -> Iterator[Backend]:  # noqa: ARG002  # the Protocol's signature
-        """The account that there is: it is not ours to empty."""
-        yield self
-
-    def is_alive(self) -> bool:
-        """Not ours: it is judged by its answers alone."""
-        return True
-
-    def pids(self) -> tuple[int, ...]:
-        """None is ours."""
-        return ()
-
     def stop(self) -> None:
         """Delete the queues that are still there.
 
@@ -144,7 +117,8 @@ class AwsBackend:
         if reasons:
             profile = f" --profile {self._profile}" if self._profile else ""
             raise BackendError(
-                f"{'1 queue was' if len(reasons) == 1 else f'{len(reasons)} queues were'} left in {self._region} ({next(iter(reasons.values()))}); "
+                f"{'1 queue was' if len(reasons) == 1 else f'{len(reasons)} queues were'} left in {self._region} "
+                f"({next(iter(reasons.values()))}); "
                 f"remove them with `repro cleanup --region {self._region}{profile}`"
             )
 

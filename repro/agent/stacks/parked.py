@@ -8,8 +8,8 @@ locks and events in their list of links, queues in their waiters.
 import gc
 import sys
 
-from repro_agent import sources, wakers
-from repro_agent.names import attribute, names_of
+from repro_agent.stacks import sources, wakers
+from repro_agent.stacks.names import attribute, names_of
 
 MOST_LOCKS = 40
 IDLE_WORKER = "gevent_threadpool_worker_idle"  # a local by which gevent marks a worker that waits for work

@@ -4,7 +4,7 @@ By indentation, as ``sources`` reads ``with`` blocks: ``ast`` would be imported 
 is left out, for only what surely swallows explains a user that is still running.
 """
 
-from repro_agent import sources
+from repro_agent.stacks import sources
 
 _SKIPPED = ("/locust/", "/gevent/", "/greenlet/", "/repro/agent/")
 """Whose handlers are meant for it: Locust's own end a user."""

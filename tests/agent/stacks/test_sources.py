@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-AGENT = Path(__file__).parents[2] / "repro" / "agent"
+AGENT = Path(__file__).parents[3] / "repro" / "agent"
 
 
 def held(folder: Path, text: str) -> list[tuple[str, bool]]:
     """What is held at the line that says HERE."""
-    spec = importlib.util.spec_from_file_location("sources_under_test", AGENT / "sources.py")
+    spec = importlib.util.spec_from_file_location("sources_under_test", AGENT / "stacks" / "sources.py")
     assert spec is not None
     assert spec.loader is not None
     sources = importlib.util.module_from_spec(spec)

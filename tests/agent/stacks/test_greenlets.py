@@ -13,8 +13,8 @@ from repro.core.judge.samples import ParkedOn
 from repro.findings import Whom
 from repro.world.processes import door
 
-CHILD = Path(__file__).parent / "children" / "parked.py"
-AGENT = Path(__file__).parents[2] / "repro" / "agent"
+CHILD = Path(__file__).parents[1] / "children" / "parked.py"
+AGENT = Path(__file__).parents[3] / "repro" / "agent"
 KINDS = {
     "want_bytes": "socket",
     "want_bytes_for_a_time": "socket",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from repro.errors import BackendError, UntestableError
 from repro.model import Environment, EnvironmentSpec
-from repro.world.backends.server import ServerBackend, server_environ
+from repro.world.backends.servers.server import ServerBackend, server_environ
 from repro.world.environments.cache import EnvironmentCache
 
 RELEASE = "1.5.33"
@@ -21,7 +21,7 @@ ATTEMPTS = 3
 
 
 class MiniStackBackend(ServerBackend):
-    """Builds its environment once (kept in the cache with the cells'), serves on loopback alone; an account is a process."""
+    """Builds its environment once (cached with the cells'), serves on loopback alone; an account is a process."""
 
     name = "ministack"
 
@@ -64,7 +64,7 @@ class MiniStackBackend(ServerBackend):
         self._await_answer()
 
     def _environ(self, port: int) -> dict[str, str]:
-        """Nothing beside the services; above all no Docker, whose containers it would tidy away when it starts and ends."""
+        """Nothing beside the services; above all no Docker, whose containers it would tidy away at start and end."""
         nowhere = f"unix://{self._folder / 'no-docker.sock'}"
         return {
             **server_environ(),

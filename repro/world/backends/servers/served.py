@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from repro.errors import UsageError
 from repro.world.backends.endpoint import EndpointBackend
 from repro.world.backends.protocol import Health, Queue
-from repro.world.backends.server import LAST_WORDS, server_environ
+from repro.world.backends.servers.server import LAST_WORDS, server_environ
 from repro.world.processes import door
 
 START_LIMIT_S = 60.0

@@ -16,7 +16,7 @@ from typing import Self
 import psutil
 
 from repro.world.backends.request_log import LoggedRequest, count_requests, log_size, read_requests
-from repro.world.backends.server import POLL_S, START_LIMIT_S, ServerBackend, server_environ
+from repro.world.backends.servers.server import POLL_S, START_LIMIT_S, ServerBackend, server_environ
 
 
 class MotoBackend(ServerBackend):

@@ -3,10 +3,10 @@
 So each call has a slot of its own while it lasts. Of nested ones the outermost counts: aiobotocore over aiohttp is one.
 """
 
-import sys
-
 from repro_agent import flight
 from repro_agent import layout as at
+from repro_agent.hooks.failures import note_failure
+from repro_agent.hooks.limits import limits_of, limits_of_httpx
 
 _inside = None
 """Whether this task is within a call already: a ContextVar, made once a client is there."""
@@ -63,10 +63,10 @@ def patch_aiobotocore(module):
     """Every call of every client."""
 
     def note(client, error, args, kwargs):
-        sys.modules["repro_agent.hooks"].note_failure(error, client.meta.endpoint_url, args[1] if len(args) > 1 else {})
+        note_failure(error, client.meta.endpoint_url, args[1] if len(args) > 1 else {})
 
     def limits(client, args, kwargs):
-        return sys.modules["repro_agent.hooks"].limits_of(client)
+        return limits_of(client)
 
     def title(args, kwargs):
         return str(args[0]) if args else "aiobotocore"
@@ -90,7 +90,7 @@ def patch_httpx(module):
     """The asynchronous client; the other one is a plain call."""
 
     def limits(client, args, kwargs):
-        return sys.modules["repro_agent.hooks"].limits_of_httpx((client, *args), kwargs)
+        return limits_of_httpx((client, *args), kwargs)
 
     _hook(module.AsyncClient, "send", lambda args, kwargs: "httpx", limits, _note_url)
 
@@ -99,4 +99,4 @@ def _note_url(client, error, args, kwargs):
     """Where a request of aiohttp (method, URL) or httpx (a request) went that failed."""
     url = getattr(args[0], "url", None) if args else None
     url = url or (args[1] if len(args) > 1 else kwargs.get("str_or_url", ""))
-    sys.modules["repro_agent.hooks"].note_failure(error, str(url))
+    note_failure(error, str(url))

@@ -1,14 +1,14 @@
 """Every service that moto knows, on loopback: ``moto_server.py FOLDER [1.0|1.1]``, which listens itself nowhere.
 
-Lines on standard input ask for accounts. Each account is a forked process with its own memory, port and log. So no trial
-sees the buckets of another one, whose names moto shares between its own accounts.
+Lines on standard input ask for accounts. Each account is a forked process with its own memory, port and log. So no
+trial sees the buckets of another one, whose names moto shares between its own accounts.
 
     {"open": {"ready": FILE, "log": FILE}}    READY is written once it listens: its port and its process
     {"close": PROCESS}
 
-A fork is quick where a start is not: moto takes seconds to import. What a trial's client asked for is loaded here before
-the next account is forked. Requests are served by Werkzeug's threaded server, as ``moto_server`` does it. Its accept queue
-is longer, since 200 users connect at once, and it keeps a request log (see ``request_log.py`` beside it).
+A fork is quick where a start is not: moto takes seconds to import. What a trial's client asked for is loaded here
+before the next account is forked. Requests are served by Werkzeug's threaded server, as ``moto_server`` does it. Its
+accept queue is longer, since 200 users connect at once, and it keeps a request log (see ``request_log.py`` beside it).
 """
 
 import io

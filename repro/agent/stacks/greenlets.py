@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from repro_agent import handlers, parked, sources
+from repro_agent.stacks import handlers, parked, sources
 
 SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50

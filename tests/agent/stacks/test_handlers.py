@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from greenlet import GreenletExit
 
-AGENT = Path(__file__).parents[2] / "repro" / "agent"
+AGENT = Path(__file__).parents[3] / "repro" / "agent"
 
 CASES = {
     "bare": "try:\n    call()\nexcept:\n    log()",
@@ -34,10 +34,10 @@ def handler_line(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str], int, i
     package = ModuleType("repro_agent")
     package.__path__ = [str(AGENT)]
     monkeypatch.setitem(sys.modules, "repro_agent", package)
-    for name in ("repro_agent.sources", "repro_agent.handlers"):
+    for name in ("repro_agent.stacks", "repro_agent.stacks.sources", "repro_agent.stacks.handlers"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    found: Callable[[list[str], int, int], int] = importlib.import_module("repro_agent.handlers").handler_line
-    for name in ("repro_agent.sources", "repro_agent.handlers"):
+    found: Callable[[list[str], int, int], int] = importlib.import_module("repro_agent.stacks.handlers").handler_line
+    for name in ("repro_agent.stacks", "repro_agent.stacks.sources", "repro_agent.stacks.handlers"):
         monkeypatch.delitem(sys.modules, name)
     return found
 
