@@ -656,7 +656,11 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """A machine that ran trials of a run: its name on its network, what it is, and who and where its user is."""
+    """A machine that ran trials of a run: its name on its network, what it is, and who and where its user is.
+
+    ``load`` is its load average of a minute before its first trial, None where nobody knows. ``capacities`` are the
+    operations a second that each backend carried on it with nothing else on.
+    """
 
     host: str
     system: str = ""
@@ -664,6 +668,8 @@ class Machine:
     python: str = ""
     users: tuple[str, ...] = ()
     homes: tuple[str, ...] = ()
+    load: float | None = None
+    capacities: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

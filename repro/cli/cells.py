@@ -94,7 +94,7 @@ def run_cells(
             on_moved=progress.moved,
             on_built=progress.under_way.on_built,
             on_status=progress.under_way.on_status,
-            on_capacity=lambda name, carries: _note_capacity(progress, capacities, name, carries),
+            on_capacity=lambda name, carries: _note_capacity(progress, capacities, store, (name, carries)),
         )
         try:
             with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
@@ -132,8 +132,13 @@ def jobs_of(options: RunOptions) -> int:
     return 1 if is_alone else options.jobs or default_jobs()
 
 
-def _note_capacity(progress: Progress, capacities: dict[str, float], backend: str, operations_s: float) -> None:
+def _note_capacity(
+    progress: Progress, capacities: dict[str, float], store: RunStore, carries: tuple[str, float]
+) -> None:
+    backend, operations_s = carries
     capacities[backend] = operations_s
+    if math.isfinite(operations_s):
+        store.keep_capacity(backend, round(operations_s, 1))
     progress.carries(backend, operations_s)
 
 

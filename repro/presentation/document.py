@@ -117,6 +117,7 @@ def _cell(cell: ReportedCell) -> dict[str, Any]:
         "rate": _interval(cell.rate),
         "exposure": _exposure(cell.exposure),
         "hazard": _hazard(cell.hazard, cell.exposure) if cell.hazard else None,
+        "hosts": [asdict(one) for one in cell.hosts],
         "trials": [_trial(trial) for trial in cell.trials],
     }
 

@@ -11,9 +11,10 @@ from repro.core.course.timeline import sparkline
 from repro.core.scrubbing.terminal import for_terminal
 from repro.model import CellVerdict
 from repro.presentation.lines import AnswerLine
+from repro.presentation.matrix.hosts import rate_and_hosts
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine
-from repro.presentation.rates import hazard_text, rate_text
+from repro.presentation.rates import hazard_text
 from repro.presentation.report import Report, ReportedCell, ReportedKind
 
 MOST_CHARACTERS = 60_000
@@ -104,7 +105,7 @@ def _table(report: Report, most: int) -> str:
 def _row(cell: ReportedCell, told: ToldApart) -> str:
     kind = f" ({cell.hang_class})" if cell.hang_class else ""
     levels = [inline(level, most=300) for level in told.levels_of(cell)[:MOST_COLUMNS]]
-    return f"| {' | '.join([f'{cell.verdict}{kind}', rate_text(cell.rate), hazard_text(cell.hazard), *levels])} |"
+    return f"| {' | '.join([f'{cell.verdict}{kind}', inline(rate_and_hosts(cell.rate, cell.hosts)), hazard_text(cell.hazard), *levels])} |"
 
 
 def _waits(lines: Sequence[WaitLine]) -> str:

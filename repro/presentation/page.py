@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from repro.model import CellVerdict, Moment
 from repro.presentation.markdown import MOST_LINES, SHOWN_PACKAGES
+from repro.presentation.matrix.hosts import rate_and_hosts
 from repro.presentation.matrix.matrix import arrange, shown, varied_of
 from repro.presentation.matrix.timeouts import HEADS
 from repro.presentation.rates import hazard_text, rate_text
@@ -220,7 +221,7 @@ def _cell(
         "levels": [_level(cell, name) for name in varied],
         "verdict": cell.verdict,
         "kind": cell.hang_class,
-        "rate": rate_text(cell.rate),
+        "rate": rate_and_hosts(cell.rate, cell.hosts),
         "hazard": hazard_text(cell.hazard),
         "trials": [_trial(trial, index, links) for trial in cell.trials],
     }

@@ -7,6 +7,7 @@ What must not leave the machine is looked for in whole sentences and stacks, whi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from repro.core.hang.same import HangKind, hang_kinds
+from repro.core.matrix.hosts import HostRate, host_rates
 from repro.core.matrix.timeouts import timeout_worth
 from repro.core.scrubbing.redaction import Redact, redacted, without_levels
 from repro.findings import Amplified
@@ -107,6 +109,8 @@ class ReportedMachine:
     cores: int
     python: str
     trials: int
+    load: float | None = None
+    capacities: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +128,7 @@ class ReportedCell:
     exposure: Exposure
     hazard: Hazard | None
     trials: tuple[ReportedTrial, ...]
+    hosts: tuple[HostRate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,12 +253,28 @@ def _without_hosts(report: Report) -> Report:
     names = {machine.name: f"host-{number}" for number, machine in enumerate(report.machines, 1)}
     return replace(
         report,
+        answer=redacted(report.answer, _numbered(names)),
+        sentences=redacted(report.sentences, _numbered(names)),
         machines=tuple(replace(one, name=names[one.name]) for one in report.machines),
         cells=tuple(
-            replace(cell, trials=tuple(replace(one, machine=names.get(one.machine, "")) for one in cell.trials))
+            replace(
+                cell,
+                trials=tuple(replace(one, machine=names.get(one.machine, "")) for one in cell.trials),
+                hosts=tuple(replace(one, host=names.get(one.host, "")) for one in cell.hosts),
+            )
             for cell in report.cells
         ),
     )
+
+
+def _numbered(names: Mapping[str, str]) -> Redact:
+    """What puts the numbers in the place of the names in a text."""
+    if not names:
+        return lambda text: text
+    found = re.compile(
+        "|".join(rf"(?<![\w.-]){re.escape(name)}(?![\w-])" for name in sorted(names, key=len, reverse=True))
+    )
+    return lambda text: found.sub(lambda match: names[match[0]], text)
 
 
 def _machines(run: StoredRun) -> tuple[ReportedMachine, ...]:
@@ -261,7 +282,13 @@ def _machines(run: StoredRun) -> tuple[ReportedMachine, ...]:
     ran = Counter(trial.machine for result in run.cells for trial in result.trials)
     return tuple(
         ReportedMachine(
-            name=one.host, system=one.system, cores=one.cores, python=one.python, trials=ran.get(one.host, 0)
+            name=one.host,
+            system=one.system,
+            cores=one.cores,
+            python=one.python,
+            trials=ran.get(one.host, 0),
+            load=one.load,
+            capacities=one.capacities,
         )
         for one in run.machines
     )
@@ -286,6 +313,7 @@ def _cell(result: CellResult) -> ReportedCell:
         exposure=result.exposure,
         hazard=result.hazard,
         trials=tuple(_trial(trial) for trial in result.trials),
+        hosts=host_rates(result),
     )
 
 

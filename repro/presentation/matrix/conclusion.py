@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from repro.core.matrix.conclusion import MOST_CONDITIONS
+from repro.core.matrix.hosts import host_effects
 from repro.core.matrix.timeouts import timeout_worth
 from repro.findings import CauseMatch
 from repro.model import (
@@ -27,6 +28,7 @@ from repro.presentation.hunt.answers import hunt_lines, sentence_of
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.amplified import amplified_lines
 from repro.presentation.matrix.faulty import faulty_lines, faulty_sentences
+from repro.presentation.matrix.hosts import effect_text, host_lines
 from repro.presentation.matrix.levels import condition_text, factors_text, short_condition_text, short_factors_text
 from repro.presentation.matrix.timeouts import worth_sentences
 from repro.presentation.rates import fewer_than
@@ -77,6 +79,7 @@ def _lines(run: StoredRun, conclusion: Conclusion) -> Iterator[AnswerLine]:
         first, *rest = [*(f"{one}," for one in others), last]
         yield AnswerLine("No effect:", first, rest=tuple(rest))
     yield from amplified_lines(run, tried)
+    yield from host_lines(run)
     if run.plan.cover:
         yield AnswerLine("Covered:", covered_text(len(run.plan.cells), run.plan.cover))
     if conclusion.clean_means:
@@ -232,7 +235,9 @@ def sentences_of(run: StoredRun) -> tuple[str, ...]:
         return ()
     worth = worth_sentences(timeout_worth(run.cells, run.plan.varied))
     amplified = (line.text for line in amplified_lines(run, run.cells))
-    return tuple(conclusion_sentences(run.conclusion, (*amplified, *worth)))
+    found = tuple(conclusion_sentences(run.conclusion, (*amplified, *worth)))
+    hosts = map(effect_text, host_effects(run.cells, run.plan.effort.until))
+    return (*found, *hosts)
 
 
 def conclusion_sentences(conclusion: Conclusion, worth: Sequence[str] = ()) -> Iterator[str]:

@@ -153,11 +153,21 @@ class RunStore:
         self._host = machine.host
         self.keep_machines([machine])
 
+    def keep_capacity(self, backend: str, operations_s: float) -> None:
+        """Keep how many operations a second a backend carries on this machine with nothing else on."""
+        with said(self.folder):
+            own = [one for one in _machines(_facts(self._connection)) if one.host == self._host]
+        self.keep_machines(
+            dataclasses.replace(one, capacities={**one.capacities, backend: operations_s}) for one in own
+        )
+
     def keep_machines(self, machines: Iterable[Machine]) -> None:
         """Keep the machines that run trials, the latest that is known of each."""
         with said(self.folder):
             known = {one.host: one for one in _machines(_facts(self._connection))}
-        self._set("machines", to_json([*(known | {one.host: one for one in machines}).values()]))
+        for one in machines:
+            known[one.host] = _joined(known.get(one.host), one)
+        self._set("machines", to_json([*known.values()]))
 
     def keep_shard(self, shard: Shard) -> None:
         """Keep which shard of a run this one is."""
@@ -442,6 +452,14 @@ def _shard(facts: Mapping[str, str]) -> Shard | None:
 def _machines(facts: Mapping[str, str]) -> tuple[Machine, ...]:
     """The machines that ran trials; none are known of a run that an older version made."""
     return tuple(adapter(Machine).validate_python(one, strict=False) for one in json.loads(facts.get("machines", "[]")))
+
+
+def _joined(old: Machine | None, new: Machine) -> Machine:
+    """What is known of a machine: the latest, with its load as it was at first and all capacities that were measured."""
+    if old is None:
+        return new
+    load = new.load if old.load is None else old.load
+    return dataclasses.replace(new, load=load, capacities={**old.capacities, **new.capacities})
 
 
 def _inputs(facts: Mapping[str, str]) -> dict[str, str] | None:

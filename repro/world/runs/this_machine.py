@@ -24,6 +24,7 @@ def this_machine() -> Machine:
         python=platform.python_version(),
         users=(_user(),),
         homes=(str(Path.home()),),
+        load=round(os.getloadavg()[0], 2),
     )
 
 

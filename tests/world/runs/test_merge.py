@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -108,12 +109,17 @@ def test_the_report_is_that_of_one_machine(of: int, tmp_path: Path) -> None:
         for key in ("run_dir", "run_id", "machines"):
             del one[key]
         for cell in one["cells"]:
+            if hosts := cell.pop("hosts"):
+                assert [sum(host[key] for host in hosts) for key in ("hangs", "trials")] == [
+                    cell["rate"]["hits"], cell["rate"]["n"],
+                ]  # fmt: skip
             for trial in cell["trials"]:
                 del trial["machine"]
     assert theirs == ours
 
     def text(folder: Path) -> str:
-        return markdown(report_of(read_run(folder)), reproducer="").replace(str(folder), "RUN")
+        whole = markdown(report_of(read_run(folder)), reproducer="").replace(str(folder), "RUN")
+        return re.sub(r"; box\d+ \d+ of [^|]*(?= \|)", "", whole)  # beside each rate those of the hosts
 
     assert text(merged) == text(tmp_path / "alone").replace("alone", "whole")
 
@@ -271,3 +277,32 @@ def test_a_shard_holds_only_the_cells_that_have_a_trial_in_it(tmp_path: Path) ->
     assert len(run.cells) == 1
     assert len(run.plan.cells) == len(CELLS)
     assert document(report_of(run))["shard"] == "1/30"
+
+
+def test_a_host_that_does_not_agree_with_the_others_is_named(tmp_path: Path) -> None:
+    """One of two machines hangs in every cell of ten, the other in none."""
+    cells = tuple(replace(CELLS[0], id=f"c{number}", label=f"cell {number}") for number in range(10))
+    plan = replace(PLAN, cells=cells, trials=2)
+    with create_run(
+        tmp_path / "both", plan=plan, command=COMMAND, seed=0, machine={}, tool_versions={"repro": "1"}, started=STARTED
+    ) as store:
+        for host in ("good.example", "bad.example"):
+            store.on_machine(Machine(host=host, load=0.5))
+            store.keep_capacity("moto", 200.0 if host.startswith("good") else 20.0)
+            for cell in cells:
+                hang = HANG if host.startswith("bad") else None
+                number = 2 if hang else 1
+                verdict = Verdict.HANG if hang else Verdict.CLEAN
+                store.add_trial(replace(made(cell, number), number=number, verdict=verdict, hang=hang))
+        store.set_conclusion(conclude(store.read().cells, plan.varied))
+    report = report_of(read_run(tmp_path / "both"))
+    (line,) = [line for line in report.answer if line.head == "Hosts:"]
+    assert line.text.startswith("bad.example hung in 10 of 10 trials, other hosts in 0 of 10 of the same cells")
+    assert line.text in report.sentences
+    told = redacted_report(report, lambda text: text)
+    (line,) = [line for line in told.answer if line.head == "Hosts:"]
+    assert line.text.startswith("host-2 hung in 10 of 10 trials")
+    assert "; host-2 1 of 1, host-1 0 of 1 |" in markdown(told)
+    assert "example" not in markdown(told)
+    machines = document(told)["machines"]
+    assert [(one["load"], one["capacities"]) for one in machines] == [(0.5, {"moto": 200.0}), (0.5, {"moto": 20.0})]
