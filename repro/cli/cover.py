@@ -51,7 +51,7 @@ _CONFIRM = (
         default=CONFIDENCE,
         show_default=True,
         metavar="P",
-        help="How certain that combination is to be.",
+        help="How certain that combination must be.",
     ),
 )
 

@@ -95,7 +95,7 @@ _OPTIONS = (
         "--replay",
         type=int,
         metavar="SEED",
-        help="Make every trial with this seed, and with each knob of an amplification alone, to see what the hang "
+        help="Run every trial with this seed, also with each knob of an amplification alone, to see which the hang "
         "needs.",
     ),
 )

@@ -53,8 +53,8 @@ Examples:
   repro run mine.toml --set amplify=none,all       rare moments made frequent in half of the cells
   repro run mine.toml --set amplify=all --replay 7 how often seed 7 hangs again, by which knob alone
   repro run --out my-run --resume                  continue a run that was interrupted
-  repro run causes                                 each known cause: its hang, and beside it its cure
-  repro run causes --against newest                whether the cures still hold with the newest releases
+  repro run causes                                 each known cause: its hang, and its fix beside it
+  repro run causes --against newest                whether the fixes still hold with the newest releases
   repro run --trials 5 --shard 3/10 --out part3    on the third of ten machines; then `repro merge part* -o whole`
   repro run --trials 20 --dask tcp://scheduler:8786  on a dask cluster's workers; local:4 for four on this machine"""
 
@@ -80,11 +80,11 @@ Examples:
     help="Keep a hung trial running this long, to see whether it recovers.",
 )
 @fail_on_option("hang,untestable,inconclusive")
-@click.option("--cause", multiple=True, metavar="ID", help="With `causes`: this one alone. Repeatable.")
+@click.option("--cause", multiple=True, metavar="ID", help="With `causes`: run only this one. Repeatable.")
 @click.option(
     "--against",
     type=click.Choice([NEWEST]),
-    help="With `causes`: the newest releases, so that a lost cure or a hang that came back is news.",
+    help="With `causes`: use the newest releases, and show which fix was lost and which hang came back.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

@@ -115,8 +115,8 @@ def command(  # noqa: PLR0913  # one argument for each option
 ) -> None:
     """Run a command unchanged, and watch it until it ends or hangs.
 
-    A command hangs if an event loop is blocked, if nothing can wake its greenlets, if calls are never answered, or if
-    users are still running after a stop.
+    It hangs if an event loop is blocked, or if nothing can wake its greenlets. It also hangs if calls are never
+    answered, or if users are still running after a stop.
     """
     from repro.cli.options import new_folder
     from repro.orchestration.watch import OnHang, WatchOptions, watch
