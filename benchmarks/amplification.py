@@ -1,8 +1,8 @@
 """Which knob of an amplification raises which hang: each rare hang and its cured twin, natural and under each knob.
 
-    python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--results FILE] [--table]
+    python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--healthy] [--results FILE] [--table]
 
-Prints a Markdown table. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is
+Prints a Markdown table. With ``--healthy`` the planted programs that must never be called hung are run, under every knob at once. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is
 begun after this many seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
 """
 
@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from repro.model import Chance, Trial, TrialOptions
 from repro.orchestration.preparation import Prepared, RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.hang.explanation import reason_of
+from repro.world.shipped.names import root
+from repro.world.shipped.truths import read_truths
 
 RESULTS = Path(__file__).parent / "amplification.jsonl"
 LEVELS = (NONE, *KNOBS, ALL)
@@ -44,6 +47,8 @@ class Row:
     @property
     def places(self) -> "list[Place]":
         """The hang under every level, the cure under the knob that is to raise the hang and under all; the telling ones first."""
+        if not self.cure:
+            return [Place(self, False, ALL)]
         first = (self.knob, NONE, ALL)
         others = [level for level in LEVELS if level not in first]
         cured = [Place(self, True, level) for level in (self.knob, ALL)]
@@ -98,7 +103,8 @@ class Place:
 def main(options: argparse.Namespace) -> None:
     """Run what is missing, the cells in turn, then print the table of all that is there."""
     results = Path(options.results)
-    rows = [row for row in ROWS if not options.only or row.name in options.only.split(",")]
+    rows = _healthy() if options.healthy else ROWS
+    rows = [row for row in rows if not options.only or row.name in options.only.split(",")]
     until = time.monotonic() + (0 if options.table else options.limit_s)
     for number in range(1, options.trials + 1):
         for row in rows:
@@ -106,6 +112,14 @@ def main(options: argparse.Namespace) -> None:
                 if time.monotonic() < until:
                     _keep(_tried(place, number), results)
     print("\n".join(_table(_kept(results))))
+    print(_healthy_text(_kept(results)))
+
+
+def _healthy() -> list[Row]:
+    """The planted programs that are clean whatever happens, as rows without a hang."""
+    truths = read_truths(root()).values()
+    clean = [truth.name for truth in truths if truth.expected["verdict"] == "clean"]
+    return [Row(name, name, (), "", ALL) for name in clean]
 
 
 def _due(row: Row, kept: Sequence[Mapping[str, Any]], number: int) -> Iterator[Place]:
@@ -182,6 +196,13 @@ def _table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"| {name} | {' | '.join(map(_shown, cells))} |"
 
 
+def _healthy_text(kept: Sequence[Mapping[str, Any]]) -> str:
+    own = [one for one in kept if one["row"] in {row.name for row in _healthy()}]
+    verdicts = Counter(one["verdict"] for one in own)
+    hung = ", ".join(sorted({one["row"] for one in own if one["verdict"] == "hang"}))
+    return f"Healthy programs under all: {dict(verdicts)} of {len(own)} trials{f'; hung: {hung}' if hung else ''}"
+
+
 def _shown(trials: Sequence[Mapping[str, Any]]) -> str:
     """``3 of 5: 400 a million (82–1,170)``; where the knob did nothing, that."""
     counting = [one for one in trials if one["verdict"] in {"clean", "hang"}]
@@ -202,6 +223,7 @@ if __name__ == "__main__":
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--for", dest="limit_s", type=float, default=float("inf"))
     parser.add_argument("--only", default="")
+    parser.add_argument("--healthy", action="store_true")
     parser.add_argument("--results", default=str(RESULTS))
     parser.add_argument("--table", action="store_true")
     main(parser.parse_args())
