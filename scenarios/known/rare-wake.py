@@ -1,6 +1,7 @@
-"""A native thread answers in the microseconds between a user's look whether it has, and the note that the user waits.
+"""A native thread answers in the microsecond between a user's look whether it has, and the note that the user waits.
 
-The thread sees nobody who waits and wakes nobody; the user waits without end, and one after the other does.
+The thread sees nobody who waits and wakes nobody; the user waits without end, and one after the other does. Both work for as
+long as the interpreter leaves one of them alone: only where it switches between them meanwhile do they meet at all.
 """
 
 import random
@@ -9,26 +10,32 @@ from planted import QueueUser, own_factor  # isort: skip
 
 import gevent  # isort: skip
 from gevent.event import Event  # isort: skip
-from gevent.monkey import get_original  # isort: skip
 from locust import task  # isort: skip
 
 LOOKS_FIRST = own_factor("defect", "true") == "true"
-DIGITS = 100
-SHORTEST_S, LONGEST_S = 0.002, 0.004
-work_natively = get_original("time", "sleep")
+CHECKS = 2500
+
+
+def check(amount):
+    return amount + 1
+
+
+def work(checks):
+    amount = 0
+    for _ in range(checks):
+        amount = check(amount)
 
 
 class Mailbox:
     """What a native thread hands over to a greenlet."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self):
         self.is_there = False
         self.waiter = None
 
-    def put(self, loop, seconds):
+    def put(self, loop, checks):
         """In the native thread, once it has worked."""
-        work_natively(seconds)
+        work(checks)
         self.is_there = True
         waiter = self.waiter
         if waiter is not None:
@@ -38,21 +45,19 @@ class Mailbox:
         """In the greenlet."""
         if LOOKS_FIRST and self.is_there:
             return
-        self.note(f"{self.name} waits", Event())
+        self.note(Event())  # at a call the interpreter may switch threads
         if LOOKS_FIRST or not self.is_there:
             self.waiter.wait()
 
-    def note(self, label, waiter):
-        self.label = label + "".join(str(digit) for digit in range(DIGITS))
+    def note(self, waiter):
         self.waiter = waiter
 
 
 class Waiter(QueueUser):
     @task
     def work(self):
-        hub = gevent.get_hub()
-        box = Mailbox(self.number)
-        hub.threadpool.spawn(box.put, hub.loop, random.uniform(SHORTEST_S, LONGEST_S))
-        gevent.sleep(SHORTEST_S)
+        hub, box = gevent.get_hub(), Mailbox()
+        hub.threadpool.spawn(box.put, hub.loop, random.randrange(2 * CHECKS))
+        work(CHECKS)
         box.take()
         self.exchange()
