@@ -2,8 +2,9 @@
 
     python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--healthy] [--results FILE] [--table]
 
-Prints a Markdown table. With ``--healthy`` the planted programs that must never be called hung are run, under every knob at once. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is
-begun after this many seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
+Prints a Markdown table. With ``--healthy`` the planted programs that must never be called hung are run, under every knob at
+once. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is begun after this many
+seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
 """
 
 import argparse
