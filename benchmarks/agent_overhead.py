@@ -1,11 +1,11 @@
-"""What the agent costs a clean cell, with against without, in pairs in one run: operations a second, and for each second of processor time.
+"""What the agent costs a clean cell: with against without, in pairs in one run.
 
     python benchmarks/agent_overhead.py [PAIRS]
 
-Both arms run the scenario of the report with a client per user for the same seconds, against a backend that carries more
-than one process asks for, and count by Locust's own
-statistics; each pair takes turns in who comes first. Operations for each second of the load's own processor time, once all
-users are there, say the same on a machine that has other work.
+First, without any load, what the agent adds to one operation and to one garbage collection, the least of many repetitions.
+Then the pairs: both arms run the scenario of the report with a client per user for the same seconds, against a backend that
+carries more than one process asks for, and count by Locust's own statistics; each takes its turn to come first. Operations for
+each second of the load's own processor time, once all users are there, say the same on a machine that has other work.
 """
 
 import json
@@ -46,6 +46,32 @@ def count(environment, **_):
         json.dump({{"per_s": requests / seconds, "per_core_s": requests / core_s}}, file)
 """
 """Both arms count so, in the load's own process, by Locust's statistics."""
+PIECES = """
+import gc, sys, time
+operation = sys.modules["repro_agent"].operation
+
+def least(act, repetitions=2000):
+    best = 1.0
+    for _ in range(20):
+        began = time.thread_time()
+        for _ in range(repetitions):
+            act()
+        best = min(best, (time.thread_time() - began) / repetitions)
+    return best * 1e6
+
+def seen():
+    with operation("call"):
+        pass
+
+def collect():
+    gc.collect(0)
+
+seen()
+operation_us, noted_us = least(seen), least(collect)
+gc.callbacks.clear()
+print(operation_us, noted_us - least(collect))
+"""
+"""What the agent adds to an operation and to a collection, in microseconds of processor time."""
 BOOT = Path(__file__).parent.parent / "repro" / "agent" / "boot.py"
 
 
@@ -58,7 +84,11 @@ class Arm:
 
 
 def main(pairs: int) -> None:
-    """Print each pair's ratios, and their medians with their quartiles."""
+    """Print the pieces, each pair's ratios, and their medians with their quartiles."""
+    operation_us, collection_us = _pieces()
+    print(f"the agent adds {operation_us:.1f} µs to an operation, {collection_us:.1f} µs to a garbage collection")
+    if not pairs:
+        return
     ratios: dict[str, list[float]] = {"a second": [], "a second of processor time": []}
     with tempfile.TemporaryDirectory() as name, door.warded():
         folder = Path(name)
@@ -76,6 +106,22 @@ def main(pairs: int) -> None:
     for what, found in ratios.items():
         low, middle, high = statistics.quantiles(found, n=4) if pairs > 1 else found * 3
         print(f"operations {what}: median ratio {middle:.3f}, quartiles {low:.3f} to {high:.3f}, {pairs} pairs")
+
+
+def _pieces() -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as name:
+        script = Path(name) / "script.py"
+        script.write_text(PIECES)
+        settings = {
+            "REPRO_LAUNCH": "script",
+            "REPRO_LOCUSTFILE": str(script),
+            "REPRO_TRIAL_DIR": name,
+            "REPRO_STACKS_SIGNAL": "12",
+            "REPRO_SLOTS": "10",
+        }
+        done = subprocess.run([sys.executable, str(BOOT)], env=settings, capture_output=True, text=True, check=True)
+    operation_us, collection_us = map(float, done.stdout.split())
+    return operation_us, collection_us
 
 
 def _shown(arm: Arm) -> str:
