@@ -1,6 +1,6 @@
 """A name that resolves later than a user is ready to wait for leaves a lock behind that nobody releases.
 
-Five times a second a user looks the name up again, under a lock and a timeout of 0.3 s. All users ask for the lock.
+Five times a second a user looks the name up again, under a lock and a timeout of 0.2 s. All users ask for the lock.
 """
 
 import socket
@@ -13,7 +13,7 @@ from gevent.lock import BoundedSemaphore  # isort: skip
 from locust import task  # isort: skip
 
 FORGETS = own_factor("defect", "true") == "true"
-EVERY_S, LATE_S = 0.2, 0.3
+EVERY_S, LATE_S = 0.2, 0.2
 guard = BoundedSemaphore()
 looked_up_at = [0.0]
 
