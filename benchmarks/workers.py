@@ -41,6 +41,7 @@ from repro.world.runs.store import create_run, read_run
 
 MEBIBYTE = 1024 * 1024
 CELLS = 100
+FLEET_CELLS = 20
 EXPERIMENT = """
 scenario = "quick.py"
 [settings]
@@ -263,9 +264,9 @@ class Simulation:
         self.lost_workers = self.again = 0
         self._chance = random.Random(seed)
         plain = Cell(id="", label="", scenario="", factors={}, settings={}, environ={}, environment=EnvironmentSpec())
-        self._cells = {str(number): replace(plain, id=str(number)) for number in range(CELLS)}
+        self._cells = {str(number): replace(plain, id=str(number)) for number in range(FLEET_CELLS)}
         self._schedule = Schedule(
-            [*self._cells.values()], trials=kind.trials // CELLS, seed=seed, effort=Effort(until=Until.ALL)
+            [*self._cells.values()], trials=kind.trials // FLEET_CELLS, seed=seed, effort=Effort(until=Until.ALL)
         )
         self._slots = Slots()
         self._waiting: list[TrialKey] = []

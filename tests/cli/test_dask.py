@@ -188,7 +188,7 @@ def test_local_workers_make_the_run_that_this_machine_would(place: Place) -> Non
     assert {trial.machine for trial in trials} == {this_machine().host} == {machine.host for machine in run.machines}
     assert all(trial.command.startswith("repro run my.toml") for trial in trials)
     assert all((run.folder / trial.evidence / "stderr.txt").is_file() for trial in trials)
-    assert place.processes() == []
+    wait_until(lambda: not place.processes(), "nothing is left running", GONE_S)
 
 
 @pytest.mark.timed
@@ -253,9 +253,9 @@ def test_ctrl_c_at_a_terminal_ends_trials_and_workers_and_says_how_to_go_on(plac
     os.killpg(run.pid, signal.SIGINT)  # the local workers get it, too
     _, stderr = run.communicate(timeout=LIMIT_S)
     assert run.returncode == 130, stderr
-    assert "go on with: repro run my.toml" in stderr
+    assert "continue with: repro run my.toml" in stderr
     assert "Traceback" not in stderr
-    assert place.processes() == []
+    wait_until(lambda: not place.processes(), "nothing is left running", GONE_S)
 
 
 @pytest.mark.timed
@@ -296,7 +296,7 @@ def test_a_hunt_probes_on_workers(words: tuple[str, ...], place: Place, index_fo
     assert (answer["kind"], found["release"], found["previous"]) == ("first-bad", "1.3", "1.2")
     machines = {trial.machine for result in read_run(place.folder / "hunt").cells for trial in result.trials}
     assert machines == {this_machine().host}
-    assert place.processes() == []
+    wait_until(lambda: not place.processes(), "nothing is left running", GONE_S)
 
 
 def given(**more: object) -> object:
