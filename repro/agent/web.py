@@ -13,7 +13,14 @@ def add(environment):
 
     def fire_with_it(*args, **kwargs):
         if kwargs.get("web_ui") is None and getattr(environment, "web_ui", None) is None:
-            kwargs["web_ui"] = environment.create_web_ui("127.0.0.1", 0, delayed_start=True)
+            kwargs["web_ui"] = _made(environment)
         return fire(*args, **kwargs)
 
     hook.fire = fire_with_it
+
+
+def _made(environment):
+    try:
+        return environment.create_web_ui("127.0.0.1", 0, delayed_start=True)
+    except TypeError:  # up to 1.2 it is served at once, here at a port that nobody knows
+        return environment.create_web_ui("127.0.0.1", 0)
