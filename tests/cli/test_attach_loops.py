@@ -47,6 +47,26 @@ def test_a_blocked_loop_is_found_whatever_another_threads_loop_does(
     assert document["stacks"][0].startswith(thread)
 
 
+def test_a_lock_that_nobody_holds_and_whose_wake_up_was_lost_is_named_with_its_counter(tmp_path: Path) -> None:
+    code, document = answer_of("forgetful.py", folder=tmp_path, seconds=2)
+    assert (code, document["hang_class"], document["users_stuck"]) == (1, "deadlocked", 163), document["explanation"]
+    assert (
+        "163 of 201 greenlets wait for a Forgetful that nobody holds: its wake-up was lost" in document["explanation"]
+    )
+    assert document["stacks"][0].startswith(
+        "163 × wait for semaphore Forgetful, which nobody holds (its counter is 1)\n"
+    )
+
+
+def test_the_owner_of_a_lock_is_named_and_shown(tmp_path: Path) -> None:
+    code, document = answer_of("parked.py", "turn", str(tmp_path / "truth"), folder=tmp_path, seconds=1)
+    assert (code, document["verdict"]) == (3, "inconclusive"), document["explanation"]
+    heads = [stack.splitlines()[0] for stack in document["stacks"]]
+    assert "1 × wait for semaphore, which is taken (its counter is 0)" in heads
+    assert any(head.startswith("1 × wait for semaphore, held by the greenlet of owns") for head in heads)
+    assert heads[-1] == "owns a lock, and waits for timer"
+
+
 @pytest.mark.parametrize("kinds", [("join", "wait"), ("pool", "turn")], ids="-".join)
 def test_loops_that_turn_are_clean_whoever_waits_for_them(kinds: Sequence[str], tmp_path: Path) -> None:
     code, document = answer_of("two_loops.py", *kinds, folder=tmp_path)

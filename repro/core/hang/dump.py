@@ -94,6 +94,8 @@ class Lock:
     is_certain: bool = False
     is_free: bool = False
     """Whether its own counter says that nobody holds it, although somebody waits for it."""
+    counter: int = -1
+    """How many could take it at once, as it says itself; below 0 where it does not, or where that is not known."""
 
     @property
     def name(self) -> str:

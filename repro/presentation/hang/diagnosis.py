@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from repro.core.hang.diagnosis import Diagnosis, Finding
-from repro.core.hang.dump import Greenlet, Thread, awaited
+from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited
 from repro.core.hang.frames import Frame, shortened
 from repro.core.hang.groups import innermost
 from repro.findings import Stack, StackOf, WaitKind
 from repro.model import Verdict
 from repro.orchestration.attachment import Attached
 from repro.presentation.hang.explanation import NEW, cause_text
-from repro.presentation.hang.stacks import awaited_text, frames_text, place_text
+from repro.presentation.hang.stacks import awaited_text, frames_text, held_by, place_text
 from repro.presentation.lines import fitted
 
 SCHEMA = "repro.attach/1"
 MOST_STACKS = 6
+MOST_OWNERS = 2
 
 
 def headline(attached: Attached) -> str:
@@ -122,19 +123,51 @@ def stacks(attached: Attached) -> list[str]:
         if found.thread is not None
         else []
     )
-    return stands + [text for _, text in _groups(found.stuck or found.own)][:MOST_STACKS]
+    dump = attached.looks[-1].dump
+    shown = found.stuck or found.own
+    groups = [text for _, text in _groups(shown, dump)][:MOST_STACKS]
+    return stands + groups + (_owners(shown, dump)[:MOST_OWNERS] if dump is not None else [])
 
 
-def _groups(greenlets: Sequence[Greenlet]) -> list[tuple[int, str]]:
+def _groups(greenlets: Sequence[Greenlet], dump: Dump | None) -> list[tuple[int, str]]:
     """How many wait alike, and a text for them; the largest first."""
-    keys = [(one.wait.kind if one.wait else WaitKind.UNKNOWN, innermost(one.stack)) for one in greenlets]
+    keys = [
+        (one.wait.kind if one.wait else WaitKind.UNKNOWN, _state(one, dump), innermost(one.stack)) for one in greenlets
+    ]
     examples = dict(zip(reversed(keys), reversed(greenlets), strict=True))
-    return [(count, _group(count, examples[key])) for key, count in Counter(keys).most_common()]
+    return [(count, _group(count, examples[key], key[1])) for key, count in Counter(keys).most_common()]
 
 
-def _group(count: int, example: Greenlet) -> str:
-    wait = f"wait for {awaited_text(awaited(example.wait))}" if example.wait is not None else "are parked"
+def _group(count: int, example: Greenlet, state: str) -> str:
+    wait = f"wait for {awaited_text(awaited(example.wait))}{state}" if example.wait is not None else "are parked"
     return f"{count} × {wait}\n{_frames(example.stack)}"
+
+
+def _lock_of(one: Greenlet, dump: Dump | None) -> Lock | None:
+    return dump.locks.get(one.wait.lock) if dump is not None and one.wait is not None else None
+
+
+def _state(one: Greenlet, dump: Dump | None) -> str:
+    """What a lock tells of itself: its owner, or its counter; "" of what is no lock."""
+    lock = _lock_of(one, dump)
+    holder = dump.holder(lock) if dump is not None and lock is not None else None
+    if holder is not None:
+        return f", {held_by(holder)}"
+    if lock is None or lock.counter < 0:
+        return ""
+    return (
+        f", which nobody holds (its counter is {lock.counter})"
+        if lock.is_free
+        else ", which is taken (its counter is 0)"
+    )
+
+
+def _owners(waiting: Sequence[Greenlet], dump: Dump) -> list[str]:
+    """The stacks of those who own what is waited for, and are not among those who wait."""
+    locks = [lock for one in waiting if (lock := _lock_of(one, dump)) is not None]
+    ids = dict.fromkeys(lock.holder_greenlet for lock in locks if lock.holder_greenlet)
+    owners = [owner for one in ids if one not in {item.id for item in waiting} and (owner := dump.by_id(one))]
+    return [f"owns a lock, and waits for {awaited_text(awaited(one.wait))}\n{_frames(one.stack)}" for one in owners]
 
 
 def _frames(stack: Sequence[Frame]) -> str:
@@ -231,6 +264,11 @@ def _all_wait(found: Diagnosis) -> str:
 
 
 def _holder_unknown(found: Diagnosis) -> str:
+    if found.lock is not None and found.lock.holder_greenlet:
+        return (
+            f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Its owner is not stuck "
+            "for all that can be seen; its stack is below."
+        )
     return (
         f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Who holds it cannot be "
         "read: it may be one of the others, which sleep, wait for an answer or move."

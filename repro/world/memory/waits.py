@@ -192,8 +192,9 @@ class WaitReader:
                     continue
                 name = self._objects.type_name(self._objects.type_of(address)).rpartition(".")[2]
                 waits |= {one: ParkedAt(kind, type=name, lock=address) for one in waiters}
-                is_free = family is Family.SEMAPHORE and self._counter(address) > 0
-                lock = Lock(id=address, type=name, names=(), waiters=len(waiters), is_free=is_free)
+                counter = self._counter(address) if family is Family.SEMAPHORE else -1
+                is_free = counter > 0
+                lock = Lock(id=address, type=name, names=(), waiters=len(waiters), is_free=is_free, counter=counter)
                 locks[address] = self._owned(lock, owners.get(address, 0))
         return waits, locks
 
