@@ -30,7 +30,7 @@ def test_how_often(text: str, share: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5000", "1", "1/0", "0/5", "-1/5", "1/5/5", "nan", "1/1", "one in five"])
 def test_what_does_not_say_how_often_is_told_so_with_an_example(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="give hangs for each operation, such as 1/5000"):
+    with pytest.raises(click.BadParameter, match="give hangs per operation, such as 1/5000"):
         Often().convert(text, None, None)
 
 
