@@ -260,7 +260,7 @@ class Cover:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirm:
-    """How certain the cause of the hangs is to be, and the most trials that are made for it beyond those of the cells."""
+    """How certain the cause of the hangs is to be, and the most trials made for it beyond those of the cells."""
 
     confidence: float
     most_trials: int

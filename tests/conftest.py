@@ -39,13 +39,15 @@ sys.dont_write_bytecode = False
 
 LONGEST_FIRST = (
     "cli/test_cases.py",
-    "scenarios/test_planted_truths.py",
     "cli/test_blame.py",
+    "scenarios/test_planted_truths.py",
     "cli/test_bisect.py",
+    "cli/test_bisect_resume.py",
     "orchestration/test_false_alarms.py",
-    "world/collecting/test_ladder.py",
     "orchestration/test_launch_modes.py",
     "cli/test_bad_days.py",
+    "cli/test_commands.py",
+    "world/collecting/test_ladder.py",
     "core/search/test_bisection.py",
     "world/environments/test_cache.py",
 )
@@ -53,10 +55,13 @@ LONGEST_FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, and everything else as it is."""
+    """Files that judge by time before the others, the longest of both first, and everything else as it is."""
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     root = Path(__file__).parent
-    items.sort(key=lambda item: places.get(item.path.relative_to(root).as_posix(), len(places)))
+    timed = {item.path for item in items if item.get_closest_marker("timed")}
+    items.sort(
+        key=lambda item: (item.path not in timed, places.get(item.path.relative_to(root).as_posix(), len(places)))
+    )
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Course(Protocol):
     """Which trial comes next, until there is none."""
 
     def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
-        """The next cell to try with the number of its trial, among those that are ready; None where there is none now."""
+        """The next cell to try with the number of its trial, among those that are ready; None where none is."""
 
     def record(self, trial: Trial) -> None:
         """Take a trial's end."""

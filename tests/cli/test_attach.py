@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,9 +34,9 @@ def parked(mode: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         child.wait(LIMIT_S)
 
 
-def attach(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "repro", "attach", *map(str, words)]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+@pytest.fixture
+def attach(typed) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda *words, folder: typed("attach", *map(str, words), folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def attach(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
     [("lock", "frozen", 17), ("rings", "deadlocked", 2), ("lost", "deadlocked", 3), ("events", "deadlocked", 6)],
 )
 def test_a_process_that_hangs_is_named_by_exit_code_document_and_bundle(
-    mode: str, hang_class: str, stuck: int, tmp_path: Path
+    mode: str, hang_class: str, stuck: int, tmp_path: Path, attach
 ) -> None:
     with parked(mode, tmp_path) as child:
         done = attach(child.pid, "--for", 1, "--json", "--out", tmp_path / "bundle", folder=tmp_path)
@@ -60,7 +60,7 @@ def test_a_process_that_hangs_is_named_by_exit_code_document_and_bundle(
     assert "gevent==" in (tmp_path / "bundle" / "packages.txt").read_text()
 
 
-def test_a_loop_that_turns_is_no_hang_and_says_what_its_greenlets_wait_for(tmp_path: Path) -> None:
+def test_a_loop_that_turns_is_no_hang_and_says_what_its_greenlets_wait_for(tmp_path: Path, attach) -> None:
     code = (
         "from gevent import monkey; monkey.patch_all()\n"
         "import gevent, socket\n"
@@ -84,7 +84,7 @@ def test_a_loop_that_turns_is_no_hang_and_says_what_its_greenlets_wait_for(tmp_p
     assert "14 wait for a response" in " ".join(done.stdout.split())  # wrapped at the terminal's width
 
 
-def test_a_process_that_a_signal_has_stopped_is_frozen_and_stays_stopped(tmp_path: Path) -> None:
+def test_a_process_that_a_signal_has_stopped_is_frozen_and_stays_stopped(tmp_path: Path, attach) -> None:
     with parked("turn", tmp_path) as child:
         child.send_signal(signal.SIGSTOP)
         done = attach(child.pid, "--for", 1, folder=tmp_path)
@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_the_process_as_it_was(tmp_path: Path) -> None:
         assert psutil.Process(child.pid).status() != psutil.STATUS_STOPPED
 
 
-def test_a_pause_is_told_and_ends_and_no_call_of_the_process_fails(tmp_path: Path) -> None:
+def test_a_pause_is_told_and_ends_and_no_call_of_the_process_fails(tmp_path: Path, attach) -> None:
     code = (
         "import os, signal, threading, time\n"
         "got = []\n"
@@ -159,7 +159,7 @@ def test_ctrl_c_in_a_pause_lets_the_process_go(tmp_path: Path) -> None:
             assert "TracerPid:\t0" in Path(f"/proc/{child.pid}/status").read_text()
 
 
-def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
+def test_bad_input_is_one_sentence(tmp_path: Path, attach) -> None:
     other = subprocess.Popen(["sleep", "600"])
     try:
         time.sleep(0.2)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -22,8 +22,6 @@ from repro.world.runs.store import FILE, read_run
 
 pytestmark = pytest.mark.timed
 
-SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 180.0
 LOCUSTFILE = """# -*- coding: latin-1 -*-
 import os
 import boto3
@@ -46,15 +44,13 @@ users = 2\r
 ARGV = ("run", "my.toml", "--python", sys.executable, "--jobs", "1")
 
 
-def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SCRIPT, *words], cwd=folder, env={**os.environ, "TMPDIR": str(folder)}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=LIMIT_S, check=False,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def repro(typed) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return lambda *words, folder: typed(*words, folder=folder, TMPDIR=str(folder), COLUMNS="80")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, repro) -> Path:
     """A folder with a run of a locustfile in Latin-1, a module with a byte-order mark, a package, and a TOML with both."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "mine.py").write_bytes(LOCUSTFILE.encode("latin-1"))
@@ -68,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_that_is_as_it_was_goes_on(made: Path) -> None:
+def test_a_run_that_is_as_it_was_goes_on(made: Path, repro) -> None:
     done = repro(*ARGV, "--out", "a run", "--resume", folder=made)
     assert done.returncode == 0, done.stderr
     assert "Note: " not in done.stderr
@@ -85,7 +81,7 @@ def test_a_run_that_is_as_it_was_goes_on(made: Path) -> None:
         ("my.toml", "experiment file my.toml"),
     ],
 )
-def test_what_has_changed_is_named_with_the_command_to_begin_anew(made: Path, name: str, called: str) -> None:
+def test_what_has_changed_is_named_with_the_command_to_begin_anew(made: Path, name: str, called: str, repro) -> None:
     path = made / name
     before = path.read_bytes()
     path.write_bytes(before + b"# \xe9\n" if name.endswith("mine.py") else before + b"# more\n")
@@ -101,7 +97,7 @@ def test_what_has_changed_is_named_with_the_command_to_begin_anew(made: Path, na
     assert [len(cell.trials) for cell in read_run(made / "a run").cells] == [1]
 
 
-def test_a_module_that_is_new_or_gone_counts(made: Path) -> None:
+def test_a_module_that_is_new_or_gone_counts(made: Path, repro) -> None:
     (made / "one.py").rename(made / "gone")
     try:
         done = repro(*ARGV, "--out", "a run", "--resume", folder=made)
@@ -111,7 +107,7 @@ def test_a_module_that_is_new_or_gone_counts(made: Path) -> None:
     assert "was made: module one.py; two" in done.stderr
 
 
-def test_a_run_that_kept_no_digests_goes_on_with_a_note(made: Path) -> None:
+def test_a_run_that_kept_no_digests_goes_on_with_a_note(made: Path, repro) -> None:
     with closing(sqlite3.connect(made / "a run" / FILE)) as connection, connection:
         (kept,) = connection.execute("SELECT value FROM facts WHERE name = 'inputs'").fetchone()
         connection.execute("DELETE FROM facts WHERE name = 'inputs'")
@@ -135,7 +131,7 @@ def test_what_is_not_utf8_is_kept_as_it_is_and_can_be_exported(made: Path) -> No
     assert load.modules["one"] == 'NAME = "\u017elut\xfd"\n'
 
 
-def test_a_run_that_cannot_be_read_is_listed_and_never_passed_over_in_silence(made: Path) -> None:
+def test_a_run_that_cannot_be_read_is_listed_and_never_passed_over_in_silence(made: Path, repro) -> None:
     runs = made / "repro-runs"
     for name in ("older", "newer"):
         shutil.copytree(made / "a run", runs / name)
@@ -155,7 +151,7 @@ def test_a_run_that_cannot_be_read_is_listed_and_never_passed_over_in_silence(ma
     assert repro("report", "repro-runs/older", folder=made).returncode == 0
 
 
-def test_the_next_step_can_be_pasted(made: Path) -> None:
+def test_the_next_step_can_be_pasted(made: Path, repro) -> None:
     said = repro(*ARGV, "--out", "a run", "--resume", folder=made).stdout
     step = re.search(r"^Next: +(.*)$", said, re.MULTILINE)
     assert step is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from repro.core.judge.samples import Role
 from repro.model import HangClass, Trial, TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
+from repro.orchestration.trial.trial import run_trial
 from repro.presentation.hang.explanation import reason_of
 from repro.world.collecting.flight import Fleet
 
@@ -41,13 +44,25 @@ def tell(**_):
 """
 
 
-def tried(folder: Path, experiment: str, *overrides: str, locustfile: Path | None = None) -> Trial:
-    prepared = prepare(
-        RunRequest(experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile)
-    )
-    options = SessionOptions(TrialOptions(locustfile=prepared.scenario.locustfile, is_untouched=True))
-    with Session(prepared.plan, options) as session:
-        return session.trial(prepared.plan.cells[0], 1, folder)
+@pytest.fixture(scope="module")
+def tried() -> Iterator[Callable[..., Trial]]:
+    """``tried(folder, "known/clean", "launch=spawn")`` is a trial of that; all have one backend, and an account each."""
+    usual = prepare(RunRequest(experiment="known/clean", python=Path(sys.executable)))
+    options = SessionOptions(TrialOptions(locustfile=usual.scenario.locustfile, is_untouched=True))
+    with Session(usual.plan, options) as session:
+
+        def answer(folder: Path, experiment: str, *overrides: str, locustfile: Path | None = None) -> Trial:
+            asked = RunRequest(
+                experiment=experiment, overrides=overrides, python=Path(sys.executable), locustfile=locustfile
+            )
+            chosen = prepare(asked)
+            own = replace(session.services.options, locustfile=chosen.scenario.locustfile)
+            services = replace(session.services, options=own, limits=chosen.plan.limits)
+            cell = chosen.plan.cells[0]
+            environment = session.environment_of(cell).result()
+            return run_trial(cell, environment, number=1, folder=folder, services=services)
+
+        yield answer
 
 
 def roles(folder: Path) -> list[Role]:
@@ -68,7 +83,7 @@ def roles(folder: Path) -> list[Role]:
     ],
 )
 def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_written(
-    launch: str, expected: list[Role], tmp_path: Path
+    launch: str, expected: list[Role], tmp_path: Path, tried
 ) -> None:
     locustfile, folder = tmp_path / "telling.py", tmp_path / "evidence"
     locustfile.write_text(TELLING.format(known=str(KNOWN)))
@@ -85,7 +100,7 @@ def test_as_a_library_it_is_clean_seen_and_its_statistics_are_printed_and_writte
     assert written.count("Aggregated") == 2, written
 
 
-def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(tmp_path: Path) -> None:
+def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(tmp_path: Path, tried) -> None:
     folder = tmp_path / "evidence"
     trial = tried(folder, "known/deadlocked", "launch=distributed", "workers=3", "seconds=20")
     assert trial.verdict is Verdict.HANG, reason_of(trial)
@@ -95,7 +110,9 @@ def test_every_process_of_a_distributed_load_is_seen_and_a_hang_in_a_worker_too(
 
 
 @pytest.mark.parametrize("launch", ["library", "process", "distributed"])
-def test_users_that_cannot_be_made_are_a_crash_at_once_however_it_is_launched(launch: str, tmp_path: Path) -> None:
+def test_users_that_cannot_be_made_are_a_crash_at_once_however_it_is_launched(
+    launch: str, tmp_path: Path, tried
+) -> None:
     trial = tried(tmp_path / "evidence", "known/user-not-made", f"launch={launch}", "seconds=40")
     assert trial.verdict is Verdict.CRASH, reason_of(trial)
     assert "no_such_option" in reason_of(trial)
@@ -127,7 +144,7 @@ def die(environment, **_):
 """
 
 
-def test_workers_whose_master_died_are_not_waited_for(tmp_path: Path) -> None:
+def test_workers_whose_master_died_are_not_waited_for(tmp_path: Path, tried) -> None:
     locustfile = tmp_path / "masterless.py"
     locustfile.write_text(MASTERLESS.format(known=str(KNOWN)))
     limit = "limits.start_s=40"

@@ -1,4 +1,4 @@
-"""The faulty combination of a run: its cells as rows of levels, its trials tallied by exposure, the causes as conditions."""
+"""The faulty combination of a run: its cells as rows of levels, trials tallied by exposure, causes as conditions."""
 
 from __future__ import annotations
 

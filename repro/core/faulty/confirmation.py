@@ -62,7 +62,7 @@ class Confirmation:
         return float(self.belief.posterior[-1]) > 0.5
 
     def next_rows(self, count: int) -> list[Row]:
-        """Up to so many rows to try next, another each; none where it is settled, or nothing that is left tells more."""
+        """Up to so many rows to try next, another each; none where it is settled, or nothing left tells more."""
         if self.best is not None:
             return self._wanted[:count]
         rows = [row for row in dict.fromkeys(self._candidates()) if self._can_be_tried(row)]
