@@ -59,6 +59,40 @@ print("sent by", __name__, os.getcwd() == os.environ["PWD_BY_HAND"])
 """
 
 
+TESTED = """
+import os
+import boto3
+import gevent
+import pytest
+from locust import User, constant, task
+from locust.env import Environment
+
+class Consumer(User):
+    wait_time = constant(0.1)
+    def on_start(self):
+        self.sqs = boto3.client("sqs")
+        self.url = self.sqs.get_queue_url(QueueName="orders")["QueueUrl"]
+    @task
+    def consume(self):
+        while True:
+            try:
+                self.sqs.receive_message(QueueUrl=self.url, WaitTimeSeconds=1)
+                break
+            except BaseException:
+                if not os.environ.get("STUBBORN"):
+                    raise
+
+@pytest.mark.parametrize("users", [1, 3])
+def test_load(users):
+    environment = Environment(user_classes=[Consumer])
+    runner = environment.create_local_runner()
+    runner.start(users, spawn_rate=10)
+    gevent.spawn_later(1, runner.quit)
+    runner.greenlet.join()
+    assert environment.stats.total.num_failures == int(os.environ.get("FAILURES", 0))
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A git repository with a Locust test in a folder, its settings and data at the root, and a program beside it."""
@@ -148,3 +182,20 @@ def test_a_package_is_imported_from_the_root_and_what_waits_at_the_end_is_a_hang
     (cell,) = document["cells"]
     assert (cell["verdict"], cell["trials"][0]["hang_class"]) == ("hang", "unstoppable"), done.stderr
     assert "passed on from this shell: WAIT_FOR_ALL" in " ".join(done.stderr.split())
+
+
+def test_pytest_drives_locust_and_hangs_or_fails_as_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import locust\n")  # it patches before anything else is imported
+    (tmp_path / "test_load.py").write_text(TESTED)
+    words = ("--queue", "orders", "--", "pytest", "-q", "-p", "no:cacheprovider")
+    done, document = repro(*words, folder=tmp_path)
+    (cell,) = document["cells"]
+    assert cell["verdict"] == "clean", done.stderr
+    assert cell["exposure"]["operations"] > 4
+    done, document = repro(*words, folder=tmp_path, env={"FAILURES": "1"})
+    (cell,) = document["cells"]
+    assert cell["verdict"] == "crash"
+    assert "test_load.py::test_load[3] failed: " in " ".join(done.stderr.split())
+    done, document = repro(*words, folder=tmp_path, env={"STUBBORN": "1"})
+    (cell,) = document["cells"]
+    assert (cell["verdict"], cell["trials"][0]["hang_class"]) == ("hang", "unstoppable"), done.stderr
