@@ -184,7 +184,7 @@ def test_a_package_is_imported_from_the_root_and_what_waits_at_the_end_is_a_hang
     assert "passed on from this shell: WAIT_FOR_ALL" in " ".join(done.stderr.split())
 
 
-def test_pytest_drives_locust_and_hangs_or_fails_as_by_hand(tmp_path: Path) -> None:
+def test_pytest_drives_locust_and_hangs_or_fails_as_by_hand(tmp_path: Path, repro) -> None:
     (tmp_path / "conftest.py").write_text("import locust\n")  # it patches before anything else is imported
     (tmp_path / "test_load.py").write_text(TESTED)
     words = ("--queue", "orders", "--", "pytest", "-q", "-p", "no:cacheprovider")
