@@ -105,7 +105,8 @@ def _table(report: Report, most: int) -> str:
 def _row(cell: ReportedCell, told: ToldApart) -> str:
     kind = f" ({cell.hang_class})" if cell.hang_class else ""
     levels = [inline(level, most=300) for level in told.levels_of(cell)[:MOST_COLUMNS]]
-    return f"| {' | '.join([f'{cell.verdict}{kind}', inline(rate_and_hosts(cell.rate, cell.hosts)), hazard_text(cell.hazard), *levels])} |"
+    rate, hazard = inline(rate_and_hosts(cell.rate, cell.hosts)), hazard_text(cell.hazard)
+    return f"| {' | '.join([f'{cell.verdict}{kind}', rate, hazard, *levels])} |"
 
 
 def _waits(lines: Sequence[WaitLine]) -> str:

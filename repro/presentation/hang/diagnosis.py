@@ -266,8 +266,8 @@ def _all_wait(found: Diagnosis) -> str:
 def _holder_unknown(found: Diagnosis) -> str:
     if found.lock is not None and found.lock.holder_greenlet:
         return (
-            f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Its owner is not stuck "
-            "for all that can be seen; its stack is below."
+            f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Its owner is not "
+            "stuck for all that can be seen; its stack is below."
         )
     return (
         f"{len(found.stuck)} of {len(found.own)} greenlets wait for a lock without a timeout. Who holds it cannot be "

@@ -20,7 +20,8 @@ def effect_text(effect: HostEffect) -> str:
     p = "p < 0.0001" if effect.p < 1e-4 else f"p = {effect.p:.2g}"
     return (
         f"{effect.host} hung in {effect.hangs} of {effect.trials} trials, other hosts in {effect.hangs_of_others} of "
-        f"{effect.trials_of_others} of the same cells (exact test, {p}): the machine is a factor, so compare cells on one host"
+        f"{effect.trials_of_others} of the same cells (exact test, {p}): the machine is a factor, so compare cells "
+        "on one host"
     )
 
 

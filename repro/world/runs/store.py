@@ -455,7 +455,7 @@ def _machines(facts: Mapping[str, str]) -> tuple[Machine, ...]:
 
 
 def _joined(old: Machine | None, new: Machine) -> Machine:
-    """What is known of a machine: the latest, with its load as it was at first and all capacities that were measured."""
+    """What is known of a machine: the latest, with its load as it was at first and all capacities measured."""
     if old is None:
         return new
     load = new.load if old.load is None else old.load
