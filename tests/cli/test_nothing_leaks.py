@@ -5,10 +5,10 @@ Two real trials of one locustfile, one that freezes and one that fails, and then
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ beat_s = 2
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, repro) -> Path:
     """Somebody's home with a run in it, the folder ``run``."""
     folder = tmp_path_factory.mktemp("home") / SECRETS["user"]
     folder.mkdir()
@@ -104,10 +104,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def repro(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = {"HOME": str(home), "USER": SECRETS["user"], "LOGNAME": SECRETS["user"], "MY_API_TOKEN": "opaque-token"}
-    argv = [sys.executable, "-m", "repro", *arguments]
-    return subprocess.run(argv, cwd=home, env={**os.environ, **own}, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def repro(typed) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``repro(home, "list", "runs")`` is what somebody is told who types that at home."""
+    own = {"USER": SECRETS["user"], "LOGNAME": SECRETS["user"], "MY_API_TOKEN": "opaque-token"}
+    return lambda home, *words: typed(*words, folder=home, HOME=str(home), **own)
 
 
 def leaked(text: str) -> list[str]:
@@ -123,7 +124,7 @@ def test_neither_does_the_run_itself_let_one_out(home: Path) -> None:
     assert leaked(text) == []
 
 
-def test_the_run_did_hold_them_all(home: Path) -> None:
+def test_the_run_did_hold_them_all(home: Path, repro) -> None:
     kept = repro(home, "report", "run", "--format", "json", "--no-redact").stdout
     assert {
         "access key",
@@ -140,7 +141,7 @@ def test_the_run_did_hold_them_all(home: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["md", "html", "json", "junit"])
-def test_no_report_lets_one_out(home: Path, form: str) -> None:
+def test_no_report_lets_one_out(home: Path, form: str, repro) -> None:
     path = home / f"report.{form}"
     done = repro(home, "report", "run", "--format", form, "-o", str(path))
     assert done.returncode == 0, done.stderr
@@ -151,12 +152,12 @@ def test_no_report_lets_one_out(home: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("report", "run"), ("report", "run", "--format", "junit"), ("list", "runs")])
-def test_nothing_drives_the_terminal(home: Path, arguments: tuple[str, ...]) -> None:
+def test_nothing_drives_the_terminal(home: Path, arguments: tuple[str, ...], repro) -> None:
     done = repro(home, *arguments)
     assert not any(sign in done.stdout + done.stderr for sign in ("\x1b", "\x9b", "\x07"))
 
 
-def test_the_exported_folder_holds_none_and_the_locustfile_stays_python(home: Path) -> None:
+def test_the_exported_folder_holds_none_and_the_locustfile_stays_python(home: Path, repro) -> None:
     done = repro(home, "export", "run", "-o", "bug", "--no-reduce", "--proof", "0")
     assert done.returncode == 3, done.stderr  # it was not run, and says so
     texts = {path.name: path.read_text("utf-8") for path in (home / "bug").iterdir()}
@@ -166,7 +167,7 @@ def test_the_exported_folder_holds_none_and_the_locustfile_stays_python(home: Pa
     assert "class Leaky(locust.User)" in texts["reproduce.py"]
 
 
-def test_whoever_asks_for_it_keeps_them(home: Path) -> None:
+def test_whoever_asks_for_it_keeps_them(home: Path, repro) -> None:
     done = repro(home, "export", "run", "-o", "kept", "--no-reduce", "--proof", "0", "--no-redact")
     assert done.returncode == 3, done.stderr
     assert SECRETS["access key"] in (home / "kept" / "reproduce.py").read_text("utf-8")

@@ -125,7 +125,8 @@ def test_what_is_not_utf8_is_kept_as_it_is_and_can_be_exported(made: Path) -> No
     kept = made / "a run" / FOLDER
     assert (kept / "locustfile.py").read_bytes() == LOCUSTFILE.encode("latin-1")
     assert (kept / "one.py").read_bytes().startswith(b"\xef\xbb\xbf")
-    load = _load(read_run(made / "a run"))
+    run = read_run(made / "a run")
+    load = _load(run, run.cells[0].cell)
     assert load is not None
     assert 'NAME = "gr\xfcn"' in redact_source(load.source, lambda text: text)
     assert load.modules["one"] == 'NAME = "\u017elut\xfd"\n'

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,6 @@ from repro.world.runs.store import open_run, read_run
 
 pytestmark = pytest.mark.timed
 
-SCRIPT = Path(sys.executable).with_name("repro")
-LIMIT_S = 180.0
 LOAD = """
 import os
 import boto3
@@ -41,15 +39,13 @@ beat_s = 1
 """
 
 
-def repro(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SCRIPT, *words], cwd=folder, env={**os.environ, "COLUMNS": "200"}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=LIMIT_S, check=False,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def repro(typed) -> Callable[..., subprocess.CompletedProcess[str]]:
+    return typed
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, repro) -> Path:
     """A folder with both shards of an experiment of two cells, one of which hangs."""
     folder = tmp_path_factory.mktemp("shards")
     (folder / "mine.py").write_text(LOAD)
@@ -61,7 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_shards_together_are_the_run(made: Path) -> None:
+def test_the_shards_together_are_the_run(made: Path, repro) -> None:
     for number in (1, 2):
         cells = read_run(made / f"part{number}").cells
         assert [len(cell.trials) for cell in cells] == [1, 1], "a trial of each cell on each machine"
@@ -78,7 +74,7 @@ def test_the_shards_together_are_the_run(made: Path) -> None:
     assert repro("report", "whole", "--fail-on", "hang", folder=made).returncode == 1
 
 
-def test_a_shard_goes_on_as_itself_alone(made: Path) -> None:
+def test_a_shard_goes_on_as_itself_alone(made: Path, repro) -> None:
     shutil.copytree(made / "part2", made / "half")
     with open_run(made / "half") as store:
         trial = store.finished_trials()[0]
@@ -98,14 +94,14 @@ def test_a_shard_goes_on_as_itself_alone(made: Path) -> None:
     assert [len(cell.trials) for cell in read_run(made / "mended").cells] == [2, 2]
 
 
-def test_a_machine_that_gets_no_trial_makes_a_shard_all_the_same(made: Path) -> None:
+def test_a_machine_that_gets_no_trial_makes_a_shard_all_the_same(made: Path, repro) -> None:
     done = repro("run", "my.toml", "--python", sys.executable, "--shard", "9/9", "--out", "idle", folder=made)
     assert done.returncode == 0, done.stderr
     assert "Note: shard 9/9 has none of the 4 trials; merge it with the others anyway" in done.stderr
     assert read_run(made / "idle").cells == ()
 
 
-def test_wrong_words_are_one_sentence(made: Path) -> None:
+def test_wrong_words_are_one_sentence(made: Path, repro) -> None:
     bad = repro("run", "my.toml", "--shard", "3of20", folder=made)
     assert (bad.returncode, bad.stderr) == (
         2, "Error: --shard 3of20: give I/N, shard I of N, such as 3/20\n",
