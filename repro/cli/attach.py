@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import Command, Finite, end_tidily_on_signals
+from repro.cli.options.shared import Command, Finite, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
 from repro.model import Verdict
 
@@ -89,7 +89,7 @@ def command(  # noqa: PLR0913  # one argument for each option
     Works with CPython 3.8 and newer and greenlet 1.1 and newer, even if the process is frozen, holds the GIL, or is
     stopped.
     """
-    from repro.cli.options import new_folder
+    from repro.cli.options.shared import new_folder
     from repro.orchestration.attachment import attach, attach_core, keep
     from repro.presentation.hang.diagnosis import document
 

@@ -21,7 +21,7 @@ from repro.cli.hunt_options import (
     session_of,
     show,
 )
-from repro.cli.options import (
+from repro.cli.options.shared import (
     BeforeCommand,
     end_tidily_on_signals,
     factor_of,

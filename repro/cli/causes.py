@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.cells import RunOptions, run_cells
-from repro.cli.options import new_folder
+from repro.cli.options.shared import new_folder
 from repro.cli.resumption import new_run
 from repro.errors import ExitCode, ReproError, UsageError
 

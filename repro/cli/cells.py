@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from repro.cli.cluster import session_on
-from repro.cli.options import (
+from repro.cli.options.cluster import session_on
+from repro.cli.options.shared import (
     SharedOptions,
     assignments_of,
     backend_options,

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from repro.cli.options import Command
+from repro.cli.options.shared import Command
 from repro.errors import UsageError
 
 EPILOG = """\b

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from repro.cli.options import Command
+from repro.cli.options.shared import Command
 from repro.errors import ExitCode, UsageError
 
 EPILOG = """\b

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import Command, Finite
+from repro.cli.options.shared import Command, Finite
 from repro.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.completion import words
-from repro.cli.options import LONGEST_SHOWN, Command, check_folder, end_tidily_on_signals
+from repro.cli.options.shared import LONGEST_SHOWN, Command, check_folder, end_tidily_on_signals
 from repro.errors import ExitCode, UsageError
 from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
     from repro.core.search.shrinking import Recipe
     from repro.model import Cell, StoredRun
-    from repro.world.runs.kept_locustfile import Locustfile
+    from repro.world.runs.kept.locustfile import Locustfile
 
 FILE = "reproduce.py"
 
@@ -116,8 +116,8 @@ def _check_output(folder: Path) -> None:
 
 def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern as it is by default, which the file has by itself."""
-    from repro.world.runs.kept_load import read_load
-    from repro.world.runs.kept_locustfile import COPY, kept, read_locustfile
+    from repro.world.runs.kept.load import read_load
+    from repro.world.runs.kept.locustfile import COPY, kept, read_locustfile
     from repro.world.shipped.names import DEFAULT
     from repro.world.shipped.scenarios import named
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from repro.cli.options import Command
+from repro.cli.options.shared import Command
 from repro.world.runs import RUNS
 
 EPILOG = """\b

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from repro.cli.fail_on import exit_code, fail_on_option, verdicts
-from repro.cli.options import Command, check_folder, echo_document
+from repro.cli.options.fail_on import exit_code, fail_on_option, verdicts
+from repro.cli.options.shared import Command, check_folder, echo_document
 from repro.world.runs import RUNS
 
 EPILOG = """\b

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.completion import words
-from repro.cli.fail_on import exit_code, fail_on_option, verdicts
-from repro.cli.options import LONGEST_SHOWN, Command
+from repro.cli.options.fail_on import exit_code, fail_on_option, verdicts
+from repro.cli.options.shared import LONGEST_SHOWN, Command
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict
 from repro.world.runs import RUNS
@@ -115,7 +115,7 @@ def _written(report: Report, form: str, folder: Path, path: Path | None) -> str:
 
 def _page(report: Report, folder: Path, path: Path) -> str:
     from repro.presentation.page import links_to, page
-    from repro.world.runs.evidence import evidence_files
+    from repro.world.runs.kept.evidence import evidence_files
 
     links = links_to(evidence_files(folder), run=folder, page=path)
     if links is None:

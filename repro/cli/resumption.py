@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.options import SharedOptions, command_line, new_folder, parted
+from repro.cli.options.shared import SharedOptions, command_line, new_folder, parted
 from repro.core.command_words import without
 from repro.errors import UsageError
 from repro.world.runs import RUNS
@@ -87,7 +87,7 @@ def resumed_folder(out: Path | None) -> Path:
 
 def keep_load(store: RunStore, prepared: Prepared) -> None:
     """Keep the locustfile with a new run, and the digests of all that the run is made of."""
-    from repro.world.runs.kept_locustfile import COPY, keep
+    from repro.world.runs.kept.locustfile import COPY, keep
 
     if prepared.command is not None:
         from repro.world.commands.folder import copy_folder
@@ -101,7 +101,7 @@ def keep_load(store: RunStore, prepared: Prepared) -> None:
 
 def command_in(store: RunStore, prepared: Prepared) -> CommandInFolder | None:
     """The command as the trials of this run have it; None where the run is not of one."""
-    from repro.world.runs.kept_locustfile import COPY
+    from repro.world.runs.kept.locustfile import COPY
 
     return prepared.command.in_run(store.folder / COPY) if prepared.command is not None else None
 

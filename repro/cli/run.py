@@ -9,12 +9,12 @@ import click
 
 from repro.cli.causes import CAUSES, NEWEST, check_of_causes, run_causes
 from repro.cli.cells import RunOptions, jobs_of, run_cells
-from repro.cli.cluster import check_dask, dask_option
-from repro.cli.consent import agreed_budget
 from repro.cli.cover import confirm_of, cover_notices, cover_options, cover_request, extend, is_extended
-from repro.cli.effort import check_bounded, effort_of, effort_options
-from repro.cli.fail_on import exit_code, fail_on_option, verdicts
-from repro.cli.options import (
+from repro.cli.options.cluster import check_dask, dask_option
+from repro.cli.options.consent import agreed_budget
+from repro.cli.options.effort import check_bounded, effort_of, effort_options
+from repro.cli.options.fail_on import exit_code, fail_on_option, verdicts
+from repro.cli.options.shared import (
     BeforeCommand,
     Finite,
     echo_document,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repro.cli.completion.shells import SHELLS, script
-from repro.cli.options import Command
+from repro.cli.options.shared import Command
 
 EPILOG = """\b
 Examples:

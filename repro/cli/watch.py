@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.attach import IN_USE, echo_document, exit_code
-from repro.cli.effort import Duration
-from repro.cli.options import Command, end_tidily_on_signals
+from repro.cli.options.effort import Duration
+from repro.cli.options.shared import Command, end_tidily_on_signals
 from repro.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def command(  # noqa: PLR0913  # one argument for each option
     It hangs if an event loop is blocked, or if nothing can wake its greenlets. It also hangs if calls are never
     answered, or if users are still running after a stop.
     """
-    from repro.cli.options import new_folder
+    from repro.cli.options.shared import new_folder
     from repro.orchestration.watch import OnHang, WatchOptions, watch
 
     _check(words, on_hang=on_hang, join=join, print_env=print_env)

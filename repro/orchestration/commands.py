@@ -22,7 +22,7 @@ from repro.world.commands.folder import Folder, folder_of
 from repro.world.commands.programs import find
 from repro.world.commands.sources import check_syntax, text_or_nothing
 from repro.world.environments.base import read_base
-from repro.world.runs.kept_load import sources_of
+from repro.world.runs.kept.load import sources_of
 
 USUAL_FILE = "locustfile"
 LOCUST_FILES = ("locust.conf", "pyproject.toml")

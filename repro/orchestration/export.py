@@ -26,7 +26,7 @@ from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClas
 from repro.world.environments import interpreters
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.processes import door
-from repro.world.runs.kept_locustfile import Locustfile
+from repro.world.runs.kept.locustfile import Locustfile
 
 RUN_LIMIT_S = 180.0
 TRIES_TO_BE_SURE = 2

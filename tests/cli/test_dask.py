@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 import repro as this_repro
-from repro.cli.cluster import check_dask
+from repro.cli.options.cluster import check_dask
 from repro.errors import UsageError
 from repro.orchestration.workers.address import ClusterAddress
 from repro.world.runs.store import read_run

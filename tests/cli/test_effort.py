@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from repro.cli.effort import Duration, Often, check_bounded, effort_of
+from repro.cli.options.effort import Duration, Often, check_bounded, effort_of
 from repro.errors import UsageError
 from repro.model import Cell, Effort, EnvironmentSpec, Limits, Plan, Until
 

@@ -17,7 +17,7 @@ import pytest
 
 from repro.cli.export import _load
 from repro.core.scrubbing.source import redact_source
-from repro.world.runs.kept_locustfile import FOLDER
+from repro.world.runs.kept.locustfile import FOLDER
 from repro.world.runs.store import FILE, read_run
 
 pytestmark = pytest.mark.timed

@@ -19,8 +19,8 @@ from repro.orchestration.export import Attempt, Exported, ExportOutcome, Worksho
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.reproducer import reproducer
 from repro.world.processes import door
-from repro.world.runs.kept_load import read_load
-from repro.world.runs.kept_locustfile import read_locustfile
+from repro.world.runs.kept.load import read_load
+from repro.world.runs.kept.locustfile import read_locustfile
 
 pytestmark = pytest.mark.timed
 

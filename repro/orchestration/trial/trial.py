@@ -57,7 +57,7 @@ from repro.world.commands.folder import private_copy
 from repro.world.processes import door
 from repro.world.processes.output import CappedOutput
 from repro.world.processes.variables import Surroundings, variables
-from repro.world.runs.scrub import conceal_files
+from repro.world.runs.kept.scrub import conceal_files
 
 FOLDER = "folder"
 STACKS_SIGNAL = signal.SIGUSR2

@@ -11,7 +11,7 @@ from repro.command import CommandInFolder
 from repro.errors import UsageError
 from repro.model import TrialOptions
 from repro.orchestration.workers.parcel import Parcel, files_in, pack, unpack
-from repro.world.runs.kept_locustfile import digests
+from repro.world.runs.kept.locustfile import digests
 
 MOST_BYTES = 100_000_000
 _HOME = "home"

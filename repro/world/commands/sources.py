@@ -9,7 +9,7 @@ from pathlib import Path
 
 from repro.errors import ProcessError, UsageError
 from repro.world.processes import door
-from repro.world.runs.kept_locustfile import python_text
+from repro.world.runs.kept.locustfile import python_text
 
 LIMIT_S = 30.0
 MOST_CHECKED = 200

@@ -11,7 +11,7 @@ from repro.core.faulty.conclusion import concluded
 from repro.core.matrix.shards import Part, check_whole, whole_command
 from repro.errors import UsageError
 from repro.model import Trial
-from repro.world.runs.kept_locustfile import COPY, FOLDER
+from repro.world.runs.kept.locustfile import COPY, FOLDER
 from repro.world.runs.store import RunStore, create_run, read_inputs, read_run
 from repro.world.runs.trouble import said
 

@@ -23,7 +23,7 @@ from repro.core.experiment.factor import Factor, LevelType, Reader
 from repro.core.experiment.file import scenario_of
 from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
-from repro.world.runs.kept_locustfile import digest, digests, python_text
+from repro.world.runs.kept.locustfile import digest, digests, python_text
 from repro.world.shipped.names import DESCRIPTION, MAIN, list_experiments, list_scenarios, root
 from repro.world.shipped.truths import Truth, experiments_of, read_truths, table
 

@@ -22,7 +22,7 @@ from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, T
 from repro.orchestration.export import recipe_of
 from repro.presentation.reproducer import reproducer
 from repro.world.processes.variables import Surroundings, variables
-from repro.world.runs.kept_locustfile import Locustfile
+from repro.world.runs.kept.locustfile import Locustfile
 from repro.world.shipped.scenarios import unread_settings
 
 PROXY_TRIES = Factor(

@@ -19,8 +19,8 @@ from repro.findings import (
     WaitKind,
 )
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
-from repro.world.runs import scrub
-from repro.world.runs.scrub import conceal_files
+from repro.world.runs.kept import scrub
+from repro.world.runs.kept.scrub import conceal_files
 
 SECRETS = ("AKIAPLANTED0001", "se/cret+with=signs")
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from repro.cli.provisions import read_table
+from repro.cli.options.provisions import read_table
 from repro.errors import UsageError
 from repro.model import Provision
 from repro.world.backends.protocol import Backend

@@ -8,7 +8,7 @@ import pytest
 
 from repro.command import Typed
 from repro.errors import UsageError
-from repro.world.runs.kept_load import read_load
+from repro.world.runs.kept.load import read_load
 
 FILES = {
     "locust.conf": "tags = smoke\n",

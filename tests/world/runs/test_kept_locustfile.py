@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.world.runs.kept_locustfile import digests, keep, kept, read_locustfile
+from repro.world.runs.kept.locustfile import digests, keep, kept, read_locustfile
 
 
 def written(folder: Path, **files: str) -> Path:

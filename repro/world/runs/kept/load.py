@@ -20,7 +20,7 @@ from pathlib import Path, PurePath
 from repro.command import Typed
 from repro.core.command.variables import texts_in
 from repro.errors import UsageError
-from repro.world.runs.kept_locustfile import Locustfile, python_text
+from repro.world.runs.kept.locustfile import Locustfile, python_text
 
 MOST_BYTES = 200_000
 """Data that one file may hold."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.options import SharedOptions
+from repro.cli.options.shared import SharedOptions
 from repro.errors import UsageError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.completion import words
-from repro.cli.provisions import ProvisionOptions, provision_options
+from repro.cli.options.provisions import ProvisionOptions, provision_options
 from repro.errors import UsageError
 from repro.model import Cell
 from repro.world.runs import RUNS

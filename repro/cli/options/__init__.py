@@ -1,0 +1,1 @@
+"""What the commands take, and what they make of it."""
