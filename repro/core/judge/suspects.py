@@ -187,13 +187,24 @@ class Suspects:
     def _is_excused(self, user: Stuck) -> bool:
         """Whether it waits for time alone, or for others that work, by a look since it last moved."""
         parked, last = user.parked, self.now.looks.last
-        if parked is None or last is None or self._is_loop_late or last.seen_at(user.pid) <= user.since:
+        if parked is None or last is None or self._is_loop_late or not self._is_known_still(user, parked, last):
             return False
         is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and self.now.helpers.at > user.since
         is_patient = parked.has_timeout and PATIENCE_S < parked.left_s < ENDLESS
         is_computing = parked.on is ParkedOn.RUNNING and not self.now.burns
         is_listener = parked.on is ParkedOn.SOCKET and not user.slot.begun  # it never did anything but listen
         return parked.on is ParkedOn.TIMER or is_helped or is_patient or is_computing or is_listener
+
+    def _is_known_still(self, user: Stuck, parked: Parked, last: Examination) -> bool:
+        """Whether the last look shows it as it still is: seen after the load's time, or in a sleep that is not over yet.
+
+        One that slept when it was looked at earlier may have woken since, and wait for what never comes.
+        """
+        seen_at, load_at = last.seen_at(user.pid), self.now.load_at
+        if seen_at <= user.since:
+            return False
+        is_after_load = load_at is not None and seen_at >= load_at + self.now.load.seconds
+        return is_after_load or self.now.at <= seen_at + parked.left_s < ENDLESS
 
     @cached_property
     def _is_loop_late(self) -> bool:

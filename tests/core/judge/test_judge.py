@@ -233,6 +233,31 @@ def test_one_that_has_not_got_on_by_long_after_the_load_is_stuck(parked: Parked,
     assert decision.at >= 6.5
 
 
+def test_one_that_slept_when_it_was_looked_at_and_waits_by_the_end_of_the_load_is_stuck() -> None:
+    class Woken(Cell):
+        """User 1 sleeps at 5.1 s and waits for an event by 5.6 s; user 2 is the reason for a look then, and moves on."""
+
+        def _slot(self, number: int, now: float) -> Slot:
+            slot = super()._slot(number, now)
+            if number == 1 and now > 5.0:
+                return replace(slot, busy=False, began=4.9, last_end=5.0)
+            return replace(slot, busy=True, began=2.0, last_end=1.9) if number == 2 and 2 < now < 5.2 else slot
+
+        def look(self, now: float) -> Examination:
+            first = Parked(on=ParkedOn.TIMER, left_s=0.1) if now < 5.2 else EVENT
+            return Examination(at=now, parked={(PID, 1): first, (PID, 2): Parked(on=ParkedOn.SOCKET)})
+
+    decision = judged(Woken(), seconds=5)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert len(decision.stuck) == 1
+
+
+def test_one_that_only_sleeps_to_the_end_and_beyond_is_not_waited_for() -> None:
+    for left_s in (0.1, 60.0):
+        asleep = Cell(stuck=1, is_busy=False, parked=Parked(on=ParkedOn.TIMER, left_s=left_s))
+        assert judged(asleep, seconds=4).row.verdict is Verdict.CLEAN
+
+
 @pytest.mark.parametrize("parked", [EVENT, Parked(on=ParkedOn.SOCKET), Parked(on=ParkedOn.RUNNING)])
 def test_one_that_gets_on_after_the_load_was_not_stuck(parked: Parked) -> None:
     cell = Cell(stuck=1, is_busy=False, parked=parked, cores=0.9, stuck_from=4, stuck_until=8)
