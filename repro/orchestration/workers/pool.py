@@ -232,7 +232,7 @@ class WorkerPool:
         else:
             if error is None or isinstance(error, NotOpenError):
                 self._lose(running.worker)  # its session is closed
-            self._again(wanted, f"{type(error).__name__}: {error}" if error else "", worker=running.worker)
+            self._again(wanted, fetched.reason, worker=running.worker)
 
     def _fail(self, wanted: Wanted, returned: Returned, worker: str) -> None:
         """This program's error on one worker need not be one on another."""
@@ -346,7 +346,7 @@ class WorkerPool:
         try:
             fetched = Fetched(key, returned=task.result(timeout=FETCH_S))
         except BaseException as error:  # noqa: BLE001  # of the task, of the way; a cancelled one is no Exception
-            fetched = Fetched(key, error=error.with_traceback(None))  # which would hold all that it has gone through
+            fetched = Fetched.failed(key, error)
         self._events.put(fetched)
 
     # The end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,11 +43,19 @@ class Running:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came of a task: the trial, or why there is none."""
+    """What came of a task: the trial, or why there is none; ``reason`` is the error with the line that raised it."""
 
     task: str
     returned: Returned | None = None
     error: BaseException | None = None
+    reason: str = ""
+
+    @classmethod
+    def failed(cls, task: str, error: BaseException) -> Fetched:
+        """Of an error as it was raised; it is kept without its frames, which would hold all that it has gone through."""
+        frames = traceback.extract_tb(error.__traceback__)
+        at = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, {frames[-1].name})" if frames else ""
+        return cls(task, error=error.with_traceback(None), reason=f"{type(error).__name__}: {error}{at}")
 
 
 def given_up(wanted: Wanted, reason: str, *, options: TrialOptions, machine: Machine) -> Trial:

@@ -198,7 +198,7 @@ def test_a_fault_of_the_way_is_tried_again_and_then_is_an_error(stage: Callable[
     behaviour.trial = broken
     one, two = here.trials(2)
     assert (one.verdict, two.verdict) == (Verdict.CLEAN, Verdict.ERROR)
-    assert two.reason.startswith("no verdict in 3 attempts: RuntimeError: never; look at the log")
+    assert two.reason.startswith("no verdict in 3 attempts: RuntimeError: never (test_pool.py, line ")
 
 
 def test_what_says_nothing_of_a_cell_is_raised_to_a_hunt(stage: Callable[..., Stage]) -> None:
