@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from repro.core.causes.known_causes import Sighting, match
-from repro.core.hang.diagnosis import Diagnosis, Look, diagnose, diagnose_still
+from repro.core.diagnosis.diagnosis import Diagnosis, Look, diagnose, diagnose_still
 from repro.core.hang.dump import Dump
 from repro.errors import UsageError
 from repro.findings import CauseMatch

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from repro.core.hang.diagnosis import Finding, Look
+from repro.core.diagnosis.diagnosis import Finding, Look
 from repro.errors import ReproError
 from repro.model import HangClass, Limits, Verdict
 from repro.orchestration.attachment import Attached, Subject, keep, keep_stacks

@@ -77,7 +77,7 @@ def test_what_was_planted_is_found(name: str, trials: dict[str, Future[Trial]]) 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("known/unstoppable-except", "`except:` of stubborn, unstoppable-except.py line 12"),
+        ("known/unstoppable-except", "unstoppable-except.py:stubborn, line 12"),
         ("known/unstoppable-replaced", "RuntimeError: closed in the middle of a request"),
     ],
 )

@@ -167,7 +167,7 @@ def _combination(found: FoundCause, field: Field) -> FaultyCombination:
 
 
 def _explanations(faulty: Faulty) -> Iterator[Explanation]:
-    """What was found; with each of the suspected ones beside it. That every cell hangs is no explanation."""
+    """What was found; with each of the suspected ones beside it. That every cell hangs explains nothing."""
     found = tuple(one.conditions for one in faulty.found)
     if faulty.is_settled:
         wholes = [found]

@@ -196,7 +196,7 @@ class Suspects:
         return parked.on is ParkedOn.TIMER or is_helped or is_patient or is_computing or is_listener
 
     def _is_known_still(self, user: Stuck, parked: Parked, last: Examination) -> bool:
-        """Whether the last look shows it as it still is: seen after the load's time, or in a sleep that is not over yet.
+        """Whether the last look shows it as it is now: seen after the load's time, or in a sleep that is not over yet.
 
         One that slept when it was looked at earlier may have woken since, and wait for what never comes.
         """

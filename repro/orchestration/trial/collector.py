@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.core.causes.known_causes import Cause, Sighting, match
+from repro.core.diagnosis.standstill import standing_of
 from repro.core.hang.dump import Dump, read_dump
 from repro.core.hang.facts import facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
-from repro.core.hang.standstill import standing_of
 from repro.core.hang.swallowed import swallowed
 from repro.core.hang.waits import SocketState, is_stirring, parked
 from repro.core.judge.judge import Decision

@@ -52,7 +52,7 @@ class Fetched:
 
     @classmethod
     def failed(cls, task: str, error: BaseException) -> Fetched:
-        """Of an error as it was raised; it is kept without its frames, which would hold all that it has gone through."""
+        """Of an error as it was raised; it is kept without its frames, which would keep whatever they hold."""
         frames = traceback.extract_tb(error.__traceback__)
         at = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, {frames[-1].name})" if frames else ""
         return cls(task, error=error.with_traceback(None), reason=f"{type(error).__name__}: {error}{at}")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from repro.core.hang.diagnosis import Diagnosis, Finding
+from repro.core.diagnosis.diagnosis import Diagnosis, Finding
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited
 from repro.core.hang.frames import Frame, shortened
 from repro.core.hang.groups import innermost

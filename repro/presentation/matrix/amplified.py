@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from repro.core.hang.amplified_pairs import AmplifiedPair, Neighbour, amplified_pairs, knob_of
-from repro.core.hang.replays import Replay, replays
+from repro.core.amplification.pairs import AmplifiedPair, Neighbour, amplified_pairs, knob_of
+from repro.core.amplification.replays import Replay, replays
 from repro.model import CellResult, StoredRun
 from repro.presentation.lines import AnswerLine
 from repro.presentation.matrix.levels import levels_text

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from repro.core.hang.standstill import KernelThread, KernelWait
-from repro.core.hang.system_calls import CALLS, wait_of
+from repro.core.diagnosis.standstill import KernelThread, KernelWait
+from repro.core.diagnosis.system_calls import CALLS, wait_of
 from repro.world.collecting.sockets import PROC, sockets_of
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

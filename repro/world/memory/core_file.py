@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from repro.core.hang.standstill import KernelThread, KernelWait
-from repro.core.hang.system_calls import CALLS, wait_of
+from repro.core.diagnosis.standstill import KernelThread, KernelWait
+from repro.core.diagnosis.system_calls import CALLS, wait_of
 from repro.errors import ProcessError, UsageError
 from repro.world.memory.pages import DELETED, PAGE_BYTES, Memory, Region
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.core.diagnosis.standstill import SLEEP
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
 from repro.core.hang.frames import Frame
-from repro.core.hang.standstill import SLEEP
 from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
 from repro.world.memory.code import Codes

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from repro.core.diagnosis.standstill import KernelThread, KernelWait, standing_of
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
-from repro.core.hang.standstill import KernelThread, KernelWait, standing_of
 from repro.core.judge.samples import Standing
 from repro.findings import HeldBy, WaitKind
 

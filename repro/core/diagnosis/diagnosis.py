@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from repro.core.diagnosis.standstill import HUB, MEANT_TO_WAIT, SLEEP, KernelThread, KernelWait
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread
 from repro.core.hang.frames import has_own_frame
-from repro.core.hang.standstill import HUB, MEANT_TO_WAIT, SLEEP, KernelThread, KernelWait
 from repro.findings import WaitKind
 from repro.model import HangClass, Verdict
 

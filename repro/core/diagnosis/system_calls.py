@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repro.core.hang.standstill import KernelWait
+from repro.core.diagnosis.standstill import KernelWait
 
 
 @dataclass(frozen=True)

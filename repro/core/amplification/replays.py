@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from repro.core.amplification.pairs import hung_alike, is_alike, knob_of
 from repro.core.experiment.amplification import knobs_of
-from repro.core.hang.amplified_pairs import hung_alike, is_alike, knob_of
 from repro.model import CellResult, Interval
 
 

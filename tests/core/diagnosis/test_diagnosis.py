@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from repro.core.hang.diagnosis import Finding, Look, diagnose, diagnose_still
+from repro.core.diagnosis.diagnosis import Finding, Look, diagnose, diagnose_still
+from repro.core.diagnosis.standstill import KernelThread, KernelWait
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
-from repro.core.hang.standstill import KernelThread, KernelWait
 from repro.findings import HeldBy, WaitKind
 from repro.model import HangClass, Verdict
 

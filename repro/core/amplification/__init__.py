@@ -1,0 +1,1 @@
+"""What amplified trials show beside natural ones."""
