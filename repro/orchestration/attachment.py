@@ -245,9 +245,21 @@ def _packages(reader: ProcessReader | None) -> Mapping[str, str]:
     """The distributions in the folder from which the process has greenlet, by their metadata."""
     if reader is None or not reader.packages:
         return {}
-    # Each is read once: somebody may be installing there at this moment, and a second reading finds another file.
-    read = [one.metadata for one in metadata.distributions(path=[reader.packages])]
-    return {one["Name"].lower(): one["Version"] for one in read if one["Name"] and one["Version"]}
+    read = (_name_and_version(one) for one in metadata.distributions(path=[reader.packages]))
+    return {name.lower(): version for name, version in read if name and version}
+
+
+def _name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Empty where they are missing: somebody may be installing there at this moment.
+
+    The metadata is read once, for a second reading finds another file. What is missing is None, or raises where the
+    library ``importlib_metadata`` was imported, which then does the reading.
+    """
+    try:
+        read = distribution.metadata
+        return read["Name"] or "", read["Version"] or ""
+    except (KeyError, OSError):
+        return "", ""
 
 
 def _cause(found: Diagnosis, packages: Mapping[str, str]) -> CauseMatch | None:

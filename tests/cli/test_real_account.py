@@ -139,7 +139,7 @@ def test_the_question_says_what_it_will_be_and_a_no_makes_nothing(account: MotoB
     assert f"This makes 1 queues in the real SQS of {REGION}" in said
     assert "named repro-… and tagged created-by=repro" in said
     assert "US dollars" in said
-    assert "Go on?" in said
+    assert "Continue?" in said
     assert account.requests_since(0) == ()
     assert not (tmp_path / "run").exists()
 
