@@ -72,7 +72,7 @@ class Limits:
     """The limits by which the judge decides, from ``[limits]``.
 
     ``stall_after_s``: seconds of silence beyond what an operation may take by its own long poll and
-    time-outs. ``stop_grace_s``: seconds that users and process may take to end once told to.
+    timeouts. ``stop_grace_s``: seconds that users and process may take to end once told to.
     ``start_s``: seconds from the start of the process to its first user, of a script to its first operation.
     ``failing_share``: the share of failed operations from which a trial is ``failing``.
     ``beat_s``: seconds without a beat of the event loop from which it no longer turns.

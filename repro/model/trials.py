@@ -24,7 +24,7 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """How long a hang can last at most by the cell's own time-outs; ``at_most_s`` is None when it is for ever.
+    """How long a hang can last at most by the cell's own timeouts; ``at_most_s`` is None when it never ends.
 
     ``ending`` says why; a hang that gives up does so after ``attempts`` of up to ``attempt_s`` seconds, None where the
     number is not known. ``recovered_after_s`` is filled with ``--wait-out`` when it did recover. ``why`` is the
@@ -44,7 +44,7 @@ class Wait:
     """The longest that anybody waited in one operation, to about a tenth of a second.
 
     ``has_ended`` is false when it was still going on at the verdict. ``poll_s`` of it may be the operation's own long
-    poll; ``at_most_s`` is what the client's own time-outs allow it, None when they are unknown or without a limit.
+    poll; ``at_most_s`` is what the client's own timeouts allow it, None when they are unknown or without a limit.
     """
 
     operation: str

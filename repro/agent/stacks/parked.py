@@ -187,7 +187,7 @@ class Lot:
         if greenlet in self.hubs or type(greenlet).__name__ == "Hub":
             best = {"kind": "hub"}
         elif not reasons and waits:
-            best = {"kind": "timer"}  # only a time-out will wake it
+            best = {"kind": "timer"}  # only a timeout will wake it
         elif not reasons and getattr(greenlet, "parent", None) is None:
             best = {"kind": "hub"}  # a thread's first greenlet, from which its hub runs
         elif not reasons and self._is_linked(greenlet):

@@ -61,7 +61,7 @@ def _held_expressions(path, number, first):
         # too: a guess is wanted only where nothing speaks against it.
         if ".release(" in body:
             released.update(_owners(body, ".release("))
-        # A call that was passed has taken the lock, unless it failed, or gave up after its time-out. Of
+        # A call that was passed has taken the lock, unless it failed, or gave up after its timeout. Of
         # `if x: lock.acquire()` beside the line nobody knows whether it ran; where it opens a block, it did.
         if ".acquire(" in body and (is_open or (is_beside and not _is_branch(body))):
             held.extend((owner, False) for owner in _owners(body, ".acquire(") if owner not in released)
