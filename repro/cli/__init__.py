@@ -38,15 +38,14 @@ LEAST_MEMORY_BYTES = 512 * 1024 * 1024
 
 EPILOG = """\b
 Examples:
-  repro attach 4711                            what a process that hangs now is stuck on
-  repro run -- locust -f locustfile.py -u 50   your own test, against a local SQS
-  repro run                                    the matrix of Locust issue 2637, about five minutes
+  repro attach 4711              what a process that hangs now is stuck on
+  repro run -- locust -f locustfile.py -u 50     your own test, on a local SQS
+  repro run                      the matrix of Locust issue 2637, five minutes
   repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py
-  repro blame --good old-freeze.txt --bad new-freeze.txt -- locust -f locustfile.py
-  repro report --format html                   a page of the latest run
-  repro export -o bug                          one file that shows the hang
+  repro blame --good old.txt --bad new.txt -- locust -f locustfile.py
+  repro report --format html     a page of the latest run
+  repro export -o bug            one file that shows the hang
 
-\b
 Exit codes: 0 no hang, 1 a hang was found, 2 wrong usage or experiment file, 3 inconclusive or
 untestable, 4 the backend or repro itself failed, 130 interrupted.
 

@@ -22,11 +22,10 @@ EPILOG = """\b
 Examples:
   repro attach 4711
   repro attach 4711 --for 60 --json
-  repro attach 4711 --pause                        for a process whose state changes quickly
-  repro attach --core core.4711                    a core dump, as gcore or a crash writes it
+  repro attach 4711 --pause           if its state changes quickly
+  repro attach --core core.4711       a core dump, of gcore or a crash
   repro attach "$(pgrep -f 'locust -f' | head -1)"
 
-\b
 Only the memory of the process is read. No code runs in it, and it is not stopped unless you give --pause.
 You must be root, or the same user with the right to trace it."""
 IN_USE = "it already exists; choose another folder"
@@ -45,13 +44,13 @@ class ProcessId(click.IntRange):
     "--core",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Read a core dump in the place of a process. It is one moment: a hang is told only where that shows it.",
+    help="Read a core dump instead of a process. It shows one moment, so fewer hangs can be recognised.",
 )
 @click.option(
     "--python",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --core: the interpreter that made it, where that is not at its old path.",
+    help="With --core: the interpreter that made it, if it has moved.",
 )
 @click.option(
     "--for",

@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --set locust=2.24.0 --set gevent=24.2.1
+  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --set gevent=24.2.1
   repro bisect gevent --find fixed --set locust=2.24.0 --set urllib3=2.2.1
-  repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py -u 50
+  repro bisect gevent --good 23.9.1 --bad 24.2.1 -- locust -f locustfile.py
   repro bisect --date 2023-02-15..2024-03-15
-  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --out my-hunt --resume --undo
-  repro bisect gevent --find fixed --dask local:4    probes on the workers of a dask cluster"""
+  repro bisect urllib3 --good 1.26.14 --bad 2.2.1 --out hunt --resume --undo
+  repro bisect gevent --find fixed --dask local:4      on four dask workers"""
 
 
 @dataclass(frozen=True, kw_only=True)

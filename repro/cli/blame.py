@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   repro blame --good-as-of 2023-02-15 --bad-as-of 2024-03-15
-  repro blame --good old-freeze.txt --bad new-freeze.txt --locustfile mine.py
-  repro blame --good old-freeze.txt --bad new-freeze.txt -- locust -f locustfile.py -u 50
+  repro blame --good old.txt --bad new.txt --locustfile mine.py
+  repro blame --good old.txt --bad new.txt -- locust -f locustfile.py -u 50
   repro blame --good before/uv.lock --bad after/uv.lock
-  repro blame --good old/.venv/bin/python --bad .venv/bin/python --out hunt --resume
-  repro blame --good old-freeze.txt --bad new-freeze.txt --dask local:2"""
+  repro blame --good old/bin/python --bad new/bin/python --out hunt --resume
+  repro blame --good old.txt --bad new.txt --dask local:2"""
 
 _SIDE = "a requirements file, `pip freeze`, uv.lock, pylock.toml, poetry.lock, or an environment's interpreter"
 _DAY = click.DateTime(["%Y-%m-%d"])

@@ -32,8 +32,8 @@ cover_option = click.option(
     metavar="T",
     callback=lambda _ctx, _param, text: _strength(text),
     shell_complete=words.one_of("2", "3"),
-    help="Run few cells that have every combination of T levels, instead of all: 2 is pairwise. "
-    "With --resume, the cells of the run are counted and the missing ones added.",
+    help="Run only enough cells to have every combination of T levels; 2 is pairwise. "
+    "With --resume, add the cells that are missing.",
 )
 
 
@@ -42,8 +42,8 @@ _CONFIRM = (
         "--confirm",
         type=click.IntRange(0, MOST_CONFIRM),
         metavar="N",
-        help="Once a cell has hung, make up to N more trials, of one factor changed at a time, that show which "
-        f"combination of levels hangs. {USUAL_CONFIRM} with --cover, else 0.",
+        help="After a hang, run up to N more trials that change one factor at a time, to show which combination of "
+        f"levels hangs (default: {USUAL_CONFIRM} with --cover, otherwise 0).",
     ),
     click.option(
         "--confidence",

@@ -14,15 +14,15 @@ from repro.errors import ExitCode, UsageError
 
 EPILOG = """\b
 Examples:
-  repro doctor                                 the `python` on the PATH
+  repro doctor                              the `python` on the PATH
   repro doctor .venv/bin/python
   repro doctor uv.lock --format json
   repro doctor requirements.txt --format github
 
-\b
-Exit codes: 0 no known cause fits these versions, 1 the versions alone make one certain, 3 some are
-possible. A possible cause needs something else as well, which is shown; `repro run` shows whether the
-hang happens. Causes that do not depend on versions are listed, but do not change the exit code."""
+A possible cause needs something besides these versions, which is shown; `repro run` shows whether it really hangs.
+Causes that can occur with any version are listed, but do not change the exit code.
+
+Exit codes: 0 no known cause fits these versions, 1 the versions alone make one certain, 3 some are possible."""
 
 
 @click.command("doctor", cls=Command, epilog=EPILOG)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   repro env list
-  repro env show 3f9c             what was asked for, and every installed version
+  repro env show 3f9c               what was asked for, and what was installed
   repro env prune --older-than 30
   repro env prune --all"""
 SHOWN = ("locust", "gevent", "urllib3", "boto3")

@@ -24,9 +24,9 @@ FILE = "reproduce.py"
 
 EPILOG = """\b
 Examples:
-  repro export -o bug                      the latest run's first hung cell
-  repro export my-run 3f9c2a -o bug        the cell whose id begins with 3f9c2a
-  cd bug && uv run reproduce.py            what a maintainer types"""
+  repro export -o bug                   the latest run's first hung cell
+  repro export my-run 3f9c2a -o bug     the cell whose id begins with 3f9c2a
+  cd bug && uv run reproduce.py         what a maintainer types"""
 
 
 @click.command("export", cls=Command, epilog=EPILOG)

@@ -13,12 +13,12 @@ from repro.world.runs import RUNS
 
 EPILOG = """\b
 Examples:
-  repro list                      what there is to run
+  repro list                      the experiments that can be run
   repro list factors              what --set takes
   repro list faults               what --set fault= takes
-  repro list causes               the hangs that repro recognises, and their fixes
+  repro list causes               the hangs that are recognised, with fixes
   repro list runs --json
-  repro list schema > experiment.schema.json    the JSON Schema of an experiment file, for an editor"""
+  repro list schema > experiment.schema.json         for an editor"""
 
 SCHEMA = "schema"
 WHAT = ("scenarios", "experiments", "factors", "faults", "causes", "runs", SCHEMA)

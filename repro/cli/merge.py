@@ -12,8 +12,10 @@ from repro.world.runs import RUNS
 
 EPILOG = """\b
 Examples:
-  repro run hangs.toml --shard 1/3 --out part1     on one machine; 2/3 and 3/3 on two others
-  repro merge part1 part2 part3 -o whole           where all three folders are
+  repro run hangs.toml --shard 1/3 --out part1    on one machine
+  repro run hangs.toml --shard 2/3 --out part2    on another
+  repro run hangs.toml --shard 3/3 --out part3    on a third
+  repro merge part1 part2 part3 -o whole          where all three folders are
   repro merge part* -o whole --json > whole.json"""
 BUSY = "it already exists; choose another folder"
 

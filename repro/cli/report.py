@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  repro report                                 the latest run as Markdown, for an issue tracker
+  repro report                            the latest run, for an issue tracker
   repro report my-run --format html -o report.html
   repro report my-run --format junit -o junit.xml --fail-on hang,untestable
-  repro report before --against after          which cells changed"""
+  repro report before --against after     which cells changed"""
 
 FORMATS = ("md", "html", "json", "junit")
 

@@ -37,26 +37,37 @@ EPILOG = """\b
 Examples:
   repro run -- locust -f locustfile.py -u 50 -r 5 -t 2m
   repro run --set gevent=24.2.1,25.9.1 -- python -m load.run --queue {queue}
-  repro run                                        the matrix of Locust issue 2637
-  repro run locust-2637/crossed --trials 5 --jobs 2
-  repro run --set stack=2024-03 --set client=per-iteration,shared --set launch=cli
-  repro run --set locust=2.24.0,2.32.0 --set urllib3=2.2.1 --set as_of=2024-06-01
-  repro run --queue my-queue --bucket load --table Log:Id -- locust -f locustfile.py
-  repro run --before "python seed.py" --redirect http://localhost:9000 -- locust
-  repro run --serve "python server.py {port}" --serve-url http://127.0.0.1:{port} -- locust --host {endpoint}
+  repro run --queue q --bucket b --table Log:Id -- locust -f locustfile.py
+  repro run --before "python seed.py" -- locust -f locustfile.py
+  repro run --redirect http://localhost:9000 -- locust -f locustfile.py
+  repro run --serve "python server.py {port}" \\
+            --serve-url http://127.0.0.1:{port} -- locust --host {endpoint}
   repro run --locustfile mine.py --python .venv/bin/python --json > run.json
-  repro run --set client=shared --soak 30m         half an hour of load in total, or until it hangs
-  repro run --set client=shared --rule-out 1/5000  until it hangs, or 1 in 5,000 is ruled out
-  repro run --trials 20 --until all                all 20 trials of each cell, to measure a rate
-  repro run big.toml --cover 2                     few cells that have every pair of levels
-  repro run big.toml --cover 3 --out my-run --resume   extend that run to every three levels
-  repro run mine.toml --set amplify=none,all       rare moments made frequent in half of the cells
-  repro run mine.toml --set amplify=all --replay 7 how often seed 7 hangs again, by which knob alone
-  repro run --out my-run --resume                  continue a run that was interrupted
-  repro run causes                                 each known cause: its hang, and its fix beside it
-  repro run causes --against newest                whether the fixes still hold with the newest releases
-  repro run --trials 5 --shard 3/10 --out part3    on the third of ten machines; then `repro merge part* -o whole`
-  repro run --trials 20 --dask tcp://scheduler:8786  on a dask cluster's workers; local:4 for four on this machine"""
+
+\b
+Experiments:
+  repro run                               the matrix of Locust issue 2637
+  repro run locust-2637/crossed --trials 5 --jobs 2
+  repro run --set stack=2024-03 --set client=per-iteration --set launch=cli
+  repro run --set locust=2.24.0,2.32.0 --set as_of=2024-06-01
+  repro run causes                        each known cause, and its fix
+  repro run causes --against newest       do the fixes hold with the newest?
+  repro run --out my-run --resume         continue what was interrupted
+
+\b
+Rare hangs:
+  repro run --trials 20 --until all       every trial, to measure a rate
+  repro run --set client=shared --soak 30m           half an hour in total
+  repro run --set client=shared --rule-out 1/5000    until that is ruled out
+  repro run --set amplify=none,all        make rare moments frequent
+  repro run --set amplify=all --replay 7  how often seed 7 hangs again
+
+\b
+Big matrices:
+  repro run big.toml --cover 2            few cells, with every pair of levels
+  repro run big.toml --cover 3 --out my-run --resume    now every three levels
+  repro run --trials 5 --shard 3/10 --out part3     the third of ten machines
+  repro run --trials 20 --dask tcp://scheduler:8786  on a dask cluster"""
 
 
 @click.command("run", cls=BeforeCommand, epilog=EPILOG)

@@ -9,9 +9,9 @@ from repro.cli.options.shared import Command
 
 EPILOG = """\b
 Examples:
-  eval "$(repro completion bash)"                            in ~/.bashrc
-  eval "$(repro completion zsh)"                             in ~/.zshrc
-  repro completion fish | source                             in ~/.config/fish/config.fish"""
+  eval "$(repro completion bash)"            in ~/.bashrc
+  eval "$(repro completion zsh)"             in ~/.zshrc
+  repro completion fish | source             in ~/.config/fish/config.fish"""
 
 
 @click.command("completion", cls=Command, epilog=EPILOG)

@@ -25,15 +25,13 @@ NOTIFY_LIMIT_S = 60.0
 EPILOG = """\b
 Examples:
   repro watch -- locust -f locustfile.py --headless -u 50 -t 10m
-  repro watch --for 24h --on-hang restart --notify 'echo "$REPRO_HANG" | mail -s hang me@example.com' -- python soak.py
+  repro watch --for 24h --on-hang restart --notify ./tell.sh -- python soak.py
   repro watch --after 30s --on-hang stop --json -- pytest tests/load
-  repro watch --print-env --out /srv/seen > seen.env; repro watch --join /srv/seen
+  repro watch --print-env --out seen > seen.env; repro watch --join seen
 
-\b
 The command runs in its own environment and folder; its output is not redirected. An agent in its Python processes
 records the calls of its clients. Without the agent (python -I, -E or -S) the processes are observed only from outside.
 
-\b
 Exit codes: 0 no hang, 1 a hang was found, 3 no hang, but the command failed or ended before a second look."""
 
 

@@ -8,13 +8,15 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from repro import __version__
-from repro.cli import _COMMANDS, refusal
+from repro.cli import _COMMANDS, cli, refusal
 
 SCRIPT = Path(sys.executable).with_name("repro")
 LIMIT_S = 180.0
@@ -35,6 +37,25 @@ def test_every_command_has_help_with_examples(command: str, tmp_path: Path, type
     done = typed(command, "--help", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"repro {command}" in done.stdout.partition("Examples:")[2]
+
+
+def every_command(context: click.Context) -> Iterator[click.Context]:
+    """The command of a context, and all below it."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            below = context.command.get_command(context, name)
+            assert below is not None
+            yield from every_command(click.Context(below, info_name=name, parent=context))
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_line_of_any_help_is_wider_than_the_terminal(width: int) -> None:
+    root = click.Context(cli, info_name="repro", terminal_width=width, **cli.context_settings)
+    helps = {context.command_path: context.get_help() for context in every_command(root)}
+    assert {"repro", *(f"repro {name}" for name in _COMMANDS), "repro env prune"} <= helps.keys()
+    wide = [(path, line) for path, text in helps.items() for line in text.splitlines() if len(line) > width]
+    assert wide == []
 
 
 def test_help_waits_for_no_library() -> None:

@@ -95,8 +95,7 @@ _OPTIONS = (
         "--replay",
         type=int,
         metavar="SEED",
-        help="Run every trial with this seed, also with each knob of an amplification alone, to see which the hang "
-        "needs.",
+        help="Run every trial with this seed. If it amplifies, also with each knob alone, to see which the hang needs.",
     ),
 )
 
