@@ -1,10 +1,10 @@
 """How often a healthy crowd is called hung: 10 to 5,000 users, on one core and on two, with other work beside.
 
-    python benchmarks/crowds.py [--trials 300] [--for SECONDS] [--users-at-most N] [--results FILE]
+    python benchmarks/crowds.py [--trials 300] [--for SECONDS] [--users-at-least N] [--users-at-most N] [--results FILE]
 
 Prints a Markdown table. With ``--results`` every trial is kept in that file and none of them is run again; with ``--for`` no
 trial is begun after this many seconds: the next call goes on, and the parts add up. ``--users-at-most`` leaves the larger crowds,
-which take minutes each, to another call.
+which take minutes each, to another call, and ``--users-at-least`` the smaller ones.
 """
 
 import argparse
@@ -69,7 +69,8 @@ def main(options: argparse.Namespace) -> None:
     """Run what is missing, the rows in turn, then print the table of all that is there."""
     began = time.monotonic()
     results = Path(options.results) if options.results else Path(tempfile.mkdtemp()) / "crowds.jsonl"
-    while (crowd := _next(results, share=options.trials / 300, most=options.users_at_most)) is not None:
+    sizes = range(options.users_at_least, options.users_at_most + 1)
+    while (crowd := _next(results, share=options.trials / 300, sizes=sizes)) is not None:
         if options.limit_s and time.monotonic() - began > options.limit_s:
             break
         row = _tried(crowd)
@@ -79,11 +80,11 @@ def main(options: argparse.Namespace) -> None:
     _print(_kept(results))
 
 
-def _next(results: Path, *, share: float, most: int) -> Crowd | None:
-    """The row of at most so many users that is furthest behind; None when all are whole."""
+def _next(results: Path, *, share: float, sizes: range) -> Crowd | None:
+    """The row of so many users that is furthest behind; None when all are whole."""
     done = Counter(row["name"] for row in _kept(results))
     wanted = {crowd: (SELDOM if crowd.users > 1000 else OFTEN) * share for crowd in CROWDS}
-    behind = [crowd for crowd in CROWDS if crowd.users <= most and done[crowd.name] < wanted[crowd]]
+    behind = [crowd for crowd in CROWDS if crowd.users in sizes and done[crowd.name] < wanted[crowd]]
     return min(behind, key=lambda crowd: done[crowd.name] / wanted[crowd], default=None)
 
 
@@ -182,6 +183,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--for", dest="limit_s", type=float, default=0.0)
+    parser.add_argument("--users-at-least", type=int, default=0)
     parser.add_argument("--users-at-most", type=int, default=5000)
     parser.add_argument("--results", default="")
     main(parser.parse_args())

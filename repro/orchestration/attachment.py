@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,8 @@ from repro.world.memory.target import how_to_be_let, target_of
 from repro.world.processes.pause import paused
 from repro.world.shipped.causes import known_causes
 
+GLANCES = 20
+"""How often between two looks it is seen whether a loop turns."""
 UNREAD_LOOKS = 4
 UNREAD_EVERY_S = 0.02
 
@@ -65,6 +68,7 @@ class Subject:
         self.pid = pid
         self._is_paused = is_paused
         self._pauses_s: list[float] = []
+        self._turned: frozenset[int] = frozenset()
         self.refusal = ""
         self._reader: ProcessReader | None = None
         target = target_of(pid)
@@ -78,22 +82,44 @@ class Subject:
         if self._reader is not None:
             self._reader.close()
 
+    def glance(self) -> None:
+        """See which threads stand in their event loop at this moment; the next look knows that those loops turn.
+
+        One greenlet may have every turn, because it takes the lock again that it has just let go. None of the others
+        moves then, and every look may meet that one, though its loop turns thousands of times a second.
+
+        Raises:
+            UsageError: it has ended.
+        """
+        if self._reader is not None:
+            with self._alive():
+                self._turned |= self._reader.turning() if not _is_stopped(self.pid) else frozenset()
+
     def look(self) -> Look:
         """One look.
 
         Raises:
             UsageError: it has ended.
         """
+        turned, self._turned = self._turned, frozenset()
+        with self._alive():
+            return replace(self._look(), turned=turned)
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
         try:
-            if not self._is_paused:
-                return _look(self.pid, self._reader)
-            before = _is_stopped(self.pid), kernel.threads_of(self.pid)  # while it is paused, all of it is stopped
-            with paused(self.pid) as pause:
-                found = _look(self.pid, self._reader)
-            self._pauses_s.append(pause.seconds)
-            return replace(found, is_stopped=before[0], threads=before[1])
+            yield
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             raise UsageError(f"process {self.pid} has ended; `ps -ef` shows those that run") from None
+
+    def _look(self) -> Look:
+        if not self._is_paused:
+            return _look(self.pid, self._reader)
+        before = _is_stopped(self.pid), kernel.threads_of(self.pid)  # while it is paused, all of it is stopped
+        with paused(self.pid) as pause:
+            found = _look(self.pid, self._reader)
+        self._pauses_s.append(pause.seconds)
+        return replace(found, is_stopped=before[0], threads=before[1])
 
     def command(self) -> str:
         """Its command."""
@@ -132,7 +158,10 @@ def attach(
     try:
         first = subject.look()
         on_look(f"looked at process {pid} once; looking again in {seconds:g} s")
-        time.sleep(seconds)
+        for _ in range(GLANCES):
+            time.sleep(seconds / (GLANCES + 1))
+            subject.glance()
+        time.sleep(seconds / (GLANCES + 1))
         return subject.compare(first, subject.look())
     finally:
         subject.close()

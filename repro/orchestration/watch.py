@@ -25,7 +25,7 @@ import psutil
 from repro.core.diagnosis.diagnosis import Finding, Look
 from repro.errors import ReproError
 from repro.model import HangClass, Limits, Verdict
-from repro.orchestration.attachment import Attached, Subject, keep, keep_stacks
+from repro.orchestration.attachment import GLANCES, Attached, Subject, keep, keep_stacks
 from repro.orchestration.riding import Judged, Riders
 from repro.world.collecting import riding
 from repro.world.processes.door import Companion
@@ -140,6 +140,7 @@ class Watch:
         self._riders = Riders(self._records, limits, subject_of=self._subject)
         self._count = 0
         self._compared = 0
+        self._glance_at = 0.0
         self.companion: Companion | _Strangers | None = None
 
     def run(self) -> Watched:
@@ -199,6 +200,7 @@ class Watch:
             code = self.companion.wait(min(left, POLL_S))
             if code is not None:
                 return code, None
+            self._glance()
             found = self._riders.observe()
             for hang in found:
                 if hang.pid in self._seen:
@@ -206,6 +208,16 @@ class Watch:
             if found:
                 return None, self._tell(found)
         return None, None
+
+    def _glance(self) -> None:
+        """See now and then whether the loops turn of those that the judge does not see."""
+        if time.monotonic() < self._glance_at:
+            return
+        self._glance_at = time.monotonic() + self._options.after_s / GLANCES
+        for pid, seen in self._seen.items():
+            if not self._riders.sees_loop(pid):
+                with contextlib.suppress(ReproError):  # it has ended: the next look drops it
+                    seen.subject.glance()
 
     def _tell(self, found: Sequence[Hung]) -> Hung | None:
         for hang in found:

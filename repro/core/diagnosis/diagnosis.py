@@ -66,7 +66,8 @@ class Look:
     """One look at a process: when, its stacks (None where they could not be read), what the kernel says of its threads.
 
     ``at`` is in seconds of any clock, ``cpu_s`` the processor time that it has used so far, ``unread`` the bytes that
-    lie unread in its sockets, by descriptor.
+    lie unread in its sockets, by descriptor. ``turned`` are the threads that were met in their event loop since the
+    look before.
     """
 
     at: float
@@ -75,6 +76,7 @@ class Look:
     cpu_s: float = 0.0
     unread: Mapping[int, int] = field(default_factory=dict)
     is_stopped: bool = False
+    turned: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ class _Pair:
         before = next((one for one in self.before.threads if one.ident == thread.ident), None)
         if before is None or before.greenlet != thread.greenlet:
             return False
-        if HUB in {_innermost(before), _innermost(thread)}:
+        if HUB in {_innermost(before), _innermost(thread)} or thread.ident in self.last.turned:
             return False
         return (before.stack == thread.stack or self._burns(thread)) and not self._has_anybody_run(thread)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.core.diagnosis.standstill import SLEEP
+from repro.core.diagnosis.standstill import HUB, SLEEP
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.errors import ProcessError, UsageError
@@ -69,6 +69,17 @@ class ProcessReader:
             raise ProcessError(
                 f"{self._target.name} changed while it was read, or is about to end ({error}); try again"
             ) from error
+
+    def turning(self) -> frozenset[int]:
+        """The identities of the threads that stand in their event loop at this moment; a small part of a dump's work.
+
+        One that changed while it was read is left out.
+        """
+        try:
+            self._memory.renew()
+            return _Reader(self._memory, self._layout, self._loaded, main_id=self._target.inner_pid).turning()
+        except TornError:
+            return frozenset()
 
     def _dump(self, limit_s: float) -> Dump:
         self._memory.renew()
@@ -174,6 +185,10 @@ class _Reader:
         self._objects = Objects(memory, layout, loaded.runtime)
         self._codes = Codes(self._objects)
         self._frames = Frames(self._objects, self._codes)
+
+    def turning(self) -> frozenset[int]:
+        """The threads in whose loop nobody has a turn just now."""
+        return frozenset(one.ident for one in self._threads() if one.stack and one.stack[-1].normalised == HUB)
 
     def dump(self, limit_s: float) -> Dump:
         """The whole."""

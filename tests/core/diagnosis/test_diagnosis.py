@@ -107,6 +107,14 @@ def test_a_busy_loop_that_is_twice_seen_outside_of_its_hub_is_no_hang_while_its_
     assert diagnose(*looks).finding is Finding.BURNS
 
 
+def test_a_loop_that_was_met_in_its_hub_between_the_looks_turns_whoever_has_each_turn() -> None:
+    waits = greenlet(2, EVENT), greenlet(3, EVENT)
+    before, after = (look(at, *waits, main=MINE, wait=KernelWait.RUNNING) for at in (0, 60))
+    assert diagnose(before, after).finding is Finding.BURNS
+    assert diagnose(before, replace(after, turned=frozenset({5}))).finding is Finding.GOES_ON
+    assert diagnose(before, replace(after, turned=frozenset({6}))).finding is Finding.BURNS
+
+
 def test_a_lock_that_is_free_both_times_has_lost_its_wake_up() -> None:
     free = (replace(LOCK, is_free=True),)
     several = (greenlet(2, SEMAPHORE), greenlet(3, SLEEP))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,8 @@ import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 for number in range(1200):
     os.write(fd, b"x" * 49_999 + b"\\n")
+print("written", flush=True)
+sys.stdin.readline()
 os.write(fd, b"the end\\n")
 """
 
@@ -89,10 +92,15 @@ def test_a_real_writer_never_makes_it_large(tmp_path: Path) -> None:
     path = tmp_path / "out"
     output = CappedOutput(path)
     largest = 0
-    writer = subprocess.Popen([sys.executable, "-c", CHATTY, str(path)])
-    while writer.poll() is None:
+    argv = [sys.executable, "-c", CHATTY, str(path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        while not select.select([writer.stdout], [], [], 0)[0]:
+            output.trim()
+            largest = max(largest, on_disk(path) if path.exists() else 0)
         output.trim()
-        largest = max(largest, on_disk(path) if path.exists() else 0)
+        writer.communicate(b"\n")  # its last words come after the last cut: what is written in its instant is lost
     assert writer.returncode == 0
     output.settle()
     assert path.stat().st_size <= 2 * KEPT_BYTES + 100
