@@ -1,6 +1,7 @@
 """Which knob of an amplification raises which hang: each rare hang and its cured twin, natural and under each knob.
 
-    python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--healthy] [--results FILE] [--table]
+    python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--levels LEVEL,…] [--healthy]
+                                       [--results FILE] [--table]
 
 Prints a Markdown table. With ``--healthy`` the planted programs that must never be called hung are run, under every knob at
 once. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is begun after this many
@@ -110,7 +111,8 @@ def main(options: argparse.Namespace) -> None:
     for number in range(1, options.trials + 1):
         for row in rows:
             for place in _due(row, _kept(results), number):
-                if time.monotonic() < until:
+                is_wanted = not options.levels or place.level in options.levels.split(",")
+                if is_wanted and time.monotonic() < until:
                     _keep(_tried(place, number), results)
     print("\n".join(_table(_kept(results))))
     print(_healthy_text(_kept(results)))
@@ -224,6 +226,7 @@ if __name__ == "__main__":
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--for", dest="limit_s", type=float, default=float("inf"))
     parser.add_argument("--only", default="")
+    parser.add_argument("--levels", default="")
     parser.add_argument("--healthy", action="store_true")
     parser.add_argument("--results", default=str(RESULTS))
     parser.add_argument("--table", action="store_true")

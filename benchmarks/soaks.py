@@ -1,6 +1,6 @@
 """Does one shared SQS resource hang? The report's packages under load for long, in parts that add up.
 
-    python benchmarks/soaks.py [--for SECONDS] [--only NAME,…] [--results FILE] [--table]
+    python benchmarks/soaks.py [--for SECONDS] [--only NAME]… [--results FILE] [--table]
 
 Each part is a trial of two minutes. All parts are kept in the results file; no part is begun after ``--for`` seconds, and the
 next call goes on. Prints a Markdown table: the operations, the hangs, and what they rule out at 95 %.
@@ -65,7 +65,7 @@ SOAKS = (
 def main(options: argparse.Namespace) -> None:
     """Make parts of the row that is furthest behind, then print the table of all that is there."""
     results = Path(options.results)
-    soaks = [soak for soak in SOAKS if not options.only or soak.name in options.only.split(",")]
+    soaks = [soak for soak in SOAKS if not options.only or soak.name in options.only]
     until = time.monotonic() + (0 if options.table else options.limit_s)
     while time.monotonic() < until and (soak := _next(soaks, _kept(results))) is not None:
         part = _part(soak, number=len(_of(soak, _kept(results))) + 1)
@@ -76,12 +76,17 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _next(soaks: Sequence[Soak], kept: Sequence[Mapping[str, Any]]) -> Soak | None:
-    """The row of which the least share is done; one that hung three times is known well enough."""
-    open_ones = [soak for soak in soaks if _share(soak, kept) < 1 and sum(map(_has_hung, _of(soak, kept))) < MOST_HANGS]
+    """The row of which the least share is done; not one that hung three times, or whose last three parts were neither."""
+    open_ones = [soak for soak in soaks if _share(soak, kept) < 1 and not _is_over(_of(soak, kept))]
     return min(open_ones, key=lambda soak: _share(soak, kept), default=None)
 
 
-MOST_HANGS = 3
+ENOUGH = 3
+
+
+def _is_over(parts: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it is known well enough, or another part would tell as little as the last ones."""
+    return sum(map(_has_hung, parts)) >= ENOUGH or (len(parts) >= ENOUGH and not _counting(parts[-ENOUGH:]))
 
 
 def _share(soak: Soak, kept: Sequence[Mapping[str, Any]]) -> float:
@@ -158,7 +163,7 @@ def _meaning(hangs: int, operations: int) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--for", dest="limit_s", type=float, default=float("inf"))
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", action="append", help="a row's name; more than once for several")
     parser.add_argument("--results", default=str(RESULTS))
     parser.add_argument("--table", action="store_true")
     main(parser.parse_args())

@@ -13,9 +13,19 @@ LEVEL = os.environ.get("REPRO_AMPLIFY") or "none"
 SEED = int(os.environ.get("REPRO_SEED") or 0)
 
 
-def is_on(knob):
-    """Whether a knob is on."""
+def has(knob):
+    """Whether a knob is one of this process's level."""
     return LEVEL == "all" or knob in LEVEL.split("+")
+
+
+def is_on(knob):
+    """Whether a knob acts now: under ``all`` each has its turns."""
+    if LEVEL != "all":
+        return has(knob)
+    if flight.record.__class__ is not flight.Record:  # no reason to open a forked child's file
+        return False
+    began = flight.record.floats[at.H_LOAD_AT]
+    return bool(began) and knob in _turns.at(flight.monotonic() - began)
 
 
 def draws(knob):
@@ -34,15 +44,25 @@ def note_of(knob):
     return note
 
 
-_collections = knobs.Collections(draws("gc"), note_of("gc")) if is_on("gc") else None
-_switches = knobs.Switches(draws("threads"), note_of("threads")) if is_on("threads") else None
-_lookups = knobs.Lookups(draws("dns"), note_of("dns")) if is_on("dns") else None
+_turns = knobs.Turns(SEED, knobs.ALL)
+_collections = knobs.Collections(draws("gc"), note_of("gc")) if has("gc") else None
+_switches = knobs.Switches(draws("threads"), note_of("threads")) if has("threads") else None
+_lookups = knobs.Lookups(draws("dns"), note_of("dns"), lambda: is_on("dns")) if has("dns") else None
+_is_collecting = False
 
 
 def beat():
     """The event loop turns, five times a second."""
-    if _switches is not None and _is_load(flight.record):
+    global _is_collecting
+    if (_collections is None and _switches is None) or not _is_load(flight.record):
+        return
+    if _collections is not None and is_on("gc") is not _is_collecting:
+        _is_collecting = not _is_collecting
+        _collections.turn(_is_collecting)
+    if _switches is not None and is_on("threads"):
         _switches.draw(len(sys._current_frames()) > _own_threads())
+    elif _switches is not None:
+        _switches.rest()
 
 
 def collects():
@@ -53,7 +73,7 @@ def collects():
 
 def collected(record):
     """A collection has ended."""
-    if _collections is not None and _is_load(record):
+    if _collections is not None and _is_load(record) and is_on("gc"):
         _collections.ends()
 
 
@@ -64,7 +84,8 @@ def patch_resolver(module):
 
 
 def _is_load(record):
-    return record.words[at.H_PHASE] == at.PHASE_LOAD
+    """Whether there is load, or it is being stopped."""
+    return record.words[at.H_PHASE] in (at.PHASE_LOAD, at.PHASE_STOPPING)
 
 
 def _own_threads():

@@ -8,6 +8,8 @@ import gc
 import sys
 import time
 
+ALL = ("gc", "stop", "dns", "threads", "io")
+
 
 class Draws:
     """Numbers by a seed (Knuth's linear congruential generator, MMIX), a row of its own for each ``name``."""
@@ -25,16 +27,46 @@ class Draws:
         """The next one log-uniform between these: no one width of a window is right."""
         return least * (most / least) ** self.number()
 
+    def lasting(self, least, most):
+        """The next one between these, its inverse uniform: waits of each magnitude take as long together."""
+        return 1.0 / (1.0 / most + self.number() * (1.0 / least - 1.0 / most))
+
+
+class Turns:
+    """``all``: one knob at a time, a second each, in an order drawn anew each time all had theirs; then all at once.
+
+    Together all the time they drown each other: behind slow answers little is left for the others to act on.
+    """
+
+    TURN_S = 1.0
+
+    def __init__(self, seed, names):
+        self._seed, self._names = seed, tuple(names)
+        self._turn, self._on = -1, ()
+
+    def at(self, second):
+        """The knobs that are on at a second of the load."""
+        turn = int(second / self.TURN_S)
+        if turn != self._turn:  # else no container is made: this is asked at each collection's end
+            self._turn, self._on = turn, self._drawn(*divmod(turn, len(self._names) + 1))
+        return self._on
+
+    def _drawn(self, time, place):
+        draws, names = Draws(self._seed, "turns %d" % time), list(self._names)
+        order = [names.pop(int(draws.number() * len(names))) for _ in self._names]
+        return (order[place],) if place < len(order) else self._names
+
 
 class Collections:
     """``gc``: at each collection's end the next threshold is drawn, well below the natural one.
 
-    A collection is made *due*, never run: it begins where the interpreter would begin one. None begins where the
+    Thresholds of each magnitude are in force equally long: what a small one collects at once, a large one leaves for
+    later. A collection is made *due*, never run: it begins where the interpreter would begin one. None begins where the
     program has switched the collector off, and beyond a share of the time the next one comes when it would have come
     anyway.
     """
 
-    FEWEST, NATURAL_BY = 10, 7  # objects more than at the last one: between these and the natural threshold by that
+    FEWEST, NATURAL_BY = 1, 7  # objects more than at the last one: between these and the natural threshold by that
     MOST_SHARE = (
         0.2  # of the time, in processor time: what a busy machine takes from this thread is not the collector's
     )
@@ -44,6 +76,17 @@ class Collections:
         self._monotonic, self._thread_time = time.monotonic, time.thread_time  # as they are before anything is patched
         self._natural = self._drawn = 0
         self._spent_s = self._since = self._began_s = 0.0
+
+    def turn(self, is_on):
+        """Make the next one due now, where the natural one may be far, or leave it to come as it would."""
+        first, second, third = gc.get_threshold()
+        if first and first != self._drawn:
+            self._natural = first
+        if is_on and self._natural and gc.isenabled():
+            gc.set_threshold(self._draw(), second, third)
+        elif self._drawn and first == self._drawn:
+            self._drawn = 0
+            gc.set_threshold(self._natural, second, third)
 
     def begins(self):
         """A collection has begun."""
@@ -63,10 +106,12 @@ class Collections:
         if not self._natural or not gc.isenabled():
             return
         is_within = self._spent_s <= self.MOST_SHARE * max(now - self._since, 1.0)
+        gc.set_threshold(self._draw() if is_within else self._natural, second, third)
+
+    def _draw(self):
         most = self._natural / self.NATURAL_BY
-        drawn = int(self._draws.between(self.FEWEST, most)) if is_within and most > self.FEWEST else self._natural
-        self._drawn = drawn
-        gc.set_threshold(drawn, second, third)
+        self._drawn = int(self._draws.lasting(self.FEWEST, most)) if most > self.FEWEST else self._natural
+        return self._drawn
 
 
 class Switches:
@@ -77,6 +122,11 @@ class Switches:
 
     def __init__(self, draws, note):
         self._draws, self._note = draws, note
+        self._natural_s = sys.getswitchinterval()
+
+    def rest(self):
+        """As it was, until it is drawn again."""
+        sys.setswitchinterval(self._natural_s)
 
     def draw(self, has_others):
         """Draw it anew; ``has_others``: whether there is a thread that it matters to."""
@@ -86,13 +136,16 @@ class Switches:
 
 
 class Lookups:
-    """``dns``: look-ups of names take longer, in the native threads of gevent's resolver, where they always wait."""
+    """``dns``: look-ups of names take longer, in the native threads of gevent's resolver, where they always wait.
+
+    ``is_on`` tells before each whether it does.
+    """
 
     SHORTEST_S, LONGEST_S = 1e-4, 0.5
     NAMES = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo")
 
-    def __init__(self, draws, note):
-        self._draws, self._note = draws, note
+    def __init__(self, draws, note, is_on=lambda: True):
+        self._draws, self._note, self._is_on = draws, note, is_on
         monkey = sys.modules.get("gevent.monkey")  # a native thread's own sleep, patched or not
         self._sleep = monkey.get_original("time", "sleep") if monkey else time.sleep
 
@@ -107,8 +160,9 @@ class Lookups:
 
     def _late(self, look_up):
         def late(*args, **kwargs):
-            self._note()
-            self._sleep(self._draws.between(self.SHORTEST_S, self.LONGEST_S))
+            if self._is_on():
+                self._note()
+                self._sleep(self._draws.between(self.SHORTEST_S, self.LONGEST_S))
             return look_up(*args, **kwargs)
 
         return late
@@ -117,15 +171,15 @@ class Lookups:
 class Stops:
     """``stop``: again and again all users of a local runner are told to stop, as at the end of a load, and start anew.
 
-    ``pause`` gives the seconds until the next stop. Where users outlive one by ``PATIENCE_S`` it was the load's own:
+    ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. Where users outlive one by ``PATIENCE_S`` it was the load's own:
     they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0
     PATIENCE_S = 1.0
 
-    def __init__(self, pause, note):
-        self._pause, self._note = pause, note
+    def __init__(self, pause, note, is_on=lambda: True):
+        self._pause, self._note, self._is_on = pause, note, is_on
 
     def run(self, runner, is_loading, outlived):
         """In a greenlet of its own, while ``is_loading``, or until users outlive a stop; then it calls ``outlived``."""
@@ -134,7 +188,7 @@ class Stops:
         while is_loading():
             gevent.sleep(self._pause())
             counts = {name: count for name, count in runner.user_classes_count.items() if count}
-            if not counts or runner.state != "running" or not is_loading():
+            if not counts or runner.state != "running" or not is_loading() or not self._is_on():
                 continue
             gevent.spawn(runner.stop_users, counts).join(self.PATIENCE_S)
             if runner.user_count and is_loading():

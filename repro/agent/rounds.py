@@ -15,7 +15,7 @@ _is_begun = False
 def beat(runner, outlived):
     """The event loop turns: begin with the first turn of the load. ``outlived`` notes the load's stop."""
     global _is_begun
-    if _is_begun or runner is None or not (_every_s or amplifier.is_on("stop")):
+    if _is_begun or runner is None or not (_every_s or amplifier.has("stop")):
         return
     if flight.record.words[at.H_ROLE] == at.ROLE_LOCAL and _is_loading() and runner.state == "running":
         _is_begun = True
@@ -25,10 +25,11 @@ def beat(runner, outlived):
 
 
 def _stops():
-    if not amplifier.is_on("stop"):
+    if not amplifier.has("stop"):
         return knobs.Stops(lambda: _every_s, _note_round)
     draws, note = amplifier.draws("stop"), amplifier.note_of("stop")
-    return knobs.Stops(lambda: draws.between(knobs.Stops.SHORTEST_S, knobs.Stops.LONGEST_S), note)
+    pause = lambda: draws.between(knobs.Stops.SHORTEST_S, knobs.Stops.LONGEST_S)  # noqa: E731
+    return knobs.Stops(pause, note, lambda: amplifier.is_on("stop"))
 
 
 def _is_loading():

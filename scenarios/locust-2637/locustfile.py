@@ -28,6 +28,7 @@ WAIT_TIME_S = int(float(os.environ.get("REPRO_WAIT_TIME_SECONDS") or 0))
 IS_ALONE = "REPRO_TRIAL_DIR" not in os.environ
 # boto3 of early 2023 does not read AWS_ENDPOINT_URL_SQS by itself.
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL_SQS") or ("http://127.0.0.1:5000" if IS_ALONE else None)
+CA_BUNDLE = os.environ.get("AWS_CA_BUNDLE") or True  # boto3 reads it by itself, requests does not
 MOST_MESSAGES = 10
 HTTP_CALLS = 5
 
@@ -102,7 +103,7 @@ class QueueUser(locust.User):
         """What a test does beside SQS: plain HTTP, by one session or by a new one for each call, as `requests.get` makes it."""
         get = SESSION.get if SESSION is not None else requests.get
         for _ in range(HTTP_CALLS):
-            self.measured("GET", lambda: get(ENDPOINT, timeout=60))
+            self.measured("GET", lambda: get(ENDPOINT, timeout=60, verify=CA_BUNDLE))
 
     def look_up(self):
         self.queue = self.measured("get_queue_by_name", lambda: self.resource.get_queue_by_name(QueueName=QUEUE))

@@ -1,16 +1,17 @@
 """The levels of ``amplify``: which natural moments are made to come more often, one knob for each kind.
 
-``none`` is as it is, ``gc+io`` some knobs in the order of ``KNOBS``, ``all`` every one.
+``none`` is as it is, ``gc+io`` some knobs at once, in the order of ``KNOBS``, ``all`` every one, by turns.
 """
 
 from __future__ import annotations
 
 from itertools import combinations
 
-KNOBS = ("gc", "stop", "dns", "threads", "io")
+IO = "io"
+KNOBS = ("gc", "stop", "dns", "threads", IO)
 NONE, ALL = "none", "all"
 AMPLIFY = "amplify"
-OUTSIDE = frozenset({"io"})
+OUTSIDE = frozenset({IO})
 """What acts between client and backend, where an exported file has nothing."""
 
 

@@ -169,8 +169,8 @@ SETTINGS = (
         plain=NONE,
         in_one_file=IN_ONE_FILE,
         help="which natural moments are made to come more often, by the seed: garbage collections, stops, slow "
-        "look-ups of "
-        "names, switches of threads, slow and parted answers (io); several are joined, such as gc+io",
+        "look-ups of names, switches of threads, slow and parted answers (io); several are joined, such as gc+io, "
+        "and all takes them by turns",
     ),
     Factor(
         name="think_time",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.core.experiment.amplification import NONE, knobs_of
+from repro.core.experiment.amplification import ALL, IO, NONE, knobs_of
 from repro.core.judge.samples import BackendHealth
 from repro.model import Cell, Provision
 from repro.orchestration.trial.health import HealthWatch
@@ -24,8 +24,6 @@ from repro.world.backends.request_log import LoggedRequest, write_requests
 
 if TYPE_CHECKING:
     from repro.world.faults.tls import Authority
-
-IO = "io"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +114,8 @@ class Gateways:
         variables = dict(backend.cell_environ())
         if self.provision.redirects:
             variables["REPRO_REDIRECT"] = " ".join(self.provision.redirects)
-        is_amplified = IO in knobs_of(str(cell.settings.get("amplify", NONE)))
+        level = str(cell.settings.get("amplify", NONE))
+        is_amplified = IO in knobs_of(level)
         if not fault and not has_tls and not is_amplified:
             yield _Endpoint(variables=variables)
             return
@@ -132,6 +131,7 @@ class Gateways:
             mark=f"{mark}-proxy",
             tls=authority,
             is_amplified=is_amplified,
+            takes_turns=level == ALL,
         ) as proxy:
             variables |= {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_SQS": proxy.url}
             if authority is not None:

@@ -43,10 +43,11 @@ class Proxy:
         mark: str,
         tls: Authority | None = None,
         is_amplified: bool = False,
+        takes_turns: bool = False,
     ) -> Iterator[Proxy]:
         """A proxy to the backend at ``upstream`` (a URL) with these faults; with ``tls``, clients speak HTTPS to it.
 
-        With ``is_amplified`` it delays, parts and ends as ``mixture`` draws it.
+        With ``is_amplified`` it delays, parts and ends as ``mixture`` draws it; where it ``takes_turns``, in its own.
 
         Raises:
             BackendError: it does not start; with its own words.
@@ -62,6 +63,7 @@ class Proxy:
             "load_started": str(load_started),
             "certificate": str(tls.server_file) if tls else "",
             "is_amplified": is_amplified,
+            "takes_turns": takes_turns,
         }
         output = door.Output(folder / "proxy.out", folder / "proxy.err")
         argv = [sys.executable, "-P", "-m", "repro.world.faults.proxy", json.dumps(config)]

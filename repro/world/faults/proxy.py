@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from repro.agent.knobs import Turns
+from repro.core.experiment.amplification import IO as IO_KNOB
+from repro.core.experiment.amplification import KNOBS
 from repro.core.experiment.faults import ALWAYS, Fault, Faults, parse_fault
 from repro.world.faults.messages import Connection, HttpError, Message, kept
 from repro.world.faults.mixture import MIXED, UNMIXED, Mixed, mixture
@@ -70,7 +73,15 @@ class Relay:
     """The proxy's state: what it was configured with, and the count of its connections and requests."""
 
     def __init__(
-        self, upstream: str, faults: Faults, *, seed: int, log: Log, load_started: Path, is_amplified: bool = False
+        self,
+        upstream: str,
+        faults: Faults,
+        *,
+        seed: int,
+        log: Log,
+        load_started: Path,
+        is_amplified: bool = False,
+        takes_turns: bool = False,
     ) -> None:
         parts = urlsplit(upstream)
         is_tls = parts.scheme == "https"
@@ -79,6 +90,7 @@ class Relay:
         self.tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None) if is_tls else None
         self.keeps_connections = any(fault.name == "half_open" for fault in faults)
         self.connections = self.requests = 0
+        self._turns = Turns(seed, KNOBS) if takes_turns else None  # type: ignore[no-untyped-call]  # the agent's
         self._faults = faults
         self._load_started = load_started
         self._are_always_active = all(fault.window == ALWAYS for fault in faults)
@@ -107,6 +119,13 @@ class Relay:
         if self._are_always_active:
             return self._faults
         return tuple(fault for fault in self._faults if fault.is_active(self.load_s()))
+
+    def mixes(self) -> bool:
+        """Whether answers are mixed now."""
+        if self._turns is None:
+            return self.is_amplified
+        load_s = self.load_s()
+        return load_s is not None and IO_KNOB in self._turns.at(load_s)  # type: ignore[no-untyped-call]  # likewise
 
     def load_s(self) -> float | None:
         """Seconds into the load, None before it."""
@@ -164,7 +183,7 @@ class _Link:
             self.note("fault", ordinal=ordinal, fault=fault.name)
         made_up = next((fault for fault in hit if fault.name in {"status", "throttle"}), None)
         answer = _error(made_up, request) if made_up else await self._ask(request)
-        is_mixed = self.relay.is_amplified and not faults
+        is_mixed = not faults and self.relay.mixes()
         mixed = mixture(seed=self.relay.seed, ordinal=ordinal, size=answer.size) if is_mixed else UNMIXED
         if faults:
             if not made_up:
@@ -343,6 +362,7 @@ async def _serve(config: dict[str, Any], log: Log) -> None:
         log=log,
         load_started=Path(config["load_started"]),
         is_amplified=bool(config.get("is_amplified")),
+        takes_turns=bool(config.get("takes_turns")),
     )
     tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks by weak references only
 
