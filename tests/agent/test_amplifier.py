@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import repro
-from repro.agent.knobs import Draws, Lookups
+from repro.agent.knobs import ALL, Collections, Draws, Lookups, Turns
+from repro.core.experiment.amplification import KNOBS
 from repro.core.judge.samples import Reading
 from repro.world.collecting.flight import Fleet
 
@@ -62,6 +63,59 @@ def test_collections_come_more_often_and_the_seed_decides_when(tmp_path: Path) -
     assert busy.amplified["gc"] > 100
     assert sum(busy.amplified.values()) == busy.amplified["gc"]
     assert len(first.split()) > 5 * len(natural.split())
+
+
+def test_thresholds_of_each_magnitude_are_in_force_equally_long() -> None:
+    draws = Draws(7, "gc")
+    drawn = [draws.lasting(Collections.FEWEST, 64) for _ in range(40_000)]
+    assert min(drawn) >= Collections.FEWEST
+    assert max(drawn) <= 64
+    for least in (1, 2, 4, 8, 16, 32):
+        lasted = sum(one for one in drawn if least <= one < 2 * least)
+        assert abs(lasted / sum(drawn) - 1 / 6) < 0.05, least
+
+
+def test_under_all_each_knob_has_its_turns_alone_and_one_with_the_others_in_an_order_of_the_seed() -> None:
+    assert ALL == KNOBS
+    orders = set()
+    for seed in range(50):
+        turns = Turns(seed, ALL)
+        first, second = ([turns.at(start + number + 0.5) for number in range(6)] for start in (0, 6))
+        assert first[-1] == second[-1] == ALL
+        for order in (first, second):
+            assert sorted(order[:-1]) == sorted((knob,) for knob in ALL)
+            orders.add(tuple(order))
+        assert first == [Turns(seed, ALL).at(number + 0.5) for number in range(6)]
+    assert len(orders) > 30
+
+
+# Under the load's clock: the thresholds in and out of the knob's turns, and how many collections began in them.
+IN_TURN = """
+import gc, sys, time
+from repro_agent import amplifier, flight, knobs, layout
+knobs.Turns.TURN_S = 0.2
+with sys.modules["repro_agent"].operation("call"):
+    pass
+began = flight.record.floats[layout.H_LOAD_AT]
+natural, in_turn, beside = gc.get_threshold()[0], set(), set()
+while time.monotonic() < began + 2.4:
+    was_on = amplifier.is_on("gc")
+    amplifier.beat()
+    thresholds = in_turn if was_on else beside
+    if was_on == amplifier.is_on("gc"):
+        thresholds.add(gc.get_threshold()[0])
+    kept = [[] for _ in range(200)]
+print(natural, max(in_turn), len(in_turn), *beside)
+"""
+
+
+def test_a_knob_acts_in_its_turns_alone_and_leaves_what_it_found(tmp_path: Path) -> None:
+    seen, reading = allocates(tmp_path / "all", source=IN_TURN, REPRO_SEED="1", REPRO_AMPLIFY="all")
+    natural, most, different, *beside = map(int, seen.split())
+    assert beside == [natural]
+    assert most < natural
+    assert different > 1
+    assert reading.amplified["gc"] > different
 
 
 @pytest.mark.parametrize("before", ["gc.disable()", "gc.set_threshold(0)"])
