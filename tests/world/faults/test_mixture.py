@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import socketserver
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from repro.agent.knobs import Turns
+from repro.core.experiment.amplification import IO, KNOBS
 from repro.world.faults import Proxy
-from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, PARTED, UNMIXED, Mixed, mixture
+from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, MIXED, PARTED, UNMIXED, Mixed, mixture
 
 MANY = 4000
 REQUESTS = 40
@@ -57,6 +61,28 @@ def test_every_answer_comes_whole_and_the_proxy_counts_what_it_mixed(tmp_path: P
     expected = [mixture(seed=7, ordinal=ordinal, size=len(ANSWER)) for ordinal in range(1, REQUESTS + 1)]
     assert bodies == [BODY] * REQUESTS
     assert proxy.mixed() == sum(one != UNMIXED for one in expected)
+
+
+def test_where_knobs_take_turns_answers_are_mixed_in_their_own_and_not_before_the_load(tmp_path: Path) -> None:
+    with Upstream(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        upstream = f"http://127.0.0.1:{server.server_address[1]}"
+        with Proxy.start(
+            upstream, faults=(), seed=7, folder=tmp_path, mark="test", is_amplified=True, takes_turns=True
+        ) as proxy:
+            assert answers(proxy.url) == [BODY] * REQUESTS
+            assert proxy.mixed() == 0
+            proxy.mark_load_started()
+            began = float(proxy.load_started.read_text())
+            while time.monotonic() < began + len(KNOBS) * Turns.TURN_S + Turns.TURN_S:
+                assert answers(proxy.url) == [BODY] * REQUESTS
+        server.shutdown()
+    turns = Turns(7, KNOBS)
+    mixed = [json.loads(line) for line in proxy.log_path.read_text().splitlines() if f'"{MIXED}"' in line]
+    assert len(mixed) > 10
+    for one in mixed:
+        second = one["at"] - began  # it was decided just before it was noted
+        assert IO in turns.at(second) + turns.at(max(0.0, second - 0.05))
 
 
 def answers(url: str) -> list[bytes]:
