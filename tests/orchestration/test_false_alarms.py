@@ -90,3 +90,10 @@ def test_200_users_over_tls_are_clean_behind_what_accepts_quickly(tmp_path: Path
     trial = tried(tmp_path / "evidence", "tls=true", "users=200", "seconds=4")
     assert trial.verdict is Verdict.CLEAN, reason_of(trial)
     assert trial.operations.ended
+
+
+def test_what_the_reports_scenario_calls_beside_sqs_trusts_the_same_authority(tmp_path: Path) -> None:
+    trial = tried(tmp_path / "evidence", "tls=true", "http=one-session", "users=5", "seconds=2")
+    assert trial.verdict is Verdict.CLEAN, reason_of(trial)
+    assert trial.operations.ended
+    assert not trial.operations.failed
