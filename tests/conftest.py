@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -164,15 +165,24 @@ class PackageIndex:
         metadata = made_metadata(name, version, requires, requires_python)
         wheel = made_wheel(name, version, metadata)
         self._files |= {f"/files/{filename}": wheel, f"/files/{filename}.metadata": metadata.encode()}
+        more = {"yanked": yanked, "core-metadata": True}
+        more |= {"requires-python": requires_python} if requires_python else {}
+        self._list(name, filename, wheel, released, more)
+
+    def add_source(self, name: str, version: str, *, needs: str, released: date = date(2024, 1, 1)) -> None:
+        """A release without a wheel: its module says which release of what it ``needs`` built it."""
+        filename = f"{name}-{version}.tar.gz"
+        self._files[f"/files/{filename}"] = source = made_source(name, version, needs)
+        self._list(name, filename, source, released, {})
+
+    def _list(self, name: str, filename: str, body: bytes, released: date, more: dict[str, Any]) -> None:
         entry = {
             "filename": filename,
             "url": f"/files/{filename}",
-            "hashes": {"sha256": hashlib.sha256(wheel).hexdigest()},
+            "hashes": {"sha256": hashlib.sha256(body).hexdigest()},
             "upload-time": f"{released}T12:00:00Z",
-            "size": len(wheel),
-            "yanked": yanked,
-            "core-metadata": True,
-            **({"requires-python": requires_python} if requires_python else {}),
+            "size": len(body),
+            **more,
         }
         self._pages.setdefault(f"/simple/{name}/", []).append(entry)
 
@@ -182,9 +192,47 @@ class PackageIndex:
         if path not in self._pages:
             return "", b"not here"
         name = path.strip("/").rpartition("/")[2]
-        versions = sorted({file["filename"].split("-")[1] for file in self._pages[path]})
+        versions = sorted({file["filename"].split("-")[1].removesuffix(".tar.gz") for file in self._pages[path]})
         page = {"meta": {"api-version": "1.1"}, "name": name, "versions": versions, "files": self._pages[path]}
         return JSON, json.dumps(page).encode()
+
+
+WHEEL = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+BACKEND = """
+import pathlib
+import zipfile
+
+import {tool}
+
+
+def build_wheel(folder, settings=None, metadata=None):
+    with zipfile.ZipFile(pathlib.Path(folder, "{name}-{version}-py3-none-any.whl"), "w") as wheel:
+        for path, text in {files}.items():
+            wheel.writestr(path, text + (repr({tool}.VERSION) if path == "{name}/__init__.py" else ""))
+    return "{name}-{version}-py3-none-any.whl"
+"""
+
+
+def made_source(name: str, version: str, needs: str) -> bytes:
+    """A source distribution that builds itself, with what it needs for that."""
+    info, metadata = f"{name}-{version}.dist-info", made_metadata(name, version, (), "")
+    built = {
+        f"{name}/__init__.py": "BUILT_BY = ",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": WHEEL,
+        f"{info}/RECORD": "",
+    }
+    backend = BACKEND.format(name=name, version=version, tool=Requirement(needs).name, files=built)
+    system = f'[build-system]\nrequires = ["{needs}"]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    project = f'[project]\nname = "{name}"\nversion = "{version}"\n'
+    files = {"pyproject.toml": system + project, "backend.py": backend, "PKG-INFO": metadata}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{path}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
 
 
 def made_metadata(name: str, version: str, requires: Sequence[str], requires_python: str) -> str:
@@ -198,7 +246,7 @@ def made_wheel(name: str, version: str, metadata: str) -> bytes:
     files = {
         f"{name}/__init__.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": WHEEL,
     }
     rows = [f"{path},{_digest(text)},{len(text)}" for path, text in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])

@@ -151,13 +151,14 @@ class EnvironmentCache:
     def _install(self, folder: Path, spec: EnvironmentSpec) -> None:
         into = ["--python", str(folder / "bin" / "python")]
         if spec.base is not None:
-            wanted = [f"{name}=={version}" for name, version in resolve(spec).items()]
-            if wanted:
-                _uv(["pip", "install", "--quiet", "--no-deps", *into, *wanted], spec)
+            versions = resolve(spec)
+            if wanted := [f"{name}=={version}" for name, version in versions.items()]:
+                _uv_install(["--no-deps", *into, *wanted], spec, setuptools=versions.get("setuptools"))
             copy_local(spec.base, folder)
             return
         with _constraints(spec) as limits:
-            _uv(["pip", "install", "--quiet", *into, *_day(spec), *limits, *_requirements(spec)], spec)
+            wanted = [*into, *_day(spec), *limits, *_requirements(spec)]
+            _uv_install(wanted, spec, setuptools=spec.pins.get("setuptools"))
 
     def _build(self, key: str, spec: EnvironmentSpec, interpreter: interpreters.Interpreter) -> None:
         folder = self._root / key
@@ -323,10 +324,17 @@ def _constraints(spec: EnvironmentSpec) -> Iterator[list[str]]:
     if not spec.constraints:
         yield []
         return
+    with _lines_in_a_file(spec.constraints) as file:
+        yield ["--constraints", file]
+
+
+@contextlib.contextmanager
+def _lines_in_a_file(lines: Sequence[str]) -> Iterator[str]:
+    """The path of a file with these lines, as long as the installer needs it."""
     with tempfile.NamedTemporaryFile("w", prefix="repro-", suffix=".txt", encoding="utf-8") as file:
-        file.write("\n".join(spec.constraints))
+        file.write("\n".join(lines))
         file.flush()
-        yield ["--constraints", file.name]
+        yield file.name
 
 
 def _day(spec: EnvironmentSpec) -> list[str]:
@@ -359,6 +367,21 @@ def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
     else:
         plain["base"] |= {"interpreter": str(spec.base.interpreter)}
     return {key: str(value) if key in {"as_of", "interpreter"} else value for key, value in plain.items()}
+
+
+def _uv_install(wanted: list[str], spec: EnvironmentSpec, *, setuptools: str | None) -> None:
+    """Install, and build sources with the release of setuptools that the environment is to have, where that can be.
+
+    A newer one names the metadata of ``zope.interface`` as an older ``pkg_resources`` does not find it, and gevent is
+    dead at its import. uv reuses a wheel that it has built, whichever setuptools built it: therefore ``--refresh``.
+    """
+    arguments = ["pip", "install", "--quiet", *wanted]
+    if setuptools:
+        with _lines_in_a_file([f"setuptools=={setuptools}"]) as file:
+            own = ["--build-constraints", file, "--refresh"]
+            if not installer.call([*arguments, *own], limit_s=BUILD_LIMIT_S).returncode:
+                return
+    _uv(arguments, spec)  # a source may need a newer one to be built; and why nothing works is said by this
 
 
 def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:

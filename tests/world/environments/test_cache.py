@@ -84,6 +84,32 @@ def test_the_key_is_of_everything_that_was_asked_and_of_nothing_else() -> None:
     assert key_of(EnvironmentSpec(pins={"b": "2", "a": "1"}, requires=("x",)), "3.11.7") == key_of(usual, "3.11.7")
 
 
+def built_by(environment: Environment, name: str) -> str:
+    return door.run([environment.interpreter, "-c", f"print(__import__({name!r}).BUILT_BY)"], limit_s=LIMIT_S).stdout
+
+
+def test_a_source_is_built_with_the_setuptools_of_its_environment(index, cache: EnvironmentCache) -> None:
+    """Whatever another environment has made the installer keep."""
+    index.add("setuptools", "1.0")
+    index.add("setuptools", "2.0")
+    index.add_source("source", "1.0", needs="setuptools")
+    unasked = cache.ensure(EnvironmentSpec(pins={"source": "1.0"}))
+    assert built_by(unasked, "source") == "2.0\n"
+    for release in ("1.0", "2.0", "1.0"):
+        pins = {"source": "1.0", "setuptools": release}
+        found = cache.ensure(EnvironmentSpec(pins=pins))
+        assert (found.versions, built_by(found, "source")) == (pins, f"{release}\n")
+
+
+def test_a_source_that_needs_a_newer_setuptools_is_built_with_that(index, cache: EnvironmentCache) -> None:
+    index.add("setuptools", "1.0")
+    index.add("setuptools", "2.0")
+    index.add_source("source", "1.0", needs="setuptools>=2")
+    pins = {"source": "1.0", "setuptools": "1.0"}
+    found = cache.ensure(EnvironmentSpec(pins=pins))
+    assert (found.versions, built_by(found, "source")) == (pins, "2.0\n")
+
+
 def _lose_metadata(site: Path) -> None:
     (site / "dep-2.0.dist-info" / "METADATA").unlink()
 
