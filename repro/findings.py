@@ -208,6 +208,7 @@ class StackOf(StrEnum):
     MAIN_THREAD = "main-thread"
     HOLDER = "holder"
     GROUP = "group"
+    WORKER = "worker"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,7 +216,7 @@ class Stack:
     """A stack that matters, shortened: the outermost frame first, ``is_cut`` where some are left out.
 
     Of the main thread ``spot`` says where it stands, of a lock's holder ``lock`` and ``holder`` what it holds, of users
-    that are stuck alike ``group`` how many they are.
+    that are stuck alike, and of a pool's workers, ``group`` how many they are.
     """
 
     of: StackOf
@@ -274,6 +275,16 @@ class GilOwner:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StuckPool:
+    """A pool all of whose workers wait without a limit while tasks lie in its queue; ``place`` is where one waits."""
+
+    type: str
+    workers: int
+    queued: int
+    place: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
     """What its processes were seen to do: processor time a second, whether their loops and the agent's threads ran.
 
@@ -281,7 +292,7 @@ class Program:
     lie unread and nobody is known to wait for a lock. ``at`` is where the main thread stands, or what else tells where
     the program does; ``holder`` who holds the native lock that it waits for; ``loop`` where a core burns. ``gil`` is
     who keeps the agent's thread from running. ``listens`` are the addresses on which one that stands still accepts
-    connections.
+    connections, ``pools`` those whose queued tasks will never begin.
     """
 
     cores: float = 0.0
@@ -297,6 +308,7 @@ class Program:
     loop: Spot | None = None
     gil: GilOwner | None = None
     listens: tuple[str, ...] = ()
+    pools: tuple[StuckPool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from repro_agent.stacks import handlers, parked, sources
+from repro_agent.stacks import handlers, parked, pools, sources
 
 SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50
@@ -99,6 +99,7 @@ class _Dump:
                 break
             records.append(self.greenlet(greenlet, lot, running))
         locks = self.locks(lot, greenlets)
+        found = self.pools(greenlets)
         for frame in self.frames:
             frame.append(sources.line(frame[0], frame[1]))
         return {
@@ -116,6 +117,7 @@ class _Dump:
             "greenlets": records,
             "threads": threads,
             "locks": locks,
+            "pools": found,
         }
 
     def threads(self, lot):
@@ -180,6 +182,19 @@ class _Dump:
         except Exception as error:
             self.notes.append("locks: %s: %s" % (type(error).__name__, error))
             return []
+
+    def pools(self, greenlets):
+        """The pools whose tasks wait for tasks, and who waits for which; None where there are none, or no time."""
+        if _monotonic() > self.deadline:
+            return None
+        runners = [(id(greenlet), getattr(greenlet, "gr_frame", None)) for greenlet in greenlets]
+        here = sys._getframe()
+        runners += [(ident, frame) for ident, frame in sys._current_frames().items() if frame is not here]
+        try:
+            return pools.Pools(runners).document()
+        except Exception as error:
+            self.notes.append("pools: %s: %s" % (type(error).__name__, error))
+            return None
 
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from repro.core.hang.dump import Dump, Thread
 from repro.core.hang.frames import has_own_frame
+from repro.core.hang.pools import full_pools, starved
 from repro.core.judge.samples import Standing
 from repro.findings import WaitKind
 
@@ -79,12 +80,25 @@ def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
     main = dump.main if dump is not None else None
     if dump is None or main is None or not main.stack:
         return Standing.UNKNOWN
+    if starved(dump.pools) is not None or _is_full_in_locks(dump, main, threads):
+        return Standing.PARKED
     if main.is_dumping or main.stack[-1].normalised == HUB:
         return _of_greenlets(dump)
     kernel = next((thread.wait for thread in threads if thread.is_main), KernelWait.OTHER)
     if kernel is KernelWait.LOCK and _is_locked(dump, main, threads):
         return Standing.LOCKED
     return {KernelWait.RUNNING: Standing.RUNNING, KernelWait.CHILD: Standing.WAITING}.get(kernel, Standing.BLOCKED)
+
+
+def _is_full_in_locks(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> bool:
+    """Whether nothing in the process can run, tasks lie in the queue of a full pool, and the main thread waits for it.
+
+    Its tasks wait for what those in the queue would do: for an event, at a barrier. An idle pool's queue is empty.
+    """
+    wait = dump.pools.waits.get(main.ident) if dump.pools is not None else None
+    is_waited_for = wait is not None and not wait.has_timeout
+    is_full = is_waited_for and bool(full_pools(dump.pools))
+    return is_full and all(one.wait is KernelWait.LOCK for one in threads)
 
 
 def _is_locked(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> bool:

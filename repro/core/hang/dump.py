@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from repro.core.hang.frames import Frame, folded
+from repro.core.hang.pools import PoolFacts, read_pools
 from repro.findings import Awaited, HeldBy, Holder, Place, WaitKind, Who, Whom
 
 SCHEMA = "repro-greenlets/2"
@@ -117,6 +118,7 @@ class Dump:
     greenlets: tuple[Greenlet, ...] = ()
     threads: tuple[Thread, ...] = ()
     locks: Mapping[int, Lock] = field(default_factory=dict)
+    pools: PoolFacts | None = None
 
     @property
     def gil_holder(self) -> Thread | None:
@@ -213,6 +215,7 @@ def read_dump(text: str) -> Dump:
         greenlets=tuple(_greenlet(row, stacks, data.get("catches", {})) for row in data["greenlets"]),
         threads=tuple(_thread(row, stacks) for row in data["threads"]),
         locks={row["id"]: _lock(row) for row in data["locks"]},
+        pools=read_pools(data.get("pools")),
     )
 
 

@@ -16,6 +16,7 @@ from repro.core.hang.groups import (
     native_call,
     native_holder,
     peers_elsewhere,
+    stuck_pools,
     turning,
     unconnected,
     waiting_place,
@@ -23,7 +24,7 @@ from repro.core.hang.groups import (
 from repro.core.hang.swallowed import last_error, last_line, last_words, swallowed
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
-from repro.core.judge.samples import ParkedOn, Raised, Slot
+from repro.core.judge.samples import ParkedOn, Raised, Slot, Standing
 from repro.findings import (
     Awaited,
     BackendFindings,
@@ -226,6 +227,7 @@ def _program(decision: Decision, around: Circumstances) -> Program:
         loop=Spot(SpotKind.CALL, caught) if caught else at,
         gil=around.gil if facts.native_silent else None,  # elsewhere it goes from hand to hand
         listens=tuple(around.listens),
+        pools=stuck_pools(around.views) if facts.standing is Standing.PARKED else (),
     )
 
 

@@ -50,6 +50,11 @@ def has_own_frame(stack: Sequence[Frame]) -> bool:
     return any(_is_the_programs(frame) for frame in stack)
 
 
+def own_frame(stack: Sequence[Frame]) -> Frame | None:
+    """The innermost frame of the program's own code, None where there is none."""
+    return next((frame for frame in reversed(stack) if _is_the_programs(frame)), None)
+
+
 def _is_the_programs(frame: Frame) -> bool:
     path = frame.file.replace("\\", "/")
     return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited, caller
-from repro.core.hang.frames import Frame, has_own_frame, shortened, telling
-from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, WaitKind, Who, Whom
+from repro.core.hang.frames import Frame, has_own_frame, own_frame, shortened, telling
+from repro.core.hang.pools import Pool, full_pools, starved
+from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, StuckPool, WaitKind, Who, Whom
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -88,6 +89,32 @@ def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
         if is_seen and main is not None and not main.is_dumping:
             return view.dump, main
     return None
+
+
+def stuck_pools(views: Sequence[View]) -> tuple[StuckPool, ...]:
+    """The pools whose queued tasks will never begin, for a program that was found to stand because of them."""
+    return tuple(
+        StuckPool(
+            type=pool.type,
+            workers=len(pool.workers),
+            queued=pool.queued,
+            place=frame.place if (frame := own_frame(_stack_of_worker(view.dump, pool))) else None,
+        )
+        for view, pool in _pools(views)
+    )
+
+
+def _pools(views: Sequence[View]) -> list[tuple[View, Pool]]:
+    found = [(view, starved(view.dump.pools)) for view in views]
+    proven = [(view, pool) for view, one in found if one is not None for pool in one.pools]
+    return proven or [(view, pool) for view in views for pool in full_pools(view.dump.pools)]
+
+
+def _stack_of_worker(dump: Dump, pool: Pool) -> tuple[Frame, ...]:
+    """The stack of one of a pool's workers, rather of one in the program's own code."""
+    stacks = [thread.stack for thread in dump.threads if thread.ident in pool.workers]
+    stacks += [greenlet.stack for greenlet in dump.greenlets if greenlet.id in pool.workers]
+    return next((stack for stack in stacks if has_own_frame(stack)), stacks[0] if stacks else ())
 
 
 def turning(views: Sequence[View]) -> Greenlet | None:
@@ -211,6 +238,10 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[Stack,
     groups = [group for group in grouped(views) if main is None or group.example.id != main[1].greenlet]
     for group in groups[: MOST_GROUPS if main is None else 1]:
         found.append(_stack(StackOf.GROUP, group.example.stack, group=_kept(group)))
+    if not groups:
+        for view, pool in _pools(views)[:MOST_GROUPS]:
+            alike = StuckGroup(len(pool.workers), None)
+            found.append(_stack(StackOf.WORKER, _stack_of_worker(view.dump, pool), group=alike))
     return tuple(found)
 
 

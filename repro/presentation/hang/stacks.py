@@ -135,6 +135,8 @@ def _head(stack: Stack) -> str:
         doubt = "" if stack.holder is None or stack.holder.is_certain else "probably "
         return f"{stack.lock} is held by {doubt}{holder_text(stack.holder) if stack.holder else ''}"
     group = stack.group or StuckGroup(0, None)
+    if stack.of is StackOf.WORKER:
+        return f"{group.count} {'worker' if group.count == 1 else 'workers'} of a pool"
     doing = "running" if group.is_running else f"parked on {awaited_text(group.wait)}"
     return f"{group.count} {'user' if group.count == 1 else 'users'} {doing}"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 
-from repro.findings import Findings, Phase, RowName, Said, StuckUsers, Waiting, WaitKind
+from repro.findings import Findings, Phase, RowName, Said, StuckPool, StuckUsers, Waiting, WaitKind
 from repro.presentation.hang.missing import advice
 from repro.presentation.hang.stacks import (
     awaited_text,
     gil_owner_text,
     held_by,
     largest_text,
+    place_text,
     spot_text,
     standing_text,
     swallowed_text,
@@ -146,7 +147,18 @@ def _loop(found: Findings) -> list[str]:
 def _silent_parked(found: Findings) -> list[str]:
     begun = f"No user started within {found.silent_s:.0f} s"
     what = begun if found.program.never_began else f"{_silence(found)} and has not ended"
-    return [f"{what}.", "Its greenlets wait only for each other.", *_standing(found)]
+    pools = found.program.pools
+    why = [_stuck_pool(pool) for pool in pools[:MAX_NAMES]] or ["Its greenlets wait only for each other."]
+    return [f"{what}.", *why, *_standing(found)]
+
+
+def _stuck_pool(pool: StuckPool) -> str:
+    """``All 4 workers of a ThreadPoolExecutor wait without a timeout, and 8 tasks in its queue wait for a worker``."""
+    is_one = pool.workers == 1
+    wait = f"The one worker of a {pool.type} waits" if is_one else f"All {pool.workers} workers of a {pool.type} wait"
+    queued = "1 task in its queue waits" if pool.queued == 1 else f"{pool.queued} tasks in its queue wait"
+    where = f" {'It waits' if is_one else 'They wait'} at {place_text(pool.place)}." if pool.place else ""
+    return f"{wait} without a timeout, and {queued} for a free worker.{where}"
 
 
 def _standing(found: Findings) -> list[str]:

@@ -1,12 +1,14 @@
 """In what an idle program is found: only what nobody can end is a hang, and the rest is not known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from repro.core.diagnosis.standstill import KernelThread, KernelWait, standing_of
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
+from repro.core.hang.pools import Pool, PoolFacts, Task, TaskWait
 from repro.core.judge.samples import Standing
 from repro.findings import HeldBy, WaitKind
 
@@ -84,6 +86,29 @@ def test_greenlets_are_parked_only_where_each_waits_for_another_one(waits: list[
 
 def test_a_librarys_greenlets_are_not_the_programs_own() -> None:
     assert standing_of(dump(thread(OWN, HUB), waits=[ParkedAt(WaitKind.EVENT)], frame=LIBRARY), ()) is Standing.WAITING
+
+
+BOTH_IN_LOCKS = kernel(KernelWait.LOCK, KernelWait.LOCK)
+FULL = Pool(7, "ThreadPoolExecutor", 1, frozenset({2}), queued=3)
+
+
+@pytest.mark.parametrize(
+    ("pool", "wait", "threads", "standing"),
+    [
+        (FULL, TaskWait(1, (9,)), BOTH_IN_LOCKS, Standing.PARKED),  # as at a barrier of more than the workers
+        (FULL, TaskWait(1, joins=(2,)), BOTH_IN_LOCKS, Standing.PARKED),
+        (FULL, TaskWait(1, (9,)), kernel(KernelWait.LOCK, KernelWait.OTHER), Standing.BLOCKED),  # its task will end
+        (FULL, TaskWait(1, (9,), has_timeout=True), BOTH_IN_LOCKS, Standing.BLOCKED),  # then it may cancel the others
+        (FULL, TaskWait(2), BOTH_IN_LOCKS, Standing.BLOCKED),  # the main thread may wait for a signal
+        (replace(FULL, queued=0), TaskWait(1, (9,)), BOTH_IN_LOCKS, Standing.BLOCKED),  # no work is left undone
+        (replace(FULL, most=2), TaskWait(1, (9,)), BOTH_IN_LOCKS, Standing.BLOCKED),  # another worker may come
+    ],
+)
+def test_a_full_pool_is_parked_only_where_nothing_else_can_run(
+    pool: Pool, wait: TaskWait, threads: Sequence[KernelThread], standing: Standing
+) -> None:
+    facts = PoolFacts({pool.id: pool}, {9: Task(9, run_by=2)}, {wait.runner: wait})
+    assert standing_of(replace(dump(thread(OWN, EVENT)), pools=facts), threads) is standing
 
 
 def test_without_stacks_nothing_is_known() -> None:

@@ -27,6 +27,7 @@ from repro.findings import (
     Stack,
     StackOf,
     StuckGroup,
+    StuckPool,
     Unseen,
     WaitKind,
     Whom,
@@ -43,7 +44,7 @@ from repro.presentation.hang.explanation import (
     title_of,
     unseen_text,
 )
-from repro.presentation.hang.stacks import gil_owner_text
+from repro.presentation.hang.stacks import gil_owner_text, stack_text
 from repro.presentation.hang.verdicts import sentences
 
 ROWS = {row.name: row for row in TABLE}
@@ -123,6 +124,21 @@ def test_whoever_holds_the_gil_is_named_with_the_c_function_and_the_line() -> No
 def test_who_never_began() -> None:
     said = explain(decision(RowName.NEVER_BEGAN), at=IN_F)
     assert said == "No user started within 14 s. The main thread is at a.py:f, line 1."
+
+
+def test_a_pool_that_can_never_go_on_is_named_with_its_workers_and_its_queue() -> None:
+    pool = StuckPool(type="ThreadPoolExecutor", workers=4, queued=8, place=Place("job.py", 3, "outer"))
+    said = explain(decision(RowName.SILENT_PARKED), pools=(pool,))
+    assert said.endswith(
+        "All 4 workers of a ThreadPoolExecutor wait without a timeout, and 8 tasks in its queue wait for a free "
+        "worker. They wait at job.py:outer, line 3."
+    )
+    one = StuckPool(type="ThreadPool", workers=1, queued=1)
+    assert explain(decision(RowName.SILENT_PARKED), pools=(one,)).endswith(
+        "The one worker of a ThreadPool waits without a timeout, and 1 task in its queue waits for a free worker."
+    )
+    workers = Stack(of=StackOf.WORKER, frames=(Place("job.py", 3, "outer"),), group=StuckGroup(4, None))
+    assert stack_text(workers) == "4 workers of a pool\njob.py:3 outer"
 
 
 def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
