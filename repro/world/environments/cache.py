@@ -370,18 +370,18 @@ def _asked(spec: EnvironmentSpec) -> dict[str, Any]:
 
 
 def _uv_install(wanted: list[str], spec: EnvironmentSpec, *, setuptools: str | None) -> None:
-    """Install, and build sources with the release of setuptools that the environment is to have, where that can be.
+    """Install, and build sources with the setuptools of the environment or of its day, where that is possible.
 
-    A newer one names the metadata of ``zope.interface`` as an older ``pkg_resources`` does not find it, and gevent is
-    dead at its import. uv reuses a wheel that it has built, whichever setuptools built it: therefore ``--refresh``.
+    A newer setuptools names the metadata of ``zope.interface`` in a way that an older ``pkg_resources`` does not find,
+    and gevent fails to import. uv reuses each wheel that it has built, whichever setuptools built it: ``--refresh``.
     """
     arguments = ["pip", "install", "--quiet", *wanted]
     if setuptools:
         with _lines_in_a_file([f"setuptools=={setuptools}"]) as file:
             own = ["--build-constraints", file, "--refresh"]
             if not installer.call([*arguments, *own], limit_s=BUILD_LIMIT_S).returncode:
-                return
-    _uv(arguments, spec)  # a source may need a newer one to be built; and why nothing works is said by this
+                return  # else a source may need a newer one, or nothing works: the next call says why
+    _uv([*arguments, "--refresh"] if spec.as_of else arguments, spec)
 
 
 def _uv(arguments: list[str], spec: EnvironmentSpec) -> None:

@@ -101,6 +101,15 @@ def test_a_source_is_built_with_the_setuptools_of_its_environment(index, cache: 
         assert (found.versions, built_by(found, "source")) == (pins, f"{release}\n")
 
 
+def test_a_source_is_built_with_the_setuptools_of_the_day(index, cache: EnvironmentCache) -> None:
+    index.add("setuptools", "1.0", released=date(2023, 1, 1))
+    index.add("setuptools", "2.0", released=date(2024, 6, 1))
+    index.add_source("source", "1.0", needs="setuptools", released=date(2023, 1, 1))
+    days = {None: "2.0\n", date(2024, 5, 1): "1.0\n", date(2024, 6, 2): "2.0\n"}
+    for day, built in days.items():
+        assert built_by(cache.ensure(EnvironmentSpec(requires=("source",), as_of=day)), "source") == built
+
+
 def test_a_source_that_needs_a_newer_setuptools_is_built_with_that(index, cache: EnvironmentCache) -> None:
     index.add("setuptools", "1.0")
     index.add("setuptools", "2.0")
