@@ -125,6 +125,7 @@ class MadeUp:
 
 def memory(trials: int) -> None:
     """Feed them all through a cluster of two workers, and print what this program has grown to."""
+    from repro.orchestration.runner import Work
     from repro.orchestration.session import SessionOptions
     from repro.orchestration.workers import pool
     from repro.orchestration.workers.address import ClusterAddress
@@ -142,7 +143,7 @@ def memory(trials: int) -> None:
             _cluster(Path(place)) as url,
             WorkersSession(plan, options, address=ClusterAddress(url=url), on_note=print) as session,
         ):
-            session.run(store, _Watcher(trials))
+            session.run(Work(store=store, observer=_Watcher(trials), seed=0))
             print(f"{len(store.finished_trials())} trials in the store")
 
 

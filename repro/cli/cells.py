@@ -65,6 +65,7 @@ def run_cells(
     """Run the prepared cells with everything that their trials need, and keep what they come to in ``store``."""
     from repro.core.faulty.conclusion import concluded
     from repro.core.matrix.capacity import at_capacity
+    from repro.orchestration.runner import Work
     from repro.orchestration.session import SessionOptions
     from repro.presentation.live.run import Progress
 
@@ -96,6 +97,14 @@ def run_cells(
             on_status=progress.under_way.on_status,
             on_capacity=lambda name, carries: _note_capacity(progress, capacities, store, (name, carries)),
         )
+        work = Work(
+            store=store,
+            observer=progress,
+            seed=trials_alike.seed,
+            finished=finished,
+            share=share,
+            cell_of=prepared.cell_of,
+        )
         try:
             with session_on(prepared.plan, session_options, options.dask, on_note=progress.workers) as session:
                 jobs = session.slots
@@ -107,7 +116,7 @@ def run_cells(
                         prepared.plan, progress, carries_s=min(capacities.values(), default=unknown), jobs=jobs
                     )
                 try:
-                    session.run(store, progress, finished=finished, share=share, cell_of=prepared.cell_of)
+                    session.run(work)
                 finally:
                     store.keep_machines(session.machines)
         finally:

@@ -91,12 +91,12 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run is made of, besides its plan; ``share`` are the trials that are this machine's, None for all.
+    """What a run is made of, besides its plan and what runs its trials.
 
-    ``cell_of`` makes the cells that a plan adds where it seeks the combination that hangs.
+    ``seed`` decides their order. ``share`` are the trials that are this machine's, None for all. ``cell_of`` makes the
+    cells that a plan adds where it seeks the combination that hangs.
     """
 
-    engine: Engine
     store: TrialStore
     observer: Observer
     seed: int
@@ -105,8 +105,8 @@ class Work:
     cell_of: CellOf | None = None
 
 
-def run_cells(plan: Plan, work: Work) -> None:
-    """Run the trials of ``plan`` until every cell is settled.
+def run_cells(plan: Plan, work: Work, engine: Engine) -> None:
+    """Run the trials of ``plan`` on an engine until every cell is settled.
 
     Raises:
         KeyboardInterrupt: passed on, after the trials under way have ended and are stored.
@@ -128,14 +128,14 @@ def run_cells(plan: Plan, work: Work) -> None:
     under_way: dict[Future[Trial], Cell] = {}
     try:
         while not schedule.is_over():
-            _begin_trials(schedule, under_way, work)
+            _begin_trials(schedule, under_way, work, engine)
             done, _ = wait(under_way, timeout=POLL_S, return_when=FIRST_COMPLETED)
             _end_trials(done, under_way, schedule, work, plan.effort)
             work.observer.tick()
             if not under_way:
-                work.engine.pause(POLL_S)
+                engine.pause(POLL_S)
     except BaseException:
-        work.engine.cancel()
+        engine.cancel()
         ended = {future for future in wait(under_way).done if _has_trial(future)}
         _end_trials(ended, under_way, schedule, work, plan.effort)
         raise
@@ -146,13 +146,13 @@ def _add(cell: Cell, work: Work) -> None:
     work.observer.cell_added(cell)
 
 
-def _begin_trials(schedule: Course, under_way: dict[Future[Trial], Cell], work: Work) -> None:
-    while len(under_way) < work.engine.slots:
-        chosen = schedule.next_trial(work.engine.is_ready)
+def _begin_trials(schedule: Course, under_way: dict[Future[Trial], Cell], work: Work, engine: Engine) -> None:
+    while len(under_way) < engine.slots:
+        chosen = schedule.next_trial(engine.is_ready)
         if chosen is None:
             return
         cell, number = chosen
-        under_way[work.engine.begin(cell, number, work.store.evidence_folder(cell.id, number))] = cell
+        under_way[engine.begin(cell, number, work.store.evidence_folder(cell.id, number))] = cell
         work.observer.trial_began(cell, number)
 
 

@@ -1,7 +1,7 @@
 """Everything that must stand for trials to run: backends, health, environments, scratch; and its end, always.
 
 with Session(plan, options) as session:
-    session.run(store, observer)          a run over all cells
+    session.run(work)                     a run over all cells
     session.trial(cell, number, folder)   one trial, for a hunt or an export
 """
 
@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -21,10 +21,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from repro.core.experiment.level_text import typed
-from repro.core.faulty.conclusion import CellOf
 from repro.errors import ReproError, UnreachableError, UntestableError
 from repro.model import Cell, Environment, Machine, Plan, Trial, TrialOptions, Verdict
-from repro.orchestration.runner import POLL_S, Observer, TrialStore, Work, run_cells
+from repro.orchestration.runner import POLL_S, Work, run_cells
 from repro.orchestration.trial.collector import Investigator, examine
 from repro.orchestration.trial.gateway import Gateways
 from repro.orchestration.trial.status import Stage, TrialStatus
@@ -124,29 +123,11 @@ class Session:
         """The backends that stand, by name."""
         return self._backends
 
-    def run(
-        self,
-        store: TrialStore,
-        observer: Observer,
-        *,
-        finished: tuple[Trial, ...] = (),
-        share: Mapping[str, Sequence[int]] | None = None,
-        cell_of: CellOf | None = None,
-    ) -> None:
-        """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
+    def run(self, work: Work) -> None:
+        """Run all cells of the plan, or of each the trials of a share; see ``runner.run_cells``."""
         self.build_ahead()
         with ThreadPoolExecutor(max_workers=self._options.jobs, thread_name_prefix="trial") as pool:
-            engine = _Threads(self, pool, slots=self._options.jobs)
-            work = Work(
-                engine=engine,
-                store=store,
-                observer=observer,
-                seed=self._options.trials.seed,
-                finished=finished,
-                share=share,
-                cell_of=cell_of,
-            )
-            run_cells(self._plan, work)
+            run_cells(self._plan, work, _Threads(self, pool, slots=self._options.jobs))
 
     def build_ahead(self) -> None:
         """Have the environments of the plan's cells built, in its order."""

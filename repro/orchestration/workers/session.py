@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from repro.core.faulty.conclusion import CellOf
 from repro.errors import ClusterError
 from repro.model import Cell, Machine, Plan, Trial
-from repro.orchestration.runner import Observer, TrialStore, Work, run_cells
+from repro.orchestration.runner import Work, run_cells
 from repro.orchestration.session import SessionOptions
 from repro.orchestration.workers.address import ClusterAddress
 from repro.orchestration.workers.connection import connected
@@ -63,26 +62,9 @@ class WorkersSession:
         """Those of the workers that took part so far."""
         return self._pool.machines
 
-    def run(
-        self,
-        store: TrialStore,
-        observer: Observer,
-        *,
-        finished: tuple[Trial, ...] = (),
-        share: Mapping[str, Sequence[int]] | None = None,
-        cell_of: CellOf | None = None,
-    ) -> None:
-        """Run all cells of the plan, or of each the trials of a ``share``; see ``runner.run_cells``."""
-        work = Work(
-            engine=self,
-            store=store,
-            observer=observer,
-            seed=self._options.trials.seed,
-            finished=finished,
-            share=share,
-            cell_of=cell_of,
-        )
-        run_cells(self._plan, work)
+    def run(self, work: Work) -> None:
+        """Run all cells of the plan, or of each the trials of a share; see ``runner.run_cells``."""
+        run_cells(self._plan, work, self)
 
     def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
         """One trial of a cell that need not be of the plan.
