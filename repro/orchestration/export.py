@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import uv
 
 from repro.core.experiment import level_text
 from repro.core.experiment.catalogue import COMMON, Catalogue
@@ -25,6 +24,7 @@ from repro.errors import UntestableError, UsageError
 from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, StoredRun, Trial
 from repro.world.environments import interpreters
 from repro.world.environments.cache import EnvironmentCache
+from repro.world.environments.installer import uv_path
 from repro.world.processes import door
 from repro.world.runs.kept.locustfile import Locustfile
 
@@ -213,7 +213,7 @@ class Workshop:
             for number in range(1, runs + 1):
                 self._say(f"proof {number} of {runs}")
                 argv = [
-                    uv.find_uv_bin(),
+                    uv_path(),
                     "run",
                     "--quiet",
                     "--no-project",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from repro.errors import ProcessError, UntestableError
 from repro.world.environments.indexes import passed_on
 from repro.world.processes import door
+
+_LOOKING = threading.Lock()
 
 
 def call(arguments: list[str], *, limit_s: float) -> door.Completed:
@@ -25,10 +28,15 @@ def call(arguments: list[str], *, limit_s: float) -> door.Completed:
 
 
 def uv_path() -> str:
-    """The uv that was installed with this program."""
+    """The uv that was installed with this program.
+
+    One thread looks at a time. uv asks ``sysconfig``, which up to Python 3.11 fills a dictionary on the first question,
+    and answers a second thread from it while it is half full: None, which uv adds to a text.
+    """
     import uv
 
-    return str(uv.find_uv_bin())
+    with _LOOKING:
+        return str(uv.find_uv_bin())
 
 
 def _environment() -> dict[str, str]:
