@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from repro.core.faulty.causes import Axis, Cause, Causes, Floats, Row, causes_of
-from repro.core.search.change_point import Counts, Prior, chance_to_miss, entropy, evidence
+from repro.core.search.change_point import Counts, Prior, chance_to_miss, entropy, evidence, x_log_x
 
 PRIOR = Prior()
 ANOTHER_REASON = 0.05
@@ -117,12 +117,13 @@ class Belief:
         hangs, cleans, _ = self._counts[:, kept]
         rate = np.exp(_evidence(hangs + 1, cleans) - _evidence(hangs, cleans))
         share = np.append(self.posterior[kept], max(0.0, 1.0 - float(self.posterior[kept].sum())))
-        found = []
-        for row in rows:
-            own = some.matches(row)
-            chance = np.where(own, rate, 0.0 if row in self.hung else ANOTHER_REASON)
-            found.append(entropy(share) - _expected_entropy(share, np.append(chance, self._chance_of_else(row))))
-        return np.array(found)
+        own = np.array([some.matches(row) for row in rows]).reshape(len(rows), len(kept)).astype(np.float64)
+        chance = np.array([0.0 if row in self.hung else ANOTHER_REASON for row in rows])
+        else_ = np.array([self._chance_of_else(row) for row in rows])
+        left = np.zeros(len(rows))
+        for of_own, of_others, of_else in ((rate, chance, else_), (1 - rate, 1 - chance, 1 - else_)):
+            left += _entropy_left(own, share, of_own, of_others, of_else)
+        return np.asarray(entropy(share) - left)
 
     def _chance_of_else(self, row: Row) -> float:
         return RATE_OF_SOMETHING_ELSE * (1.0 if row in self.hung else SHARE_THAT_HANGS)
@@ -137,6 +138,18 @@ def _evidence(hangs: Counts, cleans: Counts) -> Floats:
     return found
 
 
-def _expected_entropy(share: Floats, rate: Floats) -> float:
-    outcomes = [share * rate, share * (1 - rate)]
-    return sum(float(one.sum()) * entropy(one / one.sum()) for one in outcomes if one.sum() > 0)
+def _entropy_left(own: Floats, share: Floats, of_own: Floats, of_others: Floats, of_else: Floats) -> Floats:
+    """For each row the entropy that one outcome of its trial leaves, times how likely that outcome is.
+
+    ``own`` says of each row which causes have its levels: [rows, causes]. ``share`` are the causes' probabilities, and
+    last that of something else. The outcome's chance is ``of_own`` [causes] under those, ``of_others`` [rows] under all
+    others, and ``of_else`` [rows] under something else.
+    """
+    causes, rest = share[:-1], share[-1]
+    joint = causes * of_own
+    one, log = x_log_x(of_others), x_log_x(causes)
+    others, others_log = (1 - own) @ causes, (1 - own) @ log
+    whole = own @ joint + others * of_others + rest * of_else
+    # The sum of w log w of all weights w; under the others w is a cause's share times one number for the row
+    logs = own @ x_log_x(joint) + others_log * of_others + others * one + x_log_x(rest * of_else)
+    return np.asarray(x_log_x(whole) - logs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -53,11 +53,20 @@ class Causes:
 
     masks: Masks
     log_prior: Floats
+    _kept: dict[tuple[int, int], Bools] = field(default_factory=dict, init=False, repr=False)
 
     def matches(self, row: Row) -> Bools:
         """For each cause whether it has the levels of a row."""
-        bits = np.left_shift(np.uint64(1), np.array(row, dtype=np.uint64))
-        return np.asarray(((self.masks & bits) != 0).all(axis=1))
+        found = np.ones(len(self.log_prior), dtype=np.bool_)
+        for axis, level in enumerate(row):
+            found &= self._having(axis, level)
+        return found
+
+    def _having(self, axis: int, level: int) -> Bools:
+        """For each cause whether it has a level of a factor; kept, for a search asks it of hundreds of rows at each step."""
+        if (axis, level) not in self._kept:
+            self._kept[axis, level] = (self.masks[:, axis] >> np.uint64(level) & np.uint64(1)).astype(np.bool_)
+        return self._kept[axis, level]
 
     def cause(self, at: int) -> Cause:
         """One of them."""

@@ -68,10 +68,10 @@ def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     same, hung, clean = same / scale, hung / scale, clean / scale
     # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their
     # weight when it is clean.
-    hung_sum, hung_log = np.cumsum(hung)[:-1], np.cumsum(_x_log_x(hung))[:-1]
+    hung_sum, hung_log = np.cumsum(hung)[:-1], np.cumsum(x_log_x(hung))[:-1]
     clean_sum = np.cumsum(clean)[:-1] + _after(same)
-    clean_log = np.cumsum(_x_log_x(clean))[:-1] + _after(_x_log_x(same))
-    return np.asarray(_x_log_x(hung_sum) - hung_log + _x_log_x(clean_sum) - clean_log)
+    clean_log = np.cumsum(x_log_x(clean))[:-1] + _after(x_log_x(same))
+    return np.asarray(x_log_x(hung_sum) - hung_log + x_log_x(clean_sum) - clean_log)
 
 
 def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
@@ -93,7 +93,7 @@ def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> flo
 
 def entropy(probabilities: Sequence[float] | Floats) -> float:
     """The entropy in nats."""
-    return float(-_x_log_x(np.asarray(probabilities, dtype=np.float64)).sum())
+    return float(-x_log_x(np.asarray(probabilities, dtype=np.float64)).sum())
 
 
 def _log_weights(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
@@ -144,7 +144,8 @@ def _rates(prior: Prior) -> tuple[Floats, Floats]:
     return rates, (1.0 - prior.certain) * weights / weights.sum()
 
 
-def _x_log_x(values: Floats) -> Floats:
+def x_log_x(values: Floats) -> Floats:
+    """Each value times its logarithm; 0 for 0."""
     return np.asarray(values * np.log(np.where(values > 0, values, 1.0)))
 
 
