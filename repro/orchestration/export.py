@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-
 from repro.core.experiment import level_text
 from repro.core.experiment.catalogue import COMMON, Catalogue
 from repro.core.search.shrinking import QUEUE, Recipe, reduced, settings_of
