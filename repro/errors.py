@@ -9,6 +9,7 @@
     ├── StoreError                  4   the run's folder cannot be read or written
     │   └── MissingRunError         2   there is no run of that name or path
     ├── ProcessError                4   a process cannot be started, or will not end
+    │   └── SlowProcessError        4   it took longer than it may, and was ended
     └── ClusterError                4   the scheduler or the workers of `--dask` cannot be reached, or are lost
 
 A message says what happened, where (file, key, cell, path of the evidence), and ends with
@@ -78,6 +79,10 @@ class MissingRunError(StoreError):
 
 class ProcessError(ReproError):
     """A process cannot be started, or will not end."""
+
+
+class SlowProcessError(ProcessError):
+    """A process took longer than it may, and was ended."""
 
 
 class ClusterError(ReproError):

@@ -172,6 +172,14 @@ def test_a_module_that_is_missing_says_what_to_type(project: Path, repro) -> Non
     assert "add --set packages.grpc-not-there= for its newest release" in " ".join(done.stderr.split())
 
 
+def test_a_program_that_asks_for_input_ends_in_its_own_words_after_a_call_too(project: Path, repro) -> None:
+    asks = "import boto3\nboto3.client('sqs').list_queues()\ninput('which queue? ')\n"  # the prompt ends no line
+    (project / "ask.py").write_text(asks)
+    done, document = repro("--", "python", "ask.py", folder=project)
+    assert document["cells"][0]["verdict"] == "crash"
+    assert "EOFError: EOF when reading a line; a trial has no input to read" in " ".join(done.stderr.split())
+
+
 def test_a_package_is_imported_from_the_root_and_what_waits_at_the_end_is_a_hang(project: Path, repro) -> None:
     (project / "load" / "__init__.py").write_text("")
     (project / "load" / "ending.py").write_text(ENDING)

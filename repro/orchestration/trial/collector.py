@@ -337,4 +337,6 @@ def _circumstances(
 
 
 def _output(inquiry: Scene) -> str:
-    return "".join(output.ending(OUTPUT_READ_BYTES).decode("utf-8", "replace") for output in inquiry.outputs)
+    """Both outputs, each from the beginning of a line: one may end in a prompt, and hide a traceback's first line."""
+    texts = (output.ending(OUTPUT_READ_BYTES).decode("utf-8", "replace") for output in inquiry.outputs)
+    return "".join(text if not text or text.endswith("\n") else f"{text}\n" for text in texts)

@@ -1,4 +1,4 @@
-"""What to type where a module was missing: the distribution that has it, which often has another name."""
+"""What to type where a module was missing (its distribution often has another name), or where there is no input."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ _DISTRIBUTIONS = {
 """Where the two names differ, of modules that load tests import."""
 
 
+_NO_INPUT = "EOFError: EOF when reading a line"
+
+
 def advice(said: Said) -> str:
-    """The next step where the program says that a module is missing; empty where it does not."""
+    """The next step where the program says that a module is missing, or asks for input; empty where it does not."""
     for text in (said.traceback, said.last_words, said.error):
+        if text == _NO_INPUT:
+            return "; a trial has no input to read: give the answer as an argument or a variable of the command"
         if match := _MISSING.search(text):
             name = match["module"]
             return f"; add --set packages.{_distribution(name)}= for its newest release{_or_own(name)}"

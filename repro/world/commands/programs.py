@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.command import CommandLine, Program
-from repro.errors import ProcessError, UsageError
+from repro.errors import ProcessError, SlowProcessError, UsageError
 from repro.world.processes import door
 
 RUNNER_LIMIT_S = 300.0
@@ -99,9 +99,20 @@ def _executable(argv: list[str], folder: Path) -> Path:
     """The interpreter's own path: behind a shim, a link or a wrapper it says which it is."""
     try:
         done = door.run([*argv, "-c", _WHERE], cwd=folder, limit_s=LIMIT_S)
+    except SlowProcessError as error:
+        raise UsageError(never_starts(argv[0], LIMIT_S)) from error
     except ProcessError as error:
         raise UsageError(f"{argv[0]} does not run as Python; give the interpreter with --python") from error
     return _said(done, argv[0])
+
+
+def never_starts(interpreter: str, limit_s: float) -> str:
+    """The sentence for an interpreter that does not come as far as its first line."""
+    return (
+        f"{interpreter} had not run its first line after {limit_s:g} s: what it loads at its start hangs, such as "
+        "sitecustomize.py or a .pth file of its environment; `PYTHONVERBOSE=1` shows what, or give another interpreter "
+        "with --python"
+    )
 
 
 def _asked(runner: tuple[str, ...], folder: Path) -> Path:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.errors import ProcessError, UsageError
+from repro.errors import ProcessError, SlowProcessError, UsageError
+from repro.world.commands.programs import never_starts
 from repro.world.processes import door
 from repro.world.runs.kept.locustfile import python_text
 
@@ -35,6 +36,8 @@ def check_syntax(interpreter: Path, files: Sequence[Path]) -> None:
         return
     try:
         done = door.run([interpreter, "-I", "-W", "ignore", "-c", _CHECK, *files[:MOST_CHECKED]], limit_s=LIMIT_S)
+    except SlowProcessError as error:
+        raise UsageError(never_starts(str(interpreter), LIMIT_S)) from error
     except ProcessError as error:
         raise UsageError(f"{interpreter} does not run as Python; give the interpreter with --python") from error
     if said := done.stdout.strip():

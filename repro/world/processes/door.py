@@ -30,7 +30,7 @@ from typing import IO
 
 import psutil
 
-from repro.errors import ProcessError
+from repro.errors import ProcessError, SlowProcessError
 from repro.world.processes import marks, orphans
 
 END_LIMIT_S = 5.0
@@ -209,7 +209,8 @@ def run(
     With ``user`` it runs with that user's rights, which takes root.
 
     Raises:
-        ProcessError: it cannot be started, or takes longer than ``limit_s`` seconds (its tree is ended first).
+        ProcessError: it cannot be started.
+        SlowProcessError: it takes longer than ``limit_s`` seconds; its tree is ended first.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         whole_env = os.environ if env is None else env
@@ -227,7 +228,7 @@ def run(
         try:
             returncode = child.wait(limit_s)
         except ProcessError:
-            raise ProcessError(
+            raise SlowProcessError(
                 f"{' '.join(map(str, argv[:3]))} … took longer than {limit_s:g} s and was ended"
             ) from None
         finally:

@@ -10,6 +10,7 @@ import pytest
 
 from repro.core.command.parser import parse
 from repro.errors import UsageError
+from repro.world.commands import programs, sources
 from repro.world.commands.programs import Found, find
 
 
@@ -51,6 +52,22 @@ def test_a_console_script_names_its_interpreter(shell: Path, first: str) -> None
     assert found("loadtool --fast", shell) == Found(interpreter=Path(sys.executable), script=path)
     locust = script(shell / "bin" / "locust", f"{first}import sys\n")
     assert found("locust -u 3", shell) == Found(interpreter=Path(sys.executable)), locust
+
+
+@pytest.mark.timed
+@pytest.mark.parametrize("first", ["", "loadtool"])
+def test_an_interpreter_that_hangs_before_its_first_line_is_named_with_what_it_may_be(
+    shell: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    python = script(shell / "bin" / "python3.99", "#!/bin/sh\nsleep 1000\n")  # as one whose sitecustomize waits
+    script(shell / "bin" / "loadtool", f"#!{python}\nimport sys\n")
+    monkeypatch.setattr(programs, "LIMIT_S", 0.5)
+    monkeypatch.setattr(sources, "LIMIT_S", 0.5)
+    says = "had not run its first line after 0.5 s: what it loads at its start hangs, such as sitecustomize.py"
+    with pytest.raises(UsageError, match=says):
+        found(first or "python3.99 job.py", shell)
+    with pytest.raises(UsageError, match=says):
+        sources.check_syntax(python, [shell / "job.py"])
 
 
 @pytest.mark.parametrize("name", ["make", "run.sh"])
