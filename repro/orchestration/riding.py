@@ -15,7 +15,7 @@ from pathlib import Path
 
 from repro.core.causes.known_causes import Sighting, match
 from repro.core.hang.dump import Dump
-from repro.core.hang.facts import facts_of, frames_of_who_is_left
+from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.judge.judge import Decision, Judge, Step
@@ -202,7 +202,8 @@ def _findings(decision: Decision, reading: Reading, dumps: tuple[Dump, ...], pac
         raise ValueError(decision.row.name)
     stuck = frozenset(user.slot.number for user in decision.stuck)
     views = [View(dump, stuck, is_loop_silent=decision.facts.loop_silent) for dump in dumps[:1]]
-    main = next((dump.main for dump in dumps if dump.main is not None), None)
+    mains = [dump.main for dump in dumps if dump.main is not None] if does_main_stand(decision) else []
+    main = next(iter(mains), None)
     frames = set(seen_frames(views)) | ({frame.normalised for frame in main.stack} if main is not None else set())
     around = Circumstances(
         load_at=reading.load_at or decision.since,

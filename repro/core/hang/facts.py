@@ -8,6 +8,7 @@ from repro.core.hang.findings import Circumstances, bound_of
 from repro.core.hang.groups import catching, left_waiting
 from repro.core.judge.judge import Decision
 from repro.findings import Ending
+from repro.model import HangClass
 
 
 def facts_of(decision: Decision, around: Circumstances) -> frozenset[Fact]:
@@ -25,6 +26,16 @@ def frames_of_who_is_left(decision: Decision, around: Circumstances) -> tuple[st
     """The normalised frames of the greenlet that still waits for others where all users have ended."""
     left = _who_is_left(decision, around)
     return tuple(frame.normalised for frame in left.stack) if left is not None else ()
+
+
+def does_main_stand(decision: Decision) -> bool:
+    """Whether it tells of the hang where the main thread is: not where its loop turns, and users wait meanwhile.
+
+    On a busy machine the main thread is in the middle of something whenever one looks.
+    """
+    facts = decision.facts
+    is_waiting = decision.row.hang_class in {HangClass.DEADLOCKED, HangClass.UNANSWERED} and facts.standing is None
+    return not (is_waiting and facts.loop_turns and not facts.loop_silent)
 
 
 def _who_is_left(decision: Decision, around: Circumstances) -> Greenlet | None:

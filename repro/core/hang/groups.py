@@ -277,20 +277,35 @@ def unwoken_frames(views: Sequence[View]) -> frozenset[str]:
     return frozenset(item.stack[-1].normalised for item in stuck if item.wait and item.wait.kind is WaitKind.NOTHING)
 
 
-def seen_frames(views: Sequence[View], *, dropped: Sequence[Sequence[str]] = ()) -> frozenset[str]:
+def seen_frames(
+    views: Sequence[View], *, dropped: Sequence[Sequence[str]] = (), has_main: bool = True
+) -> frozenset[str]:
     """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they want.
 
-    ``dropped`` are the frames of exceptions that Python dropped.
+    ``dropped`` are the frames of exceptions that Python dropped. Without ``has_main`` the main thread's are left out:
+    where it happens to be while its loop turns says nothing about those who wait.
     """
     found = {name for frames in dropped for name in frames}
-    stacks = [item.stack for view in views for item in view.stuck]
-    main = blocked_main(views)
-    if main is not None:
-        stacks.append(main[1].stack)
+    blocked = blocked_main(views) if has_main else None
+    stacks = [blocked[1].stack] if blocked is not None else []
     for view in views:
-        holders = [view.dump.by_id(lock.holder_greenlet) for lock in view.dump.locks.values()]
-        stacks += [holder.stack for holder in holders if holder is not None]
+        main = blocked[1] if blocked is not None and blocked[0] is view.dump else None
+        stacks += [item.stack for item in (*view.stuck, *_holders(view, main))]
     return frozenset(found | {frame.normalised for stack in stacks for frame in stack})
+
+
+def _holders(view: View, main: Thread | None) -> Sequence[Greenlet]:
+    """Those who hold what the stuck users, or the main thread, wait for, and who hold what these wait for in turn."""
+    found: dict[int, Greenlet] = {}
+    waits = [item.wait for item in view.stuck] + ([main.wait] if main is not None else [])
+    while waits:
+        wait = waits.pop()
+        lock = view.dump.locks.get(wait.lock) if wait is not None else None
+        holder = holder_of(view.dump, lock) if lock is not None else None
+        if holder is not None and holder.id not in found:
+            found[holder.id] = holder
+            waits.append(holder.wait)
+    return list(found.values())
 
 
 def holder_of(dump: Dump, lock: Lock) -> Greenlet | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from repro.core.causes.known_causes import Cause, Sighting, match
 from repro.core.diagnosis.standstill import standing_of
 from repro.core.hang.dump import Dump, read_dump
-from repro.core.hang.facts import facts_of, frames_of_who_is_left
+from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
 from repro.core.hang.frames import Frame, gil_owner, main_frames, read_debugger, read_faulthandler
@@ -158,10 +158,10 @@ class Investigator:
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
         views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
         dropped = [item.frames for item in swallowed(sight.output).elements()]
-        main = _main_stack(inquiry, sight.rungs)
+        main = _main_stack(inquiry, sight.rungs) if does_main_stand(decision) else ()
         around = _circumstances(inquiry, sight.output, views, sight.rungs)
-        frames = set(seen_frames(views, dropped=dropped)) | {frame.normalised for frame in main}
-        frames |= set(frames_of_who_is_left(decision, around))
+        frames = set(seen_frames(views, dropped=dropped, has_main=does_main_stand(decision)))
+        frames |= {frame.normalised for frame in main} | set(frames_of_who_is_left(decision, around))
         seen = Sighting(
             kind=hang_class.value,
             versions=inquiry.environment.versions,

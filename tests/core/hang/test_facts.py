@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from repro.core.causes.known_causes import Fact
 from repro.core.hang.dump import Dump, Greenlet, ParkedAt
-from repro.core.hang.facts import facts_of, frames_of_who_is_left
+from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances
 from repro.core.hang.frames import Frame
 from repro.core.hang.groups import View
@@ -61,3 +63,18 @@ def test_who_is_left_when_all_users_have_ended_is_a_fact_with_its_frames() -> No
     alive = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0)
     assert facts_of(alive, around(main)) == set()
     assert frames_of_who_is_left(alive, around(main)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "expected"),
+    [
+        (RowName.NO_ANSWER, Facts(loop_turns=True), False),
+        (RowName.NO_ANSWER, Facts(loop_turns=True, loop_silent=True), True),
+        (RowName.NO_ANSWER, Facts(), True),
+        (RowName.USERS_OUTLIVE_THE_STOP, Facts(loop_turns=True), True),
+    ],
+)
+def test_where_the_main_thread_of_a_loop_that_turns_is_says_nothing_of_those_who_wait(
+    name: RowName, facts: Facts, *, expected: bool
+) -> None:
+    assert does_main_stand(replace(decision(name), facts=facts)) is expected
