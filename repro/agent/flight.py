@@ -45,7 +45,7 @@ def borrow(name):
 class Slot:
     """One user's line in the record. ``depth`` counts calls within calls: only the outermost is an operation."""
 
-    __slots__ = ("base", "depth", "failed_before", "floats", "index", "words")
+    __slots__ = ("base", "depth", "failed_before", "floats", "index", "owner", "words")
 
     def __init__(self, words, floats, index):
         self.words = words
@@ -54,12 +54,14 @@ class Slot:
         self.base = (at.SLOTS_AT // at.WORD) + index * at.SLOT_WORDS
         self.depth = 0
         self.failed_before = 0
+        self.owner = None
 
-    def open(self, kind, number, greenlet_id):
-        """Take the slot for a user that has just been born."""
+    def open(self, kind, number, greenlet_id, owner=None):
+        """Take the slot for a user that has just been born, or for a helper of the user whose slot is ``owner``."""
         words, base = self.words, self.base
+        self.owner = None if owner is None else (owner, owner.number)
         words[base + at.S_SEQ] += 1
-        words[base + at.S_KIND] = kind
+        words[base + at.S_KIND] = kind if owner is None else kind | owner.number << at.KIND_BITS
         words[base + at.S_NUMBER] = number
         words[base + at.S_GREENLET] = greenlet_id
         self.floats[base + at.S_BORN] = monotonic()
@@ -67,6 +69,17 @@ class Slot:
         self.floats[base + at.S_KILLED] = 0.0
         words[base + at.S_STATE] = at.IDLE
         words[base + at.S_SEQ] += 1
+
+    @property
+    def number(self):
+        """The number of who has it."""
+        return self.words[self.base + at.S_NUMBER]
+
+    def living_owner(self):
+        """The slot of the user whose helper has this one; None for others, and once that user has gone."""
+        if self.owner is None or self.owner[0].number != self.owner[1]:
+            return None
+        return self.owner[0]
 
     def close(self):
         """Give the slot back: the user has gone."""
@@ -106,6 +119,9 @@ class Slot:
             words[base + at.S_BEGUN] += not counts
         if counts or failed:
             words[base + at.S_ENDED] += 1
+            owner = self.living_owner()
+            if owner is not None:
+                words[owner.base + at.S_KIND] += 1 << at.KIND_BITS
         if words[base + at.S_STATE] == at.BUSY:
             words[base + at.S_STATE] = at.IDLE
         words[base + at.S_SEQ] += 1
@@ -179,7 +195,7 @@ class Record:
         raw = ("%s\n%s\n%d\n%s" % (text, *place)).encode("utf-8", "replace")[: at.DEATH_BYTES]
         self._memory[at.DEATH_AT : at.DEATH_AT + at.DEATH_BYTES] = raw.ljust(at.DEATH_BYTES, b"\0")
 
-    def take(self, kind, greenlet_id):
+    def take(self, kind, greenlet_id, owner=None):
         """A slot for a new user, or None when all are taken: then its operations are not seen, which is counted."""
         if not self._free:
             self.words[at.H_UNSEEN_USERS if kind == at.KIND_USER else at.H_UNSEEN_CALLS] += 1
@@ -187,7 +203,7 @@ class Record:
         slot = self._free.pop()
         self.words[at.H_SLOTS_USED] = max(self.words[at.H_SLOTS_USED], slot.index + 1)
         self._born[kind] += 1
-        slot.open(kind, self._born[kind], greenlet_id)
+        slot.open(kind, self._born[kind], greenlet_id, owner)
         is_script = self._is_script or (IS_RIDING and "locust" not in sys.modules)
         is_load = kind == at.KIND_USER or is_script  # a client made while the locustfile is imported is none
         if is_load and not self.floats[at.H_LOAD_AT]:

@@ -71,7 +71,8 @@ ROLE_NONE, ROLE_LOCAL, ROLE_MASTER, ROLE_WORKER, ROLE_SCRIPT = 0, 1, 2, 3, 4
 # Slot words.
 S_SEQ = 0
 S_STATE = 1
-S_KIND = 2
+S_KIND = 2  # in the lowest byte; above it: of a helper, the number of the user that spawned it; of a user, how many
+# operations its helpers have ended
 S_OPERATION = 3  # index into the names
 S_BEGAN, S_LAST_END = 4, 5  # f
 S_BEGUN, S_ENDED, S_FAILED = 6, 7, 8  # never reset, not by the slot's next user either
@@ -82,6 +83,8 @@ S_NUMBER = 15  # the user's number, from 1; those who are no users count on from
 
 FREE, IDLE, BUSY = 0, 1, 2
 KIND_USER, KIND_OTHER = 1, 2
+KIND_BITS = 8
+KIND_MASK = (1 << KIND_BITS) - 1
 OTHERS_FROM = 1000000
 
 MOST_RECORDS = 256  # of one trial: a program that forks all the time must not fill the disk

@@ -28,7 +28,7 @@ def _note_death(context, error, trace):
         return
     frames = frames_of(trace)
     slot = slots.get(id(context))
-    if slot is not None and slot.words[slot.base + at.S_KIND] == at.KIND_USER:
+    if slot is not None and slot.words[slot.base + at.S_KIND] & at.KIND_MASK == at.KIND_USER:
         counter = at.H_USER_DEATHS
     elif any(frame.f_globals.get("__name__") in _SPAWNERS for frame, _ in frames):
         counter = at.H_SPAWNER_DEATHS

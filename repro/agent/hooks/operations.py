@@ -11,6 +11,10 @@ from repro_agent import layout as at
 slots = {}
 numbers = {}
 
+MOST_SPAWNERS = 8
+MOST_FRAMES = 60
+_POOLS = ("concurrent/futures/thread.py", "multiprocessing/pool.py")
+
 
 def forget():
     """Forget the parent's users: they do not run here."""
@@ -85,7 +89,7 @@ def watch_user(greenlet):
 
 def _adopt(key, current):
     """A slot for somebody who calls the client and is not a Locust user: a script's greenlet, a thread, a listener."""
-    slot = flight.record.take(at.KIND_OTHER, key)
+    slot = flight.record.take(at.KIND_OTHER, key, _owner(current))
     if slot is None:
         return None
     slots[key] = slot
@@ -95,6 +99,35 @@ def _adopt(key, current):
     if sys.modules.get("gevent") is not None and getattr(current, "parent", None) is not None:
         hearts.attach()
     return slot
+
+
+def _owner(greenlet):
+    """The slot of the user that spawned this greenlet, by itself or through others; None where it was nobody's task.
+
+    A worker of a pool of threads is none's helper: it works for all who share the pool, whoever came first.
+    """
+    for _ in range(MOST_SPAWNERS):
+        spawner = getattr(greenlet, "spawning_greenlet", None)  # gevent's: a weak reference
+        greenlet = spawner() if callable(spawner) else None
+        if greenlet is None:
+            return None
+        slot = slots.get(id(greenlet))
+        if slot is not None:
+            owner = slot if slot.number < at.OTHERS_FROM else slot.living_owner()
+            return None if owner is None or _serves_a_pool() else owner
+    return None
+
+
+def _serves_a_pool():
+    frame = sys._getframe()
+    for _ in range(MOST_FRAMES):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name in ("_worker", "worker") and code.co_filename.replace("\\", "/").endswith(_POOLS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _release(key):

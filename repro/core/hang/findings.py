@@ -176,7 +176,7 @@ def _stuck(decision: Decision, around: Circumstances) -> StuckUsers:
     operations = Counter(user.slot.operation for user in busy if user.slot.operation)
     early = unconnected(around.views)
     return StuckUsers(
-        count=len(decision.stuck),
+        count=decision.users_stuck,
         busy=len(busy),
         sending=sum(1 for user in decision.stuck if user.slot.quiet_since > lately),
         operations=tuple(operations.most_common(MOST_KEPT)),

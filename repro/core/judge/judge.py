@@ -52,6 +52,11 @@ class Decision:
     at: float
     since: float
 
+    @property
+    def users_stuck(self) -> int:
+        """How many users they are: who helps one counts for it, together with it."""
+        return len({(user.pid, user.slot.owner or user.slot.number) for user in self.stuck})
+
 
 class Judge:
     """Decides one trial. Feed it ``observe`` with samples and ``learn`` with the examinations that it asks for."""

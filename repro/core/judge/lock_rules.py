@@ -47,6 +47,11 @@ class WaitingUser:
         return self.parked.on is ParkedOn.EVENT and not self.user.slot.busy
 
     @property
+    def is_helped_now(self) -> bool:
+        """Whether a greenlet that it spawned is in an operation, which has its own bound."""
+        return self.waits_for_an_event and self.user.key in self.now.crowd.helped_now
+
+    @property
     def may_nobody_set_it(self) -> bool:
         """Whether nobody in the trial makes progress, and no greenlet of the program wakes up soon."""
         last = self.now.looks.last
@@ -55,7 +60,7 @@ class WaitingUser:
     @property
     def is_given_up(self) -> bool:
         """Whether the load has long been over, and still nobody has made progress that it may wait for."""
-        return self.now.is_given_up(self.user.since)
+        return self.now.is_given_up(self.user)
 
     @cached_property
     def watch(self) -> LockWatch | None:
@@ -110,6 +115,8 @@ LOCK_TABLE = (
     LockRow(lambda w: w.may_wait_for_newcomers, lambda _: False),
     # A timeout ends the wait: it is stuck only when it begins again each time, and nobody in the trial makes progress.
     LockRow(lambda w: w.parked.has_timeout, lambda w: w.has_begun_again and w.now.is_all_quiet),
+    # A helper of its own is still at work, and is judged by what its operation may take.
+    LockRow(lambda w: w.is_helped_now, lambda _: False),
     # Anybody may set an event, helpers included: none will once nobody does anything, or the load is over for long.
     LockRow(lambda w: w.waits_for_an_event, lambda w: w.may_nobody_set_it or w.is_given_up),
     # Parked on nothing that could wake it, in two looks.

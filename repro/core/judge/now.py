@@ -208,13 +208,13 @@ class Now:
         last_end = max((max(slot.last_end, slot.born) for reading in readings for slot in reading.slots), default=0.0)
         return self.own_s(last_end) > self.limits.stall_after_s + self.progress.held_up_s + self.round_s
 
-    def is_given_up(self, since: float) -> bool:
-        """Whether the load has long been over, and neither who has been quiet since then nor a helper made progress."""
+    def is_given_up(self, user: Stuck) -> bool:
+        """Whether the load has long been over, and neither this user nor a helper of it has made progress since."""
         if self.load_at is None or self.stop_at is not None:
             return False
         stall_s = self.limits.stall_after_s
         nearly_over_at = self.load_at + self.load.seconds - stall_s  # a stall's time past the end there has to be
-        return self.own_s(max(since, self.helpers.at, nearly_over_at)) > GIVEN_UP_STALLS * stall_s
+        return self.own_s(max(user.since, self.helpers.helped_at(user.key), nearly_over_at)) > GIVEN_UP_STALLS * stall_s
 
     # The event loops
 

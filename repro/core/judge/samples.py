@@ -44,7 +44,8 @@ class Slot:
 
     ``busy`` is true while an operation is in flight, which began at ``began``; ``poll_s``, ``attempt_s`` and
     ``ceiling_s`` are what that operation may take: by its long poll, in one attempt, in all attempts (0 unknown, inf
-    without a limit). ``killed`` is when the user was told to stop, 0 when it was not.
+    without a limit). ``killed`` is when the user was told to stop, 0 when it was not. ``owner`` is the number of the user
+    that spawned a helper, 0 for whom none did; ``helped`` is how many operations the helpers of a user have ended.
     """
 
     number: int
@@ -62,6 +63,8 @@ class Slot:
     born: float
     killed: float
     greenlet: int
+    owner: int = 0
+    helped: int = 0
 
     @property
     def quiet_since(self) -> float:

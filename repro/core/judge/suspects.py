@@ -120,7 +120,7 @@ class Suspects:
             return self._on_lock(user, parked, fresh)
         # A timer rings one day; who runs is only turning when it did at each look, long after the load.
         is_running = all(_seen(look, user) is ParkedOn.RUNNING for look in fresh)
-        is_turning = is_running and self.now.is_given_up(user.since) and self.now.burns
+        is_turning = is_running and self.now.is_given_up(user) and self.now.burns
         return StuckOn.TURNING if is_turning else StuckOn.UNDECIDED
 
     def _fresh_looks(self, user: Stuck) -> list[Examination]:
@@ -136,7 +136,7 @@ class Suspects:
             is_undecided = is_loading or self.now.is_loop_silent
             return self._in_vain(user) if self._is_over(user) and not is_undecided else StuckOn.UNDECIDED
         is_elsewhere = user.parked is not None and user.parked.on is ParkedOn.ELSEWHERE
-        return StuckOn.LOCKED if is_elsewhere and self.now.is_given_up(user.since) else StuckOn.UNDECIDED
+        return StuckOn.LOCKED if is_elsewhere and self.now.is_given_up(user) else StuckOn.UNDECIDED
 
     def _on_socket(self, user: Stuck, parked: Parked, fresh: list[Examination]) -> StuckOn:
         if parked.unread:
@@ -148,7 +148,7 @@ class Suspects:
             is_unanswered = self._is_past(user, max(user.since, self.now.looks.in_line_at.get(user.key, 0.0)))
         else:  # who waits outside of any operation has no bound of its own, and may only listen
             has_ever_called = user.slot.begun > 0
-            is_unanswered = self.now.is_all_quiet or (has_ever_called and self.now.is_given_up(user.since))
+            is_unanswered = self.now.is_all_quiet or (has_ever_called and self.now.is_given_up(user))
         return self._in_vain(user) if is_unanswered else StuckOn.UNDECIDED
 
     def _in_vain(self, user: Stuck) -> StuckOn:
@@ -189,7 +189,8 @@ class Suspects:
         parked, last = user.parked, self.now.looks.last
         if parked is None or last is None or self._is_loop_late or not self._is_known_still(user, parked, last):
             return False
-        is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and self.now.helpers.at > user.since
+        helped_at = self.now.helpers.helped_at(user.key)
+        is_helped = parked.on is ParkedOn.EVENT and not user.slot.busy and helped_at > user.since
         is_patient = parked.has_timeout and PATIENCE_S < parked.left_s < ENDLESS
         is_computing = parked.on is ParkedOn.RUNNING and not self.now.burns
         is_listener = parked.on is ParkedOn.SOCKET and not user.slot.begun  # it never did anything but listen

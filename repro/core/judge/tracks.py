@@ -80,10 +80,12 @@ class Crowd:
     """The living users with their processes, and when there were last fewer and more of them.
 
     Where the scenario has never had any, everybody counts that is in an operation. ``fell_beats`` is how often each
-    loop had turned when the last user went.
+    loop had turned when the last user went. ``helpers`` are the greenlets that a living user spawned, and that are in an
+    operation: it is their user's.
     """
 
     users: tuple[tuple[int, Slot], ...] = ()
+    helpers: tuple[tuple[int, Slot], ...] = ()
     has_users: bool = False
     fell_at: float = 0.0
     fell_beats: Mapping[int, int] = field(default_factory=dict)
@@ -94,9 +96,12 @@ class Crowd:
         everybody = [(reading.pid, slot) for reading in sample.living for slot in reading.slots]
         has_users = self.has_users or any(slot.is_user for reading in sample.readings for slot in reading.slots)
         users = tuple(user for user in everybody if (user[1].is_user if has_users else user[1].busy))
+        keys = {(pid, slot.number) for pid, slot in users}
+        helpers = tuple((pid, slot) for pid, slot in everybody if slot.busy and (pid, slot.owner) in keys)
         has_fallen, has_grown = len(users) < len(self.users), len(users) > len(self.users)
         return Crowd(
             users=users,
+            helpers=helpers,
             has_users=has_users,
             fell_at=sample.now if has_fallen else self.fell_at,
             fell_beats=sample.loop_beats if has_fallen else self.fell_beats,
@@ -106,12 +111,22 @@ class Crowd:
     @cached_property
     def in_flight(self) -> int:
         """The operations under way."""
-        return sum(1 for _, slot in self.users if slot.busy)
+        return len(self.busy)
+
+    @cached_property
+    def busy(self) -> tuple[tuple[int, Slot], ...]:
+        """Who is in an operation: users, and their helpers."""
+        return (*(user for user in self.users if user[1].busy), *self.helpers)
 
     @cached_property
     def longest_poll_s(self) -> float:
         """The longest that an operation in flight may be silent by its long poll."""
-        return max((slot.poll_s for _, slot in self.users if slot.busy), default=0.0)
+        return max((slot.poll_s for _, slot in self.busy), default=0.0)
+
+    @cached_property
+    def helped_now(self) -> frozenset[Key]:
+        """The users a helper of whom is in an operation."""
+        return frozenset((pid, slot.owner) for pid, slot in self.helpers)
 
     @cached_property
     def quiet_since(self) -> dict[Key, float]:
@@ -168,10 +183,10 @@ class Turns:
         now, before = sample.now, self.waiting
         took_s = [
             _ended_at(slot, now) - before[pid, slot.number]
-            for pid, slot in crowd.users
+            for pid, slot in (*crowd.users, *crowd.helpers)
             if _has_ended(before, pid, slot)
         ]
-        waiting = {(pid, slot.number): slot.began for pid, slot in crowd.users if slot.busy}
+        waiting = {(pid, slot.number): slot.began for pid, slot in crowd.busy}
         kept = tuple(entry for entry in self.ended if entry[0] > now - TURNS_S)
         return Turns(waiting, (*kept, (now, len(took_s), sum(took_s))) if took_s else kept)
 
@@ -202,15 +217,33 @@ def _ended_at(slot: Slot, now: float) -> float:
 
 @dataclass(frozen=True)
 class Helpers:
-    """The operations that others than users have ended, and when they last ended one (``at``)."""
+    """The operations that nobody's helpers have ended, and when they last ended one (``at``): they may help anybody.
+
+    ``of`` is the same for the helpers of each user, which help that one alone.
+    """
 
     ended: int = 0
     at: float = 0.0
+    of: Mapping[Key, tuple[int, float]] = field(default_factory=dict)
 
     def after(self, sample: Sample, crowd: Crowd) -> Helpers:
         """Less is a change, too: a user that went took its share along."""
-        ended = sum(reading.ended for reading in sample.readings) - sum(slot.ended for _, slot in crowd.users)
-        return Helpers(ended, sample.now) if ended != self.ended else self
+        everything = sum(reading.ended for reading in sample.readings)
+        ended = everything - sum(slot.ended + slot.helped for _, slot in crowd.users)
+        of = {
+            (pid, slot.number): self._own(slot, (pid, slot.number), sample.now)
+            for pid, slot in crowd.users
+            if slot.helped
+        }
+        return Helpers(ended, sample.now if ended != self.ended else self.at, of)
+
+    def helped_at(self, key: Key) -> float:
+        """When a helper that may help this user last ended an operation."""
+        return max(self.at, self.of.get(key, (0, 0.0))[1])
+
+    def _own(self, slot: Slot, key: Key, now: float) -> tuple[int, float]:
+        before = self.of.get(key)
+        return before if before is not None and before[0] == slot.helped else (slot.helped, now)
 
 
 @dataclass(frozen=True)

@@ -333,7 +333,7 @@ def _hang(
         recovered = watcher.until_recovered(decision, limit_s=wait_out_s)
         bound = replace(bound, recovered_after_s=recovered)
     users = int(cell.settings["users"])
-    users_stuck = users if decision.facts.nobody_goes_on else len(decision.stuck)
+    users_stuck = users if decision.facts.nobody_goes_on else decision.users_stuck
     return Hang(
         hang_class=decision.row.hang_class,
         users_stuck=users_stuck,

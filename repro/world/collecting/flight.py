@@ -31,6 +31,7 @@ AHEAD_S = 1.0
 
 _SLOT_BYTES = at.SLOT_WORDS * at.WORD
 _TIMES = [at.S_BEGAN, at.S_LAST_END, at.S_BORN, at.S_KILLED]
+_KIND = np.uint64(at.KIND_MASK)
 _LIMITS = [at.S_POLL, at.S_ATTEMPT, at.S_CEILING]
 _COUNTS = [at.S_BEGUN, at.S_ENDED, at.S_FAILED, at.S_NUMBER]
 _HEADER_TIMES = (
@@ -396,7 +397,9 @@ def _fault_of(table: _Rows, *, until: float) -> str:
     times, limits = floats[:, _TIMES], floats[:, _LIMITS]
     if (table[:, _COUNTS] > MOST_COUNTED).any():
         return "a user has counted more operations than there can be"
-    if (taken[:, at.S_STATE] > at.BUSY).any() or not np.isin(taken[:, at.S_KIND], (at.KIND_USER, at.KIND_OTHER)).all():
+    if (taken[:, at.S_STATE] > at.BUSY).any() or not np.isin(
+        taken[:, at.S_KIND] & _KIND, (at.KIND_USER, at.KIND_OTHER)
+    ).all():
         return "a user is in an unknown state"
     if not ((times >= 0.0) & (times <= until)).all() or not (limits >= 0.0).all():  # NaN compares with nothing
         return "a user has a time that is invalid or in the future"
@@ -419,9 +422,10 @@ def _raised(text: str, *, by: int) -> Raised | None:
 
 def _slot(row: list[int], numbers: list[float], names: Sequence[str]) -> Slot:
     operation = row[at.S_OPERATION]
+    is_user = row[at.S_KIND] & at.KIND_MASK == at.KIND_USER
     return Slot(
         number=row[at.S_NUMBER],
-        is_user=row[at.S_KIND] == at.KIND_USER,
+        is_user=is_user,
         busy=row[at.S_STATE] == at.BUSY,
         operation=names[operation] if operation < len(names) else "",
         began=numbers[at.S_BEGAN],
@@ -435,6 +439,8 @@ def _slot(row: list[int], numbers: list[float], names: Sequence[str]) -> Slot:
         born=numbers[at.S_BORN],
         killed=numbers[at.S_KILLED],
         greenlet=row[at.S_GREENLET],
+        owner=0 if is_user else row[at.S_KIND] >> at.KIND_BITS,
+        helped=row[at.S_KIND] >> at.KIND_BITS if is_user else 0,
     )
 
 

@@ -285,6 +285,60 @@ def test_one_that_never_did_anything_but_listen_is_not_waited_for() -> None:
     assert decision.at < 10
 
 
+class Helped(Cell):
+    """Who is stuck waits for two greenlets of its own, which are in an operation from ``began`` on, until ``ends``."""
+
+    began = 2.0
+    ends = float("inf")
+    attempt_s: float = float("inf")
+
+    def sample(self, now: float) -> Sample:
+        self.nothing_ends_from = 4 if now < self.ends < float("inf") else float("inf")
+        sample = super().sample(now)
+        (reading,) = sample.readings
+        slots = reading.slots
+        is_busy = self.began < now < self.ends and bool(slots)
+        helpers = [replace(USER, number=1_000_001 + at, is_user=False, owner=1) for at in range(2 * is_busy)]
+        busy = [
+            replace(slot, busy=True, began=self.began, last_end=0, poll_s=self.poll_s, attempt_s=self.attempt_s)
+            for slot in helpers
+        ]
+        return replace(sample, readings=(replace(reading, slots=(*slots, *busy)),))
+
+    def look(self, now: float) -> Examination:
+        look = super().look(now)
+        helpers = {(PID, 1_000_001 + at): Parked(on=ParkedOn.SOCKET) for at in range(2)}
+        return replace(look, parked={**look.parked, **helpers})
+
+
+def test_one_that_waits_for_its_helpers_long_poll_is_not_stuck() -> None:
+    cell = Helped(stuck=1, is_busy=False, parked=EVENT, poll_s=20, stuck_until=24, attempt_s=60)
+    cell.ends = 23.0
+    decision = judged(cell, seconds=30)
+    assert decision.row.verdict is Verdict.CLEAN
+
+
+def test_helpers_that_are_stuck_are_their_user() -> None:
+    decision = judged(Helped(stuck=1, is_busy=False, parked=EVENT, ceiling_s=float("inf")))
+    assert decision.row.hang_class is HangClass.UNANSWERED
+    assert {user.slot.owner for user in decision.stuck} == {1}
+    assert decision.users_stuck == 1
+
+
+def test_the_helpers_of_another_user_help_that_one_alone() -> None:
+    class Others(Cell):
+        def sample(self, now: float) -> Sample:
+            sample = super().sample(now)
+            (reading,) = sample.readings
+            done = int(now * 10)
+            slots = tuple(replace(slot, helped=done if slot.number == 2 else 0) for slot in reading.slots)
+            return replace(sample, readings=(replace(reading, slots=slots, ended=reading.ended + done),))
+
+    decision = judged(Others(stuck=1, is_busy=False, parked=EVENT), seconds=6)
+    assert decision.row.hang_class is HangClass.DEADLOCKED
+    assert decision.users_stuck == 1
+
+
 def test_one_that_waits_for_helpers_who_get_on_is_not_waited_for() -> None:
     class Helped(Cell):
         def sample(self, now: float) -> Sample:

@@ -45,6 +45,7 @@ OVER = {"load": Load(seconds=50, users=1)}
 RENEWED = Looks((Examination(at=AT - 1, parked={}),), LockBook().after(
     Examination(at=60.0, parked={(7, 1): replace(LOCK, left_s=10.0)}), {}))  # fmt: skip
 POLLING = Crowd(((7, replace(IDLE, busy=True, poll_s=60)),), has_users=True)
+HELPED = Crowd(((7, IDLE),), helpers=((7, replace(IDLE, number=9, is_user=False, busy=True, owner=1)),))
 HELD = replace(LOCK, root=ParkedOn.ELSEWHERE)
 UNTURNED = Looks((Examination(at=AT - 1, parked={}),), LockBook({"7:1": replace(WATCH, beats=2)}))
 SLEEPING = Looks((Examination(at=AT - 1, parked={}),), LockBook({"7:1": replace(WATCH, may_be_freed_until=AT + 9)}))
@@ -59,16 +60,17 @@ SLEEPING = Looks((Examination(at=AT - 1, parked={}),), LockBook({"7:1": replace(
         (2, replace(LOCK, has_timeout=True), QUIET, True),
         (2, replace(LOCK, has_timeout=True, left_s=3.0), QUIET, False),
         (2, replace(LOCK, has_timeout=True, left_s=3.0), {**QUIET, "looks": RENEWED}, True),
-        (3, EVENT, {}, False),
-        (3, EVENT, QUIET, True),
-        (3, EVENT, OVER, True),
-        (4, Parked(on=ParkedOn.NOTHING), {}, True),
-        (5, HELD, {}, False),
-        (5, HELD, OVER, True),
-        (5, replace(LOCK, root=ParkedOn.TIMER, inside=1), {"crowd": Crowd(((7, replace(IDLE, last_end=99)),))}, False),
-        (6, LOCK, {}, True),
-        (6, LOCK, {"looks": UNTURNED}, False),
-        (6, LOCK, {"looks": SLEEPING}, False),
+        (3, EVENT, {**QUIET, "crowd": HELPED}, False),
+        (4, EVENT, {}, False),
+        (4, EVENT, QUIET, True),
+        (4, EVENT, OVER, True),
+        (5, Parked(on=ParkedOn.NOTHING), {}, True),
+        (6, HELD, {}, False),
+        (6, HELD, OVER, True),
+        (6, replace(LOCK, root=ParkedOn.TIMER, inside=1), {"crowd": Crowd(((7, replace(IDLE, last_end=99)),))}, False),
+        (7, LOCK, {}, True),
+        (7, LOCK, {"looks": UNTURNED}, False),
+        (7, LOCK, {"looks": SLEEPING}, False),
     ],
 )
 def test_each_row_is_for_its_waits(row: int, parked: Parked, changed: dict[str, object], *, is_stuck: bool) -> None:
