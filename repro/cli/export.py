@@ -93,7 +93,8 @@ def command(
         if not no_reduce:
             recipe = workshop.reduce(recipe, explicit=frozenset(result.cell.environment.pins))
         exported = workshop.prove(recipe, folder, runs=runs)
-    (folder / "README.md").write_text(readme(recipe, seen=exported.seen, command=redact(trial.command)), "utf-8")
+    beside = readme(recipe, seen=exported.seen, has_hung=exported.has_hung, command=redact(trial.command))
+    (folder / "README.md").write_text(beside, "utf-8")
     click.echo(f"{folder / FILE}: {exported.lines} lines, {len(recipe.pins)} pins, {exported.seen}")
     if exported.has_hung:
         _keep(folder / FILE, stored.folder)

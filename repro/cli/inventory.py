@@ -27,8 +27,11 @@ Row = dict[str, Any]
 PROBLEM = "problem"
 """Why a run cannot be read: told below the table."""
 WIDE = 160
-BESIDE = ("packages", "shown_by")
-"""Columns of the known causes for which a narrow terminal has no room; ``repro doctor`` and ``--json`` have them."""
+BESIDE = ("packages", "shown_by", "started")
+"""Columns for which a narrow terminal has no room: ``repro doctor``, a run's name and ``--json`` have the same."""
+NAMES = {"run", "scenario", "factor", "fault", "cause"}
+MOST_UNBROKEN = 10
+"""Characters of a column whose cells are never broken, even where there are too many columns."""
 
 
 @click.command("list", cls=Command, epilog=EPILOG)
@@ -162,15 +165,19 @@ def _print(rows: Sequence[Row]) -> None:
     hidden = {PROBLEM, *(BESIDE if console.width < WIDE else ())}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in [name for name in rows[0] if name not in hidden]:
-        table.add_column(
-            name, overflow="fold", no_wrap=name in {"run", "experiment", "scenario", "factor", "fault", "cause"}
-        )
+        is_prose = max(len(_text(row[name])) for row in rows) > MOST_UNBROKEN
+        table.add_column(name, overflow="fold", no_wrap=not is_prose or name in NAMES)
     for row in rows:
-        table.add_row(*(Text(for_terminal(_text(value))) for name, value in row.items() if name not in hidden))
+        table.add_row(*(Text(for_terminal(_shown(name, value))) for name, value in row.items() if name not in hidden))
     console.print(table)
     for row in rows:
         if row.get(PROBLEM):  # a sentence, for which a table beside seven columns has no room
             click.echo(for_terminal(f"{row['run']}: {row[PROBLEM]}"))
+
+
+def _shown(name: str, value: object) -> str:
+    """The value in the table, where a run has its name alone: every command that takes a run takes that."""
+    return str(value).removeprefix(f"{RUNS}/") if name == "run" else _text(value)
 
 
 def _text(value: object) -> str:

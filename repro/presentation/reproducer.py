@@ -89,14 +89,19 @@ def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:
     )
 
 
-def readme(recipe: Recipe, *, seen: str, command: str) -> str:
-    """The text of the README beside it."""
+def readme(recipe: Recipe, *, seen: str, has_hung: bool, command: str) -> str:
+    """The text of the README beside it, which claims no more than the proof has shown."""
     pins = " ".join(f"{name}=={version}" for name, version in sorted(recipe.pins.items()))
     return (
         _templates()
         .get_template("reproduce.md.jinja")
         .render(
-            title=inline(recipe.title), python=recipe.python, pins=pins, seen=seen, command=command.replace("`", "'")
+            title=inline(recipe.title),
+            python=recipe.python,
+            pins=pins,
+            seen=seen,
+            has_hung=has_hung,
+            command=command.replace("`", "'"),
         )
     )
 

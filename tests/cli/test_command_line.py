@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from repro import __version__
 from repro.cli import _COMMANDS, cli, refusal
 
 SCRIPT = Path(sys.executable).with_name("repro")
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 180.0
 
 NOTHING_REPEATED: dict[str, Any] = dict.fromkeys(("queues", "buckets", "tables", "redirects"), ())
@@ -236,6 +240,21 @@ def test_lists_are_tables_or_one_json_document(what: str, tmp_path: Path, typed)
     assert "\x1b" not in plain.stdout
     for row in rows:
         assert str(next(iter(row.values()))) in plain.stdout
+
+
+def test_the_list_of_runs_fits_a_terminal(tmp_path: Path, typed) -> None:
+    """At 80 columns each run keeps the name that it is called by, and no number is broken."""
+    stored = gzip.decompress((ROOT / "docs" / "examples" / "runs" / "locust-2637.sql.gz").read_bytes()).decode()
+    names = {f"20261127-062006-{name}-12345" for name in ("locust-2637", "bisect-gevent", "single")}
+    for name in names:
+        (tmp_path / "repro-runs" / name).mkdir(parents=True)
+        with closing(sqlite3.connect(tmp_path / "repro-runs" / name / "run.sqlite")) as connection:
+            connection.executescript(stored)
+    head, *lines = typed("list", "runs", folder=tmp_path, COLUMNS="80").stdout.splitlines()
+    assert head.split() == ["run", "experiment", "cells", "trials", "hangs", "finished"]
+    assert {line.split()[0] for line in lines} == names
+    assert {tuple(line.split()[1:]) for line in lines} == {("locust-2637", "12", "29", "4", "yes")}
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_platform_without_what_it_watches_by_is_told_at_once() -> None:

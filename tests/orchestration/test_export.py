@@ -17,7 +17,7 @@ from repro.errors import UsageError
 from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, StoredRun, Trial, Verdict
 from repro.orchestration.export import Attempt, Exported, ExportOutcome, Workshop, choose, recipe_of
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.presentation.reproducer import reproducer
+from repro.presentation.reproducer import readme, reproducer
 from repro.world.processes import door
 from repro.world.runs.kept.load import read_load
 from repro.world.runs.kept.locustfile import read_locustfile
@@ -196,6 +196,13 @@ def test_the_finished_file_is_run_from_its_own_folder_wherever_that_is(
     seen = [workshop.prove(whole, Path(name), runs=1).seen for name in ("one", "two", "three")]
     assert seen[0].startswith("hung 1 of 1, first after")
     assert seen[1:] == ["hung 0 of 1, 1 of them failed", "hung 0 of 1"]
+
+
+@pytest.mark.parametrize("outcome", list(ExportOutcome))
+def test_the_readme_claims_what_the_proof_has_shown(outcome: ExportOutcome, tmp_path: Path) -> None:
+    made = Exported(folder=tmp_path, lines=1, proof=(Attempt(outcome, 8.0, ""),))
+    text = readme(recipe("known/clean", HangClass.FROZEN), seen=made.seen, has_hung=made.has_hung, command="c")
+    assert ("shows it by itself" in text, "did not when it was tried" in text) == (made.has_hung, not made.has_hung)
 
 
 def test_a_file_that_is_not_run_has_shown_nothing(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def _hang_lines(conclusion: Conclusion, hang: CellOutcome, tried: Sequence[CellR
         yield AnswerLine(
             "HANGS", "in every cell that was judged" if hang.of > 1 else "in the cell that was judged", some
         )
-        yield AnswerLine("Do:", "vary a factor (`repro list factors`): what a hang needs shows beside a clean cell")
+        yield AnswerLine(
+            "Do:", "vary a factor (`repro list factors`): comparing with a clean cell shows what the hang needs"
+        )
     elif not hang.explanations:
         yield AnswerLine("HANGS", f"in some cells; no {MOST_CONDITIONS} or fewer factors explain which", some)
         yield AnswerLine("Do:", "try more trials: a cell that looks clean may only have been lucky")
