@@ -78,7 +78,7 @@ ROWS = (
         is_own=False,
     ),
     Row(
-        "locust-2637, 5 users",
+        "locust-2637 with 5 users",
         "locust-2637/single",
         ("python=3.11", "locust=2.24.0", "urllib3=2.2.1", "users=5", "spawn_rate=5", "gevent=24.2.1"),
         "gevent=25.9.1",

@@ -19,13 +19,13 @@ def has(knob):
 
 
 def is_on(knob):
-    """Whether a knob acts now: under ``all`` each has its turns."""
+    """Whether a knob acts now: under ``all`` some have their turns."""
     if LEVEL != "all":
         return has(knob)
     if flight.record.__class__ is not flight.Record:  # no reason to open a forked child's file
         return False
     began = flight.record.floats[at.H_LOAD_AT]
-    return bool(began) and knob in _turns.at(flight.monotonic() - began)
+    return bool(began) and _turns.has(knob, flight.monotonic() - began)
 
 
 def draws(knob):
@@ -44,25 +44,23 @@ def note_of(knob):
     return note
 
 
-_turns = knobs.Turns(SEED, knobs.ALL)
+_turns = knobs.Turns(SEED)
 _collections = knobs.Collections(draws("gc"), note_of("gc")) if has("gc") else None
 _switches = knobs.Switches(draws("threads"), note_of("threads")) if has("threads") else None
 _lookups = knobs.Lookups(draws("dns"), note_of("dns"), lambda: is_on("dns")) if has("dns") else None
-_is_collecting = False
+_is_begun = False
 
 
 def beat():
     """The event loop turns, five times a second."""
-    global _is_collecting
+    global _is_begun
     if (_collections is None and _switches is None) or not _is_load(flight.record):
         return
-    if _collections is not None and is_on("gc") is not _is_collecting:
-        _is_collecting = not _is_collecting
-        _collections.turn(_is_collecting)
-    if _switches is not None and is_on("threads"):
+    if not _is_begun and _collections is not None:
+        _collections.start()
+    _is_begun = True
+    if _switches is not None:
         _switches.draw(len(sys._current_frames()) > _own_threads())
-    elif _switches is not None:
-        _switches.rest()
 
 
 def collects():
@@ -73,7 +71,7 @@ def collects():
 
 def collected(record):
     """A collection has ended."""
-    if _collections is not None and _is_load(record) and is_on("gc"):
+    if _collections is not None and _is_load(record):
         _collections.ends()
 
 

@@ -8,8 +8,6 @@ import gc
 import sys
 import time
 
-ALL = ("gc", "stop", "dns", "threads", "io")
-
 
 class Draws:
     """Numbers by a seed (Knuth's linear congruential generator, MMIX), a row of its own for each ``name``."""
@@ -33,28 +31,31 @@ class Draws:
 
 
 class Turns:
-    """``all``: one knob at a time, a second each, in an order drawn anew each time all had theirs; then all at once.
+    """``all``: what slows the load down or ends it for a moment comes by turns, and the other knobs act all the time.
 
-    Together all the time they drown each other: behind slow answers little is left for the others to act on.
+    In each round, each of ``NAMES`` has a second, and one second goes without; the order is drawn anew for each round.
+    All at once they drown each other: behind slow answers little is left for the other knobs to act on.
     """
 
+    NAMES = ("stop", "dns", "io")
     TURN_S = 1.0
 
-    def __init__(self, seed, names):
-        self._seed, self._names = seed, tuple(names)
-        self._turn, self._on = -1, ()
+    def __init__(self, seed):
+        self._seed = seed
+        self._turn, self._name = -1, ""
 
-    def at(self, second):
-        """The knobs that are on at a second of the load."""
+    def has(self, name, second):
+        """Whether it is a knob's turn at a second of the load."""
+        if name not in self.NAMES:
+            return True
         turn = int(second / self.TURN_S)
-        if turn != self._turn:  # else no container is made: this is asked at each collection's end
-            self._turn, self._on = turn, self._drawn(*divmod(turn, len(self._names) + 1))
-        return self._on
+        if turn != self._turn:
+            self._turn, self._name = turn, self._drawn(*divmod(turn, len(self.NAMES) + 1))
+        return name == self._name
 
     def _drawn(self, time, place):
-        draws, names = Draws(self._seed, "turns %d" % time), list(self._names)
-        order = [names.pop(int(draws.number() * len(names))) for _ in self._names]
-        return (order[place],) if place < len(order) else self._names
+        draws, names = Draws(self._seed, "turns %d" % time), [*self.NAMES, ""]
+        return [names.pop(int(draws.number() * len(names))) for _ in range(len(names))][place]
 
 
 class Collections:
@@ -77,16 +78,12 @@ class Collections:
         self._natural = self._drawn = 0
         self._spent_s = self._since = self._began_s = 0.0
 
-    def turn(self, is_on):
-        """Make the next one due now, where the natural one may be far, or leave it to come as it would."""
+    def start(self):
+        """Make the first one due now: the natural one may be far."""
         first, second, third = gc.get_threshold()
-        if first and first != self._drawn:
+        if not self._natural and first and gc.isenabled():
             self._natural = first
-        if is_on and self._natural and gc.isenabled():
             gc.set_threshold(self._draw(), second, third)
-        elif self._drawn and first == self._drawn:
-            self._drawn = 0
-            gc.set_threshold(self._natural, second, third)
 
     def begins(self):
         """A collection has begun."""
@@ -122,11 +119,6 @@ class Switches:
 
     def __init__(self, draws, note):
         self._draws, self._note = draws, note
-        self._natural_s = sys.getswitchinterval()
-
-    def rest(self):
-        """As it was, until it is drawn again."""
-        sys.setswitchinterval(self._natural_s)
 
     def draw(self, has_others):
         """Draw it anew; ``has_others``: whether there is a thread that it matters to."""

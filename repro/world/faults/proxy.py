@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 from repro.agent.knobs import Turns
 from repro.core.experiment.amplification import IO as IO_KNOB
-from repro.core.experiment.amplification import KNOBS
 from repro.core.experiment.faults import ALWAYS, Fault, Faults, parse_fault
 from repro.world.faults.messages import Connection, HttpError, Message, kept
 from repro.world.faults.mixture import MIXED, UNMIXED, Mixed, mixture
@@ -90,7 +89,7 @@ class Relay:
         self.tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None) if is_tls else None
         self.keeps_connections = any(fault.name == "half_open" for fault in faults)
         self.connections = self.requests = 0
-        self._turns = Turns(seed, KNOBS) if takes_turns else None  # type: ignore[no-untyped-call]  # the agent's
+        self._turns = Turns(seed) if takes_turns else None  # type: ignore[no-untyped-call]  # the agent's
         self._faults = faults
         self._load_started = load_started
         self._are_always_active = all(fault.window == ALWAYS for fault in faults)
@@ -125,7 +124,7 @@ class Relay:
         if self._turns is None:
             return self.is_amplified
         load_s = self.load_s()
-        return load_s is not None and IO_KNOB in self._turns.at(load_s)  # type: ignore[no-untyped-call]  # likewise
+        return load_s is not None and self._turns.has(IO_KNOB, load_s)  # type: ignore[no-untyped-call]  # likewise
 
     def load_s(self) -> float | None:
         """Seconds into the load, None before it."""

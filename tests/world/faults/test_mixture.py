@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from repro.agent.knobs import Turns
-from repro.core.experiment.amplification import IO, KNOBS
+from repro.core.experiment.amplification import IO
 from repro.world.faults import Proxy
 from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, MIXED, PARTED, UNMIXED, Mixed, mixture
 
@@ -74,15 +74,15 @@ def test_where_knobs_take_turns_answers_are_mixed_in_their_own_and_not_before_th
             assert proxy.mixed() == 0
             proxy.mark_load_started()
             began = float(proxy.load_started.read_text())
-            while time.monotonic() < began + len(KNOBS) * Turns.TURN_S + Turns.TURN_S:
+            while time.monotonic() < began + len(Turns.NAMES) * Turns.TURN_S + Turns.TURN_S:
                 assert answers(proxy.url) == [BODY] * REQUESTS
         server.shutdown()
-    turns = Turns(7, KNOBS)
+    turns = Turns(7)
     mixed = [json.loads(line) for line in proxy.log_path.read_text().splitlines() if f'"{MIXED}"' in line]
     assert len(mixed) > 10
     for one in mixed:
         second = one["at"] - began  # it was decided just before it was noted
-        assert IO in turns.at(second) + turns.at(max(0.0, second - 0.05))
+        assert turns.has(IO, second) or turns.has(IO, max(0.0, second - 0.05))
 
 
 def answers(url: str) -> list[bytes]:
