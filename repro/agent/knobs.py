@@ -163,15 +163,18 @@ class Lookups:
 class Stops:
     """``stop``: again and again all users of a local runner are told to stop, as at the end of a load, and start anew.
 
-    ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. Where users outlive one by ``PATIENCE_S`` it was the load's own:
-    they are not told twice, and none starts any more.
+    ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. It is put off until each
+    user has gone on or sleeps: one that waits for ever is what is looked for, and a stop would end it unseen.
+    ``progress_of`` a user's greenlet gives something that changes as it goes on. Where users outlive a stop by
+    ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0
     PATIENCE_S = 1.0
+    LOOK_S = 0.02
 
-    def __init__(self, pause, note, is_on=lambda: True):
-        self._pause, self._note, self._is_on = pause, note, is_on
+    def __init__(self, pause, note, is_on=lambda: True, progress_of=lambda greenlet: None):
+        self._pause, self._note, self._is_on, self._progress_of = pause, note, is_on, progress_of
 
     def run(self, runner, is_loading, outlived):
         """In a greenlet of its own, while ``is_loading``, or until users outlive a stop; then it calls ``outlived``."""
@@ -179,6 +182,7 @@ class Stops:
 
         while is_loading():
             gevent.sleep(self._pause())
+            self._let_all_go_on(runner, is_loading)
             counts = {name: count for name, count in runner.user_classes_count.items() if count}
             if not counts or runner.state != "running" or not is_loading() or not self._is_on():
                 continue
@@ -191,6 +195,26 @@ class Stops:
             if is_loading() and runner.state == "running":
                 runner.spawn_users(counts, wait=False)
                 self._note()
+
+    def _let_all_go_on(self, runner, is_loading):
+        import gevent
+
+        waiting = self._waiting(runner)
+        while waiting and is_loading():
+            gevent.sleep(self.LOOK_S)
+            waiting &= self._waiting(runner)
+
+    def _waiting(self, runner):
+        """The users that do not sleep, each as it stands: by its innermost frame, and by what it has done."""
+        found = set()
+        for greenlet in list(runner.user_greenlets):
+            frame = greenlet.gr_frame
+            if frame is not None and not self._is_sleep(frame.f_code):
+                found.add((id(greenlet), id(frame), frame.f_lasti, self._progress_of(greenlet)))
+        return found
+
+    def _is_sleep(self, code):
+        return code.co_name == "sleep" and code.co_filename.replace("\\", "/").endswith("gevent/hub.py")
 
     def _quit(self, runner):
         """Once the last one has ended, the load has."""

@@ -1,6 +1,7 @@
 """Stops all users of a local runner and starts them again: every ``rounds`` seconds, or as ``amplify=stop`` draws it.
 
-Each stop is a chance to hang. Who outlives one is told no second time: the judge sees a load that has stopped.
+Each stop is a chance to hang. It waits until all users go on: one that hangs by then is not stopped, so that it is seen.
+Who outlives a stop is told no second time: the judge sees a load that has stopped.
 """
 
 import os
@@ -26,10 +27,18 @@ def beat(runner, outlived):
 
 def _stops():
     if not amplifier.has("stop"):
-        return knobs.Stops(lambda: _every_s, _note_round)
+        return knobs.Stops(lambda: _every_s, _note_round, progress_of=_progress_of)
     draws, note = amplifier.draws("stop"), amplifier.note_of("stop")
     pause = lambda: draws.between(knobs.Stops.SHORTEST_S, knobs.Stops.LONGEST_S)  # noqa: E731
-    return knobs.Stops(pause, note, lambda: amplifier.is_on("stop"))
+    return knobs.Stops(pause, note, lambda: amplifier.is_on("stop"), _progress_of)
+
+
+def _progress_of(greenlet):
+    """How often its operations have begun or ended."""
+    from repro_agent.hooks.operations import slots
+
+    slot = slots.get(id(greenlet))
+    return None if slot is None else slot.words[slot.base + at.S_SEQ]
 
 
 def _is_loading():
