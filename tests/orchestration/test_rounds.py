@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.model import HangClass, Trial, TrialOptions, Verdict
+from repro.model import TrialOptions, Verdict
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.orchestration.session import Session, SessionOptions
 from repro.presentation.hang.explanation import reason_of
@@ -16,33 +16,14 @@ from repro.world.collecting.flight import Fleet
 pytestmark = pytest.mark.timed
 
 
-def tried(experiment: str, setting: str, folder: Path) -> Trial:
-    rounds = prepare(RunRequest(experiment=experiment, overrides=(setting,), python=Path(sys.executable)))
-    options = SessionOptions(TrialOptions(locustfile=rounds.scenario.locustfile, is_untouched=True))
-    with Session(rounds.plan, options) as session:
-        return session.trial(rounds.plan.cells[0], 1, folder)
-
-
 @pytest.mark.parametrize("setting", ["rounds=1", "amplify=stop"])
 def test_users_are_stopped_and_started_again_and_each_stop_counts(setting: str, tmp_path: Path) -> None:
-    trial = tried("known/clean", setting, tmp_path / "evidence")
+    rounds = prepare(RunRequest(experiment="known/clean", overrides=(setting,), python=Path(sys.executable)))
+    options = SessionOptions(TrialOptions(locustfile=rounds.scenario.locustfile, is_untouched=True))
+    with Session(rounds.plan, options) as session:
+        trial = session.trial(rounds.plan.cells[0], 1, tmp_path / "evidence")
     made = sum(reading.rounds + reading.amplified["stop"] for reading in Fleet(tmp_path / "evidence").read())
     assert trial.verdict is Verdict.CLEAN, reason_of(trial)
     assert trial.exposure is not None
     assert made >= 1
     assert trial.exposure.stops == 10 * (made + 1)
-
-
-@pytest.mark.parametrize(
-    ("experiment", "setting", "hang_class"),
-    [
-        ("known/deadlocked", "rounds=1", HangClass.DEADLOCKED),
-        ("known/unanswered", "amplify=stop", HangClass.UNANSWERED),
-    ],
-)
-def test_no_stop_ends_the_users_that_hang_before_they_are_seen(
-    experiment: str, setting: str, hang_class: HangClass, tmp_path: Path
-) -> None:
-    trial = tried(experiment, setting, tmp_path / "evidence")
-    assert trial.hang is not None, reason_of(trial)
-    assert trial.hang.hang_class is hang_class

@@ -1,0 +1,87 @@
+"""``rounds`` and ``amplify=stop``: who waits for ever is not stopped, for the stop would end it before it is seen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+LIMIT_S = 120
+# Three users: one sleeps for long, one goes on all the time, and one waits in the way that is asked for until it is let go.
+USERS = """
+import itertools
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from gevent.queue import Queue
+from gevent import socket
+from repro.agent.knobs import Stops
+
+
+class Runner:
+    state, user_classes_count = "running", {{"User": 3}}
+
+    def __init__(self, users):
+        self.users, self.stopped, self.user_greenlets = users, 0, []
+        self.spawn_users(None)
+
+    @property
+    def user_count(self):
+        return len(self.user_greenlets)
+
+    def spawn_users(self, counts, wait=False):
+        self.user_greenlets = [gevent.spawn(user) for user in self.users]
+
+    def stop_users(self, counts):
+        self.stopped += 1
+        gevent.killall(self.user_greenlets)
+        self.user_greenlets = []
+
+
+def goes_on():
+    for number in itertools.count():
+        event = Event()
+        gevent.spawn_later(0.001, event.set)
+        event.wait()
+        done[goes_on] = number
+
+
+event, lock, queue, pair = Event(), BoundedSemaphore(), Queue(), socket.socketpair()
+lock.acquire()
+never_ends = Event()
+waits, let_go = {{
+    "event": (event.wait, event.set),
+    "lock": (lock.acquire, lock.release),
+    "queue": (queue.get, lambda: queue.put(1)),
+    "answer": (lambda: pair[0].recv(1), lambda: pair[1].send(b"x")),
+    "child": (lambda: gevent.spawn(event.wait).join(), event.set),
+}}["{way}"]
+
+
+def hangs():
+    waits()
+    while True:
+        gevent.sleep(0.01)
+
+
+done = {{}}
+runner = Runner([lambda: gevent.sleep(100), goes_on, hangs])
+stops = Stops(lambda: 0.01, lambda: None, progress_of=lambda greenlet: done.get(greenlet._run))
+running = gevent.spawn(stops.run, runner, lambda: not never_ends.is_set(), None)
+gevent.sleep(0.3)
+while not done.get(goes_on, 0) > 20:
+    gevent.sleep(0.01)
+before = runner.stopped
+let_go()
+while runner.stopped == before:
+    gevent.sleep(0.01)
+print(before, runner.stopped > before)
+"""
+
+
+@pytest.mark.parametrize("way", ["event", "lock", "queue", "answer", "child"])
+def test_a_user_that_waits_for_ever_is_not_stopped_and_one_that_sleeps_or_goes_on_is(way: str) -> None:
+    argv = [sys.executable, "-c", USERS.format(way=way)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.stdout == "0 True\n", done.stderr
