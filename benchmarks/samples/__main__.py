@@ -6,7 +6,7 @@
     python benchmarks/samples causes FOLDER   keep the runs of `repro run causes --out FOLDER`, one for each cause's page
 
 A sample is a block of code below a line that names its run, the columns of the terminal, and which paragraphs are shown
-(`first`, `last`, or all when left out):
+(`first`, `last`, or one by its number, -2 for the last but one; all when left out):
 
     <!-- sample: upgrade 100 first last -->
 """
@@ -39,7 +39,7 @@ REPORTED = ("locust-2637", "bisect-urllib3")
 """The runs whose reports are shown whole."""
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SAMPLE = re.compile(
-    r"(?P<head><!-- sample: (?P<name>\S+) (?P<columns>\d+)(?P<parts>[ a-z]*) -->\n```text\n)(?P<body>.*?)(?P<tail>```\n)",
+    r"(?P<head><!-- sample: (?P<name>\S+) (?P<columns>\d+)(?P<parts>[ a-z0-9-]*?) -->\n```text\n)(?P<body>.*?)(?P<tail>```\n)",
     re.DOTALL,
 )
 OF_THE_FOLDER = ("Evidence: ", "Next: ")
@@ -64,8 +64,9 @@ def sample(found: re.Match[str]) -> str:
     with unpacked(found["name"]) as folder:
         text = printed(read_run(folder), int(found["columns"]))
     paragraphs = text.strip("\n").split("\n\n")
-    places = {"first": paragraphs[0], "last": paragraphs[-1]}
-    return "\n\n".join([places[part] for part in found["parts"].split()] or paragraphs) + "\n"
+    places = {"first": 0, "last": -1}
+    shown = [paragraphs[places[part] if part in places else int(part)] for part in found["parts"].split()]
+    return "\n\n".join(shown or paragraphs) + "\n"
 
 
 def printed(run: StoredRun, columns: int) -> str:

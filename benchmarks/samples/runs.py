@@ -20,6 +20,8 @@ SYSTEM = "Linux x86_64"
 LOGGED = f"] {platform.node()}/"
 """Locust's log names the machine: ``[2026-11-27 03:05:38,624] host/INFO/locust.main``."""
 _OUT = re.compile(r" --out \S+")
+_INTERPRETER = re.compile(r'"interpreter": "[^"]*/(?=\.?venv/bin/python)')
+"""Somebody's own environment, wherever it lay."""
 
 
 def names() -> list[str]:
@@ -62,7 +64,12 @@ def _scrub(connection: sqlite3.Connection, name: str) -> None:
     """Take out where the run lay and what the machine is called."""
     facts = dict(connection.execute("SELECT name, value FROM facts"))
     machine = {**json.loads(facts["machine"]), "system": SYSTEM}
-    changed = {"run_id": name, "machine": json.dumps(machine), "command": _OUT.sub("", facts["command"])}
+    changed = {
+        "run_id": name,
+        "machine": json.dumps(machine),
+        "command": _OUT.sub("", facts["command"]),
+        "plan": _INTERPRETER.sub('"interpreter": "', facts["plan"]),
+    }
     with connection:
         for fact, value in changed.items():
             connection.execute("UPDATE facts SET value = ? WHERE name = ?", (value, fact))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import platform
 import re
 import sys
@@ -33,6 +35,16 @@ def samples() -> ModuleType:
 def test_the_samples_are_what_is_printed_now(samples: ModuleType) -> None:
     differing = [path.name for path, text in samples.made().items() if path.read_text("utf-8") != text]
     assert differing == [], "run `python benchmarks/samples`, and read what changed"
+
+
+@pytest.mark.parametrize("name", ["tutorial-run", "tutorial-gevent", "tutorial-bisect"])
+def test_the_runs_of_the_tutorial_were_made_with_its_file_and_its_command(samples: ModuleType, name: str) -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    (file,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    with samples.unpacked(name) as folder:
+        facts = dict(sys.modules["runs"].sqlite3.connect(folder / "run.sqlite").execute("SELECT * FROM facts"))
+    assert json.loads(facts["inputs"])["file locustfile.py"] == hashlib.sha256(file.encode()).hexdigest()
+    assert f"    {facts['command']}\n" in text
 
 
 def test_every_stored_run_is_shown_and_every_sample_has_its_run(samples: ModuleType) -> None:
