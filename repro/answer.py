@@ -1,4 +1,4 @@
-"""What a hunt was asked for and what it came to, as it is kept with its run. Imports nothing of ``repro``.
+"""The request and the answer of a bisection or a blame, as stored with its run. Imports nothing of ``repro``.
 
     a bisection   BisectionRecord ──▶ HuntedRange, BisectionAnswer ──▶ n ReleaseTrials
     a blame       BlameRecord     ──▶ two End,     BlameAnswer     ──▶ n GuiltyPackage
@@ -16,14 +16,14 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """What is looked for: the first release that hangs, or the first that no longer does."""
+    """Whether to find the first release that hangs, or the first that no longer does."""
 
     BAD = "bad"
     FIXED = "fixed"
 
 
 class AnswerKind(StrEnum):
-    """What a hunt came to, as in the JSON document."""
+    """The kinds of answer, as named in the JSON document."""
 
     FIRST_BAD = "first-bad"
     FIRST_FIXED = "first-fixed"
@@ -32,7 +32,7 @@ class AnswerKind(StrEnum):
 
 
 class BlameKind(StrEnum):
-    """What a reduction over sets of packages came to."""
+    """The kinds of result of a reduction over sets of packages."""
 
     FOUND = "found"
     GOOD_HANGS = "good-hangs"
@@ -42,7 +42,7 @@ class BlameKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KeptProbe:
-    """A trial of the run that a hunt made: of which release, and whether it counts.
+    """One trial of a hunt: the release it tried, and whether it counts.
 
     ``hang`` is True for a hang of the kind that is hunted, False for clean, None for what says neither.
     """
@@ -55,7 +55,7 @@ class KeptProbe:
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierWords:
-    """The answer's sentence and its text to paste, by a repro that kept these and not what they are made from."""
+    """The answer as an older version stored it: as sentences, not as records."""
 
     sentence: str
     block: str
@@ -63,7 +63,7 @@ class EarlierWords:
 
 @dataclass(frozen=True, kw_only=True)
 class VersionChange:
-    """A package that differs between two sides: its versions, None where a side has none."""
+    """A package that differs between two sides, with its version on each; None if it is not installed there."""
 
     package: str
     good: str | None
@@ -75,7 +75,7 @@ class VersionChange:
 
 @dataclass(frozen=True, kw_only=True)
 class BisectionRequest:
-    """What makes a bisection another one, besides the plan: ``days`` are those of ``--date``, as typed."""
+    """What distinguishes a bisection from others with the same plan; ``days`` is the text given to ``--date``."""
 
     package: str | None
     good: str | None
@@ -88,7 +88,7 @@ class BisectionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class HuntedRange:
-    """What is hunted: the factor, its levels from the oldest on with their dates where known, and where to begin."""
+    """The factor to search, its levels from oldest to newest with their dates if known, and the ends to start from."""
 
     asked: BisectionRequest
     factor: str
@@ -97,13 +97,13 @@ class HuntedRange:
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The releases, or the days."""
+        """The releases or days, oldest first."""
         return tuple(self.released)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseTrials:
-    """A release, or a day: when it came, and how many of its trials that count hung."""
+    """A release or a day: its date, and how many of its counted trials hung."""
 
     name: str
     released: date | None = None
@@ -113,7 +113,7 @@ class ReleaseTrials:
 
 @dataclass(frozen=True, kw_only=True)
 class BisectionAnswer:
-    """What a bisection came to; ``package`` is the factor that was hunted, ``releases`` the range, the oldest first.
+    """The answer of a bisection: ``package`` is the searched factor, ``releases`` the range, oldest first.
 
     ``release`` is the first bad (or first fixed) one and ``previous`` the testable one before it, both None unless the
     kind names a release; ``untestable`` are those between the two. ``candidates`` are those that the trials leave,
@@ -134,13 +134,13 @@ class BisectionAnswer:
     changed: tuple[VersionChange, ...] = ()
 
     def of(self, name: str | None) -> ReleaseTrials | None:
-        """A release of the range by its name."""
+        """The release of this name."""
         return next((release for release in self.releases if release.name == name), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BisectionRecord:
-    """A bisection as its run keeps it; ``cut_short`` says why it did not come to its end.
+    """A bisection as stored with its run; ``cut_short`` says why it did not finish.
 
     ``hunted`` is None in the run of an early repro, which did not keep it.
     """
@@ -166,7 +166,7 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class GuiltyPackage:
-    """A package that is needed for the hang, and since which release it does it.
+    """A package that the hang needs, and the release since which it does.
 
     ``together_with`` are those without which it does not hang. ``is_tied``: the others cannot be installed without it.
     ``has_releases`` is false for an interpreter and a package that one side lacks: its two sides are all there is to
@@ -184,13 +184,13 @@ class GuiltyPackage:
 
     @property
     def is_named(self) -> bool:
-        """Whether its release is known, or there is none to be known."""
+        """Whether the release is known, or there is none to find."""
         return not self.has_releases or self.release is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlameAnswer:
-    """What a blame came to: each guilty package, ``culprits`` as the sets that hang, and the packages to take back.
+    """The answer of a blame: each guilty package, ``culprits`` as the sets that hang, and the packages to downgrade.
 
     ``hangs`` of ``trials`` are those of the end that is not as it should be; ``trials`` alone, with the outcome
     UNKNOWN, those after which it stopped; ``untestable_end`` is the side that cannot be tested. ``unresolvable``
@@ -218,13 +218,13 @@ class BlameAnswer:
 
     @property
     def confidence(self) -> float:
-        """That of the package that is least sure."""
+        """The confidence of the least certain package."""
         return min((one.confidence for one in self.packages), default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlameRecord:
-    """A blame as its run keeps it; ``cut_short`` says why it did not come to its end."""
+    """A blame as stored with its run; ``cut_short`` says why it did not finish."""
 
     good: End
     bad: End

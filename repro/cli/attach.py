@@ -1,4 +1,4 @@
-"""``repro attach``: what a process that hangs now, or the one in a core dump, is stuck on, without changing it."""
+"""``repro attach``: shows what a running process, or one in a core dump, is stuck on, without changing it."""
 
 from __future__ import annotations
 
@@ -129,12 +129,12 @@ def _check(pid: int | None, core: Path | None, python: Path | None, *, is_paused
 
 
 def exit_code(verdict: Verdict) -> ExitCode:
-    """What looking at a process came to, as the program's exit code."""
+    """The exit code for what was found."""
     return CODES.get(verdict, ExitCode.INCONCLUSIVE)
 
 
 def echo_document(whole: Mapping[str, Any], *, no_redact: bool) -> None:
-    """Print the JSON document of a process that was looked at, redacted as reports are."""
+    """Print the JSON document, redacted like a report."""
     from repro.core.scrubbing.redaction import redacted
     from repro.world.runs.this_machine import of_this_machine
 

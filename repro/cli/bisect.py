@@ -1,4 +1,4 @@
-"""``repro bisect``: the release, or the day, since which it hangs."""
+"""``repro bisect``: finds the release, or the day, since which it hangs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class BisectOptions(HuntOptions):
-    """What ``repro bisect`` was asked for, as click gives it."""
+    """The options of ``repro bisect``, as click passes them."""
 
     package: str | None
     good: str | None
@@ -66,7 +66,7 @@ class BisectOptions(HuntOptions):
 
     @property
     def asked(self) -> BisectionRequest:
-        """What makes this hunt another one than others, besides its plan."""
+        """What distinguishes this hunt from others with the same plan."""
         from repro.answer import BisectionRequest, Direction
 
         return BisectionRequest(

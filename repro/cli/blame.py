@@ -1,4 +1,4 @@
-"""``repro blame``: the package among all that changed, and its release, since which it hangs."""
+"""``repro blame``: finds which of the changed packages causes the hang, and since which release."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @dataclass(frozen=True, kw_only=True)
 class BlameOptions(HuntOptions):
-    """What ``repro blame`` was asked for, as click gives it."""
+    """The options of ``repro blame``, as click passes them."""
 
     good: Path | None
     bad: Path | None
@@ -68,7 +68,7 @@ class BlameOptions(HuntOptions):
 
     @property
     def sides(self) -> tuple[Side, Side]:
-        """How the good and the bad end are named."""
+        """The names of the good and the bad end."""
         from repro.orchestration.hunt.ends import Side
 
         return (

@@ -1,4 +1,4 @@
-"""``repro run causes``: the experiments of the known causes, one after the other, each beside its cure."""
+"""``repro run causes``: runs the experiment of each known cause, and shows its hang beside its fix."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ LEFT_OUT = {
 
 
 def run_causes(options: RunOptions) -> ExitCode:
-    """Run them all, say of each what it showed, and end with what is news."""
+    """Run all of them, print what each showed, and finish with what changed."""
     from repro.core.causes.showing import exit_code
     from repro.presentation.causes import document, text
     from repro.presentation.console import make_console
@@ -71,7 +71,7 @@ def run_causes(options: RunOptions) -> ExitCode:
 
 
 def check_of_causes(options: RunOptions) -> None:
-    """Refuse what goes with causes alone where something else is run, and the other way round.
+    """Refuse options for causes with another experiment, and the other way round.
 
     Raises:
         UsageError: names the option.

@@ -1,4 +1,4 @@
-"""The cells of a plan, run as the options say: what a session needs, what is shown while it goes."""
+"""Runs the cells of a plan as the options say, and shows the progress."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(SharedOptions):
-    """What ``repro run`` was asked for, as click gives it."""
+    """The options of ``repro run``, as click passes them."""
 
     trials: int | None
     until: str
@@ -62,7 +62,7 @@ def run_cells(
     request_budget: int,
     share: Share | None = None,
 ) -> None:
-    """Run the prepared cells with everything that their trials need, and keep what they come to in ``store``."""
+    """Run the prepared cells with everything that their trials need, and write the results to ``store``."""
     from repro.core.faulty.conclusion import concluded
     from repro.core.matrix.capacity import at_capacity
     from repro.orchestration.runner import Work
@@ -152,7 +152,7 @@ def _note_capacity(
 
 
 def command_of(cell: Cell, options: RunOptions, *, varied: Collection[str]) -> str:
-    """The command that runs just this cell again: what was typed, and the cell's level of each factor that varies.
+    """The command that runs only this cell again: what was typed, with the cell's level of each varied factor.
 
     All else comes from the experiment again, and would only make the command longer.
     """

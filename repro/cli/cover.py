@@ -1,4 +1,4 @@
-"""``--cover``: few cells that cover a matrix, those of a run that is extended among them, and what is said of it."""
+"""``--cover``: chooses few cells that cover a matrix, including those of a run that is extended."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ _CONFIRM = (
 
 
 def cover_options(command: FC) -> FC:
-    """Add the options that choose few cells, and that seek the combination that hangs among them."""
+    """Add the options that choose few cells and search for the combination that hangs."""
     for option in reversed((cover_option, *_CONFIRM)):
         command = option(command)
     return command
 
 
 def confirm_of(plan: Plan, *, confirm: int | None, confidence: float) -> Confirm | None:
-    """How certain the combination is to be, None where it is not sought.
+    """How certain the combination must be; None if it is not searched for.
 
     Raises:
         UsageError: it would cost requests that nobody agreed to.
@@ -85,7 +85,7 @@ def _strength(text: str | None) -> int | None:
 
 
 def cover_request(strength: int | None, *, seed: int, resume: bool, out: Path | None) -> CoverRequest | None:
-    """What ``--cover`` asks for; a run that is continued brings its cells.
+    """The request of ``--cover``, with the cells of a run that is continued.
 
     Raises:
         MissingRunError, StoreError: there is no such run, or it cannot be read.
@@ -101,7 +101,7 @@ def cover_request(strength: int | None, *, seed: int, resume: bool, out: Path | 
 
 
 def cover_notices(plan: Plan, share: Share | None, *, jobs: int) -> Iterator[str]:
-    """How many cells are run of how many, how long that takes at most, and what no cell can have."""
+    """Notes on how many of the cells are run, how long that takes at most, and which combinations no cell can have."""
     from repro.core.matrix.effort import expected_s
     from repro.presentation.cover import cells_text, impossible_text
 
@@ -121,6 +121,6 @@ def is_extended(stored: StoredRun, plan: Plan) -> bool:
 
 
 def extend(store: RunStore, prepared: Prepared) -> None:
-    """Keep the cells that a run is extended by, and how it is run as a whole from now on."""
+    """Store the cells that extend a run, and the command that runs all of it."""
     if is_extended(store.read(), prepared.plan):
         store.extend(prepared.plan, command=typed_with([], flags={"--resume"}, values=set()))

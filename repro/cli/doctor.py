@@ -1,4 +1,4 @@
-"""``repro doctor``: which known causes a set of packages can have, at once and without running anything."""
+"""``repro doctor``: shows which known causes are possible with a set of packages, without running anything."""
 
 from __future__ import annotations
 

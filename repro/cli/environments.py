@@ -1,4 +1,4 @@
-"""``repro env``: the cached environments, listed, shown in full, removed."""
+"""``repro env``: lists, shows and deletes the cached environments."""
 
 from __future__ import annotations
 

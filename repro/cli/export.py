@@ -1,4 +1,4 @@
-"""``repro export``: one file that shows a hang, run once more to prove it."""
+"""``repro export``: writes one file that shows a hang, and runs it to prove it."""
 
 from __future__ import annotations
 

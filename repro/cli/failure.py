@@ -1,4 +1,4 @@
-"""How a command fails: the JSON document of an error, and a file with the traceback of what nobody foresaw."""
+"""What a failing command leaves: the JSON document of the error, and a file with the traceback of an unexpected one."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LONGEST_REASON = 300
 
 
 def is_json_asked(words: Sequence[str]) -> bool:
-    """Whether the words of a command line ask for a JSON document, however wrong they are otherwise."""
+    """Whether a command line asks for a JSON document, even if it is wrong otherwise."""
     own = [*words[: words.index("--")]] if "--" in words else [*words]
     return "--json" in own or "--format=json" in own or ("--format", "json") in itertools.pairwise(own)
 
 
 def document(error: str, hint: str, code: int, *, redact: bool) -> str:
-    """The JSON document of an error, redacted as a run's is; the sentence itself is on standard error."""
+    """The JSON document of an error, redacted like a run's; the sentence itself goes to standard error."""
     whole: dict[str, str | int] = {"error": error, "hint": hint, "exit_code": int(code)}
     return json.dumps(_redacted(whole) if redact else whole)
 
@@ -39,7 +39,7 @@ def _redacted(whole: dict[str, str | int]) -> dict[str, str | int]:
 
 
 def sentence(error: BaseException) -> str:
-    """What is to be said of an error that nobody foresaw; its traceback is written to a file, which is named."""
+    """The message for an unexpected error; writes the traceback to a file, and names it."""
     reason = _reason(error)
     path = _written(error)
     where = f"the traceback is in {path}, please report it" if path else "the traceback could not be written anywhere"

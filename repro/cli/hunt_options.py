@@ -1,4 +1,4 @@
-"""What ``bisect`` and ``blame`` share: options, the run's folder, dropped probes, their end and their untimely end."""
+"""What ``bisect`` and ``blame`` share: options, the run's folder, dropped probes, and how they end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HuntOptions(SharedOptions):
-    """What a hunt was asked for, as click gives it."""
+    """The options of a hunt, as click passes them."""
 
     confidence: float
     max_trials: int
@@ -45,7 +45,7 @@ class HuntOptions(SharedOptions):
 
     @property
     def request(self) -> RunRequest:
-        """The run whose one cell is varied."""
+        """The run whose only cell is varied."""
         from repro.orchestration.preparation import RunRequest
 
         return RunRequest(
@@ -60,7 +60,7 @@ class HuntOptions(SharedOptions):
 
 
 def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of a hunt, ``most_trials`` being where it gives up unless told otherwise."""
+    """Add the options of a hunt; ``most_trials`` is the default of ``--max-trials``."""
     options = (
         click.option(
             "--confidence",
@@ -107,7 +107,7 @@ def hunting_options(*, most_trials: int) -> Callable[[Callable[..., Any]], Calla
 
 
 def check_options(options: HuntOptions) -> None:
-    """Refuse what no hunt can do."""
+    """Refuse options that no hunt can use."""
     options.check_backend(options.backend)
     check_dask(options, options.dask, jobs=options.jobs)
     if (options.undo or options.dropped) and not options.resume:
@@ -119,13 +119,13 @@ def check_options(options: HuntOptions) -> None:
 
 
 def check_python(options: HuntOptions, name: str) -> None:
-    """Refuse an environment that is to stay as it is; with a command it is what the others are made from."""
+    """Refuse ``--python`` without a command: its environment must not change, and a hunt changes packages."""
     if options.python and options.words is None:
         raise UsageError(name)
 
 
 def experiment_of(options: HuntOptions) -> str | None:
-    """The experiment's name in the command that runs a cell again."""
+    """The experiment's name, for the command that runs a cell again."""
     return options.experiment if options.words is not None else options.experiment or SINGLE
 
 
@@ -141,7 +141,7 @@ def session_of(
     reproduce: Callable[[Cell], str],
     progress: HuntProgress,
 ) -> Iterator[Session | WorkersSession]:
-    """What the probes run in; ``reproduce`` gives the command that runs a cell again, ``progress`` shows them."""
+    """The session that runs the probes; ``reproduce`` gives the command that runs a cell again."""
     from repro.orchestration.session import SessionOptions
 
     session_options = SessionOptions(
@@ -178,7 +178,7 @@ def hunt_store(
     is_same: Callable[[StoredRun], bool],
     release_of: Callable[[Cell], str | None],
 ) -> RunStore:
-    """The run of a new hunt, or of the resumed one, without the probes that are to be forgotten.
+    """The store of a new or a resumed hunt, without the probes that ``--undo`` and ``--drop`` name.
 
     A new one knows its cells as a bisection's are planned; those of a blame are added as they are made. ``release_of``
     is what a cell is hunted as.
@@ -201,7 +201,7 @@ def hunt_store(
 
 
 def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) -> None:
-    """Refuse to continue a hunt as another one.
+    """Refuse to resume a hunt with other options.
 
     Raises:
         UsageError: what was kept of it is not what is asked for.
@@ -218,7 +218,7 @@ def check_is_same(stored: StoredRun, *, is_same: Callable[[StoredRun], bool]) ->
 
 @dataclass(frozen=True)
 class Dropped:
-    """What ``--drop`` names: a release or a cell, and the number of the one trial, None for all of them."""
+    """What ``--drop`` names: a release or a cell, and the number of a trial, or None for all of them."""
 
     typed: str
     name: str
@@ -226,7 +226,7 @@ class Dropped:
 
     @classmethod
     def read(cls, typed: str) -> Dropped:
-        """From ``RELEASE[/N]``."""
+        """Parse ``RELEASE[/N]``."""
         release, sign, number = typed.rpartition("/")
         return cls(typed, release, int(number)) if sign and number.isdecimal() else cls(typed, typed)
 
@@ -269,7 +269,7 @@ def _drop(store: RunStore, cell: Cell, trial: Trial) -> None:
 def said_when_cut_short(
     store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: HuntOptions
 ) -> Iterator[None]:
-    """Say how to continue a hunt that does not come to its end, with its one JSON document in any case."""
+    """Print how to continue a hunt that did not finish, and its JSON document in any case."""
     try:
         yield
     except (KeyboardInterrupt, ReproError) as error:
@@ -286,7 +286,7 @@ def said_when_cut_short(
 
 
 def show(store: RunStore, hunt: HuntRecord, probes: Sequence[Probe], options: HuntOptions) -> ExitCode:
-    """Keep what a hunt came to, and say it for people and for programs."""
+    """Store a hunt's answer, and print it as text or as JSON."""
     from repro.answer import AnswerKind
     from repro.core.scrubbing.terminal import for_terminal
     from repro.presentation.console import terminal_width

@@ -1,4 +1,4 @@
-"""``repro list``: scenarios, experiments, factors, faults, known causes and runs; the schema of an experiment file."""
+"""``repro list``: lists scenarios, experiments, factors, faults, causes and runs; prints the experiment schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``repro merge``: the shards of one run put together again."""
+"""``repro merge``: combines the shards of one run."""
 
 from __future__ import annotations
 

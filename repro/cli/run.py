@@ -1,4 +1,4 @@
-"""``repro run``: an experiment from what was typed to its summary."""
+"""``repro run``: runs an experiment, or the user's own command, and prints the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``repro watch``: run somebody's command once, unchanged, for as long as it takes, and say when it hangs."""
+"""``repro watch``: runs a command once, unchanged, for as long as it takes, and reports when it hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How bash and zsh ask for completions: click's own way, with what ``NAME=LEVEL`` needs besides.
+"""Completion in bash and zsh: click's own, extended for ``NAME=LEVEL``.
 
 bash takes ``=`` for the end of a word and replaces only what stands behind it; click's own script would see
 ``stack``, ``=`` and ``2024`` as three words. Both shells put a space behind a word, where a level is to follow.
@@ -58,7 +58,7 @@ _BASH = """\
 
 
 class Bash(BashComplete):
-    """The whole line up to the cursor, and answers cut where bash breaks words."""
+    """Reads the line up to the cursor, and cuts completions where bash breaks words."""
 
     source_template = _BASH
 
@@ -69,7 +69,7 @@ class Bash(BashComplete):
         return (words, "") if not words or line[-1].isspace() else (words[:-1], words[-1])
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[Any]]:
-        """What can stand there, as far as bash replaces it."""
+        """The completions, reduced to the part that bash replaces."""
         breaks = [sign for sign in BREAKS if sign in os.environ.get("COMP_BREAKS", BREAKS)]
         kept = incomplete[: 1 + max((incomplete.rfind(sign) for sign in breaks), default=-1)]
         found = super().get_completions(args, incomplete)
@@ -85,7 +85,7 @@ def _cut(value: str, kept: str) -> str:
 
 
 class Zsh(ZshComplete):
-    """No space behind ``NAME=``."""
+    """Adds no space after ``NAME=``."""
 
     source_template = (
         ZshComplete.source_template.replace(
@@ -105,13 +105,13 @@ class Zsh(ZshComplete):
 
 
 def register() -> None:
-    """Let click use them."""
+    """Register these with click."""
     add_completion_class(Bash)
     add_completion_class(Zsh)
 
 
 def script(shell: str, command: Any, *, name: str, variable: str) -> str:
-    """What the shell has to read once."""
+    """The script that the shell evaluates once."""
     register()
     kind = get_completion_class(shell)
     if kind is None:

@@ -1,4 +1,4 @@
-"""What can stand where the cursor is: experiments, factors with their levels, runs and their cells.
+"""Completes experiments, factors and levels, runs and cells.
 
 Called as click's ``shell_complete``. They must answer at once, so they read names and TOML alone, and they say nothing
 where something cannot be read: whoever presses TAB wants no sentence about it.
@@ -26,7 +26,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def quiet(found: Callable[[click.Context, str], Iterable[CompletionItem]]) -> Completer:
-    """A completer that has nothing to offer where it cannot read what it needs."""
+    """A completer that offers nothing if it cannot read what it needs."""
 
     @functools.wraps(found)
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -39,24 +39,24 @@ def quiet(found: Callable[[click.Context, str], Iterable[CompletionItem]]) -> Co
 
 
 def items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """The names that begin so."""
+    """The names that start with what was typed."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def one_of(*names: str) -> Completer:
-    """A completer of an option with a few usual values."""
+    """A completer for an option with a few usual values."""
     return quiet(lambda _, incomplete: items(names, incomplete))
 
 
 @quiet
 def experiments(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The experiments by name; where none begins so, a file."""
+    """The experiments by name; if none matches, files."""
     return items(list_experiments(), incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 @quiet
 def packages(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The packages that a hang of Locust or boto3 comes from."""
+    """The packages that hangs of Locust and boto3 come from."""
     from repro.core.experiment.catalogue import WELL_KNOWN
 
     return items(WELL_KNOWN, incomplete)
@@ -64,7 +64,7 @@ def packages(_: click.Context, incomplete: str) -> list[CompletionItem]:
 
 @quiet
 def runs(_: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The runs by name, the last one first; where none begins so, a folder."""
+    """The runs by name, newest first; if none matches, folders."""
     from repro.world.runs.names import run_names
 
     return items(run_names(RUNS), incomplete) or [CompletionItem(incomplete, type="dir")]
@@ -72,7 +72,7 @@ def runs(_: click.Context, incomplete: str) -> list[CompletionItem]:
 
 @quiet
 def cells(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """The cells of the run before it that have hung."""
+    """The hung cells of the run that was typed before."""
     from repro.world.runs.names import hung_cells
 
     name = str(ctx.params["run"])
@@ -83,7 +83,7 @@ def cells(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 @quiet
 def assignments(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Factors as ``NAME=``; behind the sign, or behind a comma, the levels of the factor."""
+    """Factors as ``NAME=``; after the sign or a comma, the levels of that factor."""
     name, sign, typed = incomplete.partition("=")
     experiment = _experiment(ctx)
     if not sign:
@@ -98,7 +98,7 @@ def assignments(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 
 def listed(*names: str) -> Completer:
-    """Names that are typed with commas between them."""
+    """Names separated by commas."""
 
     @quiet
     def complete(_: click.Context, incomplete: str) -> list[CompletionItem]:

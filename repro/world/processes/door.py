@@ -1,4 +1,4 @@
-"""The one door to other processes: starts them, sees the whole of what they became, and ends it.
+"""The only module that starts other processes; it also finds and ends everything that they started.
 
 Why every process that is started here
   * gets its own session: a Ctrl-C for this program must not reach a cell before its evidence is kept;
@@ -47,7 +47,7 @@ _live_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Output:
-    """The files that take a process's two outputs."""
+    """The files that receive a process's standard output and standard error."""
 
     stdout: Path
     stderr: Path
@@ -55,7 +55,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Completed:
-    """A short helper's result: its exit code (negative for a signal) and what it wrote, decoded leniently."""
+    """The result of a short command: its exit code (negative for a signal) and its output, decoded leniently."""
 
     returncode: int
     stdout: str
@@ -64,14 +64,14 @@ class Completed:
 
 @dataclass(frozen=True)
 class User:
-    """Whose rights a helper gets: the ids of a user and its group, no further groups."""
+    """The user and group ids that a command runs with, without further groups."""
 
     uid: int
     gid: int
 
 
 class Child:
-    """A process that this program started, together with all that it started in its turn."""
+    """A process that this program started, together with all its descendants."""
 
     def __init__(self, popen: subprocess.Popen[bytes], *, mark: str, places: Sequence[Path] = ()) -> None:
         self._popen = popen
@@ -81,21 +81,21 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id of the leader, which is the id of its session too."""
+        """The leader's process id, which is also its session id."""
         return self._popen.pid
 
     @property
     def returncode(self) -> int | None:
-        """The leader's exit code, negative for a signal; None while it lives."""
+        """The leader's exit code, negative for a signal; None while it is running."""
         return self._popen.returncode
 
     def poll(self) -> int | None:
-        """The leader's exit code, looked up now; orphans that have ended are waited for, too."""
+        """The leader's exit code as of now; also reaps orphans that have ended."""
         orphans.adopted()
         return self._popen.poll()
 
     def wait(self, limit_s: float) -> int:
-        """The leader's exit code, waited for.
+        """Wait for the leader, and return its exit code.
 
         Raises:
             ProcessError: it still lives after ``limit_s`` seconds.
@@ -106,22 +106,22 @@ class Child:
             raise ProcessError(f"process {self.pid} is still running after {limit_s:g} s") from None
 
     def tree(self) -> tuple[int, ...]:
-        """The ids of all living processes of this child, the leader first; those that left its session too."""
+        """The ids of all running processes of the tree, the leader first; includes those that left the session."""
         return tuple(sorted((process.pid for process in self._family()), key=lambda pid: (pid != self.pid, pid)))
 
     def signal(self, signum: int) -> None:
-        """Send a signal to the leader; one that is gone is not an error."""
+        """Send a signal to the leader; does nothing if it has ended."""
         with contextlib.suppress(ProcessLookupError):
             self._popen.send_signal(signum)
 
     def signal_one(self, pid: int, signum: int) -> None:
-        """Send a signal to one process of the tree; one that is gone, or is not of the tree, is left alone."""
+        """Send a signal to one process of the tree; does nothing if it has ended or is outside the tree."""
         if pid in self.tree():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
 
     def end(self, grace_s: float = 0.0) -> None:
-        """End the whole tree: SIGTERM and a wait when there is a grace (seconds), then SIGKILL.
+        """End the whole tree: with a grace (seconds) SIGTERM first and a wait, then SIGKILL.
 
         Raises:
             ProcessError: something of it survives a SIGKILL for ``END_LIMIT_S``.
@@ -204,7 +204,7 @@ def run(
     mark: str = "helper",
     user: User | None = None,
 ) -> Completed:
-    """Run a short helper to its end; ``env`` left out is this program's own (an installer needs the user's settings).
+    """Run a short command and return its result; ``env`` is by default this program's own, which an installer needs.
 
     With ``user`` it runs with that user's rights, which takes root.
 
@@ -237,7 +237,7 @@ def run(
 
 
 class Companion:
-    """Somebody's own command, run unchanged: with this program's streams, folder, environment and terminal.
+    """The user's command, run unchanged, with this program's streams, folder, environment and terminal.
 
     ``more`` are variables beside its environment. It stays in this program's session, so that a Ctrl-C at the terminal
     reaches it as it would by hand.
@@ -263,21 +263,21 @@ class Companion:
         return self._popen.pid
 
     def wait(self, limit_s: float) -> int | None:
-        """Its exit code, negative for a signal; None when it still runs after this many seconds."""
+        """Its exit code, negative for a signal; None if it is still running after this many seconds."""
         try:
             return self._popen.wait(limit_s)
         except subprocess.TimeoutExpired:
             return None
 
     def tree(self) -> list[psutil.Process]:
-        """All of its living processes, itself first."""
+        """The ids of all its running processes, its own first."""
         with contextlib.suppress(psutil.Error):
             leader = psutil.Process(self.pid)
             return [leader, *leader.children(recursive=True)]
         return []
 
     def end(self, grace_s: float) -> None:
-        """SIGTERM to all of it, a wait, then SIGKILL."""
+        """End the whole tree: SIGTERM, a wait, then SIGKILL."""
         everybody = self.tree()
         _send(everybody, signal.SIGTERM)
         _wait_until(lambda: self._popen.poll() is not None, limit_s=grace_s)
@@ -287,7 +287,7 @@ class Companion:
 
 
 def end_marked(mark: str) -> int:
-    """End every process below ``mark``, and say how many there were.
+    """End every process below ``mark``, and return how many there were.
 
     Raises:
         ProcessError: one survives.
@@ -299,7 +299,7 @@ def end_marked(mark: str) -> int:
 
 
 def end_all() -> None:
-    """End everything that this program started and has not ended yet; for the way out, so it raises nothing."""
+    """End everything that this program started and that is still running. Called at exit, so it raises nothing."""
     with _live_lock:
         children = list(_live)
     for child in children:
@@ -316,7 +316,7 @@ def _strays() -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def warded(*folders: Path) -> Iterator[None]:
-    """A warden stands by meanwhile: dies this program, even by ``kill -9``, all its processes and ``folders`` go too.
+    """Start a warden: if this program dies, even by ``kill -9``, it ends all its processes and deletes ``folders``.
 
     The warden is a process in its own session that reads a pipe which only this program holds open: its end of
     file is the news, whatever the reason.

@@ -1,4 +1,4 @@
-"""Shards put together again: a run like any other, with the trials, the evidence and the machines of all of them."""
+"""Merges shards into one run, with the trials, the evidence and the machines of all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from repro.world.runs.trouble import said
 
 
 def read_parts(folders: Sequence[Path]) -> tuple[Part, ...]:
-    """The shards in these folders, checked to be all of one run.
+    """Read the shards in these folders, and check that they are all the shards of one run.
 
     Raises:
         UsageError: they are not; names what does not fit, or is missing.
@@ -40,7 +40,7 @@ def _check_evidence(part: Part) -> None:
 
 
 def merge(parts: Sequence[Part], folder: Path) -> RunStore:
-    """A new run in ``folder`` of all that the shards hold.
+    """Write the merged run of all shards to ``folder``.
 
     Raises:
         StoreError: it cannot be written.

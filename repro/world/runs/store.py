@@ -63,7 +63,7 @@ _UNFINISHED = {Verdict.INTERRUPTED, Verdict.ERROR}
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """A line of the list of runs; ``problem`` says why one cannot be read, ``started`` is then its file's time."""
+    """One run in the list of runs. If it cannot be read, ``problem`` says why and ``started`` is its file's time."""
 
     folder: Path
     started: datetime
@@ -91,7 +91,7 @@ class RunStore:
         self.close()
 
     def add_trial(self, trial: Trial) -> None:
-        """Keep a trial permanently; one with the same cell and number is replaced.
+        """Store a trial and commit; replaces one with the same cell and number.
 
         Raises:
             StoreError: the disk is full, or the file cannot be written.
@@ -99,7 +99,7 @@ class RunStore:
         self.add_trials([trial])
 
     def add_trials(self, trials: Iterable[Trial]) -> None:
-        """The same of several, all of them or none."""
+        """Store several trials in one transaction."""
         with said(self.folder), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)", map(self._row, trials))
 
@@ -109,52 +109,52 @@ class RunStore:
         return (trial.cell_id, trial.number, trial.verdict.value, to_json(whole))
 
     def drop_trial(self, cell_id: str, number: int) -> None:
-        """Forget a trial and its evidence."""
+        """Delete a trial and its evidence."""
         with said(self.folder), self._connection:
             self._connection.execute("DELETE FROM trials WHERE cell_id = ? AND number = ?", (cell_id, number))
         self.drop_evidence(cell_id, number)
 
     def drop_evidence(self, cell_id: str, number: int) -> None:
-        """Forget the evidence of a trial that is kept."""
+        """Delete a trial's evidence, but not the trial."""
         shutil.rmtree(self.evidence_folder(cell_id, number), ignore_errors=True)
 
     def finished_trials(self) -> tuple[Trial, ...]:
-        """The trials that a resumed run need not make again: all but the interrupted ones and this program's errors."""
+        """The trials that a resumed run does not repeat: all except interrupted ones and internal errors."""
         return tuple(trial for trial in self._trials() if trial.verdict not in _UNFINISHED)
 
     def evidence_folder(self, cell_id: str, number: int) -> Path:
-        """Where the evidence of a trial goes; it need not exist yet."""
+        """The folder for a trial's evidence, which may not exist yet."""
         return self.folder / EVIDENCE / f"{cell_id}-{number}"
 
     def add_cell(self, cell: Cell) -> None:
-        """Add a cell that the plan did not foresee; one that is there is left."""
+        """Add a cell that is not in the plan; does nothing if it is there already."""
         with said(self.folder):
             plan: Plan = adapter(Plan).validate_json(_facts(self._connection)["plan"])
         if cell.id not in {known.id for known in plan.cells}:
             self._set("plan", to_json(dataclasses.replace(plan, cells=(*plan.cells, cell))))
 
     def extend(self, plan: Plan, *, command: str) -> None:
-        """Keep the cells of a larger plan, which has those of this run, and the command that runs all of them."""
+        """Replace the plan with a larger one that contains it, and the command with the one that runs it."""
         with said(self.folder):
             own: Plan = adapter(Plan).validate_json(_facts(self._connection)["plan"])
         self._set("plan", to_json(dataclasses.replace(own, cells=plan.cells, cover=plan.cover)))
         self._set("command", command)
 
     def set_conclusion(self, conclusion: Conclusion) -> None:
-        """Keep what the cells showed."""
+        """Store the conclusion."""
         self._set("conclusion", to_json(conclusion))
 
     def set_hunt(self, hunt: HuntRecord) -> None:
-        """Keep what a bisection or a blame was asked for, and what it came to."""
+        """Store the request and the answer of a bisection or a blame."""
         self._set("blame" if isinstance(hunt, BlameRecord) else "bisection", to_json(hunt))
 
     def on_machine(self, machine: Machine) -> None:
-        """Keep that the trials to come are run by this machine, unless they say another one."""
+        """Set the machine of all trials that are added from now on and name none themselves."""
         self._host = machine.host
         self.keep_machines([machine])
 
     def keep_capacity(self, backend: str, operations_s: float) -> None:
-        """Keep how many operations a second a backend carries on this machine with nothing else on."""
+        """Store a backend's capacity on this machine without other load, in operations a second."""
         with said(self.folder):
             own = [one for one in _machines(_facts(self._connection)) if one.host == self._host]
         self.keep_machines(
@@ -162,7 +162,7 @@ class RunStore:
         )
 
     def keep_machines(self, machines: Iterable[Machine]) -> None:
-        """Keep the machines that run trials, the latest that is known of each."""
+        """Store the machines that run trials; the newest facts about each replace older ones."""
         with said(self.folder):
             known = {one.host: one for one in _machines(_facts(self._connection))}
         for one in machines:
@@ -170,35 +170,35 @@ class RunStore:
         self._set("machines", to_json([*known.values()]))
 
     def keep_shard(self, shard: Shard) -> None:
-        """Keep which shard of a run this one is."""
+        """Store which shard of a run this is."""
         self._set("shard", to_json(shard))
 
     def keep_inputs(self, digests: Mapping[str, str]) -> None:
-        """Keep the digests of the files that the run is made of, by what each is called."""
+        """Store the digests of the run's input files, by name."""
         self._set("inputs", to_json(digests))
 
     def inputs(self) -> dict[str, str] | None:
-        """Those digests; None for a run of a repro that did not keep any."""
+        """The digests of the run's input files, by name; None if an older version stored none."""
         with said(self.folder):
             return _inputs(_facts(self._connection))
 
     def keep_command(self, line: CommandLine, typed_in: Typed | None = None) -> None:
-        """Keep the command that the run is of, and where it was typed."""
+        """Store the user's command and the folder in which it was typed."""
         self._set("typed", to_json(line))
         if typed_in is not None:
             self._set("typed_in", to_json(typed_in))
 
     def finish(self, *, at: datetime | None = None) -> None:
-        """Say that the run has come to its end, now when left out."""
+        """Mark the run as finished, by default now."""
         self._set("ended", (at or datetime.now(UTC)).isoformat())
 
     def read(self) -> StoredRun:
-        """All that was stored so far."""
+        """The run as stored so far."""
         with said(self.folder):
             return _read(self._connection, self.folder)
 
     def close(self) -> None:
-        """Let go of the run; what was added stays."""
+        """Close the file and release the lock."""
         with contextlib.suppress(sqlite3.Error):
             # Without a WAL beside it the file can be read from a folder that is read-only; a reader may be in the way.
             self._connection.execute("PRAGMA journal_mode=DELETE")
@@ -224,7 +224,7 @@ def create_run(
     tool_versions: Mapping[str, str],
     started: datetime | None = None,
 ) -> RunStore:
-    """A new run in ``folder``, which is made; ``started`` is now when left out.
+    """Create a run in ``folder``, which is created, too; ``started`` is now by default.
 
     Raises:
         StoreError: there is a run already, or the folder cannot be written.
@@ -260,7 +260,7 @@ def _make(path: Path, facts: Mapping[str, str]) -> None:
 
 
 def open_run(folder: Path) -> RunStore:
-    """The run in ``folder``, to be gone on with.
+    """Open the run in ``folder`` to continue it.
 
     Raises:
         StoreError: it is not a run, cannot be read, or another program is writing it.
@@ -281,7 +281,7 @@ def open_run(folder: Path) -> RunStore:
 
 
 def read_run(folder: Path) -> StoredRun:
-    """The run in ``folder`` as far as it has come, without going on with it; also while another program writes it.
+    """Read the run in ``folder`` as stored so far; works while another process is writing it.
 
     Raises:
         StoreError: it is not a run, or cannot be read.
@@ -291,7 +291,7 @@ def read_run(folder: Path) -> StoredRun:
 
 
 def read_inputs(folder: Path) -> dict[str, str]:
-    """The digests of what a run was made of; empty for one of a repro that did not keep any.
+    """The digests of a run's input files, by name; empty if an older version stored none.
 
     Raises:
         StoreError: it is not a run, or cannot be read.
@@ -301,7 +301,7 @@ def read_inputs(folder: Path) -> dict[str, str]:
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
-    """The runs under ``root``, the latest first; those that cannot be read are among them and say why."""
+    """The runs under ``root``, the latest first, including unreadable ones with the reason."""
     found = [_summary_of(file.parent) for file in (root.glob(f"*/{FILE}") if root.is_dir() else ())]
     return tuple(sorted(found, key=lambda run: (run.started, run.folder.name), reverse=True))
 
@@ -316,7 +316,7 @@ def _summary_of(folder: Path) -> RunSummary:
 
 
 def find_run(name_or_path: str | None, root: Path) -> Path:
-    """The folder of a run by its name under ``root`` or its path; the latest when None.
+    """The folder of a run, given by its name under ``root`` or its path; by default the latest.
 
     Raises:
         MissingRunError: there is none.
