@@ -18,7 +18,7 @@ _WATCHERS = frozenset(("io", "timer", "async_", "async", "child", "signal", "sta
 _LOCKS = frozenset(("Lock", "LockType", "RLock", "_RLock", "lock"))
 _SEMAPHORES = frozenset(("Semaphore", "BoundedSemaphore", "DummySemaphore"))
 _EVENTS = frozenset(("Event", "AsyncResult", "_Event"))
-_METHOD = type([].append)  # of a compiled class, as a greenlet's ``switch``
+_METHODS = (type([].append), type((lambda: 0).__get__(0)))  # of a compiled class, as a greenlet's ``switch``, or not
 _RANK = ("lock", "semaphore", "socket", "queue", "thread", "event", "greenlet", "process", "timer", "ready")
 """The order in which one of several reasons is shown: the first tells most."""
 
@@ -202,7 +202,7 @@ class Lot:
         return best
 
     def _is_linked(self, greenlet):
-        """Whether some list keeps its ``switch``: living greenlets hide their links from the collector."""
+        """Whether some list keeps its ``switch``, or its waiter's, as of ``joinall``: the collector sees no other link."""
         if self._linked is None:
             self._linked = self._all_linked()
         return id(greenlet) in self._linked
@@ -213,8 +213,10 @@ class Lot:
         for holder in gc.get_objects() if alone else ():
             if type(holder) is list:
                 for part in holder:
-                    if type(part) is _METHOD and part.__name__ == "switch" and id(part.__self__) in alone:
-                        found.add(id(part.__self__))
+                    if type(part) in _METHODS and part.__name__ == "switch":
+                        target = self._target(part)
+                        if target is not None and id(target) in alone:
+                            found.add(id(target))
         return found
 
     def running_in(self, ident):

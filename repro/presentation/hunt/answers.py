@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from packaging.version import InvalidVersion, Version
+
 from repro.answer import (
     AnswerKind,
     BisectionAnswer,
@@ -130,7 +132,8 @@ def _guilty(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
     """Since which packages, of how many that changed, and what cures the bad end."""
     by_name = {one.change.package: one for one in answer.packages}
     parts = [", only together with ".join(_since(by_name[name]) for name in names) for names in answer.culprits]
-    text = f"since {'; and also since '.join(parts)}"
+    ways = [_way(by_name[names[0]]) for names in answer.culprits]
+    text = "; and also ".join(f"{way} {part}" for way, part in zip(ways, parts, strict=True))
     count = len(answer.changed)
     sure = f"{_percent(answer.confidence)} confidence; {count} package{'' if count == 1 else 's'} changed"
     if answer.outcome is not BlameKind.FOUND:
@@ -138,10 +141,10 @@ def _guilty(answer: BlameAnswer) -> tuple[AnswerLine, ...]:
             "HANGS", text, f"{sure}; {_stopped(answer)} before everything was tested", "allow more with --max-trials"
         )
     good = {change.package: change.good for change in answer.changed}
-    back = ", ".join(f"{name} {good[name]}" if good[name] else f"no {name}" for name in answer.cure)
-    return _three(
-        "HANGS", text, sure, f"go back to {back}: the bad end is then clean ({_percent(answer.cure_confidence)})"
-    )
+    cure = ", ".join(f"{name} {good[name]}" if good[name] else f"no {name}" for name in answer.cure)
+    is_newer = any(_is_newer(one.good, one.bad) for one in answer.changed if one.package in answer.cure)
+    step = f"{'use' if is_newer else 'go back to'} {cure}"
+    return _three("HANGS", text, sure, f"{step}: the bad end is then clean ({_percent(answer.cure_confidence)})")
 
 
 def _stopped(answer: BlameAnswer) -> str:
@@ -149,6 +152,19 @@ def _stopped(answer: BlameAnswer) -> str:
     if answer.untestable_end:
         return f"the {answer.untestable_end} end cannot be tested"
     return f"{answer.trials} trials were made"
+
+
+def _is_newer(one: str | None, other: str | None) -> bool:
+    """Whether a release is newer than another one; false where one is missing, or is no version."""
+    try:
+        return one is not None and other is not None and Version(one) > Version(other)
+    except InvalidVersion:
+        return False
+
+
+def _way(one: GuiltyPackage) -> str:
+    """``since``, or ``up to`` where the good end is the newer one."""
+    return "up to" if _is_newer(one.previous, one.release) else "since"
 
 
 def _since(one: GuiltyPackage) -> str:

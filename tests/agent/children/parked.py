@@ -107,6 +107,10 @@ def want_time():
     gevent.sleep(500)
 
 
+def want_greenlets():
+    gevent.joinall([gevent.spawn(gevent.sleep, 1000) for _ in range(2)])
+
+
 def want_greenlet():
     holder.join()
 

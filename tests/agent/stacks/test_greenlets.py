@@ -22,6 +22,7 @@ KINDS = {
     "want_event_for_a_time": "event",
     "want_gevent_item": "queue",
     "want_greenlet": "greenlet",
+    "want_greenlets": "greenlet",
     "want_lock": "lock",
     "want_nothing": "nothing",
     "want_notice": "event",

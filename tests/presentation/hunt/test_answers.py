@@ -109,6 +109,20 @@ def test_a_blame_names_each_package_what_goes_together_and_the_cure() -> None:
     )
 
 
+def test_a_blame_whose_good_end_is_newer_says_up_to_which_release_it_hangs() -> None:
+    change = VersionChange(package="gevent", good="26.8.0", bad="24.2.1")
+    guilty = GuiltyPackage(change=change, confidence=0.978, release="26.7.0", previous="26.8.0")
+    found = BlameAnswer(
+        outcome=BlameKind.FOUND, changed=(change,), packages=(guilty,), culprits=(("gevent",),), cure=("gevent",),
+        cure_confidence=0.978,
+    )  # fmt: skip
+    end = End(name="", versions={}, python="")
+    assert sentence_of(BlameRecord(good=end, bad=end, answer=found)) == (
+        "Hangs up to gevent 26.7.0 (26.8.0 does not). 97.8 % confidence; 1 package changed. "
+        "Use gevent 26.8.0: the bad end is then clean (97.8 %)."
+    )
+
+
 def test_a_blame_without_a_guilty_package_says_why() -> None:
     assert "No hang at the bad end. It hung in 0 of 9 trials. " in blame(BlameKind.BAD_IS_CLEAN, trials=9)
     assert "Hangs at the good end too. It hung in 1 of 2 trials. " in blame(BlameKind.GOOD_HANGS, hangs=1, trials=2)
