@@ -77,6 +77,21 @@ class _Rider:
     looked_at: float = float("-inf")
     has_loop: bool = False
     told: set[HangClass] = field(default_factory=set)
+    denied_s: float = 0.0
+    turned: tuple[float, float] = (0.0, 0.0)
+    """When its loop last turned, and for how long it had been denied a processor by then."""
+
+    def note_turn(self, sample: Sample) -> None:
+        """Whether its loop has turned since the sample before."""
+        self.denied_s = sum(sample.denied_s.values())
+        turned_at = max((reading.loop_at for reading in sample.attached), default=sample.now)
+        if turned_at != self.turned[0]:
+            self.turned = (turned_at, self.denied_s)
+
+    @property
+    def own_silence_s(self) -> float:
+        """Seconds since then that count."""
+        return time.monotonic() - self.turned[0] - (self.denied_s - self.turned[1]) if self.turned[0] else 0.0
 
 
 class Riders:
@@ -100,6 +115,21 @@ class Riders:
         """Whether the beats of this process's event loop are seen: they tell better than two looks whether it turns."""
         return any(rider.record.pid == pid and rider.has_loop for rider in self._riders.values())
 
+    def has_turned(self, pid: int, since: float) -> bool:
+        """Whether the event loop of this process was seen to turn since then."""
+        records = (rider.record for rider in self._riders.values() if rider.record.pid == pid)
+        return any(record.loop_beat_at() > since for record in records)
+
+    def own_silence_s(self, pid: int) -> float:
+        """Seconds since this process's event loop last turned, without those in which it was denied a processor."""
+        return max((rider.own_silence_s for rider in self._riders.values() if rider.record.pid == pid), default=0.0)
+
+    def note_told(self, pid: int, hang_class: HangClass) -> None:
+        """A hang of this class was told of this process, by looks from outside: the judge need not tell it again."""
+        for rider in self._riders.values():
+            if rider.record.pid == pid:
+                rider.told.add(hang_class)
+
     def notes(self) -> tuple[str, ...]:
         """Why the agent could not come along, where it said so."""
         return riding.excuses(self._records)
@@ -120,6 +150,7 @@ class Riders:
                 self._drop(rider)
                 return None
             rider.has_loop = bool(sample.attached)
+            rider.note_turn(sample)
             step = rider.judge.observe(sample)
             if isinstance(step, Decision):
                 return self._judged(rider, step, sample.readings[0])

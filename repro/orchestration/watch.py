@@ -35,6 +35,9 @@ MOST_PROCESSES = 16
 END_GRACE_S = 10.0
 HEARD_S = 1.0
 POLL_S = 0.25
+SPUN_S = 2.0
+"""Within so many seconds with a processor a loop that is not stuck turns many times: it beats five times a second."""
+OF_LOOPS = frozenset({HangClass.FROZEN, HangClass.SPINNING})
 
 
 Hung = Attached | Judged
@@ -258,20 +261,36 @@ class Watch:
             return None
         self._compared += 1
         compared = subject.compare(before, look)
-        return compared if self._is_new(seen, compared) else None
+        if compared.diagnosis.finding is Finding.BURNS and self._is_silent(pid, before.at):
+            seen.look = before  # on a busy machine it takes more than one look's time until it has had a processor
+        return compared if self._is_new(seen, before.at, compared) else None
 
-    def _is_new(self, seen: _Seen, compared: Attached) -> bool:
+    def _is_new(self, seen: _Seen, since: float, compared: Attached) -> bool:
         """Whether this is a hang that nobody has told; where the judge sees the process, it has a look's time first."""
         finding, hang_class = compared.diagnosis.finding, compared.diagnosis.hang_class
-        if hang_class in {HangClass.FROZEN, HangClass.SPINNING} and self._riders.sees_loop(compared.pid):
+        has_seen_loop = hang_class in OF_LOOPS and self._riders.sees_loop(compared.pid)
+        if has_seen_loop and not self._is_certain(compared, since):
             return False
-        is_late = compared.pid not in self._riders.pids or seen.found is finding
+        is_late = has_seen_loop or compared.pid not in self._riders.pids or seen.found is finding
         seen.found = finding
         is_told = finding in seen.told or hang_class in seen.judged
-        if compared.diagnosis.verdict is not Verdict.HANG or is_told or not is_late:
+        if hang_class is None or is_told or not is_late:
             return False
         seen.told.add(finding)
+        self._riders.note_told(compared.pid, hang_class)
         return True
+
+    def _is_certain(self, compared: Attached, since: float) -> bool:
+        """Whether both the looks and the loop's beats say that it does not turn, though it had a processor.
+
+        The judge counts only the time for which a process had one. On a busy machine a loop that spins is therefore
+        certain to it much later than to somebody who also sees where it is.
+        """
+        return self._is_silent(compared.pid, since) and self._riders.own_silence_s(compared.pid) >= SPUN_S
+
+    def _is_silent(self, pid: int, since: float) -> bool:
+        """Whether the agent sees a loop there that has not turned since then."""
+        return self._riders.sees_loop(pid) and not self._riders.has_turned(pid, since)
 
     def _drop(self, pid: int) -> None:
         seen = self._seen.pop(pid, None)

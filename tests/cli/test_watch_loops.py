@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,47 @@ def test_a_process_whose_calls_the_agent_sees_is_told_by_its_loops_beats(hang_cl
     assert any("calls.py" in stack for stack in document["stacks"]), document["stacks"]
     assert document["stacks"][0].startswith("main thread")
     assert (tmp_path / "bundle" / "greenlets-memory.json").exists()
+
+
+@contextmanager
+def crowded_core() -> Iterator[list[str]]:
+    """The start of a command that shares one core with two programs that burn it."""
+    core = str(min(os.sched_getaffinity(0)))
+    hogs = [subprocess.Popen(["taskset", "-c", core, sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        yield ["taskset", "-c", core]
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait(LIMIT_S)
+
+
+def test_a_loop_that_spins_on_a_busy_core_is_told_by_where_it_is_before_its_share_of_it_adds_up(
+    tmp_path: Path,
+) -> None:
+    """The judge does not count the time in which a process had no core, two thirds of it here."""
+    script = tmp_path / "calls.py"
+    script.write_text(CALLS)
+    with crowded_core() as start:
+        done, document = watch(*start, sys.executable, script, "spinning", folder=tmp_path)
+    assert (done.returncode, document["hang_class"]) == (1, "spinning"), (document, done.stderr)
+    assert document["stacks"][0].startswith("main thread"), document["stacks"]
+    assert any("calls.py" in stack for stack in document["stacks"]), document["stacks"]
+    assert (tmp_path / "bundle" / "greenlets-2.json").exists()
+
+
+COMPUTES = CALLS.replace(
+    "while True: pass\n",
+    "for _ in range(40):\n    sum(range(300000))\n    gevent.sleep(0.2)\n",
+)
+
+
+def test_a_loop_that_turns_seldom_on_a_busy_core_is_no_hang(tmp_path: Path) -> None:
+    script = tmp_path / "calls.py"
+    script.write_text(COMPUTES)
+    with crowded_core() as start:
+        done, document = watch(*start, sys.executable, script, "turns", folder=tmp_path)
+    assert (done.returncode, document["verdict"]) == (0, "clean"), (document, done.stderr)
 
 
 @pytest.mark.parametrize(("mode", "hang_class"), [("lock", "frozen"), ("spin", "spinning")])
