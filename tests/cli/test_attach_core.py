@@ -139,7 +139,7 @@ def _not_elf(core: Path) -> None:
     [
         (lambda _: None, "sleep, not Python", 2),
         (_cut, "is cut off", 4),
-        (_foreign, "is of a machine of the kind AARCH64", 2),
+        (_foreign, "machine of another kind (AARCH64, 64 bits)", 2),
         (_not_elf, "is not a core file", 2),
         (lambda core: core.write_bytes(b""), "is not a core file", 2),
         (lambda core: core.write_bytes(Path("/bin/sh").read_bytes()), "is a program or a library, not a core file", 2),

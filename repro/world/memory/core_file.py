@@ -194,6 +194,25 @@ def read_core(path: Path) -> Core:
         raise UsageError(f"{path} is not a core file; `gcore PID` makes one of a running process") from None
 
 
+def _check_machine(path: Path, elf: ELFFile) -> None:
+    """Refuse what was not written on x86_64, and to read it elsewhere: there its interpreter does not run.
+
+    Raises:
+        UsageError: one sentence.
+    """
+    kind, here = str(elf["e_machine"]).removeprefix("EM_"), os.uname().machine
+    if (kind, elf.elfclass) != ("X86_64", 64):
+        raise UsageError(
+            f"{path} was written on a machine of another kind ({kind}, {elf.elfclass} bits); only core files of Linux "
+            "on x86_64 are read"
+        )
+    if here != MACHINE:
+        raise UsageError(
+            f"{path} was written on {MACHINE}, and this machine is {here}; read it on {MACHINE}, where its interpreter "
+            "runs"
+        )
+
+
 def _core(path: Path, file: IO[bytes]) -> Core:
     from elftools.elf.elffile import ELFFile
 
@@ -202,10 +221,7 @@ def _core(path: Path, file: IO[bytes]) -> Core:
         raise UsageError(
             f"{path} is a program or a library, not a core file; `gcore PID` makes one of a running process"
         )
-    if elf["e_machine"] != "EM_X86_64" or os.uname().machine != MACHINE:
-        raise UsageError(
-            f"{path} is of a machine of the kind {elf['e_machine'][3:]}; only core files of x86_64 are read, on x86_64"
-        )
+    _check_machine(path, elf)
     loads = [segment.header for segment in elf.iter_segments("PT_LOAD")]
     whole = max((one["p_offset"] + one["p_filesz"] for one in loads), default=0)
     size = path.stat().st_size
