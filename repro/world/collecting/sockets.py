@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,7 +71,8 @@ class Socket:
 def sockets_of(pid: int) -> tuple[Socket, ...]:
     """The TCP sockets of a process, by descriptor; a descriptor that was duplicated shows once for each."""
     descriptors = _descriptors(pid)
-    every = [row for name in ("tcp", "tcp6") for row in _table(PROC / str(pid) / "net" / name)]
+    own = frozenset(descriptors.values())
+    every = [row for name in ("tcp", "tcp6") for row in _table(PROC / str(pid) / "net" / name, own)]
     rows = {row.inode: row for row in every}
     waiting = {(row.peer, row.local) for row in every if _is_waiting(row)}
     return tuple(
@@ -98,18 +99,23 @@ def _descriptors(pid: int) -> dict[int, int]:
     return found
 
 
-def _table(path: Path) -> Iterator[Socket]:
+def _table(path: Path, own: Collection[int]) -> Iterator[Socket]:
+    """The sockets of these inodes, and those in which something waits: of a busy machine's thousands the few."""
     with contextlib.suppress(OSError):
         for line in path.read_text("ascii").splitlines()[1:]:
             parts = line.split()
+            state = STATES.get(int(parts[3], 16), parts[3])
             send, _, receive = parts[4].partition(":")
+            waits, inode = int(receive, 16), int(parts[9])
+            if inode not in own and not (state in _OPEN and (inode == 0 or waits)):
+                continue
             yield Socket(
                 local=_address(parts[1]),
                 peer=_address(parts[2]),
-                state=STATES.get(int(parts[3], 16), parts[3]),
-                recv_queue=int(receive, 16),
+                state=state,
+                recv_queue=waits,
                 send_queue=int(send, 16),
-                inode=int(parts[9]),
+                inode=inode,
                 fd=-1,
             )
 
