@@ -62,6 +62,7 @@ class RungKind(StrEnum):
     THREAD = "greenlets, native thread"
     DEBUGGER = "debugger"
     KERNEL = "kernel"
+    MEMORY = "greenlets, memory"
     FAULTHANDLER = "faulthandler"
 
 

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import psutil
 
 from repro.core.causes.known_causes import Sighting, match
 from repro.core.diagnosis.diagnosis import Diagnosis, Look, diagnose, diagnose_still
-from repro.core.hang.dump import Dump
+from repro.core.hang.dump import Dump, document
 from repro.errors import UsageError
 from repro.findings import CauseMatch
 from repro.world.collecting import kernel
@@ -205,8 +205,7 @@ def keep_stacks(pid: int | None, dumps: Mapping[str, Dump], packages: Mapping[st
     """Write the stacks, by a name for each look, its packages, and where it runs the kernel's view of it now."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, dump in dumps.items():
-        text = json.dumps(asdict(replace(dump, locks={})) | {"locks": _locks(dump)}, indent=1)
-        (folder / f"greenlets-{name}.json").write_text(text, "utf-8")
+        (folder / f"greenlets-{name}.json").write_text(json.dumps(document(dump), indent=1), "utf-8")
     (folder / "packages.txt").write_text(
         "".join(f"{name}=={version}\n" for name, version in sorted(packages.items())), "utf-8"
     )
@@ -216,10 +215,6 @@ def keep_stacks(pid: int | None, dumps: Mapping[str, Dump], packages: Mapping[st
         (folder / "kernel.json").write_text(json.dumps(kernel.look(pid), indent=1), "utf-8")
 
 
-def _locks(dump: Dump) -> list[dict[str, object]]:
-    return [asdict(lock) for lock in dump.locks.values()]
-
-
 def _look(pid: int, reader: ProcessReader | None) -> Look:
     process = psutil.Process(pid)
     times = process.cpu_times()
@@ -227,7 +222,7 @@ def _look(pid: int, reader: ProcessReader | None) -> Look:
     dump = reader.dump() if reader is not None else None
     return Look(
         at=time.monotonic(),
-        dump=_with_peers(dump, {socket.fd: socket for socket in sockets}) if dump is not None else None,
+        dump=dump.with_peers({one.fd: (one.local, one.peer) for one in sockets}) if dump is not None else None,
         threads=kernel.threads_of(pid),
         cpu_s=times.user + times.system,
         unread=_still_unread(pid, sockets, dump),
@@ -250,17 +245,6 @@ def _still_unread(pid: int, sockets: Sequence[Socket], dump: Dump | None) -> Map
 
 def _is_stopped(pid: int) -> bool:
     return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
-
-
-def _with_peers(dump: Dump, sockets: Mapping[int, Socket]) -> Dump:
-    """The dump with both ends of every socket that somebody waits for."""
-    greenlets = tuple(
-        replace(one, wait=replace(one.wait, local=socket.local, peer=socket.peer))
-        if one.wait is not None and (socket := sockets.get(one.wait.fd)) is not None
-        else one
-        for one in dump.greenlets
-    )
-    return replace(dump, greenlets=greenlets)
 
 
 def _command(pid: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from repro.core.hang.frames import Frame, folded
@@ -106,7 +106,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """All stacks of one process at one moment; ``mode`` is ``loop`` or ``thread``, by who wrote it."""
+    """All stacks of one process at one moment; ``mode`` is ``loop``, ``thread`` or ``memory``, by who wrote it."""
 
     pid: int
     mode: str
@@ -134,6 +134,17 @@ class Dump:
         """The same with each user's number, by the id of its greenlet: memory alone does not tell who is a user."""
         greenlets = tuple(replace(one, user=numbers.get(one.id, one.user)) for one in self.greenlets)
         return replace(self, greenlets=greenlets)
+
+    def with_peers(self, addresses: Mapping[int, tuple[str, str]]) -> Dump:
+        """The same with both ends of the sockets that somebody waits for, by descriptor: the kernel knows them."""
+
+        def with_ends(one: Greenlet) -> Greenlet:
+            ends = addresses.get(one.wait.fd) if one.wait is not None else None
+            if one.wait is None or ends is None:
+                return one
+            return replace(one, wait=replace(one.wait, local=ends[0], peer=ends[1]))
+
+        return replace(self, greenlets=tuple(with_ends(one) for one in self.greenlets))
 
     def by_id(self, greenlet: int) -> Greenlet | None:
         """The greenlet of this id."""
@@ -191,6 +202,11 @@ def awaited(wait: ParkedAt | None, lock: str = "") -> Awaited:
         name=wait.name,
         lock=lock,
     )
+
+
+def document(dump: Dump) -> Mapping[str, Any]:
+    """A dump as it is kept that the agent did not write."""
+    return asdict(replace(dump, locks={})) | {"locks": [asdict(lock) for lock in dump.locks.values()]}
 
 
 def read_dump(text: str) -> Dump:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from repro.core.causes.known_causes import Cause, Sighting, match
 from repro.core.diagnosis.standstill import standing_of
-from repro.core.hang.dump import Dump, read_dump
+from repro.core.hang.dump import Dump, document, read_dump
 from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
 from repro.core.hang.fingerprint import telltale
@@ -28,7 +28,9 @@ from repro.orchestration.trial.trial import STACKS_SIGNAL, Investigation, Scene
 from repro.world.collecting import kernel
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import Target, climb_all
+from repro.world.collecting.memory import MemoryReading
 from repro.world.collecting.sockets import sockets_of
+from repro.world.memory.reader import MODE
 
 EXAMINATION_S = 1.5
 EXAMINED_A_SECOND = 1000
@@ -151,15 +153,15 @@ class Investigator:
     def _of_silence(self, decision: Decision, inquiry: Scene, output: str) -> Investigation:
         """What is to be seen of a program that did nothing any more, though it does not show why."""
         sight = _sight(inquiry, output)
-        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
-        around = replace(_circumstances(inquiry, output, views, sight.rungs), listens=_listening(inquiry))
+        views = sight.views(decision)
+        around = replace(_circumstances(inquiry, output, views, sight), listens=_listening(inquiry))
         return Investigation(findings=findings_of(decision, around), rungs=sight.rungs)
 
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
-        views = [View(dump, _users(decision, dump.pid)) for dump in sight.best_dumps(decision)]
+        views = sight.views(decision)
         dropped = [item.frames for item in swallowed(sight.output).elements()]
-        main = _main_stack(inquiry, sight.rungs) if does_main_stand(decision) else ()
-        around = _circumstances(inquiry, sight.output, views, sight.rungs)
+        main = _main_stack(inquiry, sight) if does_main_stand(decision) else ()
+        around = _circumstances(inquiry, sight.output, views, sight)
         frames = set(seen_frames(views, dropped=dropped, has_main=does_main_stand(decision)))
         frames |= {frame.normalised for frame in main} | set(frames_of_who_is_left(decision, around))
         seen = Sighting(
@@ -186,17 +188,26 @@ class Investigator:
 
 @dataclass(frozen=True)
 class _Sight:
-    """What the ladder brought up: its rungs, the cell's output, the dumps."""
+    """What the ladder brought up: its rungs, the cell's output, the agent's dumps, and those ``read`` from memory."""
 
     rungs: tuple[Rung, ...]
     output: str
     dumps: tuple[Dump, ...]
+    read: tuple[Dump, ...] = ()
 
-    def best_dumps(self, decision: Decision) -> list[Dump]:
+    def views(self, decision: Decision) -> list[View]:
+        """The best stacks of each process, with its stuck users."""
+        is_main_away = decision.facts.loop_silent or decision.facts.standing is Standing.LOCKED
+        return [
+            View(dump, _users(decision, dump.pid), is_loop_silent=is_main_away and dump.mode == MODE)
+            for dump in self._best_dumps(decision)
+        ]
+
+    def _best_dumps(self, decision: Decision) -> list[Dump]:
         """One dump a process: the event loop's where it answered, unless the main thread itself is what stands."""
         wanted = "thread" if decision.facts.loop_silent or decision.facts.standing is Standing.LOCKED else "loop"
         by_pid: dict[int, Dump] = {}
-        for dump in self.dumps:
+        for dump in (*self.dumps, *self.read):
             if dump.pid not in by_pid or dump.mode == wanted:
                 by_pid[dump.pid] = dump
         return list(by_pid.values())
@@ -204,12 +215,16 @@ class _Sight:
 
 def _sight(inquiry: Scene, output: str) -> _Sight:
     """Everything that the ladder brings up, climbed for all living processes."""
-    rungs = climb_all([_target(record, inquiry) for record in _living(inquiry)], folder=inquiry.folder)
-    return _Sight(rungs, output, _dumps(inquiry, rungs))
+    read: list[Dump] = []
+    rungs = climb_all([_target(record, inquiry, read) for record in _living(inquiry)], folder=inquiry.folder)
+    return _Sight(rungs, output, _dumps(inquiry, rungs), tuple(read))
 
 
-def _target(record: FlightRecord, inquiry: Scene) -> Target:
+def _target(record: FlightRecord, inquiry: Scene, read: list[Dump]) -> Target:
+    """The ways to ask one process; what is read of its memory is added to ``read``."""
     folder = inquiry.folder
+    silent = _silent(record)
+    reading = MemoryReading(record.pid) if silent else None
     return Target(
         pid=record.pid,
         flight_record=record.path,
@@ -221,9 +236,23 @@ def _target(record: FlightRecord, inquiry: Scene) -> Target:
         ),
         send_signal=lambda: inquiry.child.signal_one(record.pid, STACKS_SIGNAL),
         faulthandler_file=folder / f"faulthandler-{record.pid}.txt",
-        silent=_silent(record),
+        read_memory=lambda limit_s: _kept(
+            (reading or MemoryReading(record.pid)).within(limit_s), record=record, read=read
+        ),
+        silent=silent,
         failure=record.dump_failure,
     )
+
+
+def _kept(found: Dump | str, *, record: FlightRecord, read: list[Dump]) -> Path | str:
+    """The file of what memory told; who is a user stands in the flight record."""
+    if isinstance(found, str):
+        return found
+    dump = found.with_users(record.read().numbers)
+    read.append(dump)
+    path = _dump_file(record, dump.mode)
+    path.write_text(json.dumps(document(dump), indent=1), "utf-8")
+    return path
 
 
 def _silent(record: FlightRecord) -> frozenset[RungKind]:
@@ -278,20 +307,27 @@ def _dumps(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Dump, ...]:
     return tuple(read_dump((inquiry.folder / rung.file).read_text("utf-8")) for rung in dumped)
 
 
-def _main_stack(inquiry: Scene, rungs: tuple[Rung, ...]) -> tuple[Frame, ...]:
-    """The main thread's frames by faulthandler, which answers even while the GIL is held."""
-    for pid, file in _answers(inquiry, rungs, RungKind.FAULTHANDLER).items():
+def _main_stack(inquiry: Scene, sight: _Sight) -> tuple[Frame, ...]:
+    """The main thread's frames, by memory or by faulthandler: both answer even while the GIL is held."""
+    for dump in sight.read:
+        if dump.main is not None and dump.main.stack:
+            return dump.main.stack
+    for pid, file in _answers(inquiry, sight.rungs, RungKind.FAULTHANDLER).items():
         return main_frames(read_faulthandler(file.read_text("utf-8", "replace")), pid)
     return ()
 
 
-def _gil_owner(inquiry: Scene, rungs: tuple[Rung, ...]) -> GilOwner | None:
-    """Who holds the GIL, in the first process in which a debugger saw somebody hold it."""
-    for pid, file in _answers(inquiry, rungs, RungKind.DEBUGGER).items():
+def _gil_owner(inquiry: Scene, sight: _Sight) -> GilOwner | None:
+    """Who holds the GIL, in the first process where a debugger, which sees C as well, or memory saw somebody hold it."""
+    for pid, file in _answers(inquiry, sight.rungs, RungKind.DEBUGGER).items():
         with contextlib.suppress(ValueError):  # another debugger's text, for people
             if owner := gil_owner(read_debugger(file.read_text("utf-8", "replace")), pid):
                 return owner
-    return None
+    holders = (dump.gil_holder for dump in sight.read)
+    holder = next((thread for thread in holders if thread is not None), None)
+    if holder is None:
+        return None
+    return GilOwner(is_main=holder.is_main, place=holder.stack[-1].place if holder.stack else None)
 
 
 def _answers(inquiry: Scene, rungs: tuple[Rung, ...], kind: RungKind) -> dict[int, Path]:
@@ -309,8 +345,9 @@ def _users(decision: Decision, pid: int) -> frozenset[int]:
 
 
 def _circumstances(
-    inquiry: Scene, output: str, views: Sequence[View] = (), rungs: tuple[Rung, ...] = ()
+    inquiry: Scene, output: str, views: Sequence[View] = (), sight: _Sight | None = None
 ) -> Circumstances:
+    sight = sight or _Sight((), output, ())
     readings = inquiry.fleet.read()
     is_real = inquiry.cell.settings.get("backend") == "aws"  # where addresses are AWS's own, and nothing is made
     return Circumstances(
@@ -330,9 +367,9 @@ def _circumstances(
         backend_url=inquiry.backend_url,
         wanted=[] if is_real else [pair for reading in readings for pair in reading.wanted],
         views=views,
-        main_stack=_main_stack(inquiry, rungs),
-        is_stopped=any(_is_stopped(file) for file in _answers(inquiry, rungs, RungKind.KERNEL).values()),
-        gil=_gil_owner(inquiry, rungs),
+        main_stack=_main_stack(inquiry, sight),
+        is_stopped=any(_is_stopped(file) for file in _answers(inquiry, sight.rungs, RungKind.KERNEL).values()),
+        gil=_gil_owner(inquiry, sight),
     )
 
 

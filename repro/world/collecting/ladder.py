@@ -5,8 +5,9 @@
     greenlets, native thread the agent's own thread: silent when the GIL is held
     debugger                 py-spy or pystack by ptrace: who holds the GIL, and C frames; where ptrace is allowed
     kernel                   /proc: state, wchan, processor time, sockets with their queues; Linux
-    faulthandler             a signal handler in C: prints the threads' frames even then. The last, for a signal ends
-                             some calls that it finds, such as a sleep, and with them the hang
+    greenlets, memory        the process's memory, read from outside: in every state of it, where it may be read
+    faulthandler             a signal handler in C: prints the threads' frames even then. Only where memory did not
+                             answer: a signal ends some calls that it finds, such as a sleep, and with them the hang
 
 Which rung answers is itself a finding. Each one's answer is a file in the trial's folder, or a sentence that says why
 not.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ LIMITS_S = {
     RungKind.FAULTHANDLER: 0.4,
 }
 """Seconds for each rung; the sum stays within ``TOTAL_S``, the time that evidence may take."""
+MEMORY_LIMIT_S = 20.0
+"""Seconds beside ``TOTAL_S`` for what is read meanwhile: it is waited for only where there is no core for it."""
 
 SILENT_LIMIT_S = 0.3
 """Seconds for a rung that was silent for long: it is asked, for it may have come back, but hardly waited for."""
@@ -49,9 +52,17 @@ NEEDLESS_LIMIT_S = 0.6
 without a pause hardly ever lets it run."""
 
 ALL = tuple(RungKind)
-_AGENT = {RungKind.LOOP, RungKind.THREAD}
+_AGENT = frozenset({RungKind.LOOP, RungKind.THREAD})
+_SAID_BY: Mapping[RungKind, frozenset[RungKind]] = {
+    RungKind.DEBUGGER: _AGENT,
+    RungKind.MEMORY: _AGENT,
+    RungKind.FAULTHANDLER: frozenset({RungKind.MEMORY}),
+}
+"""By rung those that have said all that it would say, once they have answered."""
 Asker = Callable[[float], Path | None]
 """Puts the question, waits for so many seconds, and gives the file of the answer, or None."""
+Reader = Callable[[float], Path | str]
+"""Reads for at most so many seconds, and gives the file of the answer, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Target:
     ask_thread: Asker
     send_signal: Callable[[], None]
     faulthandler_file: Path
+    read_memory: Reader = lambda _: "its memory was not asked for"
     silent: frozenset[RungKind] = frozenset()
     failure: Callable[[], str] = lambda: ""
 
@@ -82,22 +94,30 @@ def climb(
 ) -> tuple[Rung, ...]:
     """Ask on every rung, whatever the others said; ends within ``TOTAL_S`` seconds. Files are relative to ``folder``.
 
-    The debugger alone is left out where the agent answers by loop and by thread: nobody holds the GIL then, and all
-    that a debugger has to say besides is half a second's stop of the process.
+    Three are left out where others have said it. The debugger and memory, where the agent answers by loop and by
+    thread: nobody holds the GIL then. ``faulthandler``, where memory answers, which shows more and sends no signal.
     """
     deadline = time.monotonic() + TOTAL_S
     result: list[Rung] = []
     for kind in rungs:
-        if kind is RungKind.DEBUGGER and {rung.kind for rung in result if rung.answered} >= _AGENT:
+        answered = {rung.kind for rung in result if rung.answered}
+        if answered >= _SAID_BY.get(kind, frozenset({kind})):
             continue
-        own_s = SILENT_LIMIT_S if kind in target.silent else LIMITS_S[kind]
-        if kind is RungKind.THREAD and any(rung.answered for rung in result if rung.kind is RungKind.LOOP):
-            own_s = min(own_s, NEEDLESS_LIMIT_S)
-        limit_s = max(0.05, min(own_s, deadline - time.monotonic()))
+        limit_s = _limit_s(kind, target, answered, left_s=deadline - time.monotonic())
         result.append(_rung(kind, target, folder=folder, limit_s=limit_s))
         if on_rung is not None:
             on_rung(result[-1])
     return tuple(result)
+
+
+def _limit_s(kind: RungKind, target: Target, answered: Collection[RungKind], *, left_s: float) -> float:
+    """For how long a rung is waited for, of the seconds that are left."""
+    if kind is RungKind.MEMORY:
+        return MEMORY_LIMIT_S
+    own_s = SILENT_LIMIT_S if kind in target.silent else LIMITS_S[kind]
+    if kind is RungKind.THREAD and RungKind.LOOP in answered:
+        own_s = min(own_s, NEEDLESS_LIMIT_S)
+    return max(0.05, min(own_s, left_s))
 
 
 def climb_all(targets: Sequence[Target], *, folder: Path, rungs: Sequence[RungKind] = ALL) -> tuple[Rung, ...]:
@@ -145,6 +165,10 @@ def _thread(target: Target, _folder: Path, limit_s: float) -> Path | str:
     )
 
 
+def _memory(target: Target, _folder: Path, limit_s: float) -> Path | str:
+    return target.read_memory(limit_s)
+
+
 def _faulthandler(target: Target, _folder: Path, limit_s: float) -> Path | str:
     path = target.faulthandler_file
     if not path.exists():
@@ -189,6 +213,7 @@ def _wait_for_growth(path: Path, before: int, *, limit_s: float) -> bool:
 _ASK: dict[RungKind, Callable[[Target, Path, float], Path | str]] = {
     RungKind.FLIGHT: _flight,
     RungKind.LOOP: _loop,
+    RungKind.MEMORY: _memory,
     RungKind.THREAD: _thread,
     RungKind.FAULTHANDLER: _faulthandler,
     RungKind.DEBUGGER: _debugger,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +29,7 @@ sys.modules["repro_probe.main"].run()
 LEARN_LIMIT_S = 10.0
 UNCLEAR = 3
 """The probe's exit code for a field that it could not place."""
+Key = tuple[tuple[str | int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,43 @@ class Layout:
         return {state: (width, start) for state, width, start in self.fields["str_kinds"]}
 
 
-def learn(target: Target, extension: str = "", packages: str = "", *, libraries: Sequence[str] = ()) -> Layout:
-    """The layout of a process's interpreter with its greenlet; takes a second of a process of its own.
+_locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
+_known: dict[Key, Layout] = {}
 
+
+def learn(target: Target, extension: str = "", packages: str = "", *, libraries: Sequence[str] = ()) -> Layout:
+    """The layout of a process's interpreter with its greenlet; takes a second of a process of its own, once.
+
+    Another process of the same interpreter with the same greenlet and gevent, by their files, has the same layout.
     ``extension`` is greenlet's file and ``packages`` the folder from which gevent is imported, both as the process
     calls them; "" where it has none. ``libraries`` are folders in which the interpreter's own shared libraries lie.
 
     Raises:
         ProcessError: the interpreter does not run here, or a field cannot be placed.
     """
+    key = _key(target, extension, packages, libraries)
+    with _locks[key]:
+        if key not in _known:
+            _known[key] = _learn(target, extension, packages, libraries)
+        return _known[key]
+
+
+def _key(target: Target, extension: str, packages: str, libraries: Sequence[str]) -> Key:
+    """What decides on a layout: the files, each by its place on the disk and by when it was last changed."""
+    paths = [target.executable, *libraries, *([extension] if extension else [])]
+    gevent = [f"{packages}/gevent", f"{packages}/gevent/__init__.py"] if packages else []
+    return tuple((path, *_identity(target.file_of(path))) for path in (*paths, *gevent))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:  # it is gone, or may not be seen: the name alone has to do
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _learn(target: Target, extension: str, packages: str, libraries: Sequence[str]) -> Layout:
     env = {"LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else {}
     modules = json.dumps([(name, (PROBE / f"{name}.py").read_text("utf-8")) for name in MODULES])
     words = ["-I", "-S", "-B", "-c", BOOT, modules, *filter(None, (extension, packages))]

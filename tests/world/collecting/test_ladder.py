@@ -1,6 +1,7 @@
 """The ladder on real processes that are stuck each in its own way: which rungs answer is what tells them apart."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.hang.dump import read_dump
+from repro.core.hang.dump import Dump, document, read_dump
 from repro.core.hang.frames import gil_owner, main_frames, read_debugger, read_faulthandler
 from repro.core.hang.groups import View, blocked_main, native_call
 from repro.core.hang.waits import parked
@@ -19,6 +20,7 @@ from repro.model import Rung, RungKind
 from repro.world.collecting import ptrace
 from repro.world.collecting.flight import Fleet, FlightRecord
 from repro.world.collecting.ladder import ALL, NEEDLESS_LIMIT_S, SILENT_LIMIT_S, Target, climb, climb_all
+from repro.world.collecting.memory import MemoryReading
 from repro.world.processes import door
 
 pytestmark = pytest.mark.timed
@@ -32,9 +34,11 @@ PAIRS = [
     ("3.11", "gevent==24.2.1", "greenlet==3.0.3"),
     ("3.13", "gevent"),
 ]
-LOOP, THREAD, DEBUGGER, KERNEL, FAULTS = ALL[1:]
-UNDISTURBED = [kind for kind in ALL if kind is not DEBUGGER]
+LOOP, THREAD, DEBUGGER, KERNEL, MEMORY, FAULTS = ALL[1:]
+UNDISTURBED = [kind for kind in ALL if kind not in {DEBUGGER, MEMORY}]
 """The rungs that are asked where the agent answers by loop and thread."""
+UNSIGNALLED = [kind for kind in ALL if kind is not FAULTS]
+"""Those that are asked where the agent does not, and memory does."""
 
 
 @contextmanager
@@ -78,7 +82,21 @@ def target(child: door.Child, record: FlightRecord, folder: Path) -> Target:
         ask_thread=asker("thread", record.ask_thread_dump, record.thread_dump_done),
         send_signal=lambda: child.signal(STACKS),
         faulthandler_file=folder / f"faulthandler-{child.pid}.txt",
+        read_memory=lambda limit_s: in_file(MemoryReading(child.pid).within(limit_s), folder),
     )
+
+
+def in_file(found: Dump | str, folder: Path) -> Path | str:
+    if isinstance(found, str):
+        return found
+    path = folder / f"greenlets-memory-{found.pid}.json"
+    path.write_text(json.dumps(document(found)))
+    return path
+
+
+def own_time_s(rungs: tuple[Rung, ...]) -> float:
+    """Seconds of all rungs but the one that has a limit of its own."""
+    return sum(rung.seconds for rung in rungs if rung.kind is not MEMORY)
 
 
 def wait_for(condition: Callable[[], bool], *, limit_s: float = START_S, is_needed: bool = True) -> None:
@@ -118,8 +136,9 @@ def test_a_rung_that_has_long_been_silent_is_asked_and_hardly_waited_for(tmp_pat
 def test_a_frozen_loop_answers_by_the_thread_with_the_native_call(tmp_path: Path) -> None:
     with stuck("native", tmp_path) as target:
         rungs = climb(target, folder=tmp_path)
-    files = {rung.kind: tmp_path / rung.file for rung in rungs}
-    assert answered(rungs) == {kind: kind is not LOOP for kind in ALL}
+        faults = climb(target, folder=tmp_path, rungs=(FAULTS,))
+    files = {rung.kind: tmp_path / rung.file for rung in (*rungs, *faults)}
+    assert answered(rungs) == {kind: kind is not LOOP for kind in UNSIGNALLED}
     assert "is blocked" in rungs[1].refusal
     blocked = blocked_main([View(read_dump(files[THREAD].read_text()), ())])
     assert blocked is not None
@@ -155,8 +174,9 @@ def test_the_thread_is_hardly_waited_for_once_the_loop_has_answered(tmp_path: Pa
 def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: Path) -> None:
     with stuck("gil", tmp_path) as target:
         rungs = climb(target, folder=tmp_path)
-    files = {rung.kind: tmp_path / rung.file for rung in rungs}
-    assert answered(rungs) == {kind: kind not in {LOOP, THREAD} for kind in ALL}
+        faults = climb(target, folder=tmp_path, rungs=(FAULTS,))
+    files = {rung.kind: tmp_path / rung.file for rung in (*rungs, *faults)}
+    assert answered(rungs) == {kind: kind not in {LOOP, THREAD} for kind in UNSIGNALLED}
     assert "GIL" in rungs[2].refusal
     traces = read_faulthandler(files[FAULTS].read_text())
     assert main_frames(traces, target.pid)[-1].function == "want_gil"
@@ -168,11 +188,34 @@ def test_a_held_gil_silences_the_agent_and_the_rungs_below_it_answer(tmp_path: P
     assert "libc" in owner.library
 
 
+@pytest.mark.parametrize("how", ["native", "gil", "stopped"])
+def test_memory_has_every_user_s_stack_where_nothing_inside_can_answer(how: str, tmp_path: Path) -> None:
+    with stuck("lock" if how == "stopped" else how, tmp_path, users=20) as target:
+        if how == "stopped":
+            os.kill(target.pid, signal.SIGSTOP)
+        (rung,) = climb(target, folder=tmp_path, rungs=(MEMORY,))
+    assert rung.answered, rung.refusal
+    found = json.loads((tmp_path / rung.file).read_text())
+    stacks = [[frame["function"] for frame in one["stack"]] for one in found["greenlets"]]
+    assert sum("want_lock" in stack for stack in stacks) == 20
+    main = next(thread for thread in found["threads"] if thread["is_main"])
+    assert main["holds_gil"] is (how == "gil")
+    assert (f"want_{how}" in [frame["function"] for frame in main["stack"]]) is (how != "stopped")
+
+
+def test_where_memory_may_not_be_read_faulthandler_is_asked(tmp_path: Path) -> None:
+    with stuck("native", tmp_path) as target:
+        refused = replace(target, read_memory=lambda _: "it belongs to somebody else")
+        rungs = climb(refused, folder=tmp_path, rungs=(LOOP, MEMORY, FAULTS))
+    assert [rung.answered for rung in rungs] == [False, False, True]
+    assert rungs[1].refusal == "it belongs to somebody else"
+
+
 def test_evidence_of_two_hundred_users_is_collected_in_time_and_small(tmp_path: Path) -> None:
     with stuck("socket", tmp_path, users=200) as target:
         rungs = climb(target, folder=tmp_path)
     assert answered(rungs)[LOOP]
-    assert sum(rung.seconds for rung in rungs) < 5
+    assert own_time_s(rungs) < 5
     assert sum((tmp_path / rung.file).stat().st_size for rung in rungs if rung.file) < 5_000_000
     dump = read_dump((tmp_path / rungs[1].file).read_text())
     assert len(parked(dump)) == 200
@@ -231,11 +274,11 @@ def test_the_same_rungs_answer_on_the_oldest_and_the_newest_pairs(
         folder.mkdir()
         with stuck(how, folder, users=200, interpreter=environment_with(*pair)) as target:
             rungs = climb(target, folder=folder)
-        asked = ALL if silent_ones else UNDISTURBED
+        asked = UNSIGNALLED if silent_ones else UNDISTURBED
         assert answered(rungs) == {kind: kind not in silent_ones for kind in asked}, rungs
         if how == "gil":
             (dump,) = [folder / rung.file for rung in rungs if rung.kind is DEBUGGER]
             owner = gil_owner(read_debugger(dump.read_text()), target.pid)
             assert owner is not None
             assert owner.is_main
-        assert sum(rung.seconds for rung in rungs) < 5
+        assert own_time_s(rungs) < 5
