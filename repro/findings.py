@@ -39,6 +39,7 @@ class RowName(StrEnum):
     LOOP_STANDS = "loop-stands"
     SILENT_IN_LOCKS = "silent-in-locks"
     SILENT_PARKED = "silent-parked"
+    SILENT_UNSERVED = "silent-unserved"
     NEVER_BEGAN_BURNING = "never-began-burning"
     NEVER_BEGAN = "never-began"
     NEVER_BEGAN_UNEXPLAINED = "never-began-unexplained"
@@ -67,6 +68,7 @@ class Ending(StrEnum):
     LOOP_STANDS = "loop-stands"
     LOOP_HAS_NO_WAY_OUT = "loop-has-no-way-out"
     TOLD_ONCE = "told-once"
+    NOT_TOLD = "not-told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ class StuckUsers:
     ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking``
     are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
     the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program
-    that swallows the GreenletExit of so many of them.
+    that swallows the GreenletExit of so many of them. ``is_told``: somebody has raised a GreenletExit in one of them.
     """
 
     count: int = 0
@@ -257,6 +259,7 @@ class StuckUsers:
     elsewhere: tuple[str, ...] = ()
     largest: StuckGroup | None = None
     catch: tuple[Place, int] | None = None
+    is_told: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

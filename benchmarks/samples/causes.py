@@ -29,6 +29,11 @@ _FACTS = {
     Fact.EXIT_CAUGHT: "a handler of the program catches the users' `GreenletExit`",
     Fact.EXIT_REPLACED: "another exception took the place of the users' `GreenletExit`",
     Fact.NO_TIMEOUT: "the operation that is waited for has no timeout",
+    Fact.NOT_TOLD: "no `GreenletExit` was raised in the users that go on",
+    Fact.NATIVE_THREAD: "a native thread of the program runs beside the event loop's",
+    Fact.ALL_ANSWERED: "the backend has answered all that reached it",
+    Fact.UNSERVED: "greenlets wait to begin, and their event loop does not turn",
+    Fact.ALL_ENDED: "all users have ended, and the process has not",
     Fact.LEFT_WAITING: "all users have ended, and nobody is left whom that greenlet waits for",
 }
 
@@ -84,6 +89,7 @@ def page(cause: Cause, printed: Callable[[StoredRun, int], str]) -> str:
             "",
             f"**Versions.** {_versions(cause)}.",
             "",
+            *_likely(cause),
             "**Fixes.** Any one of them is enough. The experiment shows one of them, in its cured cell:",
             "",
             *(f"- {_cure(cure)}" for cure in cause.cures),
@@ -165,7 +171,23 @@ def _row(cause: Cause) -> str:
 
 
 def _versions(cause: Cause) -> str:
-    return ", ".join(f"{name} {specifier or 'of any version'}" for name, specifier in sorted(cause.packages.items()))
+    named = dict(sorted(cause.packages.items())) | ({"Python": cause.python} if str(cause.python) else {})
+    return ", ".join(f"{name} {specifier or 'of any version'}" for name, specifier in named.items())
+
+
+def _likely(cause: Cause) -> list[str]:
+    """What makes ``doctor`` and ``attach`` call it likely; nothing where there is no such thing."""
+    conditions = cause.likely
+    parts = [
+        *([f"{_any_of(conditions.packages)} is installed"] if conditions.packages else []),
+        *([f"{_any_of(conditions.without)} is not installed"] if conditions.without else []),
+        *([f"the command has {_any_of(conditions.command)}"] if conditions.command else []),
+    ]
+    return [f"**Likely.** When {', and '.join(parts)}.", ""] if parts else []
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
 
 
 def _cure(cure: str) -> str:

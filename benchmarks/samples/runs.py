@@ -22,6 +22,8 @@ LOGGED = f"] {platform.node()}/"
 _OUT = re.compile(r" --out \S+")
 _INTERPRETER = re.compile(r'"interpreter": "[^"]*/(?=\.?venv/bin/python)')
 """Somebody's own environment, wherever it lay."""
+_EVIDENCE = re.compile(r"/[^\s\"']+/evidence/[^\s\"'/]+/(?:work/)?")
+"""Where the run lay, in what a program has printed of the folder that it ran in."""
 
 
 def names() -> list[str]:
@@ -76,6 +78,6 @@ def _scrub(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("DELETE FROM facts WHERE name = 'machines'")
         for rowid, text in connection.execute("SELECT cell_id || number, document FROM trials").fetchall():
             trial = json.loads(text)
-            if trial.pop("machine", "") or LOGGED in text:
-                changed_text = json.dumps(trial, ensure_ascii=False).replace(LOGGED, "] host/")
+            if trial.pop("machine", "") or LOGGED in text or _EVIDENCE.search(text):
+                changed_text = _EVIDENCE.sub("", json.dumps(trial, ensure_ascii=False).replace(LOGGED, "] host/"))
                 connection.execute("UPDATE trials SET document = ? WHERE cell_id || number = ?", (changed_text, rowid))

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from repro.cli.cells import RunOptions, run_cells
-from repro.cli.options.shared import new_folder
-from repro.cli.resumption import new_run
+from repro.cli.options.shared import RESUMABLE, new_folder
+from repro.cli.resumption import new_run, resumed_run
 from repro.errors import ExitCode, ReproError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from repro.core.causes.known_causes import Cause
-    from repro.model import CellResult
+    from repro.model import CellResult, StoredRun
     from repro.orchestration.atlas import CauseCells
     from repro.presentation.causes import CauseRun
+    from repro.world.runs.store import RunStore
 
 CAUSES = "causes"
 """What stands in the place of an experiment."""
@@ -40,7 +41,6 @@ LEFT_OUT = {
     "replay": "--replay",
     "shard": "--shard",
     "dask": "--dask",
-    "resume": "--resume",
     "fail_on": "--fail-on",
     "queues": "--queue",
     "buckets": "--bucket",
@@ -61,13 +61,26 @@ def run_causes(options: RunOptions) -> ExitCode:
 
     chosen = _chosen(options.cause)
     console = make_console(to_stderr=options.as_json)
-    folder = new_folder(options.out, CAUSES, busy="it already exists; choose another folder")
+    folder = _folder(options)
     is_against_newest = options.against == NEWEST
     runs = [_run(cause, options, folder / cause.id, console) for cause in chosen]
     click.echo(text(runs), err=options.as_json)
     if options.as_json:
         click.echo(json.dumps(document(runs, is_against_newest=is_against_newest), indent=1))
     return exit_code([run.showing for run in runs])
+
+
+def _folder(options: RunOptions) -> Path:
+    """Where each cause has its run: a new folder, or the one that is gone on with.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    if not options.resume:
+        return new_folder(options.out, CAUSES, busy=RESUMABLE)
+    if options.out is None or not options.out.is_dir():
+        raise UsageError(f"--resume: give --out and the folder of the `repro run {CAUSES}` that is to be continued")
+    return options.out
 
 
 def check_of_causes(options: RunOptions) -> None:
@@ -118,7 +131,7 @@ def _run(cause: Cause, options: RunOptions, folder: Path, console: Console) -> C
 def _results(found: CauseCells, options: RunOptions, folder: Path, console: Console) -> Sequence[CellResult]:
     """What the cells came to; their run is kept in its own folder, which `repro report` reads."""
     own = replace(options, experiment=found.cause.shown_by, out=folder)
-    store = new_run(own, found.prepared, name=found.cause.id)
+    store = _store(own, found, folder)
     try:
         run_cells(own, found.prepared, store, console, request_budget=0)
     finally:
@@ -126,3 +139,17 @@ def _results(found: CauseCells, options: RunOptions, folder: Path, console: Cons
         run = store.read()
         store.close()
     return run.cells
+
+
+def _store(options: RunOptions, found: CauseCells, folder: Path) -> RunStore:
+    """The store of one cause's run: of one that has begun where it is continued, else a new one."""
+
+    def check(stored: StoredRun) -> None:
+        if {cell.id for cell in stored.plan.cells} != {cell.id for cell in found.prepared.plan.cells}:
+            raise UsageError(
+                f"--resume: the run in {stored.folder} has other cells; give the same --against, or another folder"
+            )
+
+    if options.resume and folder.is_dir():
+        return resumed_run(folder, found.prepared, check=check)
+    return new_run(options, found.prepared, name=found.cause.id)

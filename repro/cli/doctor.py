@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, source: Path | None, python: str, form: str, 
     path = source or _own_python()
     pins = read_pins(path, python=python, has_all_groups=True)
     causes = known_causes()
-    found = possible_causes(causes, pins.versions)
+    found = possible_causes(causes, pins.versions, python=pins.python or python)
     if as_json or form == "json":
         click.echo(json.dumps(prognosis.document(str(path), pins.python, pins.versions, found), indent=1))
     elif form == "github":

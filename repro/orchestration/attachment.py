@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from repro.core.causes.known_causes import Sighting, match
+from repro.core.causes.prognosis import Possible, possible_causes
 from repro.core.diagnosis.diagnosis import Diagnosis, Look, diagnose, diagnose_still
 from repro.core.hang.dump import Dump, document
 from repro.errors import UsageError
@@ -38,7 +39,8 @@ class Attached:
     """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
-    reading took. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a
+    reading took. ``prospects`` are the known causes of such a hang that its packages allow, the one that was seen left
+    out, with what makes each likely. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a
     process that runs.
     """
 
@@ -52,6 +54,7 @@ class Attached:
     refusal: str
     pauses_s: tuple[float, ...] = ()
     core: str = ""
+    prospects: tuple[Possible, ...] = ()
 
 
 class Subject:
@@ -133,6 +136,7 @@ class Subject:
         """What two looks came to."""
         found = diagnose(first, last)
         packages = _packages(self._reader)
+        cause = _cause(found, packages)
         return Attached(
             pid=self.pid,
             command=_command(self.pid),
@@ -140,9 +144,12 @@ class Subject:
             packages=packages,
             diagnosis=found,
             looks=(first, last),
-            cause=_cause(found, packages),
+            cause=cause,
             refusal=self.refusal,
             pauses_s=tuple(self._pauses_s),
+            prospects=_prospects(
+                found, packages, _words(self.pid), cause, python=last.dump.python if last.dump else ""
+            ),
         )
 
 
@@ -182,6 +189,7 @@ def attach_core(path: Path, *, python: Path | None = None) -> Attached:
     finally:
         reader.close()
     found = diagnose_still(look)
+    cause = _cause(found, packages)
     return Attached(
         pid=core.pid,
         command=core.command,
@@ -189,9 +197,12 @@ def attach_core(path: Path, *, python: Path | None = None) -> Attached:
         packages=packages,
         diagnosis=found,
         looks=(look,),
-        cause=_cause(found, packages),
+        cause=cause,
         refusal="",
         core=str(path),
+        prospects=_prospects(
+            found, packages, core.command.split(), cause, python=look.dump.python if look.dump else ""
+        ),
     )
 
 
@@ -248,10 +259,15 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _command(pid: int) -> str:
+    return " ".join(_words(pid))
+
+
+def _words(pid: int) -> Sequence[str]:
+    """The words of its command; none where it has ended."""
     try:
-        return " ".join(psutil.Process(pid).cmdline())
+        return psutil.Process(pid).cmdline()
     except psutil.Error:
-        return ""
+        return ()
 
 
 def _packages(reader: ProcessReader | None) -> Mapping[str, str]:
@@ -284,3 +300,15 @@ def _cause(found: Diagnosis, packages: Mapping[str, str]) -> CauseMatch | None:
     return match(
         known_causes(), Sighting(kind=found.hang_class.value, versions=packages, frames=frames, unwoken=unwoken)
     )
+
+
+def _prospects(
+    found: Diagnosis, packages: Mapping[str, str], words: Sequence[str], seen: CauseMatch | None, *, python: str
+) -> tuple[Possible, ...]:
+    """The other known causes of a hang of this class that its packages allow; none where there is no hang."""
+    if found.hang_class is None:
+        return ()
+    causes = [
+        one for one in known_causes() if found.hang_class.value in one.classes and not (seen and seen.id == one.id)
+    ]
+    return possible_causes(causes, packages, words, python=python)

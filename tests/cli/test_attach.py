@@ -15,9 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from repro.world.shipped.causes import known_causes
+
 PARKED = Path(__file__).parents[1] / "world" / "memory" / "children" / "parked.py"
 LIMIT_S = 60.0
-KEYS = {"verdict", "hang_class", "users_stuck", "explanation", "cause", "stacks", "evidence"}
+KEYS = {"verdict", "hang_class", "users_stuck", "explanation", "cause", "causes", "stacks", "evidence"}
 pytestmark = [pytest.mark.timed, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 
@@ -55,6 +57,11 @@ def test_a_process_that_hangs_is_named_by_exit_code_document_and_bundle(
     assert set(document) >= KEYS
     assert (document["verdict"], document["hang_class"]) == ("hang", hang_class)
     assert document["users_stuck"] == stuck
+    classes = {cause.id: cause.classes for cause in known_causes()}
+    likelihoods = {one["id"]: one["likelihood"] for one in document["causes"]}
+    assert set(likelihoods.values()) <= {"possible", "likely", "seen"}
+    assert all(hang_class in classes[name] for name in likelihoods)
+    assert {name for name, said in likelihoods.items() if said == "seen"} == {document["cause"]} - {None}
     kept = json.loads((tmp_path / "bundle" / "greenlets-2.json").read_text())
     assert len(kept["greenlets"]) >= stuck
     assert "gevent==" in (tmp_path / "bundle" / "packages.txt").read_text()

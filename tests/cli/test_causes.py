@@ -18,7 +18,9 @@ from repro.errors import UsageError
     ("words", "said"),
     [
         (("causes", "--set", "users=5"), "--set does not go with `repro run causes`"),
-        (("causes", "--resume"), "--resume does not go with"),
+        (("causes", "--resume"), "--resume: give --out and the folder of the `repro run causes`"),
+        (("causes", "--resume", "--out", "no-such"), "--resume: give --out and the folder of the `repro run causes`"),
+        (("causes", "--dask", "local:2"), "--dask does not go with"),
         (("causes", "--", "locust"), "-- COMMAND does not go with"),
         (("causes", "--cause", "gevent-1"), "--cause gevent-1: unknown cause; `repro list causes`"),
         (("known/clean", "--cause", "gevent-1957"), "--cause goes with `repro run causes`"),
@@ -49,3 +51,8 @@ def test_a_cause_shows_its_hang_and_its_cure(tmp_path: Path) -> None:
     assert (cured["role"], cured["verdict"], cured["seen"], cured["of"]) == ("cured", "clean", 0, 2)
     assert "1 of 1 causes showed what their files claim." in done.stderr
     assert (folder / "locust-2401" / "run.sqlite").exists()
+    again = subprocess.run(
+        [sys.executable, "-m", "repro", *words, "--resume"], check=False, capture_output=True, text=True, timeout=300
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == document  # every trial is there: none is run again

@@ -81,7 +81,7 @@ def test_a_cause_that_needs_nothing_but_its_versions_is_certain() -> None:
 
 
 def test_annotations_are_github_lines(tmp_path: Path) -> None:
-    lines = doctor(pylock(tmp_path, **REPORT), "--format", "github").stdout.splitlines()
+    lines = doctor(pylock(tmp_path, **REPORT), "--python", "3.11", "--format", "github").stdout.splitlines()
     assert all(line.startswith(("::warning title=", "::notice title=", "::error title=")) for line in lines)
     assert [line.partition("::")[2].split("::")[0] for line in lines] == [
         *(f"warning title={name}" for name in ("gevent-1865", "gevent-1957-frozen", "gevent-1957-lost-wake-up")),
@@ -89,6 +89,20 @@ def test_annotations_are_github_lines(tmp_path: Path) -> None:
         "notice title=Any version",
     ]
     assert "bare-except" in lines[-1]
+
+
+def test_what_else_is_installed_makes_a_cause_likely_and_comes_first(tmp_path: Path) -> None:
+    alone = doctor(pylock(tmp_path, **REPORT))
+    assert "LIKELY" not in alone.stdout
+    done = doctor(pylock(tmp_path, **REPORT, requests="2.32.3"))
+    assert done.exit_code == alone.exit_code == 3
+    assert "By what else is installed, 3 are likely." in " ".join(done.stdout.split())
+    assert done.stdout.index("LIKELY    gevent-1957") < done.stdout.index("POSSIBLE")
+    assert "likely     requests is installed" in done.stdout
+    document = json.loads(doctor(pylock(tmp_path, **REPORT, requests="2.32.3"), "--json").stdout)
+    found = {one["id"]: (one["likelihood"], one["signs"]) for one in document["causes"]}
+    assert found["gevent-1957"] == ("likely", [{"kind": "installed", "name": "requests"}])
+    assert found["gevent-1865"] == ("possible", [])
 
 
 @pytest.mark.parametrize("cause", known_causes(), ids=lambda cause: cause.id)

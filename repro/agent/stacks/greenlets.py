@@ -163,7 +163,7 @@ class _Dump:
             thread = running[id(greenlet)]
             record["stack"] = thread["stack"]
             record["parked_on"] = thread["parked_on"] or {"kind": "running"}
-        elif state == "running":
+        elif greenlet:  # it runs in another thread, or is about to begin
             record["parked_on"] = {"kind": "running"}
         return record
 
@@ -244,7 +244,15 @@ def _outwards(frame):
 def _state(greenlet, frame):
     if frame is not None:
         return "parked"
-    return "running" if greenlet else "unstarted"
+    return "running" if _has_begun(greenlet) else "unstarted"
+
+
+def _has_begun(item):
+    """By greenlet's own word: gevent calls one that was spawned, and waits to begin, alive as well."""
+    try:
+        return sys.modules["greenlet"].greenlet.__bool__(item)
+    except (AttributeError, KeyError, TypeError):
+        return bool(item)
 
 
 def _run_name(greenlet):

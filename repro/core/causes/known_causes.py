@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from packaging.specifiers import SpecifierSet
@@ -21,13 +21,22 @@ class Fact(StrEnum):
     """What is neither a frame nor output.
 
     A handler of the program catches the GreenletExit of its users; another exception took its place; those who wait for
-    an answer have set no timeout; all users have ended, and one greenlet still waits for others, of whom none is left.
+    an answer have set no timeout; all users have ended, and one greenlet still waits for others, of whom none is left;
+    users go on after the stop in whom nobody has raised a GreenletExit; a native thread of the program runs beside the
+    event loop's; the backend has answered all that reached it; greenlets wait to begin, and
+    their event loop does not turn; all users have ended, and the process
+    has not.
     """
 
     EXIT_CAUGHT = "exit-caught"
     EXIT_REPLACED = "exit-replaced"
     NO_TIMEOUT = "no-timeout"
     LEFT_WAITING = "left-waiting"
+    NOT_TOLD = "not-told"
+    NATIVE_THREAD = "native-thread"
+    ALL_ANSWERED = "all-answered"
+    UNSERVED = "unserved"
+    ALL_ENDED = "all-ended"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +70,24 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What makes a cause likely beside its versions, as far as packages and a command show it. All that is given holds.
+
+    ``packages``: one of these distributions is installed; ``without``: none of these is. ``command``: one of these words
+    is in the command, a program by its name (``locust``) or an option without its value (``--processes``).
+    """
+
+    packages: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there are any: without them nothing can make a cause likely."""
+        return bool(self.packages or self.without or self.command)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cause:
     """A known cause; ``classes`` are hang classes, or ``crash`` and ``failing`` for verdicts that are not a hang.
 
@@ -68,7 +95,8 @@ class Cause:
     an experiment of this program. ``upstream`` are the threads where it is discussed. ``needs`` is what it takes beside
     these versions, "" where they alone decide; ``shows`` is how it shows. ``cures`` are requirements, or steps, one of
     which suffices. ``summary`` is the title in a few words, for a line of an answer. ``look_alike`` is what might be
-    taken for it and is not, ``claim`` how its experiment shows it, None where nothing does.
+    taken for it and is not, ``claim`` how its experiment shows it, None where nothing does. ``likely`` are conditions
+    that make it likely where its versions make it possible. ``python`` are the interpreters that can have it.
     """
 
     id: str
@@ -85,6 +113,8 @@ class Cause:
     summary: str = ""
     look_alike: str = ""
     claim: Claim | None = None
+    likely: Conditions = Conditions()
+    python: SpecifierSet = field(default_factory=SpecifierSet)
 
     def concerns(self, versions: Mapping[str, str]) -> bool:
         """Whether every package of the cause is among ``versions``, in one that it concerns."""

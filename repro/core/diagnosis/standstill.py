@@ -1,7 +1,8 @@
 """In what a program without users that does nothing any more was found: locks, its greenlets, a call, or at work.
 
 A program that waits is not a hang by that alone: it may be woken by a signal, a message or its own clock. It is one
-where every thread stands in the kernel's lock without a time limit, or every greenlet of its own waits for another one.
+where every thread stands in the kernel's lock without a time limit, every greenlet of its own waits for another one, or
+greenlets wait to begin while the thread of their event loop never returns to it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from repro.core.hang.dump import Dump, Thread
-from repro.core.hang.frames import has_own_frame
+from repro.core.hang.frames import has_own_frame, is_at_exit
 from repro.core.hang.pools import full_pools, starved
 from repro.core.judge.samples import Standing
 from repro.findings import WaitKind
@@ -41,6 +42,9 @@ HUB = "gevent/hub.py:run"
 
 SLEEP = "gevent/hub.py:sleep"
 """Who is parked here waits for a timer; where none is running, its wake-up was lost."""
+
+UNSTARTED = "unstarted"
+"""The state of a greenlet that was spawned and has not begun."""
 
 MEANT_TO_WAIT = frozenset(
     {
@@ -87,6 +91,8 @@ def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
     kernel = next((thread.wait for thread in threads if thread.is_main), KernelWait.OTHER)
     if kernel is KernelWait.LOCK and _is_locked(dump, main, threads):
         return Standing.LOCKED
+    if dump.mode != "loop" and any(one.state == UNSTARTED and not one.is_hub for one in dump.greenlets):
+        return Standing.UNSERVED
     return {KernelWait.RUNNING: Standing.RUNNING, KernelWait.CHILD: Standing.WAITING}.get(kernel, Standing.BLOCKED)
 
 
@@ -124,8 +130,13 @@ def _is_held_by_itself(dump: Dump, main: Thread) -> bool:
 
 
 def _of_greenlets(dump: Dump) -> Standing:
-    """``PARKED`` where every greenlet of the program's own waits for another one without a time limit."""
-    own = [item for item in dump.greenlets if not item.is_hub and item.wait is not None and has_own_frame(item.stack)]
+    """``PARKED`` where every greenlet of the program's own waits for another one without a time limit.
+
+    Once its main code has ended, and the interpreter waits for its threads, all that are left count.
+    """
+    others = [item for item in dump.greenlets if not item.is_hub and not is_at_exit(item.stack)]
+    has_ended = any(is_at_exit(item.stack) for item in dump.greenlets)
+    own = others if has_ended else [item for item in others if has_own_frame(item.stack)]
     waits = [item.wait for item in own if item.wait is not None]
     may_go_on = any(wait.kind in _MAY_WAKE or wait.has_timeout for wait in waits)
     is_parked = any(wait.kind in _WAITS_FOR_OTHERS for wait in waits)

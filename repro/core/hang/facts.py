@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from repro.core.causes.known_causes import Fact
 from repro.core.hang.dump import Greenlet
-from repro.core.hang.findings import Circumstances, bound_of
-from repro.core.hang.groups import catching, left_waiting
+from repro.core.hang.findings import Circumstances, are_untold, bound_of
+from repro.core.hang.groups import catching, left_waiting, native_threads
 from repro.core.judge.judge import Decision
-from repro.findings import Ending
+from repro.findings import Ending, RowName
 from repro.model import HangClass
 
 
@@ -17,6 +17,11 @@ def facts_of(decision: Decision, around: Circumstances) -> frozenset[Fact]:
         Fact.EXIT_CAUGHT: catching(around.views) is not None,
         Fact.EXIT_REPLACED: around.lost_exits > 0,
         Fact.LEFT_WAITING: _who_is_left(decision, around) is not None,
+        Fact.NOT_TOLD: are_untold(decision),
+        Fact.NATIVE_THREAD: any(native_threads(view.dump) for view in around.views),
+        Fact.ALL_ENDED: decision.row.name is RowName.PROCESS_OUTLIVES_THE_STOP,
+        Fact.UNSERVED: decision.row.name is RowName.SILENT_UNSERVED,
+        Fact.ALL_ANSWERED: decision.row.name is RowName.NO_ANSWER and around.backend.open_requests == 0,
         Fact.NO_TIMEOUT: bound_of(decision).ending is Ending.OPERATION_HAS_NO_TIMEOUT,
     }
     return frozenset(fact for fact, is_seen in is_there.items() if is_seen)

@@ -37,6 +37,7 @@ from repro.findings import (
     Place,
     Program,
     RaisedAt,
+    RowName,
     Said,
     Spot,
     SpotKind,
@@ -153,6 +154,8 @@ def _endless(decision: Decision) -> Ending:
     is_renewed = any(user.parked is not None and user.parked.has_timeout for user in decision.stuck)
     if hang_class is HangClass.DEADLOCKED and is_renewed:
         return Ending.WAIT_BEGINS_AGAIN
+    if are_untold(decision):
+        return Ending.NOT_TOLD
     return _ENDLESS[hang_class]
 
 
@@ -186,6 +189,14 @@ def _stuck(decision: Decision, around: Circumstances) -> StuckUsers:
         elsewhere=peers_elsewhere(around.views, around.backend_url),
         largest=largest(around.views),
         catch=catching(around.views),
+        is_told=not are_untold(decision),
+    )
+
+
+def are_untold(decision: Decision) -> bool:
+    """Whether users go on after the stop in whom nobody has raised a GreenletExit: it did not reach their process."""
+    return decision.row.name is RowName.USERS_OUTLIVE_THE_STOP and not any(
+        user.slot.killed for user in decision.stuck if user.slot.is_user
     )
 
 

@@ -55,6 +55,14 @@ def own_frame(stack: Sequence[Frame]) -> Frame | None:
     return next((frame for frame in reversed(stack) if _is_the_programs(frame)), None)
 
 
+def is_at_exit(stack: Sequence[Frame]) -> bool:
+    """Whether an interpreter that exits waits for its threads here, by ``threading`` or by gevent's own code for it."""
+    return any(_AT_EXIT.match(frame.normalised) for frame in stack)
+
+
+_AT_EXIT = re.compile(r"(?:threading|gevent/monkey/\w+|gevent/monkey)\.py:_shutdown$")
+
+
 def _is_the_programs(frame: Frame) -> bool:
     path = frame.file.replace("\\", "/")
     return "/" in path and not any(pattern.match(path) for pattern in (_SITE, _STDLIB, _AGENT))

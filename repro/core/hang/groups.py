@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited, caller
-from repro.core.hang.frames import Frame, has_own_frame, own_frame, shortened, telling
+from repro.core.hang.frames import Frame, has_own_frame, is_at_exit, own_frame, shortened, telling
 from repro.core.hang.pools import Pool, full_pools, starved
 from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, StuckPool, WaitKind, Who, Whom
 from repro.model import HangClass
@@ -184,6 +184,20 @@ def left_waiting(views: Sequence[View]) -> Greenlet | None:
 _BY_THEMSELVES = {*RUNNING, WaitKind.HUB, WaitKind.TIMER}
 
 
+def native_threads(dump: Dump) -> list[Thread]:
+    """The threads that run beside the main one, without the agent's and those of gevent's own pools."""
+    return [
+        thread
+        for thread in dump.threads
+        if thread.stack
+        and not thread.is_main
+        and not any(frame.normalised.startswith(_NOT_THE_PROGRAMS) for frame in thread.stack)
+    ]
+
+
+_NOT_THE_PROGRAMS = ("repro_agent/", "gevent/threadpool.py:", "gevent/_monitor.py:")
+
+
 def _remoteness(item: Greenlet) -> tuple[bool, bool]:
     """A listener of Locust's events holds up whoever fires it, the stop above all; then who waits for others."""
     is_listener = any(frame.normalised == EVENT for frame in item.stack)
@@ -282,6 +296,8 @@ def seen_frames(
 ) -> frozenset[str]:
     """All normalised frames that matter: of the stuck, of a main thread that blocks, of those who hold what they want.
 
+    Of a process that exits they are those of all that it waits for.
+
     ``dropped`` are the frames of exceptions that Python dropped. Without ``has_main`` the main thread's are left out:
     where it happens to be while its loop turns says nothing about those who wait.
     """
@@ -291,6 +307,8 @@ def seen_frames(
     for view in views:
         main = blocked[1] if blocked is not None and blocked[0] is view.dump else None
         stacks += [item.stack for item in (*view.stuck, *_holders(view, main))]
+        if any(is_at_exit(item.stack) for item in view.dump.greenlets):
+            stacks += [item.stack for item in view.dump.greenlets]
     return frozenset(found | {frame.normalised for stack in stacks for frame in stack})
 
 

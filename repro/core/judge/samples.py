@@ -214,12 +214,13 @@ class Standing(StrEnum):
     """What a program without users that does nothing was found in.
 
     ``LOCKED``: its threads stand in native locks that none of them can free. ``PARKED``: its greenlets wait for each
-    other alone. ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may
+    other alone. ``UNSERVED``: greenlets wait to begin, and their event loop does not turn. ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may
     wake it. ``RUNNING``: it computes. The first in this order tells most where there are several processes.
     """
 
     LOCKED = "locked"
     PARKED = "parked"
+    UNSERVED = "unserved"
     BLOCKED = "blocked"
     RUNNING = "running"
     WAITING = "waiting"

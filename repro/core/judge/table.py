@@ -193,6 +193,7 @@ TABLE = (
     Row(RowName.LOOP_STANDS, lambda f: f.stands_still and f.cores < STANDING_CORES, Verdict.HANG, HangClass.FROZEN),
     Row(RowName.SILENT_IN_LOCKS, lambda f: f.standing is Standing.LOCKED, Verdict.HANG, HangClass.FROZEN),
     Row(RowName.SILENT_PARKED, lambda f: f.standing is Standing.PARKED, Verdict.HANG, HangClass.DEADLOCKED),
+    Row(RowName.SILENT_UNSERVED, lambda f: f.standing is Standing.UNSERVED, Verdict.HANG, HangClass.FROZEN),
     Row(
         RowName.NEVER_BEGAN_BURNING,
         lambda f: f.start_over and f.cores >= BURNING_CORES,
@@ -234,6 +235,7 @@ _OF_A_TRIAL = frozenset(
     {
         RowName.SILENT_IN_LOCKS,
         RowName.SILENT_PARKED,
+        RowName.SILENT_UNSERVED,
         RowName.NEVER_BEGAN_BURNING,
         RowName.NEVER_BEGAN,
         RowName.PROCESS_OUTLIVES_THE_STOP,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from repro.core.causes.known_causes import Cause, Sighting, match
-from repro.core.diagnosis.standstill import standing_of
+from repro.core.diagnosis.standstill import KernelThread, standing_of
 from repro.core.hang.dump import Dump, document, read_dump
 from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances, findings_of, modules_of
@@ -37,6 +37,8 @@ EXAMINED_A_SECOND = 1000
 """Users whose stacks an event loop writes in a second, on a busy machine: so much longer a crowd's are waited for."""
 THREAD_S = 1.0
 POLL_S = 0.02
+POLLS_WITHIN_S = 1.5
+"""A main thread that polls comes back to its loop so often at least: Celery's transports poll once a second."""
 OUTPUT_READ_BYTES = 2_000_000
 SILENT_AFTER_S = 2.0
 """Both hearts beat several times a second; on a starved machine a beat may be late by a second."""
@@ -56,8 +58,16 @@ def examine(fleet: Fleet, *, beat_s: float, users: int = 0, backend_port: int = 
         if not any(slot.is_user for slot in record.read().slots):
             threads = kernel.threads_of(record.pid, left_out=record.native_tid())
             if threads:  # a process that has ended stands in nothing
-                look.standing[record.pid] = standing_of(dump or _thread_dump_of(record), threads)
+                look.standing[record.pid] = _standing(record, dump, threads)
     return look.examination()
+
+
+def _standing(record: FlightRecord, dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
+    """In what one process was found; greenlets that wait for the end of a single call may yet begin after it."""
+    found = standing_of(dump or _thread_dump_of(record), threads)
+    if found is Standing.UNSERVED and not kernel.main_thread_moves(record.pid, within_s=POLLS_WITHIN_S):
+        return Standing.BLOCKED
+    return found
 
 
 def examination_of(record: FlightRecord, dump: Dump) -> Examination:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from repro.core.causes.prognosis import Likelihood
 from repro.core.diagnosis.diagnosis import Diagnosis, Finding
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited
 from repro.core.hang.frames import Frame, shortened
@@ -14,6 +15,7 @@ from repro.findings import Stack, StackOf, WaitKind
 from repro.model import Verdict
 from repro.orchestration.attachment import Attached
 from repro.presentation.hang.explanation import NEW, cause_text
+from repro.presentation.hang.prognosis import signs_text
 from repro.presentation.hang.stacks import awaited_text, frames_text, held_by, place_text
 from repro.presentation.lines import fitted
 
@@ -78,6 +80,7 @@ def document(attached: Attached, evidence: str) -> dict[str, Any]:
         "explanation": explanation(attached),
         "cause": attached.cause.id if attached.cause else None,
         "cause_text": cause_text(attached.cause) if attached.cause else None,
+        "causes": _causes(attached),
         "stacks": stacks(attached),
         "notes": list(_notes(attached)),
         "paused_ms": [round(one * 1000, 1) for one in attached.pauses_s],
@@ -93,12 +96,26 @@ def block(attached: Attached, evidence: str, *, width: int | None = None) -> str
     """
     lines = [headline(attached), "", explanation(attached)]
     if attached.diagnosis.hang_class is not None:
-        lines.append(cause_text(attached.cause) if attached.cause else NEW)
+        lines += [cause_text(attached.cause)] if attached.cause else [NEW, *_likely(attached)]
     said = [fitted(line, width=width) for line in lines]
     for stack in stacks(attached):
         said += ["", *(f"  {line}" for line in stack.splitlines())]
     more = [fitted(line, width=width) for line in (_pauses(attached), next_step(attached)) if line]
     return "\n".join([*said, "", *more, f"Evidence: {evidence}"])
+
+
+def _causes(attached: Attached) -> list[dict[str, str]]:
+    """Each known cause of such a hang that these packages allow, the one that was seen first, then the likely ones."""
+    others = sorted(attached.prospects, key=lambda one: one.likelihood is not Likelihood.LIKELY)
+    seen = [{"id": attached.cause.id, "likelihood": Likelihood.SEEN.value}] if attached.cause else []
+    return seen + [{"id": one.cause.id, "likelihood": one.likelihood.value} for one in others]
+
+
+def _likely(attached: Attached) -> list[str]:
+    """Which known causes of such a hang are likely though nothing of them was seen; nothing where none is."""
+    likely = [one for one in attached.prospects if one.likelihood is Likelihood.LIKELY]
+    named = "; ".join(f"{one.cause.id} ({signs_text(one.signs)})" for one in likely)
+    return [f"Likely by its packages and its command, but not seen: {named}."] if likely else []
 
 
 def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any]:

@@ -132,6 +132,7 @@ _ENDINGS = {
     Ending.LOOP_STANDS: "It will not recover by itself: with the event loop blocked, no timeout can fire",
     Ending.LOOP_HAS_NO_WAY_OUT: "It will not recover by itself: nothing in the busy loop depends on time",
     Ending.TOLD_ONCE: "It will not recover by itself: GreenletExit is raised only once",
+    Ending.NOT_TOLD: "It will not recover by itself: nothing else ends a user before its time",
 }
 
 
@@ -139,6 +140,11 @@ _FACTS = {
     "exit-caught": "a handler of the program catches GreenletExit",
     "exit-replaced": "another exception took the place of GreenletExit",
     "no-timeout": "the operation has no timeout",
+    "not-told": "no GreenletExit was raised in the users",
+    "native-thread": "a native thread of the program runs beside the event loop's",
+    "all-answered": "the backend has answered all that reached it",
+    "unserved": "greenlets wait to begin, and their event loop does not turn",
+    "all-ended": "all users have ended, and the process has not",
     "left-waiting": "all users have ended, and that greenlet still waits for others",
 }
 

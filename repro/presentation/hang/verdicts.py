@@ -47,7 +47,12 @@ def _unstoppable(found: Findings) -> list[str]:
     if found.said.lost_exits:
         return [still, *_replaced(found)]
     if found.said.dropped_exit is None:
-        ignored = f"GreenletExit did not end {'it' if alive == 1 else 'them'}."
+        them = "it" if alive == 1 else "them"
+        ignored = (
+            f"GreenletExit did not end {them}."
+            if found.stuck.is_told
+            else f"No GreenletExit was raised in {them}: the stop did not reach the process."
+        )
         where = [f"Largest group: {largest_text(found.stuck.largest)}."] if found.stuck.largest else []
         return [still, *(_caught(found) or [ignored]), *where]
     item, count = found.said.dropped_exit
@@ -159,6 +164,13 @@ def _stuck_pool(pool: StuckPool) -> str:
     queued = "1 task in its queue waits" if pool.queued == 1 else f"{pool.queued} tasks in its queue wait"
     where = f" {'It waits' if is_one else 'They wait'} at {place_text(pool.place)}." if pool.place else ""
     return f"{wait} without a timeout, and {queued} for a free worker.{where}"
+
+
+def _silent_unserved(found: Findings) -> list[str]:
+    begun = f"No user started within {found.silent_s:.0f} s"
+    what = begun if found.program.never_began else f"{_silence(found)} and has not ended"
+    unserved = "Greenlets that were spawned wait to begin: their event loop does not turn."
+    return [f"{what}.", unserved, *_standing(found)]
 
 
 def _standing(found: Findings) -> list[str]:
@@ -413,6 +425,7 @@ _HANGS: Mapping[RowName, Callable[[Findings], list[str]]] = {
     RowName.LOOP_STANDS: _loop_stands,
     RowName.SILENT_IN_LOCKS: _in_locks,
     RowName.SILENT_PARKED: _silent_parked,
+    RowName.SILENT_UNSERVED: _silent_unserved,
     RowName.NEVER_BEGAN_BURNING: _never_began_burning,
     RowName.NEVER_BEGAN: _never_began,
     RowName.LOCKED: _deadlocked,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +57,21 @@ def threads_of(pid: int, *, left_out: int = 0) -> tuple[KernelThread, ...]:
         for task in tasks
         if int(task.name) != left_out
     )
+
+
+def main_thread_moves(pid: int, *, within_s: float) -> bool:
+    """Whether the main thread of a process gives up the processor by itself, within so many seconds, and comes back.
+
+    One that stands in a single call does not, one that polls does.
+    """
+    before = _own_switches(pid)
+    time.sleep(within_s)
+    return _own_switches(pid) > before
+
+
+def _own_switches(pid: int) -> int:
+    rows = _read(PROC / str(pid) / "task" / str(pid) / "status").splitlines()
+    return next((int(row.split()[1]) for row in rows if row.startswith("voluntary_ctxt_switches")), 0)
 
 
 def _wait_of(task: Path) -> KernelWait:

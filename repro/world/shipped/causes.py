@@ -1,8 +1,10 @@
 """Reads the known causes, ``repro/known/*.toml``.
 
 id, title, summary, classes, cure, shown_by, upstream
+python                the interpreters that can have it, as specifiers; all where it is not given
 needs, shows, cures   what else it takes, how it shows, requirements (or steps) one of which cures it
 [packages]            a distribution and the versions concerned, as specifiers
+[likely]              what beside the versions makes it likely: packages, without (packages), command (words)
 [claim]               the levels of the experiment with which it hangs, and with which it is cured; trials of each
 [[evidence]]          what must be seen together; one such piece is enough
 """
@@ -17,13 +19,13 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from repro.core.causes.known_causes import Cause, CausePattern, Claim, Fact
+from repro.core.causes.known_causes import Cause, CausePattern, Claim, Conditions, Fact
 from repro.errors import StoreError
 
 FOLDER = Path(__file__).parents[2] / "known"
 
 _KEYS = {
-    *("id", "title", "summary", "classes", "packages", "evidence", "claim"),
+    *("id", "title", "summary", "classes", "packages", "evidence", "claim", "likely", "python"),
     *("cure", "cures", "needs", "shows", "shown_by", "upstream", "look_alike"),
 }
 
@@ -65,7 +67,17 @@ def _cause(data: Mapping[str, Any]) -> Cause:
         summary=data.get("summary", ""),
         look_alike=data.get("look_alike", ""),
         claim=_claim(data["claim"]),
+        python=SpecifierSet(data.get("python", "")),
+        likely=_conditions(data.get("likely", {})),
     )
+
+
+def _conditions(data: Mapping[str, Any]) -> Conditions:
+    if unknown := set(data) - {"packages", "without", "command"}:
+        raise ValueError(f"likely: unknown key {min(unknown)}")
+    if any(isinstance(words, str) for words in data.values()):
+        raise ValueError("likely: each of its keys has a list of words")
+    return Conditions(**{name: tuple(words) for name, words in data.items()})
 
 
 def _claim(data: Mapping[str, Any]) -> Claim:

@@ -161,6 +161,12 @@ RUNNING = "asyncio.run() cannot be called from a running event loop"
 SLEEP = "gevent/hub.py:sleep"
 EMIT, FLUSH = "logging/__init__.py:emit", "logging/__init__.py:flush"
 CAUGHT = frozenset({Fact.EXIT_CAUGHT})
+LOGS = {"logging/__init__.py:acquire", "gevent/thread.py:acquire"}
+EXITS = {"gevent/monkey/_patch_thread_gte313.py:_shutdown", "concurrent/futures/thread.py:_worker"}
+LOOP = {"celery/worker/loops.py:synloop", "kombu/transport/virtual/base.py:drain_events"}
+GONE = "[x] vm/INFO/locust.runners: The last worker went missing, stopping test.\n"
+BY_GUNICORN = LATE.replace("a.py:2:", "/e/lib/python3.11/site-packages/gunicorn/workers/ggevent.py:38:")
+ASKS = {"botocore/utils.py:_fetch_metadata_token", "urllib3/connection.py:getresponse"}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +246,46 @@ CAUGHT = frozenset({Fact.EXIT_CAUGHT})
             "thread-pool-full",
             Sighting(kind="deadlocked", versions=NEW, frames={"gevent/resolver/thread.py:getaddrinfo"}),
             Sighting(kind="deadlocked", versions=NEW, frames={"gevent/threadpool.py:apply"}),
+        ),
+        (
+            "gevent-2013",
+            Sighting(kind="deadlocked", versions=NEW, frames=LOGS, facts={Fact.NATIVE_THREAD}),
+            Sighting(kind="deadlocked", versions=NEW, frames=LOGS),
+        ),
+        (
+            "gevent-2188",
+            Sighting(kind="deadlocked", versions={"gevent": "26.5.0"}, frames=EXITS),
+            Sighting(kind="deadlocked", versions={"gevent": "26.5.0"}, frames={"concurrent/futures/thread.py:_worker"}),
+        ),
+        (
+            "celery-8168",
+            Sighting(kind="frozen", versions=NEW | {"celery": "5.6.0"}, frames=LOOP, facts={Fact.UNSERVED}),
+            Sighting(kind="frozen", versions=NEW | {"celery": "5.6.0"}, frames=LOOP),
+        ),
+        (
+            "gunicorn-preload",
+            Sighting(kind="crash", versions=NEW | {"gunicorn": "25.0.0"}, frames=(), output=BY_GUNICORN),
+            Sighting(kind="crash", versions=NEW | {"gunicorn": "25.0.0"}, frames=(), output=LATE),
+        ),
+        (
+            "connection-forgotten",
+            Sighting(kind="unanswered", versions=REQUESTS, frames=SENDS, facts={Fact.NO_TIMEOUT, Fact.ALL_ANSWERED}),
+            Sighting(kind="unanswered", versions=REQUESTS, frames=SENDS, facts={Fact.NO_TIMEOUT}),
+        ),
+        (
+            "metadata-silent",
+            Sighting(kind="unanswered", versions={"botocore": "1.40.0"}, frames=ASKS),
+            Sighting(kind="unanswered", versions={"botocore": "1.40.0"}, frames={"urllib3/connection.py:getresponse"}),
+        ),
+        (
+            "locust-2474",
+            Sighting(kind="unstoppable", versions={"locust": "2.18.4"}, frames=(), output=GONE, facts={Fact.NOT_TOLD}),
+            Sighting(kind="unstoppable", versions={"locust": "2.18.4"}, frames=(), output=GONE),
+        ),
+        (
+            "last-worker-missing",
+            Sighting(kind="unstoppable", versions=NEW, frames=(), output=GONE, facts={Fact.ALL_ENDED}),
+            Sighting(kind="unstoppable", versions=NEW, frames=(), output=GONE, facts={Fact.NOT_TOLD}),
         ),
         (
             "bare-except",

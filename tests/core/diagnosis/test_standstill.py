@@ -114,3 +114,48 @@ def test_a_full_pool_is_parked_only_where_nothing_else_can_run(
 def test_without_stacks_nothing_is_known() -> None:
     assert standing_of(None, kernel(KernelWait.LOCK)) is Standing.UNKNOWN
     assert standing_of(dump(), kernel(KernelWait.LOCK)) is Standing.UNKNOWN
+
+
+SHUTDOWN = Frame("/usr/lib/python3.13/threading.py", 9, "_shutdown", "_main_thread._handle.join()")
+MANAGER = Frame("/e/lib/python3.11/site-packages/s3transfer/manager.py", 9, "TransferManager._shutdown")
+WORKER = Frame("/usr/lib/python3.13/concurrent/futures/thread.py", 9, "_worker", "work_queue.get()")
+
+
+def greenlet(number: int, *stack: Frame, wait: ParkedAt | None, state: str = "parked") -> Greenlet:
+    return Greenlet(number, "Greenlet", "", state, None, False, tuple(stack), wait)
+
+
+@pytest.mark.parametrize(
+    ("main", "workers", "standing"),
+    [
+        (SHUTDOWN, [ParkedAt(WaitKind.QUEUE)], Standing.PARKED),  # the executor's workers get no work any more
+        (SHUTDOWN, [ParkedAt(WaitKind.QUEUE), ParkedAt(WaitKind.SOCKET)], Standing.WAITING),  # one still works
+        (SHUTDOWN, [ParkedAt(WaitKind.QUEUE, has_timeout=True)], Standing.WAITING),
+        (SHUTDOWN, [], Standing.WAITING),
+        (MANAGER, [ParkedAt(WaitKind.QUEUE)], Standing.WAITING),  # a library's own shutdown is no exit
+        (LIBRARY, [ParkedAt(WaitKind.QUEUE)], Standing.WAITING),  # the program has not ended: it may give them work
+    ],
+)
+def test_an_interpreter_that_waits_at_its_exit_for_threads_that_nothing_wakes_is_parked(
+    main: Frame, workers: Sequence[ParkedAt], standing: Standing
+) -> None:
+    exits = greenlet(1, main, wait=ParkedAt(WaitKind.TIMER))
+    lot = (exits, *(greenlet(2 + at, WORKER, wait=wait) for at, wait in enumerate(workers)))
+    made = replace(dump(thread(OWN, HUB)), greenlets=lot)
+    assert standing_of(made, kernel(KernelWait.OTHER)) is standing
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "stack", "standing"),
+    [
+        ("thread", "unstarted", (OWN,), Standing.UNSERVED),
+        ("thread", "parked", (OWN,), Standing.BLOCKED),  # they wait for something, as everybody does
+        ("loop", "unstarted", (OWN,), Standing.BLOCKED),  # the loop has answered: it turns
+        ("thread", "unstarted", (OWN, HUB), Standing.WAITING),  # the main thread is back in its loop
+    ],
+)
+def test_greenlets_that_wait_to_begin_while_their_loop_does_not_turn_are_unserved(
+    mode: str, state: str, stack: Sequence[Frame], standing: Standing
+) -> None:
+    made = replace(dump(thread(*stack)), greenlets=(greenlet(1, wait=None, state=state),), mode=mode)
+    assert standing_of(made, kernel(KernelWait.OTHER)) is standing

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from repro.core.causes.known_causes import Fact
-from repro.core.hang.dump import Dump, Greenlet, ParkedAt
+from repro.core.hang.dump import Dump, Greenlet, ParkedAt, Thread
 from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
 from repro.core.hang.findings import Circumstances
 from repro.core.hang.frames import Frame
@@ -16,7 +16,7 @@ from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
 from repro.core.judge.samples import Slot
 from repro.core.judge.table import TABLE, Facts
-from repro.findings import Place, RowName, WaitKind
+from repro.findings import BackendFindings, Place, RowName, WaitKind
 
 ROWS = {row.name: row for row in TABLE}
 SLOT = Slot(
@@ -28,8 +28,8 @@ MAIN = (Frame(f"{SITE}locust/main.py", 500, "main"), Frame(f"{SITE}gevent/pool.p
 AROUND = Circumstances(load_at=100, users=1, seconds=8)
 
 
-def decision(name: RowName, ceiling_s: float | None = None) -> Decision:
-    users = () if ceiling_s is None else (Stuck(1, replace(SLOT, ceiling_s=ceiling_s), 110.0, None),)
+def decision(name: RowName, ceiling_s: float | None = None, *, killed: float = 0.0) -> Decision:
+    users = () if ceiling_s is None else (Stuck(1, replace(SLOT, ceiling_s=ceiling_s, killed=killed), 110.0, None),)
     return Decision(ROWS[name], Facts(users=len(users)), users, 123.5, 110)
 
 
@@ -45,7 +45,7 @@ def test_a_wait_without_a_timeout_is_a_fact_and_one_with_is_none() -> None:
 
 
 def test_a_handler_of_the_program_and_an_exception_that_replaced_the_exit_are_facts() -> None:
-    stopped = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0)
+    stopped = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0, killed=111.0)
     assert facts_of(stopped, replace(AROUND, lost_exits=2)) == {Fact.EXIT_REPLACED}
     caught = Greenlet(
         1, "Greenlet", "", "parked", 1, False, (Frame("/me/locustfile.py", 3, "task"),), None,
@@ -58,9 +58,9 @@ def test_a_handler_of_the_program_and_an_exception_that_replaced_the_exit_are_fa
 def test_who_is_left_when_all_users_have_ended_is_a_fact_with_its_frames() -> None:
     main = Greenlet(1, "greenlet", "", "parked", None, False, MAIN, ParkedAt(WaitKind.EVENT))
     ended = decision(RowName.PROCESS_OUTLIVES_THE_STOP)
-    assert facts_of(ended, around(main)) == {Fact.LEFT_WAITING}
+    assert facts_of(ended, around(main)) == {Fact.LEFT_WAITING, Fact.ALL_ENDED}
     assert frames_of_who_is_left(ended, around(main)) == ("locust/main.py:main", "gevent/pool.py:join")
-    alive = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0)
+    alive = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0, killed=111.0)
     assert facts_of(alive, around(main)) == set()
     assert frames_of_who_is_left(alive, around(main)) == ()
 
@@ -78,3 +78,34 @@ def test_where_the_main_thread_of_a_loop_that_turns_is_says_nothing_of_those_who
     name: RowName, facts: Facts, *, expected: bool
 ) -> None:
     assert does_main_stand(replace(decision(name), facts=facts)) is expected
+
+
+def test_users_in_whom_nobody_raised_an_exit_were_not_told() -> None:
+    (stuck,) = decision(RowName.USERS_OUTLIVE_THE_STOP, 60.0).stuck
+    untold = Decision(ROWS[RowName.USERS_OUTLIVE_THE_STOP], Facts(users=1), (stuck,), 123.5, 110)
+    told = replace(untold, stuck=(replace(stuck, slot=replace(SLOT, killed=111.0)), stuck))
+    assert facts_of(untold, AROUND) == {Fact.NOT_TOLD}
+    assert facts_of(told, AROUND) == set()
+    assert facts_of(decision(RowName.NO_ANSWER, 60.0), AROUND) == set()
+
+
+def test_a_backend_that_answered_all_is_a_fact_where_an_answer_is_missing() -> None:
+    unanswered = decision(RowName.NO_ANSWER, 60.0)
+    for open_requests, expected in ((0, {Fact.ALL_ANSWERED}), (2, set()), (None, set())):
+        log = replace(AROUND, backend=BackendFindings(open_requests=open_requests))
+        assert facts_of(unanswered, log) == expected
+
+
+def test_a_native_thread_of_the_program_is_a_fact_and_one_of_gevents_pool_or_the_agents_is_not() -> None:
+    def beside(*frames: Frame, is_main: bool = False) -> Circumstances:
+        threads = (Thread(1, "", is_main, False, 0, frames, None),)
+        return replace(AROUND, views=[View(Dump(1, "loop", 0.0, "3.11", "24.2.1", "3", threads=threads), [])])
+
+    stopped = decision(RowName.LOCKED, 60.0)
+    own = Frame("/me/locustfile.py", 3, "trace")
+    assert facts_of(stopped, beside(own)) == {Fact.NATIVE_THREAD}
+    assert facts_of(stopped, beside(Frame(f"{SITE}ddtrace/internal/periodic.py", 3, "run"))) == {Fact.NATIVE_THREAD}
+    assert facts_of(stopped, beside(own, is_main=True)) == set()
+    assert facts_of(stopped, beside()) == set()
+    assert facts_of(stopped, beside(Frame(f"{SITE}gevent/threadpool.py", 195, "run"), own)) == set()
+    assert facts_of(stopped, beside(Frame("/x/repro/agent/hearts.py", 121, "_beat_natively"))) == set()

@@ -272,3 +272,14 @@ def test_who_is_left_waiting_is_the_only_one_that_waits_for_others():
     assert left_waiting([view(dump(main, napping))]) is None
     assert left_waiting([view(dump(main, greenlet(None, [LOCUST, READ], ParkedAt(WaitKind.SOCKET))))]) is None
     assert left_waiting([view(dump(printer, loop))]) is None
+
+
+def test_the_frames_of_a_process_that_exits_are_those_of_all_that_it_waits_for() -> None:
+    exits = (Frame("/usr/lib/python3.13/threading.py", 9, "_shutdown"),)
+    worker = (Frame("/usr/lib/python3.13/concurrent/futures/thread.py", 9, "_worker"),)
+    waits = (Greenlet(1, "Greenlet", "", "parked", None, False, worker, ParkedAt(WaitKind.QUEUE)),)
+    main = (Greenlet(2, "greenlet", "", "parked", None, False, exits, ParkedAt(WaitKind.TIMER)),)
+    running = Dump(1, "loop", 0.0, "3.13", "26.5.0", "3", greenlets=waits)
+    assert seen_frames([View(running, [])]) == frozenset()
+    exiting = replace(running, greenlets=waits + main)
+    assert seen_frames([View(exiting, [])]) == {"threading.py:_shutdown", "concurrent/futures/thread.py:_worker"}

@@ -645,6 +645,7 @@ class Script(Cell):
     [
         (Script(standing=Standing.LOCKED), Verdict.HANG, HangClass.FROZEN),
         (Script(standing=Standing.PARKED), Verdict.HANG, HangClass.DEADLOCKED),
+        (Script(standing=Standing.UNSERVED), Verdict.HANG, HangClass.FROZEN),
         (Script(standing=Standing.BLOCKED), Verdict.INCONCLUSIVE, None),
         (Script(standing=Standing.WAITING), Verdict.INCONCLUSIVE, None),
         (Script(standing=Standing.RUNNING, cores=1.0), Verdict.INCONCLUSIVE, None),

@@ -20,6 +20,7 @@ ROWS = {
     RowName.TASKS_FAILED: Facts(phase=STOPPING, exit_code=0, ended=100, iterations=50, iteration_errors=30),
     RowName.SILENT_IN_LOCKS: Facts(standing=Standing.LOCKED),
     RowName.SILENT_PARKED: Facts(standing=Standing.PARKED),
+    RowName.SILENT_UNSERVED: Facts(standing=Standing.UNSERVED),
     RowName.NEVER_BEGAN_UNEXPLAINED: Facts(
         phase=Phase.START, start_over=True, loop_turns=True, standing=Standing.WAITING
     ),

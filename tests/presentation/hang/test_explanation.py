@@ -243,11 +243,13 @@ def test_a_freeze_of_one_process_of_several_counts_its_own_users() -> None:
 
 def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
     name, facts = RowName.USERS_OUTLIVE_THE_STOP, Facts(phase=Phase.STOPPING, users=2, grace_over=True)
-    users = [stuck(1, began=119), stuck(2, began=122), stuck(3, began=112, last_end=112)]
+    users = [stuck(1, began=119, killed=110), stuck(2, began=122), stuck(3, began=112, last_end=112)]
     said = explain(decision(name, *users, facts=facts))
     assert said == (
         "3 of 10 users were still running 13.5 s after the stop, 2 of them still sending. GreenletExit did not end them."
     )
+    untold = explain(decision(name, *users[1:], facts=facts))
+    assert untold.endswith("No GreenletExit was raised in them: the stop did not reach the process.")
     lost = explain(decision(name, stuck(1, began=105), facts=facts), replace(AROUND, output=DROPPED * 3))
     assert lost == (
         "1 of 10 users was still running 13.5 s after the stop. Its GreenletExit was raised inside a finalizer or callback, "
@@ -255,14 +257,15 @@ def test_who_outlives_the_stop_goes_on_sending_or_lost_its_exit() -> None:
         "gevent.exceptions.GreenletExit, through urllib3/connectionpool.py:_close_pool_connections."
     )
     largest = StuckGroup(1, Place("mine.py", 9, "on_stop"), wait=Awaited(WaitKind.TIMER))
-    placed = explain(decision(name, stuck(1, began=105), facts=facts), users={"largest": largest})
+    placed = explain(decision(name, stuck(1, began=105, killed=110), facts=facts), users={"largest": largest})
     assert placed.endswith(
         "after the stop. GreenletExit did not end it. Largest group: 1 in mine.py:on_stop, line 9, waiting for timer."
     )
     alone = explain(decision(RowName.PROCESS_OUTLIVES_THE_STOP, facts=replace(facts, users=0)))
     assert alone == "All users have ended, but the process was still running 13.5 s after the stop."
-    told_once = bound_of(decision(name, stuck(1)))
+    told_once = bound_of(decision(name, stuck(1, killed=110)))
     assert "GreenletExit" in bound_text(told_once)
+    assert "GreenletExit" not in bound_text(bound_of(decision(name, stuck(1))))
     assert "GreenletExit" not in bound_text(told_once, RowName.PROCESS_OUTLIVES_THE_STOP)
 
 
