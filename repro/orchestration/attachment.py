@@ -1,4 +1,4 @@
-"""A process that was started by somebody else: looked at twice from outside, or in the one moment of a core dump."""
+"""Looks at a process that something else started: twice from outside, or once in a core dump."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNREAD_EVERY_S = 0.02
 
 @dataclass(frozen=True)
 class Attached:
-    """What came of looking at a process: its command, its packages, the diagnosis, a known cause that fits.
+    """What was found about a process: its command, its packages, the diagnosis, and a known cause that fits.
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
     reading took. ``prospects`` are the known causes of such a hang that its packages allow, the one that was seen left
@@ -58,7 +58,7 @@ class Attached:
 
 
 class Subject:
-    """A process that is looked at: made ready once, then each look costs a moment.
+    """A process to look at; the preparation is done once, so that each look is short.
 
     ``refusal`` says why its memory cannot be read, and what to do; "" when it can. With ``is_paused`` it stands still
     during each look.
@@ -81,7 +81,7 @@ class Subject:
             self.refusal = f"{error}; {how_to_be_let()}"
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         if self._reader is not None:
             self._reader.close()
 
@@ -99,7 +99,7 @@ class Subject:
                 self._turned |= self._reader.turning() if not _is_stopped(self.pid) else frozenset()
 
     def look(self) -> Look:
-        """One look.
+        """Look once.
 
         Raises:
             UsageError: it has ended.
@@ -125,15 +125,15 @@ class Subject:
         return replace(found, is_stopped=before[0], threads=before[1])
 
     def command(self) -> str:
-        """Its command."""
+        """The command of the process."""
         return _command(self.pid)
 
     def packages(self) -> Mapping[str, str]:
-        """Its distributions, as far as they are known."""
+        """The process's distributions, as far as they are known."""
         return _packages(self._reader)
 
     def compare(self, first: Look, last: Look) -> Attached:
-        """What two looks came to."""
+        """Compare two looks."""
         found = diagnose(first, last)
         packages = _packages(self._reader)
         cause = _cause(found, packages)
@@ -175,7 +175,7 @@ def attach(
 
 
 def attach_core(path: Path, *, python: Path | None = None) -> Attached:
-    """Read a core dump; ``python`` is the interpreter that made it, where that is not at its old place.
+    """Read a core dump; ``python`` is the interpreter that made it, if it has moved.
 
     Raises:
         UsageError: it is not a core file of a CPython that can be read here.

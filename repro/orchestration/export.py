@@ -1,4 +1,4 @@
-"""A hung cell made into one file that shows the hang: reduced while the hang remains, then run once more to prove it.
+"""Turns a hung cell into one file that shows the hang: reduces it while it still hangs, then runs it to prove it.
 
     recipe ─▶ fewer pins ─▶ fewer settings ─▶ reproduce.py in its own folder ─▶ run N times in a fresh environment
 
@@ -35,7 +35,7 @@ EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, Han
 
 
 class ExportOutcome(Enum):
-    """What running the file came to."""
+    """The outcome of running the file."""
 
     HANG = 1
     CLEAN = 0
@@ -44,7 +44,7 @@ class ExportOutcome(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run of a file: what it came to, after how many seconds, what it printed."""
+    """One run of a file: its outcome, its length in seconds, and its output."""
 
     outcome: ExportOutcome
     seconds: float
@@ -53,7 +53,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export came to: the folder, the file's lines, and the runs of the proof."""
+    """The result of an export: the folder, the file's number of lines, and the proof runs."""
 
     folder: Path
     lines: int
@@ -61,7 +61,7 @@ class Exported:
 
     @property
     def seen(self) -> str:
-        """``hung 5 of 5, first after 9 s``; runs that failed are not runs without a hang, and are said."""
+        """``hung 5 of 5, first after 9 s``; runs that failed are counted separately."""
         hung = [attempt for attempt in self.proof if attempt.outcome is ExportOutcome.HANG]
         broken = sum(attempt.outcome is ExportOutcome.BROKEN for attempt in self.proof)
         first = f", first after {hung[0].seconds:.0f} s" if hung else ""
@@ -70,12 +70,12 @@ class Exported:
 
     @property
     def has_hung(self) -> bool:
-        """Whether the proof showed the hang at all."""
+        """Whether any proof run hung."""
         return any(attempt.outcome is ExportOutcome.HANG for attempt in self.proof)
 
 
 def choose(run: StoredRun, cell: str | None) -> tuple[CellResult, Trial]:
-    """The cell to export, by its id's beginning or its label, else the first that hung; and its first hung trial.
+    """The cell to export, by the start of its id or its label, by default the first that hung; and its first hang.
 
     Raises:
         UsageError: there is no such cell, or it did not hang.
@@ -108,7 +108,7 @@ def recipe_of(
     run: StoredRun,
     catalogue: Catalogue = COMMON,
 ) -> Recipe:
-    """The recipe with everything in it: all resolved versions, all settings that differ from the defaults.
+    """The full recipe: all resolved versions, and all settings that differ from the defaults.
 
     ``title`` says what hangs; ``load`` is the locustfile of the ``run``, None for the report's pattern, which the
     file has by itself.
@@ -182,7 +182,7 @@ def _passed_on(run: StoredRun) -> dict[str, str]:
 
 
 class Workshop:
-    """Runs recipes: ``render`` makes the file's text, ``say`` takes a line for people about what is under way."""
+    """Reduces and runs recipes; ``render`` makes a file's text, ``say`` receives progress lines."""
 
     def __init__(self, *, render: Callable[[Recipe], str], say: Callable[[str], None]) -> None:
         self._render = render
@@ -190,7 +190,7 @@ class Workshop:
         self._cache = EnvironmentCache()
 
     def reduce(self, recipe: Recipe, *, explicit: Collection[str]) -> Recipe:
-        """The smallest recipe that still hangs; each step is tried in a cached environment."""
+        """Reduce the recipe as long as it still hangs; each step runs in a cached environment."""
         return reduced(
             recipe,
             explicit=explicit,
@@ -200,7 +200,7 @@ class Workshop:
         )
 
     def prove(self, recipe: Recipe, folder: Path, *, runs: int) -> Exported:
-        """The file in ``folder``, run so many times as its reader will: by uv, in a fresh environment."""
+        """Write the file to ``folder``, and run it as its reader will: with uv, in a fresh environment."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / FILE
         text = self._render(recipe)

@@ -1,4 +1,4 @@
-"""From what was typed to a plan: the experiment, its scenario, what the command line changes."""
+"""Makes a plan from the command line: the experiment, its scenario, and the changes to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from repro.world.shipped.scenarios import (
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What was typed: the experiment's name or path, ``--set`` assignments, and what replaces parts of it.
+    """The request: an experiment's name or path, ``--set`` assignments, and options that replace parts of it.
 
     ``command`` is somebody's own; it brings its own environment, and no experiment unless one is named. ``is_newest``
     takes the newest release of everything, whatever the experiment and the assignments say.
@@ -55,7 +55,7 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan, the experiment in one line, where it comes from, its scenario, and what must be said about it."""
+    """A plan with its experiment, source and scenario, and the notes to print."""
 
     plan: Plan
     summary: str
@@ -68,7 +68,7 @@ class Prepared:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """The digests of the files that it is made of, as they are now."""
+        """The digests of the input files as they are now."""
         files = self.command.inputs if self.command is not None else inputs_of(self.source, self.scenario)
         return {**files, **_inputs_of(self.provision)}
 

@@ -1,4 +1,4 @@
-"""A run over the cells of a plan: trials run side by side, each is stored as it ends.
+"""Runs the cells of a plan: several trials at once, each stored as it ends.
 
 The runner's own thread plans; an engine runs the trials, in threads here or on other machines. An interruption lets the
 trials under way keep what they have, ends their processes, and leaves a run that ``--resume`` continues.
@@ -22,51 +22,51 @@ POLL_S = 0.1
 
 
 class Observer(Protocol):
-    """Who wants to know how a run goes: the console. Called from the runner's thread alone."""
+    """Receives the progress of a run, for the console. Called only from the runner's thread."""
 
     def trial_began(self, cell: Cell, number: int) -> None:
-        """A trial is under way."""
+        """A trial has started."""
 
     def trial_ended(self, cell: Cell, trial: Trial, *, left: int) -> None:
-        """A trial has ended; at most ``left`` are still to come."""
+        """A trial has ended; at most ``left`` more will run."""
 
     def cell_added(self, cell: Cell) -> None:
-        """A cell that the plan did not foresee is tried."""
+        """A cell that was not in the plan will be tried."""
 
     def tick(self) -> None:
         """Time has passed."""
 
 
 class TrialStore(Protocol):
-    """Where trials are kept."""
+    """Stores trials."""
 
     def add_trial(self, trial: Trial) -> None:
         """Store a trial."""
 
     def add_cell(self, cell: Cell) -> None:
-        """Add a cell that the plan did not foresee."""
+        """Add a cell that is not in the plan."""
 
     def evidence_folder(self, cell_id: str, number: int) -> Path:
-        """Where the evidence of a trial goes."""
+        """The folder for a trial's evidence."""
 
     def drop_evidence(self, cell_id: str, number: int) -> None:
-        """Forget the evidence of a trial that is kept."""
+        """Delete a trial's evidence, but not the trial."""
 
 
 class Course(Protocol):
-    """Which trial comes next, until there is none."""
+    """Decides which trial comes next."""
 
     def next_trial(self, is_ready: Callable[[Cell], bool]) -> tuple[Cell, int] | None:
-        """The next cell to try with the number of its trial, among those that are ready; None where none is."""
+        """The next cell among those that are ready, and the number of its trial; None if there is none."""
 
     def record(self, trial: Trial) -> None:
-        """Take a trial's end."""
+        """Record a trial that has ended."""
 
     def is_over(self) -> bool:
-        """Whether no trial is left to be made, and none runs."""
+        """Whether no trial is left to run, and none is running."""
 
     def trials_left(self) -> int:
-        """At most so many trials are still to be made, those under way included."""
+        """The most trials that can still run, including those under way."""
 
 
 class Engine(Protocol):
@@ -74,24 +74,24 @@ class Engine(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many trials it runs at once, as of now."""
+        """How many trials it can run at once now."""
 
     def is_ready(self, cell: Cell) -> bool:
-        """Whether a trial of the cell could begin at once."""
+        """Whether a trial of the cell could start immediately."""
 
     def begin(self, cell: Cell, number: int, folder: Path) -> Future[Trial]:
-        """Begin a trial, whose evidence goes to ``folder``."""
+        """Start a trial that writes its evidence to ``folder``."""
 
     def pause(self, limit_s: float) -> None:
-        """Wait this long: nothing is under way, for no cell is ready."""
+        """Wait this long because no trial is running and no cell is ready."""
 
     def cancel(self) -> None:
-        """End the trials under way, soon."""
+        """Stop the trials under way; returns before they have ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a run is made of, besides its plan and what runs its trials.
+    """What a run needs besides its plan and what runs its trials.
 
     ``seed`` decides their order. ``share`` are the trials that are this machine's, None for all. ``cell_of`` makes the
     cells that a plan adds where it seeks the combination that hangs.

@@ -1,4 +1,4 @@
-"""Everything that must stand for trials to run: backends, health, environments, scratch; and its end, always.
+"""Sets up and tears down what trials need: backends, health probes, environments and a scratch folder.
 
 with Session(plan, options) as session:
     session.run(work)                     a run over all cells
@@ -52,7 +52,7 @@ def _command_of(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a session is run, besides its plan; ``backend`` are the options of ``make_backend``.
+    """The options of a session; ``backend`` holds those of ``make_backend``.
 
     ``on_build`` and ``on_built`` are told of environments that are made, ``on_status`` where a trial stands: each in a
     thread of its own. ``belongings`` are folders that go with the session.
@@ -72,7 +72,7 @@ class SessionOptions:
 
 
 class Session:
-    """The standing world of a plan's trials."""
+    """What all trials of a plan share."""
 
     def __init__(self, plan: Plan, options: SessionOptions) -> None:
         self._plan = plan
@@ -120,7 +120,7 @@ class Session:
 
     @property
     def backends(self) -> Mapping[str, Backend]:
-        """The backends that stand, by name."""
+        """The running backends, by name."""
         return self._backends
 
     def run(self, work: Work) -> None:
@@ -130,12 +130,12 @@ class Session:
             run_cells(self._plan, work, _Threads(self, pool, slots=self._options.jobs))
 
     def build_ahead(self) -> None:
-        """Have the environments of the plan's cells built, in its order."""
+        """Start to build the environments of the plan's cells, in its order."""
         for cell in self._plan.cells:
             self.environment_of(cell)
 
     def trial(self, cell: Cell, number: int, folder: Path) -> Trial:
-        """One trial of a cell that need not be of the plan; an environment that cannot be made is its verdict.
+        """Run one trial of a cell, which need not be in the plan; it is untestable if its environment cannot be built.
 
         Raises:
             UnreachableError: nobody knows whether it can be made; that says nothing of the cell.
@@ -159,7 +159,7 @@ class Session:
         return run_trial(cell, environment, number=number, folder=folder, services=self.services)
 
     def attempt(self, cell: Cell, number: int, folder: Path) -> Trial:
-        """The same for a run, which goes on: what keeps the trial from being made is its verdict."""
+        """The same for a run, which must continue: an error of this program becomes the trial's verdict."""
         try:
             return self.trial(cell, number, folder)
         except UntestableError as error:
@@ -169,35 +169,35 @@ class Session:
             return replace(trial, verdict=Verdict.ERROR)
 
     def environment_of(self, cell: Cell) -> Future[Environment]:
-        """The cell's environment, built once however often it is asked for."""
+        """The cell's environment, which is built only once."""
         return self._builder.submit(cell.environment)
 
     def cancel(self) -> None:
-        """End the trials under way; they keep what evidence they have."""
+        """Stop the trials under way; they keep their evidence so far."""
         self._cancelled.set()
 
     def pause(self, limit_s: float) -> None:
-        """Wait this long, or until it is cancelled."""
+        """Wait this long, or until the session is cancelled."""
         self._cancelled.wait(limit_s)
 
     @property
     def slots(self) -> int:
-        """Trials at once."""
+        """How many trials run at once."""
         return self._options.jobs
 
     @property
     def machines(self) -> tuple[Machine, ...]:
-        """Those that run trials: this one."""
+        """The machines that run trials: this one."""
         return (this_machine(),)
 
     @property
     def scratch(self) -> Path:
-        """A folder that goes when the session ends."""
+        """A folder that is deleted when the session ends."""
         return self._scratch
 
     @property
     def services(self) -> TrialServices:
-        """What the trials of this session share."""
+        """The services that the trials of this session share."""
         return TrialServices(
             options=self._options.trials,
             limits=self._plan.limits,

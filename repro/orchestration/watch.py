@@ -1,4 +1,4 @@
-"""Somebody's own command, run once, unchanged, and watched for as long as it takes; says when it hangs.
+"""Runs a command once, unchanged, watches it for as long as it takes, and reports when it hangs.
 
     start ─▶ wait, the agent's records judged meanwhile ─▶ look at every Python process from outside ─▶ wait ─▶ …
                                                       └─▶ it ends, or hangs, or the time is over
@@ -45,7 +45,7 @@ Hung = Attached | Judged
 
 
 class OnHang(StrEnum):
-    """What is done with a command that hangs."""
+    """What to do with a command that hangs."""
 
     KEEP = "keep"
     STOP = "stop"
@@ -54,7 +54,7 @@ class OnHang(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """``after_s`` is between two looks: a hang is told once it has lasted that long. ``limit_s`` ends the watch.
+    """The options of a watch: ``after_s`` is the time between two looks, ``limit_s`` ends the watch.
 
     ``stop_grace_s`` is what users may take to end once they are told to. ``joined`` is the folder into which processes
     write that were started with the agent's variables by somebody else; there is no command then.
@@ -71,7 +71,7 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class Watched:
-    """What came of it: the last hang, None without; the exit code, None where it was still running; the looks made.
+    """The result: the last hang or None, the exit code or None if it was still running, and the number of looks.
 
     ``compared`` is how often a process was seen twice: without it nobody has looked for a hang. ``along`` is in how
     many processes the agent had something to see; ``notes`` say why it was not in others, where that is known.
@@ -129,7 +129,7 @@ class _Seen:
 
 
 class Watch:
-    """One watch. ``on_hang`` is called for every hang that is new."""
+    """One watch. ``on_hang`` is called for each new hang."""
 
     def __init__(self, options: WatchOptions, on_hang: Callable[[Hung], None]) -> None:
         self._options = options
@@ -304,12 +304,12 @@ class Watch:
 
 
 def watch(options: WatchOptions, on_hang: Callable[[Hung], None]) -> Watched:
-    """Watch a command to its end, or for as long as the options say."""
+    """Watch a command until it ends, or for as long as the options say."""
     return Watch(options, on_hang).run()
 
 
 def keep_hang(hang: Hung, folder: Path) -> None:
-    """Write the evidence of a hang into a folder."""
+    """Write the evidence of a hang to a folder."""
     if isinstance(hang, Judged):
         keep_stacks(hang.pid, {dump.mode: dump for dump in hang.dumps}, hang.packages, folder)
     else:

@@ -1,4 +1,4 @@
-"""From two environments, of which one hangs, to the package that does it, its release, and what to take back.
+"""Finds, from an environment that hangs and one that does not, the package and release to blame, and the smallest fix.
 
     Reduction over sets of packages ─▶ a Hunt through the releases of each guilty one ─▶ Accusation
 
@@ -37,7 +37,7 @@ from repro.world.environments.releases import Release
 
 @dataclass(frozen=True, kw_only=True)
 class Accusation:
-    """What came of it, and all probes."""
+    """The result of a blame, with all probes."""
 
     answer: BlameAnswer
     probes: tuple[Probe, ...]
@@ -72,7 +72,7 @@ class Blaming:
     _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Accusation:
-        """Reduce, then hunt; ``finished`` are trials of a run that is continued."""
+        """Reduce the packages, then search their releases; ``finished`` holds the trials of a resumed run."""
         for trial in sorted(finished, key=lambda trial: (trial.cell_id, trial.number)):
             self._trials[trial.cell_id].append(trial)
         self._look_at_the_bad_end()

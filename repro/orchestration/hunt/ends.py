@@ -1,4 +1,4 @@
-"""The two ends of a blame, from what was named to what is installed: a day that is resolved, a file, an interpreter."""
+"""Resolves the two ends of a blame from a day, a file or an interpreter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ESSENTIAL = frozenset({"locust", "boto3"})
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """How an end was named: ``--good`` or ``--bad`` with a path, or the day of ``--good-as-of`` or ``--bad-as-of``."""
+    """How an end was given: a path to ``--good`` or ``--bad``, or a day to ``--good-as-of`` or ``--bad-as-of``."""
 
     name: str
     path: Path | None = None
@@ -32,7 +32,7 @@ class Side:
 
 
 def one_cell(run: RunRequest) -> Prepared:
-    """The plan of the one cell whose packages are blamed.
+    """The plan with the only cell, whose packages are varied.
 
     Raises:
         UsageError: the experiment varies something.
@@ -91,7 +91,7 @@ class Ends:
     notice: Callable[[str], None]
 
     def of(self, side: Side) -> End:
-        """The end that a side names."""
+        """Resolve a side."""
         if side.as_of is not None:
             return self._of_day(side, side.as_of)
         if side.path is not None:

@@ -1,4 +1,4 @@
-"""A hunt for the release, or the day, since which it hangs: candidates probed until the answer is certain.
+"""Searches for the release, or the day, since which it hangs: probes candidates until the answer is certain.
 
     candidates ─▶ next probes ─▶ trials, each kept at once ─▶ what they say ─▶ … ─▶ Found
 
@@ -47,7 +47,7 @@ class Belief:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a hunt came to: the answer, all probes, the range, and whether it stopped at the most trials it may make."""
+    """The result of a hunt: the answer, all probes, the range, and whether it stopped at the limit of trials."""
 
     answer: Answer
     probes: tuple[Probe, ...]
@@ -55,11 +55,11 @@ class Found:
     is_exhausted: bool = False
 
     def named(self, index: int | None) -> Candidate | None:
-        """The candidate of an index of the answer."""
+        """The candidate at an index of the answer."""
         return None if index is None else self.candidates[index]
 
     def answered(self, package: str) -> BisectionAnswer:
-        """The answer by the releases' own names; ``package`` is the factor that was hunted."""
+        """The answer with the names of releases; ``package`` is the searched factor."""
         answer = self.answer
         release, previous = self.named(answer.index), self.named(answer.previous)
         return BisectionAnswer(
@@ -100,7 +100,7 @@ def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Versi
 
 @dataclass
 class Hunt:
-    """A hunt under way. ``probe`` makes a trial of a cell, is called in other threads, ``jobs`` of them at once.
+    """A hunt under way. ``probe`` runs a trial of a cell; it is called from up to ``jobs`` threads at once.
 
     ``keep`` is told of each new trial, in the hunt's own thread; ``build_ahead`` which cells may come next; ``cancel``
     that the trials under way must end; ``tick`` that time has passed. ``most_trials`` are those of environments that
@@ -127,7 +127,7 @@ class Hunt:
     _patience: Patience = field(default_factory=Patience)
 
     def run(self, finished: Sequence[Trial] = ()) -> Found:
-        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are a continued run's trials.
+        """Probe until the answer is certain or ``most_trials`` are made; ``finished`` are the trials of a resumed run.
 
         Raises:
             BackendError: trial after trial comes to nothing, and no release is to blame.

@@ -1,4 +1,4 @@
-"""What a hunt is made of: candidates, their probes, which hang is hunted, and when it is given up as hopeless."""
+"""The parts of a hunt: candidates, probes, the hang that counts, and when to give up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IN_VAIN = {Verdict.BACKEND, Verdict.ERROR, Verdict.INTERRUPTED, Verdict.INCONCLU
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A release or a day that can be the answer: its name, its date where the index tells, and its cell."""
+    """A release or a day that may be the answer: its name, its date if the index has one, and its cell."""
 
     name: str
     released: date | None
@@ -53,7 +53,7 @@ class Probe:
 
     @property
     def kept(self) -> KeptProbe:
-        """The probe as its run keeps it, beside the trial."""
+        """The probe as stored with its trial."""
         return KeptProbe(
             release=self.candidate.name, cell_id=self.trial.cell_id, number=self.trial.number, hang=self.hang
         )
@@ -78,7 +78,7 @@ def _chances(trial: Trial, chance: Chance) -> float:
 
 @dataclass
 class HuntedHang:
-    """The hang that is hunted: the first that is seen. Only the same one counts, whatever else hangs."""
+    """The hang that counts: the first one seen. Other hangs do not count."""
 
     first: Hang | None = None
 
@@ -94,12 +94,12 @@ class HuntedHang:
 
 @dataclass
 class Patience:
-    """Counts the trials in a row that came to nothing, and ends a hunt that makes nothing else."""
+    """Ends a hunt after too many trials in a row that do not count."""
 
     in_a_row: int = 0
 
     def take(self, trial: Trial, *, reason_of: Callable[[Trial], str]) -> None:
-        """Count a new trial; ``reason_of`` says what it came to.
+        """Count a new trial; ``reason_of`` says why it does not count.
 
         Raises:
             BackendError: there were ``MOST_IN_VAIN`` in a row; with the reason of the last one.

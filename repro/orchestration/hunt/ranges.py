@@ -1,4 +1,4 @@
-"""What a bisection goes through: the releases of a package between two bounds, or the days between two.
+"""The range of a bisection: a package's releases, or the days, between two bounds.
 
 A bound that nobody gave is looked for outward from the other one; without any, from ``SINCE`` on:
 
@@ -32,7 +32,7 @@ NAMED_PARTS = ("locust", "boto3", "gevent", "urllib3", "botocore")
 
 
 def range_of(asked: BisectionRequest, run: RunRequest) -> HuntedRange:
-    """The range that was asked for, in the environment of the one cell of ``run``.
+    """The requested range, for the environment of the only cell of ``run``.
 
     Raises:
         UsageError: there is none; one sentence with the next step.
@@ -42,7 +42,7 @@ def range_of(asked: BisectionRequest, run: RunRequest) -> HuntedRange:
 
 
 def prepared_for(hunted: HuntedRange, run: RunRequest) -> Prepared:
-    """The plan with one cell for each level of the range, and no other.
+    """The plan with exactly one cell for each level of the range.
 
     Raises:
         UsageError: the experiment varies something else too, or excludes some of the levels.
@@ -63,7 +63,7 @@ def prepared_for(hunted: HuntedRange, run: RunRequest) -> Prepared:
 
 
 def candidates_of(hunted: HuntedRange, cells: Sequence[Cell]) -> list[Candidate]:
-    """What the hunt goes through, from the plan's cells."""
+    """The candidates of the hunt, from the plan's cells."""
     return [
         Candidate(name=level, released=hunted.released[level], cell=cell)
         for level, cell in zip(hunted.levels, cells, strict=True)
