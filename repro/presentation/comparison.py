@@ -1,4 +1,4 @@
-"""Two runs compared: the cells that are in both, by what makes them what they are, and which of them changed."""
+"""Compares two runs: matches their cells by everything that defines a cell, and finds those that changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = "repro.comparison/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A cell whose verdict or class of hang is another, with its rate in both runs."""
+    """A cell whose verdict or hang class changed, with its rate in both runs."""
 
     id: str
     label: str
@@ -26,7 +26,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two runs by their ids; the labels of cells that are in one of them alone."""
+    """Two runs by their ids, with the cells that changed and the labels of cells that only one of them has."""
 
     before: str
     after: str
@@ -37,7 +37,7 @@ class Comparison:
 
 
 def compare(one: Report, other: Report) -> Comparison:
-    """Which cells changed their verdict or class, which stayed, which are in one run alone."""
+    """Find the cells whose verdict or class changed, those that did not change, and those that only one run has."""
     before, after = ({cell.id: cell for cell in run.tried} for run in (one, other))
     both = [name for name in before if name in after]
     changed = [name for name in both if _sign(before[name]) != _sign(after[name])]

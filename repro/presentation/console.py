@@ -1,4 +1,4 @@
-"""The console, and what a person sees of a run at its end; ``live`` has what is shown while it runs."""
+"""The console, and the summary of a run on it; ``live`` shows a run under way."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PROSE_WIDTH = 100
 
 
 def make_console(*, to_stderr: bool) -> Console:
-    """A console as wide as the terminal, or as ``COLUMNS`` says; elsewhere wide enough that a cell keeps its line."""
+    """A console as wide as the terminal or ``COLUMNS`` says; without either, wide enough for a cell on each line."""
     console = Console(stderr=to_stderr)
     return Console(stderr=to_stderr, width=PLAIN_WIDTH) if width_of(console) is None else console
 
 
 def width_of(console: Console) -> int | None:
-    """The columns that text is wrapped at; None where there is no terminal, whose lines stay as they are."""
+    """The width to wrap text at; None without a terminal, where text is not wrapped."""
     return console.width if console.is_terminal or os.environ.get("COLUMNS", "").isdigit() else None
 
 
@@ -85,7 +85,7 @@ def _print(console: Console, what: AnswerLine | str, *, style: str = "") -> None
 
 
 class Hazards(Enum):
-    """How a cell's hazard is told in the table: with its bounds, by the operations alone, not at all."""
+    """How the table shows a cell's hazard: with its bounds, by the operations only, or not at all."""
 
     WHOLE = "hazard"
     OPERATIONS = "operations"

@@ -50,7 +50,7 @@ OTHER_OUTCOMES = {
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The document of a run, ready for ``json.dumps``; a hunt's ``answer`` and ``probes`` stand beside."""
+    """The document of a run, ready for ``json.dumps``; includes a hunt's ``answer`` and ``probes``."""
     return {
         "schema": SCHEMA,
         "experiment": report.experiment,
@@ -84,7 +84,7 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def text_of(document: Mapping[str, Any]) -> str:
-    """The document as JSON text: a key a line, and of its lists an item a line, so that a large one is soon read."""
+    """The document as JSON text, with each key and each list item on a line of its own."""
     return "{\n" + ",\n".join(f" {json.dumps(key)}: {_lines(value)}" for key, value in document.items()) + "\n}\n"
 
 

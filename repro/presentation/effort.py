@@ -1,4 +1,4 @@
-"""What a run's effort will take, before it begins, and what of it was not reached, once it has ended."""
+"""How long a run's effort will take, and afterwards which part of it was not reached."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _is_short(result: CellResult, effort: Effort) -> bool:
 
 
 def short_sentences(results: Sequence[CellResult], effort: Effort) -> Iterator[str]:
-    """What was not reached of the effort, in how many clean cells."""
+    """The sentences for clean cells that did not reach the effort."""
     short = short_of(results, effort)
     if not short:
         return

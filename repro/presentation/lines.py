@@ -1,4 +1,4 @@
-"""The lines of an answer, alike on the terminal, in Markdown and on the page, and how text is fitted to a width.
+"""The lines of an answer, the same on the terminal, in Markdown and on the page; wraps text to a width.
 
 HANGS    when stack=2024-03 and client=per-iteration                        4 of 4 cells
 Clean:   6 cells, at least 3 trials and 6,700 operations each.

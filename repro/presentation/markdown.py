@@ -1,4 +1,4 @@
-"""A run as Markdown, to be pasted into an issue tracker: short enough for one, and no text of a cell can break it."""
+"""A run as Markdown for an issue tracker: short enough, and safe whatever text a cell printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN_PACKAGES = ("locust", "gevent", "greenlet", "urllib3", "boto3", "botocore"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is room for: rows of the table, kinds of hang, characters of a stack, sets of versions."""
+    """The limits of a report: rows of the table, kinds of hang, characters of a stack, sets of versions."""
 
     rows: int
     kinds: int

@@ -1,4 +1,4 @@
-"""A rate and a hazard with their intervals, in the one form that each has everywhere."""
+"""Formats a rate and a hazard with their intervals, in the same form everywhere."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hazard_text(hazard: Hazard | None) -> str:
 
 
 def chances_text(hazard: Hazard) -> str:
-    """What the hangs were among: ``1,750``; of stops ``40 stops``."""
+    """The operations or stops in which hangs were possible: ``1,750``, ``40 stops``."""
     count = max(1, round(hazard.chances))
     noun = hazard.chance.value if count > 1 else hazard.chance.value.removesuffix("s")
     return f"{count:,} {noun}" if hazard.chance is Chance.STOP else f"{count:,}"

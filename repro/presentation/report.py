@@ -1,4 +1,4 @@
-"""A run as it is reported: its records with every English text made, before anything is taken out of them.
+"""A run prepared for reports: its records with all their English text, before redaction.
 
     StoredRun ─▶ Report ─▶ redacted Report ─▶ page, Markdown, JUnit, JSON document
 

@@ -1,4 +1,4 @@
-"""What a process is stuck on, for people and for programs: the answer, how it is known, what to do."""
+"""The answer of ``repro attach`` as text and as JSON: what the process is stuck on, how that is known, what to do."""
 
 from __future__ import annotations
 

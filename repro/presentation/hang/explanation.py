@@ -1,4 +1,4 @@
-"""Why a trial came to its verdict, in words: what is stuck, on what, for whom, since when, how we know.
+"""Explains a trial's verdict in words: what is stuck, on what, since when, and how that is known.
 
 The only place where the sentences about one trial come from: they are made of its ``findings``. A trial that an
 older version stored has none, and shows the sentences that were stored with it.
@@ -24,7 +24,7 @@ _NO_MOMENT = {
 
 
 def reason_of(trial: Trial) -> str:
-    """One sentence or more, whatever the verdict."""
+    """The reason for any verdict, in one or more sentences."""
     if trial.findings is None:
         return trial.reason or trial.verdict.value
     amplified = trial.findings.amplified
@@ -68,7 +68,7 @@ def collection_sentences(found: OpenCollection | None) -> tuple[str, ...]:
 
 
 def title_of(trial: Trial) -> str:
-    """What a hang is in a few words: its known cause, else the first sentence about it."""
+    """A short title for a hang: its known cause, or the first sentence about it."""
     if trial.findings is None:
         return trial.reason
     if trial.findings.cause is not None:
@@ -94,14 +94,14 @@ def brief_cause_of(trial: Trial) -> str:
 
 
 def brief_reason_of(trial: Trial) -> str:
-    """The same for what is not a hang: what happened, and the known cause by its title."""
+    """The same for other verdicts: what happened, and the title of the known cause."""
     if trial.findings is None or trial.findings.cause is None:
         return reason_of(trial)
     return f"{' '.join(sentences(trial.findings)).removesuffix('.')}. Known cause: {trial.findings.cause.title}."
 
 
 def stacks_of(trial: Trial) -> tuple[str, ...]:
-    """The stacks of a hang that matter, the most telling first."""
+    """The relevant stacks of a hang, the most important first."""
     if trial.hang is None:
         return ()
     if trial.findings is None:

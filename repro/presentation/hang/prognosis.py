@@ -1,4 +1,4 @@
-"""Which known causes packages can have, for people, for programs and as annotations of a CI job."""
+"""The known causes that are possible with a set of packages, as text, as JSON and as annotations of a CI job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sentence for each row of the judge's table: what a trial came to, from its findings."""
+"""The sentences for each row of the judge's table, made from a trial's findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_NAMES = 3
 
 
 def sentences(found: Findings) -> tuple[str, ...]:
-    """The sentences of the row that held, the first of which says what is so."""
+    """The sentences for the row that applied; the first one says what happened."""
     if found.row in _HANGS:
         return (*_HANGS[found.row](found), *_died_greenlet(found.said))
     spent = f"; {found.backend.refusals} calls were refused: the budget of requests is spent"

@@ -28,7 +28,7 @@ from repro.presentation.hunt.answers import block_of, probed_trials, sentence_of
 
 
 def hunt_document(run: StoredRun) -> dict[str, Any]:
-    """What a hunt adds to its run's document: ``answer`` and ``probes``, what was asked for, and the text to paste."""
+    """The keys that a hunt adds to its run's document: ``answer``, ``probes``, the request, and the text to paste."""
     hunt = run.hunt
     if hunt is None:
         return {}

@@ -1,4 +1,4 @@
-"""What a hunt came to, for people: its answer, its text to paste, and the lines that it prints while it runs.
+"""The text of a hunt: its answer, the block to paste, and its progress lines.
 
 All of it is made here, from the record that the run keeps (``repro/answer.py``) and from the run's trials; what
 programs read of it is made in ``answer_document.py``.
@@ -302,7 +302,7 @@ def _set_text(own: Probed) -> str:
 
 
 def probe_line(probe: Probe, name: str) -> str:
-    """What a probe came to, by the name of what was tried."""
+    """The line for a probe: its result and what was tried."""
     trial = probe.trial
     verdict = trial.verdict.value + (f" ({trial.hang.hang_class})" if trial.hang else "")
     apart = "" if probe.hang is not None else f"  does not count: {for_terminal(reason_of(trial))[:MOST_WORDS_OF_LINE]}"

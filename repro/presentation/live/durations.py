@@ -1,4 +1,4 @@
-"""How long a run still takes, about."""
+"""Estimates the time left of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR_MIN = 60
 
 
 def about(seconds: float) -> str:
-    """A duration that is a guess: ``40 s``, ``5 min``, ``2 h 30 min``."""
+    """A rounded duration, for estimates: ``40 s``, ``5 min``, ``2 h 30 min``."""
     if seconds < COARSE_S:
         return f"{max(10, 10 * round(seconds / 10))} s"
     minutes = round(seconds / 60)
@@ -31,7 +31,7 @@ class TimeLeft:
     _seconds: list[float] = field(default_factory=list)
 
     def add(self, seconds: float) -> None:
-        """A trial took this long."""
+        """Record how long a trial took."""
         self._seconds.append(seconds)
 
     def text(self, left: int, under_way_s: Sequence[float]) -> str:

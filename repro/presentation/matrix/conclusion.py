@@ -55,7 +55,7 @@ _REQUIREMENT = re.compile(r"^([\w.-]+)(>=|<=|==|<|>)([\w.]+)$")
 
 
 def answer_lines(run: StoredRun) -> tuple[AnswerLine, ...]:
-    """What the run came to, the answer first, then how sure it is, then what helps; empty while there is nothing."""
+    """The lines of the answer: first when it hangs, then how sure that is, then what helps. Empty without a result."""
     if run.hunt is not None:
         return hunt_lines(run.hunt)
     return tuple(_lines(run, run.conclusion)) if run.conclusion else ()
@@ -257,7 +257,7 @@ def conclusion_sentences(conclusion: Conclusion, worth: Sequence[str] = ()) -> I
 
 
 def hangs_when(conclusion: Conclusion) -> str:
-    """When cells hang, alone; or that none does, or that the cells do not tell."""
+    """The condition of the hang alone, or that nothing hangs, or that the cells do not show it."""
     hang = conclusion.outcome(CellVerdict.HANG)
     if hang is None:
         return _no_hang(conclusion)

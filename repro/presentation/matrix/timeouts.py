@@ -1,4 +1,4 @@
-"""What timeouts are worth, for people: the sentences of the conclusion, and the lines of a table."""
+"""The effect of timeouts as text: the sentences of the conclusion, and the lines of a table."""
 
 from __future__ import annotations
 
