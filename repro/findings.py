@@ -162,12 +162,13 @@ class Who:
 
 
 class SpotKind(StrEnum):
-    """What stands at a spot: a thread in a call, a greenlet, another thread, or one that gevent made a greenlet."""
+    """What stands at a spot: a thread in a call, a greenlet, another thread, one that gevent runs, a task of asyncio."""
 
     CALL = "call"
     GREENLET = "greenlet"
     THREAD = "thread"
     GEVENT_THREAD = "gevent-thread"
+    TASK = "task"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from repro_agent.stacks import handlers, parked, pools, sources
+from repro_agent.stacks import coroutines, handlers, parked, pools, sources
 
 SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50
@@ -99,7 +99,7 @@ class _Dump:
                 break
             records.append(self.greenlet(greenlet, lot, running))
         locks = self.locks(lot, greenlets)
-        found = self.pools(greenlets)
+        found, loops = self.pools(greenlets), self.coroutines()
         for frame in self.frames:
             frame.append(sources.line(frame[0], frame[1]))
         return {
@@ -118,6 +118,7 @@ class _Dump:
             "threads": threads,
             "locks": locks,
             "pools": found,
+            "coroutines": loops,
         }
 
     def threads(self, lot):
@@ -196,9 +197,22 @@ class _Dump:
             self.notes.append("pools: %s: %s" % (type(error).__name__, error))
             return None
 
+    def coroutines(self):
+        """The loops of asyncio with their tasks; none where there is no time."""
+        if _monotonic() > self.deadline:
+            return []
+        try:
+            return coroutines.loops(list(sys._current_frames().values()), self.stack_of)
+        except Exception as error:
+            self.notes.append("coroutines: %s: %s" % (type(error).__name__, error))
+            return []
+
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""
-        frames = list(_outwards(frame))
+        return self.stack_of(list(_outwards(frame)))
+
+    def stack_of(self, frames):
+        """The index of a stack, whose innermost frame is the first of ``frames``."""
         found = [self.frame(part) for part in frames]
         if len(found) > INNER_FRAMES + OUTER_FRAMES:
             cut = len(found) - INNER_FRAMES - OUTER_FRAMES

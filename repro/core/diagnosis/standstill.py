@@ -84,7 +84,8 @@ def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
     main = dump.main if dump is not None else None
     if dump is None or main is None or not main.stack:
         return Standing.UNKNOWN
-    if starved(dump.pools) is not None or _is_full_in_locks(dump, main, threads):
+    is_starved = starved(dump.pools) is not None or _is_full_in_locks(dump, main, threads)
+    if is_starved or _are_coroutines_parked(dump, threads):
         return Standing.PARKED
     if main.is_dumping or main.stack[-1].normalised == HUB:
         return _of_greenlets(dump)
@@ -105,6 +106,13 @@ def _is_full_in_locks(dump: Dump, main: Thread, threads: Sequence[KernelThread])
     is_waited_for = wait is not None and not wait.has_timeout
     is_full = is_waited_for and bool(full_pools(dump.pools))
     return is_full and all(one.wait is KernelWait.LOCK for one in threads)
+
+
+def _are_coroutines_parked(dump: Dump, threads: Sequence[KernelThread]) -> bool:
+    """Whether all tasks of asyncio wait for each other, and no other thread can run: an idle worker stands in a lock."""
+    others = [thread for thread in threads if not thread.is_main]
+    is_alone = all(thread.wait is KernelWait.LOCK for thread in others)
+    return bool(dump.loops) and is_alone and all(loop.is_parked for loop in dump.loops)
 
 
 def _is_locked(dump: Dump, main: Thread, threads: Sequence[KernelThread]) -> bool:

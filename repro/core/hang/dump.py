@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from repro.core.hang.coroutines import CoroutineLoop, read_loops
 from repro.core.hang.frames import Frame, folded
 from repro.core.hang.pools import PoolFacts, read_pools
 from repro.findings import Awaited, HeldBy, Holder, Place, WaitKind, Who, Whom
@@ -119,6 +120,7 @@ class Dump:
     threads: tuple[Thread, ...] = ()
     locks: Mapping[int, Lock] = field(default_factory=dict)
     pools: PoolFacts | None = None
+    loops: tuple[CoroutineLoop, ...] = ()
 
     @property
     def gil_holder(self) -> Thread | None:
@@ -232,6 +234,7 @@ def read_dump(text: str) -> Dump:
         threads=tuple(_thread(row, stacks) for row in data["threads"]),
         locks={row["id"]: _lock(row) for row in data["locks"]},
         pools=read_pools(data.get("pools")),
+        loops=read_loops(data.get("coroutines", []), stacks),
     )
 
 

@@ -7,10 +7,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from repro.core.hang.coroutines import OTHER, TASK, waiting_task
 from repro.core.hang.dump import Dump, Greenlet, Lock, Thread, awaited, caller
 from repro.core.hang.frames import Frame, has_own_frame, is_at_exit, own_frame, shortened, telling
 from repro.core.hang.pools import Pool, full_pools, starved
-from repro.findings import Holder, Place, Spot, SpotKind, Stack, StackOf, StuckGroup, StuckPool, WaitKind, Who, Whom
+from repro.findings import (
+    Awaited,
+    Holder,
+    Place,
+    Spot,
+    SpotKind,
+    Stack,
+    StackOf,
+    StuckGroup,
+    StuckPool,
+    WaitKind,
+    Who,
+    Whom,
+)
 from repro.model import HangClass
 
 INNERMOST = 4
@@ -148,11 +162,24 @@ def waiting_place(views: Sequence[View]) -> Spot | None:
     thread is in.
     """
     main = blocked_main(views)
+    task = _waiting_coroutine(views)
+    if task is not None:
+        return task
     if main is not None and has_own_frame(main[1].stack):
         return native_call(*main)
     spots = (_waiting_greenlet(views), _own_thread(views), _thread_of_gevent(views))
     found = next((spot for spot in spots if spot is not None), None)
     return found or (native_call(*main) if main is not None else None)
+
+
+def _waiting_coroutine(views: Sequence[View]) -> Spot | None:
+    """A task of asyncio of the program's own that waits; the thread that runs its loop tells nothing."""
+    for view in views:
+        task = waiting_task(view.dump.loops)
+        if task is not None:
+            kind = {TASK: WaitKind.GREENLET, OTHER: WaitKind.UNKNOWN}.get(task[1], WaitKind.EVENT)
+            return Spot(SpotKind.TASK, task[0], wait=Awaited(kind, type=task[1] if kind is WaitKind.EVENT else ""))
+    return None
 
 
 def _waiting_greenlet(views: Sequence[View]) -> Spot | None:

@@ -33,6 +33,8 @@ def spot_text(spot: Spot) -> str:
     place = place_text(spot.place)
     if spot.kind is SpotKind.THREAD:
         return f"{_name(spot)} in {place}"
+    if spot.kind is SpotKind.TASK:
+        return place
     if spot.kind is SpotKind.GREENLET:
         return f"{place}, waiting for {awaited_text(spot.wait)}"
     if spot.kind is SpotKind.GEVENT_THREAD:
@@ -48,6 +50,9 @@ def standing_text(spot: Spot) -> str:
         return f"{name[:1].upper()}{name[1:]} is at {place_text(spot.place)}"
     if spot.kind is SpotKind.GREENLET:
         return f"A greenlet is at {spot_text(spot)}"
+    if spot.kind is SpotKind.TASK:
+        what = f", waiting for an asyncio.{spot.wait.type}" if spot.wait is not None and spot.wait.type else ""
+        return f"A task of asyncio is at {place_text(spot.place)}{what}"
     if spot.kind is SpotKind.GEVENT_THREAD:
         wait = f", waiting for {awaited_text(spot.wait)}"
         return f"A thread that gevent runs as a greenlet is at {place_text(spot.place)}{wait}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 
-from repro.findings import Findings, Phase, RowName, Said, StuckPool, StuckUsers, Waiting, WaitKind
+from repro.findings import Findings, Phase, RowName, Said, SpotKind, StuckPool, StuckUsers, Waiting, WaitKind
 from repro.presentation.hang.missing import advice
 from repro.presentation.hang.stacks import (
     awaited_text,
@@ -153,7 +153,9 @@ def _silent_parked(found: Findings) -> list[str]:
     begun = f"No user started within {found.silent_s:.0f} s"
     what = begun if found.program.never_began else f"{_silence(found)} and has not ended"
     pools = found.program.pools
-    why = [_stuck_pool(pool) for pool in pools[:MAX_NAMES]] or ["Its greenlets wait only for each other."]
+    at = found.program.at
+    kind = "asyncio tasks" if at is not None and at.kind is SpotKind.TASK else "greenlets"
+    why = [_stuck_pool(pool) for pool in pools[:MAX_NAMES]] or [f"Its {kind} wait only for each other."]
     return [f"{what}.", *why, *_standing(found)]
 
 

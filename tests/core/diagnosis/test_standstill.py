@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from repro.core.diagnosis.standstill import KernelThread, KernelWait, standing_of
+from repro.core.hang.coroutines import Coroutine, CoroutineLoop
 from repro.core.hang.dump import Dump, Greenlet, Lock, ParkedAt, Thread
 from repro.core.hang.frames import Frame
 from repro.core.hang.pools import Pool, PoolFacts, Task, TaskWait
@@ -109,6 +110,22 @@ def test_a_full_pool_is_parked_only_where_nothing_else_can_run(
 ) -> None:
     facts = PoolFacts({pool.id: pool}, {9: Task(9, run_by=2)}, {wait.runner: wait})
     assert standing_of(replace(dump(thread(OWN, EVENT)), pools=facts), threads) is standing
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "threads", "standing"),
+    [
+        ("Queue", kernel(KernelWait.OTHER), Standing.PARKED),
+        ("Queue", kernel(KernelWait.OTHER, KernelWait.LOCK), Standing.PARKED),  # an idle worker of its executor
+        ("Queue", kernel(KernelWait.OTHER, KernelWait.OTHER), Standing.BLOCKED),  # which may call into the loop
+        ("other", kernel(KernelWait.OTHER), Standing.BLOCKED),
+    ],
+)
+def test_tasks_of_asyncio_are_parked_only_where_no_thread_may_wake_one(
+    waits_for: str, threads: Sequence[KernelThread], standing: Standing
+) -> None:
+    loop = CoroutineLoop((Coroutine("Task-1", (OWN,), waits_for),), ())
+    assert standing_of(replace(dump(thread(OWN)), loops=(loop,)), threads) is standing
 
 
 def test_without_stacks_nothing_is_known() -> None:

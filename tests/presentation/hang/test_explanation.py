@@ -141,6 +141,17 @@ def test_a_pool_that_can_never_go_on_is_named_with_its_workers_and_its_queue() -
     assert stack_text(workers) == "4 workers of a pool\njob.py:3 outer"
 
 
+def test_tasks_of_asyncio_are_named_with_the_line_and_what_they_wait_for() -> None:
+    place = Place("job.py", 5, "worker", "await q.get()")
+    at = Spot(SpotKind.TASK, place, wait=Awaited(WaitKind.EVENT, type="Queue"))
+    assert explain(decision(RowName.SILENT_PARKED), at=at).endswith(
+        "Its asyncio tasks wait only for each other. A task of asyncio is at job.py:worker, line 5, `await q.get()`, "
+        "waiting for an asyncio.Queue."
+    )
+    unknown = replace(at, wait=Awaited(WaitKind.UNKNOWN))
+    assert explain(decision(RowName.SILENT_UNEXPLAINED), at=unknown).endswith("line 5, `await q.get()`")
+
+
 def test_a_spin_says_how_many_cores_burn_and_whether_the_loop_turns() -> None:
     facts = Facts(users=2, cores=0.98, no_end=True)
     said = explain(decision(RowName.BURNING, stuck(1), stuck(2), facts=facts))
