@@ -63,6 +63,7 @@ class Ending(StrEnum):
     GIVES_UP = "gives-up"
     OPERATION_HAS_NO_TIMEOUT = "operation-has-no-timeout"
     TIMEOUT_NOT_SEEN = "timeout-not-seen"
+    THREAD_HAS_NO_TIMEOUT = "thread-has-no-timeout"
     WAIT_HAS_NO_TIMEOUT = "wait-has-no-timeout"
     WAIT_BEGINS_AGAIN = "wait-begins-again"
     LOOP_STANDS = "loop-stands"
@@ -244,8 +245,8 @@ class Waiting:
 class StuckUsers:
     """Those that are stuck: how many, in which operations and on what, the most frequent first.
 
-    ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``connecting`` and ``handshaking``
-    are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
+    ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``resolving`` (a name),
+    ``connecting`` and ``handshaking`` are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
     the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program
     that swallows the GreenletExit of so many of them. ``is_told``: somebody has raised a GreenletExit in one of them.
     """
@@ -255,6 +256,7 @@ class StuckUsers:
     sending: int = 0
     operations: tuple[tuple[str, int], ...] = ()
     waits: tuple[Waiting, ...] = ()
+    resolving: int = 0
     connecting: int = 0
     handshaking: int = 0
     elsewhere: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from repro.core.hang.frames import Frame, folded, top_module
 from repro.core.hang.groups import (
+    RESOLVING,
     View,
     blocked_main,
     catching,
@@ -135,12 +136,15 @@ def bound_of(decision: Decision, *, attempts: int = 0) -> Bound:
     """The longest that a hang can last by the client's own timeouts; ``attempts`` are the cell's, where they fit."""
     if decision.row.hang_class is not HangClass.UNANSWERED:
         return Bound(at_most_s=None, ending=_endless(decision))
-    ceilings = [user.slot.ceiling_s for user in decision.stuck if user.slot.busy]
+    busy = [user for user in decision.stuck if user.slot.busy]
+    if busy and all(user.parked is not None and user.parked.on is ParkedOn.ELSEWHERE for user in busy):
+        return Bound(at_most_s=None, ending=Ending.THREAD_HAS_NO_TIMEOUT)
+    ceilings = [user.slot.ceiling_s for user in busy]
     if not ceilings or float("inf") in ceilings:
         return Bound(at_most_s=None, ending=Ending.OPERATION_HAS_NO_TIMEOUT)
     if 0.0 in ceilings:
         return Bound(at_most_s=None, ending=Ending.TIMEOUT_NOT_SEEN)
-    worst = max((user.slot for user in decision.stuck if user.slot.busy), key=lambda slot: slot.ceiling_s)
+    worst = max((user.slot for user in busy), key=lambda slot: slot.ceiling_s)
     return Bound(
         at_most_s=worst.ceiling_s,
         ending=Ending.GIVES_UP,
@@ -184,6 +188,7 @@ def _stuck(decision: Decision, around: Circumstances) -> StuckUsers:
         sending=sum(1 for user in decision.stuck if user.slot.quiet_since > lately),
         operations=tuple(operations.most_common(MOST_KEPT)),
         waits=_waits(decision.stuck),
+        resolving=early[RESOLVING],
         connecting=early["connect"],
         handshaking=early["do_handshake"],
         elsewhere=peers_elsewhere(around.views, around.backend_url),

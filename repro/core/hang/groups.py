@@ -34,7 +34,10 @@ MOST_GROUPS = 3
 RUNNING = frozenset({WaitKind.RUNNING, WaitKind.READY})
 EVENT = "locust/event.py:fire"
 THREAD_RUN = "Thread._bootstrap"
-CONNECTING = ("connect", "do_handshake")
+RESOLVING = "getaddrinfo"
+_STEPS = dict.fromkeys(("getaddrinfo", "gethostbyname", "gethostbyname_ex"), RESOLVING)
+_STEPS |= {name: name for name in ("connect", "do_handshake")}
+"""By function what one does in it before a connection stands."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +290,7 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[Stack,
 
 
 def unconnected(views: Sequence[View]) -> Counter[str]:
-    """How many of the stuck are still in ``connect`` or in ``do_handshake``, the inner of the two counting."""
+    """How many of the stuck still resolve a name, ``connect``, or are in ``do_handshake``: the innermost counts."""
     steps = (_step(item) for view in views for item in view.stuck)
     return Counter(step for step in steps if step)
 
@@ -309,7 +312,7 @@ def peers_elsewhere(views: Sequence[View], backend_url: str) -> tuple[str, ...]:
 
 def _step(greenlet: Greenlet) -> str:
     names = (frame.function.rpartition(".")[2] for frame in reversed(greenlet.stack))
-    return next((name for name in names if name in CONNECTING), "")
+    return next((_STEPS[name] for name in names if name in _STEPS), "")
 
 
 def unwoken_frames(views: Sequence[View]) -> frozenset[str]:

@@ -125,6 +125,7 @@ def bound_text(bound: Bound, row: RowName | None = None) -> str:
 
 
 _ENDINGS = {
+    Ending.THREAD_HAS_NO_TIMEOUT: "It waits for a thread, as to resolve a name, and no timeout of the client covers that",
     Ending.OPERATION_HAS_NO_TIMEOUT: "It will not recover by itself: the operation has no timeout",
     Ending.TIMEOUT_NOT_SEEN: "Whether it recovers by itself is unknown: the operation's timeout cannot be seen",
     Ending.WAIT_HAS_NO_TIMEOUT: "It will not recover by itself: the wait has no timeout",

@@ -214,7 +214,7 @@ def _unanswered(found: Findings) -> list[str]:
         return [waiting, *sockets, f"No byte has arrived{_from(found)}."]
     waiting = f"{_who(found)} been waiting in {_operations(stuck)} {_since(found)}."
     what = _unconnected(found) or [f"The request was sent, but no byte has come back{_from(found)}."]
-    log = [] if stuck.elsewhere else _by_the_log(found.backend.open_requests)
+    log = [] if stuck.elsewhere or stuck.resolving == stuck.count else _by_the_log(found.backend.open_requests)
     return [waiting, *what, *log]
 
 
@@ -228,7 +228,11 @@ def _from(found: Findings) -> str:
 def _unconnected(found: Findings) -> list[str]:
     """What is said of those whose connection is not made yet; empty where there are none."""
     stuck = found.stuck
-    steps = ((stuck.connecting, "still connecting"), (stuck.handshaking, "in the TLS handshake"))
+    steps = (
+        (stuck.resolving, "waiting for a name to be resolved"),
+        (stuck.connecting, "still connecting"),
+        (stuck.handshaking, "in the TLS handshake"),
+    )
     early = " and ".join(f"{count} of them {'is' if count == 1 else 'are'} {step}" for count, step in steps if count)
     if not early:
         return []

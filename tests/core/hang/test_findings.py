@@ -210,6 +210,32 @@ def test_one_operation_without_a_known_time_out_makes_it_endless(ceiling_s: floa
     assert (bound.at_most_s, bound.ending) == (None, ending)
 
 
+def test_no_timeout_of_the_client_covers_what_a_thread_does_for_it() -> None:
+    elsewhere, socket = Parked(on=ParkedOn.ELSEWHERE), Parked(on=ParkedOn.SOCKET)
+    ends = [bound_of(decision(RowName.NO_ANSWER, stuck(1, elsewhere), stuck(2, two))) for two in (elsewhere, socket)]
+    assert [bound.ending for bound in ends] == [Ending.THREAD_HAS_NO_TIMEOUT, Ending.GIVES_UP]
+
+
+def test_the_steps_before_a_connection_stands_are_counted_by_the_innermost() -> None:
+    steps = {1: ("connect", "getaddrinfo"), 2: ("connect",), 3: ("connect", "do_handshake"), 4: ("request",)}
+    greenlets = [
+        Greenlet(
+            number,
+            "Greenlet",
+            "",
+            "parked",
+            number,
+            False,
+            tuple(Frame("/me/x.py", 1, f"C.{name}") for name in names),
+            None,
+        )
+        for number, names in steps.items()
+    ]
+    view = View(Dump(1, "loop", 0.0, "", "", "", (), tuple(greenlets)), set(steps))
+    found = findings_of(decision(RowName.NO_ANSWER, stuck()), replace(AROUND, views=[view])).stuck
+    assert (found.resolving, found.connecting, found.handshaking) == (1, 1, 1)
+
+
 def test_a_wait_that_begins_again_is_no_wait_without_a_time_out() -> None:
     again = stuck(1, Parked(on=ParkedOn.LOCK, has_timeout=True), busy=False)
     assert bound_of(decision(RowName.LOCKED, again)).ending is Ending.WAIT_BEGINS_AGAIN

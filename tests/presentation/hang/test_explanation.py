@@ -231,6 +231,12 @@ def test_who_waits_for_another_server_is_not_told_of_the_backend() -> None:
     )
 
 
+def test_who_waits_for_a_name_is_said_to_and_nothing_was_lost_on_the_way() -> None:
+    said = explain(decision(RowName.NO_ANSWER, stuck()), logged(0), users={"resolving": 1, "count": 1})
+    end = "no request has been sent yet, although the backend answers health probes."
+    assert said.endswith(f"1 of them is waiting for a name to be resolved: {end}")
+
+
 def test_a_time_out_that_is_not_known_is_no_missing_one() -> None:
     assert "cannot be seen" in bound_text(bound_of(decision(RowName.NO_ANSWER, stuck(ceiling_s=0.0))))
 
