@@ -26,6 +26,7 @@ COLUMNS = 100
 _URL = re.compile(r"github\.com/([^/]+/[^/]+)/(?:issues|pull)/(\d+)")
 _ROLES = (Role.HANGS, Role.CURED)
 _FACTS = {
+    Fact.POOL_TAKEN: "threads of gevent's pool are at other calls than the resolver's",
     Fact.EXIT_CAUGHT: "a handler of the program catches the users' `GreenletExit`",
     Fact.EXIT_REPLACED: "another exception took the place of the users' `GreenletExit`",
     Fact.NO_TIMEOUT: "the operation that is waited for has no timeout",

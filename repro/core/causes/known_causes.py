@@ -23,9 +23,9 @@ class Fact(StrEnum):
     A handler of the program catches the GreenletExit of its users; another exception took its place; those who wait for
     an answer have set no timeout; all users have ended, and one greenlet still waits for others, of whom none is left;
     users go on after the stop in whom nobody has raised a GreenletExit; a native thread of the program runs beside the
-    event loop's; the backend has answered all that reached it; greenlets wait to begin, and
-    their event loop does not turn; all users have ended, and the process
-    has not.
+    event loop's; the backend has answered all that reached it; greenlets wait to begin, and their event loop does not
+    turn; all users have ended, and the process has not; workers of gevent's thread pools are at something else than
+    names to be resolved.
     """
 
     EXIT_CAUGHT = "exit-caught"
@@ -37,6 +37,7 @@ class Fact(StrEnum):
     ALL_ANSWERED = "all-answered"
     UNSERVED = "unserved"
     ALL_ENDED = "all-ended"
+    POOL_TAKEN = "pool-taken"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Ten reports run a driver's blocking call in gevent's own thread pool; the users need that pool to resolve a name.
 
-The database is a socket in a process of its own that accepts and says nothing.
+The database is a socket in a process of its own that accepts and says nothing until the load has ended.
 """
 
 import os
@@ -14,18 +14,17 @@ import psycopg2
 from gevent.threadpool import ThreadPool
 
 QUEUE = os.environ.get("REPRO_QUEUE", "orders")
-ANSWERS_AFTER_S = 14
 REPORTS = 10
 DATABASE = """
-import socket, sys, threading
+import socket
 listening = socket.create_server(("127.0.0.1", 0))
 print(listening.getsockname()[1], flush=True)
+peers = []
 while True:
-    peer, _ = listening.accept()
-    threading.Timer(float(sys.argv[1]), peer.close).start()
+    peers.append(listening.accept())
 """
 
-database = subprocess.Popen([sys.executable, "-c", DATABASE, str(ANSWERS_AFTER_S)], stdout=subprocess.PIPE)
+database = subprocess.Popen([sys.executable, "-c", DATABASE], stdout=subprocess.PIPE)
 PORT = int(database.stdout.readline())
 POOL = ThreadPool(10) if os.environ.get("REPRO_POOL") == "own" else gevent.get_hub().threadpool
 
@@ -34,6 +33,11 @@ POOL = ThreadPool(10) if os.environ.get("REPRO_POOL") == "own" else gevent.get_h
 def report(**_):
     for _ in range(REPORTS):
         gevent.spawn_later(1, ask)
+
+
+@events.test_stop.add_listener
+def end(**_):
+    database.kill()  # which ends the calls, or their threads would outlive the users
 
 
 def ask():

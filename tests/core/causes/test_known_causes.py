@@ -167,6 +167,7 @@ LOOP = {"celery/worker/loops.py:synloop", "kombu/transport/virtual/base.py:drain
 GONE = "[x] vm/INFO/locust.runners: The last worker went missing, stopping test.\n"
 BY_GUNICORN = LATE.replace("a.py:2:", "/e/lib/python3.11/site-packages/gunicorn/workers/ggevent.py:38:")
 ASKS = {"botocore/utils.py:_fetch_metadata_token", "urllib3/connection.py:getresponse"}
+RESOLVES = "gevent/resolver/thread.py:getaddrinfo"
 
 
 @pytest.mark.parametrize(
@@ -244,8 +245,8 @@ ASKS = {"botocore/utils.py:_fetch_metadata_token", "urllib3/connection.py:getres
         ),
         (
             "thread-pool-full",
-            Sighting(kind="deadlocked", versions=NEW, frames={"gevent/resolver/thread.py:getaddrinfo"}),
-            Sighting(kind="deadlocked", versions=NEW, frames={"gevent/threadpool.py:apply"}),
+            Sighting(kind="deadlocked", versions=NEW, frames={RESOLVES}, facts={Fact.POOL_TAKEN}),
+            Sighting(kind="deadlocked", versions=NEW, frames={RESOLVES}),
         ),
         (
             "gevent-2013",

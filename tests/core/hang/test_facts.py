@@ -65,6 +65,21 @@ def test_who_is_left_when_all_users_have_ended_is_a_fact_with_its_frames() -> No
     assert frames_of_who_is_left(alive, around(main)) == ()
 
 
+@pytest.mark.parametrize(("resolving", "is_taken"), [(0, True), (1, True), (2, False)])
+def test_a_pool_is_taken_where_more_of_its_threads_work_than_names_are_waited_for(
+    resolving: int, *, is_taken: bool
+) -> None:
+    worker = (Frame(f"{SITE}gevent/threadpool.py", 255, "_WorkerGreenlet.__run_task"),)
+    idle = (Frame(f"{SITE}gevent/_threading.py", 188, "Queue.get"),)
+    threads = tuple(Thread(1, "", False, False, 0, stack, None) for stack in (worker, worker, idle))
+    asks = (Frame(f"{SITE}gevent/resolver/thread.py", 63, "Resolver.getaddrinfo"),)
+    waits = [WaitKind.THREAD] * resolving + [WaitKind.SEMAPHORE] * 3
+    users = tuple(Greenlet(1, "", "", "parked", 1, False, asks, ParkedAt(wait)) for wait in waits)
+    view = View(Dump(1, "loop", 0.0, "3.11", "24.2.1", "3", (), users, threads, {}), [1])
+    found = facts_of(decision(RowName.LOCKED, 60.0), replace(AROUND, views=[view]))
+    assert (Fact.POOL_TAKEN in found) is is_taken
+
+
 @pytest.mark.parametrize(
     ("name", "facts", "expected"),
     [
