@@ -164,14 +164,15 @@ class Stops:
     """``stop``: again and again all users of a local runner are told to stop, as at the end of a load, and start anew.
 
     ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. It is put off until each
-    user has gone on or sleeps: one that waits for ever is what is looked for, and a stop would end it unseen.
-    ``progress_of`` a user's greenlet gives something that changes as it goes on. Where users outlive a stop by
+    user has gone on or is between two tasks: one that waits for ever is what is looked for, and a stop would end it
+    unseen. ``progress_of`` a user's greenlet gives what changes as it goes on, None where that is not known. Where users outlive a stop by
     ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0
     PATIENCE_S = 1.0
     LOOK_S = 0.02
+    LOCUSTS_WAIT = "locust/user/task.py"
 
     def __init__(self, pause, note, is_on=lambda: True, progress_of=lambda greenlet: None):
         self._pause, self._note, self._is_on, self._progress_of = pause, note, is_on, progress_of
@@ -205,16 +206,18 @@ class Stops:
             waiting &= self._waiting(runner)
 
     def _waiting(self, runner):
-        """The users that do not sleep, each as it stands: by its innermost frame, and by what it has done."""
+        """The users within a task, each as it stands: by what it has done, or else by its innermost frame."""
         found = set()
         for greenlet in list(runner.user_greenlets):
             frame = greenlet.gr_frame
-            if frame is not None and not self._is_sleep(frame.f_code):
-                found.add((id(greenlet), id(frame), frame.f_lasti, self._progress_of(greenlet)))
+            if frame is not None and not self._is_between_tasks(frame):
+                found.add((id(greenlet), self._progress_of(greenlet) or (id(frame), frame.f_lasti)))
         return found
 
-    def _is_sleep(self, code):
-        return code.co_name == "sleep" and code.co_filename.replace("\\", "/").endswith("gevent/hub.py")
+    def _is_between_tasks(self, frame):
+        """Whether it sleeps as Locust's own ``wait`` does; a sleep of the task may be one of a loop that never ends."""
+        caller = frame.f_back
+        return frame.f_code.co_name == "sleep" and caller and caller.f_code.co_filename.endswith(self.LOCUSTS_WAIT)
 
     def _quit(self, runner):
         """Once the last one has ended, the load has."""

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 LIMIT_S = 120
-# Three users: one sleeps for long, one goes on all the time, and one waits in the way that is asked for until it is let go.
+# Three users: one is between two tasks for long, one goes on all the time, and one waits in the way that is asked for
+# until it is let go.
 USERS = """
 import itertools
 import gevent
@@ -44,7 +45,12 @@ def goes_on():
         event = Event()
         gevent.spawn_later(0.001, event.set)
         event.wait()
-        done[goes_on] = number
+        done[gevent.getcurrent()] = 1 + number
+
+
+def poll():
+    while not event.is_set():
+        gevent.sleep(0.001)
 
 
 event, lock, queue, pair = Event(), BoundedSemaphore(), Queue(), socket.socketpair()
@@ -56,21 +62,23 @@ waits, let_go = {{
     "queue": (queue.get, lambda: queue.put(1)),
     "answer": (lambda: pair[0].recv(1), lambda: pair[1].send(b"x")),
     "child": (lambda: gevent.spawn(event.wait).join(), event.set),
+    "poll": (poll, event.set),
 }}["{way}"]
+exec(compile("def between(): gevent.sleep(100)", "any/locust/user/task.py", "exec"))
 
 
 def hangs():
     waits()
     while True:
-        gevent.sleep(0.01)
+        goes_on()
 
 
 done = {{}}
-runner = Runner([lambda: gevent.sleep(100), goes_on, hangs])
-stops = Stops(lambda: 0.01, lambda: None, progress_of=lambda greenlet: done.get(greenlet._run))
+runner = Runner([between, goes_on, hangs])
+stops = Stops(lambda: 0.01, lambda: None, progress_of=lambda greenlet: done.get(greenlet, {known}))
 running = gevent.spawn(stops.run, runner, lambda: not never_ends.is_set(), None)
 gevent.sleep(0.3)
-while not done.get(goes_on, 0) > 20:
+while not max(done.values()) > 20:
     gevent.sleep(0.01)
 before = runner.stopped
 let_go()
@@ -80,8 +88,13 @@ print(before, runner.stopped > before)
 """
 
 
-@pytest.mark.parametrize("way", ["event", "lock", "queue", "answer", "child"])
-def test_a_user_that_waits_for_ever_is_not_stopped_and_one_that_sleeps_or_goes_on_is(way: str) -> None:
-    argv = [sys.executable, "-c", USERS.format(way=way)]
+@pytest.mark.parametrize(
+    ("way", "known"),
+    [*((way, "None") for way in ("event", "lock", "queue", "answer", "child")), ("event", "1"), ("poll", "1")],
+)
+def test_a_user_that_waits_for_ever_is_not_stopped_and_one_between_tasks_or_that_goes_on_is(
+    way: str, known: str
+) -> None:
+    argv = [sys.executable, "-c", USERS.format(way=way, known=known)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.stdout == "0 True\n", done.stderr
