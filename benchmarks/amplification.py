@@ -3,8 +3,8 @@
     python benchmarks/amplification.py [--trials 6] [--for SECONDS] [--only NAME,…] [--levels LEVEL,…] [--healthy]
                                        [--results FILE] [--table]
 
-Prints a Markdown table. With ``--healthy`` the planted programs that must never be called hung are run, under every knob at
-once. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is begun after this many
+Prints two Markdown tables: the hangs, and with ``--healthy`` the planted programs that must never be called hung, under all
+knobs. Every trial is kept in the results file, and none of them is run again; with ``--for`` no trial is begun after this many
 seconds: the next call goes on, and the parts add up. A cell that hung ``ENOUGH`` times is not tried again.
 """
 
@@ -114,8 +114,7 @@ def main(options: argparse.Namespace) -> None:
                 is_wanted = not options.levels or place.level in options.levels.split(",")
                 if is_wanted and time.monotonic() < until:
                     _keep(_tried(place, number), results)
-    print("\n".join(_table(_kept(results))))
-    print(_healthy_text(_kept(results)))
+    print("\n".join([*_table(_kept(results)), "", *_healthy_table(_kept(results))]))
 
 
 def _healthy() -> list[Row]:
@@ -199,11 +198,21 @@ def _table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"| {name} | {' | '.join(map(_shown, cells))} |"
 
 
-def _healthy_text(kept: Sequence[Mapping[str, Any]]) -> str:
-    own = [one for one in kept if one["row"] in {row.name for row in _healthy()}]
-    verdicts = Counter(one["verdict"] for one in own)
-    hung = ", ".join(sorted({one["row"] for one in own if one["verdict"] == "hang"}))
-    return f"Healthy programs under all: {dict(verdicts)} of {len(own)} trials{f'; hung: {hung}' if hung else ''}"
+def _healthy_table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The verdicts of each healthy program, and their sums."""
+    names = {row.name for row in _healthy()}
+    own = [one for one in kept if one["row"] in names]
+    verdicts = sorted({one["verdict"] for one in own} | {"clean", "hang"})
+    yield f"| healthy program, amplify=all | trials | {' | '.join(verdicts)} | moments |"
+    yield f"|---|---|{'---|' * len(verdicts)}---|"
+    for name in [*sorted({one["row"] for one in own}), "all of them"]:
+        yield _healthy_row(name, [one for one in own if one["row"] == name or name not in names], verdicts)
+
+
+def _healthy_row(name: str, trials: Sequence[Mapping[str, Any]], verdicts: Sequence[str]) -> str:
+    found = Counter(one["verdict"] for one in trials)
+    moments = sum(sum(one["moments"].values()) for one in trials)
+    return f"| {name} | {len(trials)} | {' | '.join(str(found[one]) for one in verdicts)} | {moments:,} |"
 
 
 def _shown(trials: Sequence[Mapping[str, Any]]) -> str:
