@@ -243,7 +243,7 @@ def _program(decision: Decision, around: Circumstances) -> Program:
         loop=Spot(SpotKind.CALL, caught) if caught else at,
         gil=around.gil if facts.native_silent else None,  # elsewhere it goes from hand to hand
         listens=tuple(around.listens),
-        pools=stuck_pools(around.views) if facts.standing is Standing.PARKED else (),
+        pools=stuck_pools(around.views, is_standing=facts.standing is Standing.PARKED),
     )
 
 

@@ -108,8 +108,12 @@ def blocked_main(views: Sequence[View]) -> tuple[Dump, Thread] | None:
     return None
 
 
-def stuck_pools(views: Sequence[View]) -> tuple[StuckPool, ...]:
-    """The pools whose queued tasks will never begin, for a program that was found to stand because of them."""
+def stuck_pools(views: Sequence[View], *, is_standing: bool) -> tuple[StuckPool, ...]:
+    """The pools whose queued tasks will never begin.
+
+    Of a program that was found to stand because of its pools (``is_standing``) a full one is such a pool where no
+    stack proves it of another one.
+    """
     return tuple(
         StuckPool(
             type=pool.type,
@@ -117,14 +121,17 @@ def stuck_pools(views: Sequence[View]) -> tuple[StuckPool, ...]:
             queued=pool.queued,
             place=frame.place if (frame := own_frame(_stack_of_worker(view.dump, pool))) else None,
         )
-        for view, pool in _pools(views)
+        for view, pool in _proven(views) or (_full(views) if is_standing else [])
     )
 
 
-def _pools(views: Sequence[View]) -> list[tuple[View, Pool]]:
+def _proven(views: Sequence[View]) -> list[tuple[View, Pool]]:
     found = [(view, starved(view.dump.pools)) for view in views]
-    proven = [(view, pool) for view, one in found if one is not None for pool in one.pools]
-    return proven or [(view, pool) for view in views for pool in full_pools(view.dump.pools)]
+    return [(view, pool) for view, one in found if one is not None for pool in one.pools]
+
+
+def _full(views: Sequence[View]) -> list[tuple[View, Pool]]:
+    return [(view, pool) for view in views for pool in full_pools(view.dump.pools)]
 
 
 def _stack_of_worker(dump: Dump, pool: Pool) -> tuple[Frame, ...]:
@@ -283,7 +290,7 @@ def telling_stacks(views: Sequence[View], hang_class: HangClass) -> tuple[Stack,
     for group in groups[: MOST_GROUPS if main is None else 1]:
         found.append(_stack(StackOf.GROUP, group.example.stack, group=_kept(group)))
     if not groups:
-        for view, pool in _pools(views)[:MOST_GROUPS]:
+        for view, pool in (_proven(views) or _full(views))[:MOST_GROUPS]:
             alike = StuckGroup(len(pool.workers), None)
             found.append(_stack(StackOf.WORKER, _stack_of_worker(view.dump, pool), group=alike))
     return tuple(found)

@@ -82,7 +82,8 @@ def _caught(found: Findings) -> list[str]:
 
 
 def _will_not_exit(found: Findings) -> list[str]:
-    return [f"All users have ended, but the process was still running {_after_the_stop(found)}.", *_standing(found)]
+    running = f"All users have ended, but the process was still running {_after_the_stop(found)}."
+    return [running, *_stuck_pools(found), *_standing(found)]
 
 
 def _after_the_stop(found: Findings) -> str:
@@ -152,17 +153,21 @@ def _loop(found: Findings) -> list[str]:
 def _silent_parked(found: Findings) -> list[str]:
     begun = f"No user started within {found.silent_s:.0f} s"
     what = begun if found.program.never_began else f"{_silence(found)} and has not ended"
-    pools = found.program.pools
     at = found.program.at
     kind = "asyncio tasks" if at is not None and at.kind is SpotKind.TASK else "greenlets"
-    why = [_stuck_pool(pool) for pool in pools[:MAX_NAMES]] or [f"Its {kind} wait only for each other."]
+    why = _stuck_pools(found) or [f"Its {kind} wait only for each other."]
     return [f"{what}.", *why, *_standing(found)]
+
+
+def _stuck_pools(found: Findings) -> list[str]:
+    return [_stuck_pool(pool) for pool in found.program.pools[:MAX_NAMES]]
 
 
 def _stuck_pool(pool: StuckPool) -> str:
     """``All 4 workers of a ThreadPoolExecutor wait without a timeout, and 8 tasks in its queue wait for a worker``."""
     is_one = pool.workers == 1
-    wait = f"The one worker of a {pool.type} waits" if is_one else f"All {pool.workers} workers of a {pool.type} wait"
+    workers = "Both" if pool.workers == 2 else f"All {pool.workers}"
+    wait = f"The one worker of a {pool.type} waits" if is_one else f"{workers} workers of a {pool.type} wait"
     queued = "1 task in its queue waits" if pool.queued == 1 else f"{pool.queued} tasks in its queue wait"
     where = f" {'It waits' if is_one else 'They wait'} at {place_text(pool.place)}." if pool.place else ""
     return f"{wait} without a timeout, and {queued} for a free worker.{where}"
@@ -185,7 +190,8 @@ def _deadlocked(found: Findings) -> list[str]:
         return [since, "The response has arrived in the socket, but nothing reads it."]
     whom = "it" if found.stuck.count == 1 else "them"
     parked = f"{_who(found)} been parked {_since(found)}, and nothing will wake {whom}."
-    return [parked, *(f"{_waits(wait)} for {_lock(wait)}." for wait in found.stuck.waits[:MAX_NAMES])]
+    waits = [f"{_waits(wait)} for {_lock(wait)}." for wait in found.stuck.waits[:MAX_NAMES]]
+    return [parked, *waits, *_stuck_pools(found)]
 
 
 def _waits(waiting: Waiting) -> str:

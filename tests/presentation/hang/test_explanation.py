@@ -133,6 +133,10 @@ def test_a_pool_that_can_never_go_on_is_named_with_its_workers_and_its_queue() -
         "All 4 workers of a ThreadPoolExecutor wait without a timeout, and 8 tasks in its queue wait for a free "
         "worker. They wait at job.py:outer, line 3."
     )
+    for row in (RowName.LOCKED, RowName.PROCESS_OUTLIVES_THE_STOP):
+        assert "All 4 workers of a ThreadPoolExecutor wait" in explain(decision(row, stuck()), pools=(pool,))
+    both = replace(pool, workers=2)
+    assert "Both workers of a ThreadPoolExecutor wait" in explain(decision(RowName.SILENT_PARKED), pools=(both,))
     one = StuckPool(type="ThreadPool", workers=1, queued=1)
     assert explain(decision(RowName.SILENT_PARKED), pools=(one,)).endswith(
         "The one worker of a ThreadPool waits without a timeout, and 1 task in its queue waits for a free worker."
