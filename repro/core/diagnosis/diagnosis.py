@@ -318,7 +318,12 @@ class _Pair:
         )
 
     def all_waiting(self) -> tuple[Greenlet, ...]:
-        """All of the program's greenlets, where each waits for another without a limit, and the loop does nothing."""
+        """All of the program's greenlets, where each waits for another without a limit, and the loop does nothing.
+
+        A server that nobody calls looks so, too, and one who waits for what begins later: what comes may wake them.
+        """
+        if self.now.to_come:
+            return ()
         if self.now.main is not None and self._waits_in(self.now.main, KernelWait.RUNNING):
             return ()
         own = tuple(one for one in self.own if one.wait is None or one.wait.kind is not WaitKind.HUB)

@@ -119,6 +119,8 @@ class Dump:
     greenlets: tuple[Greenlet, ...] = ()
     threads: tuple[Thread, ...] = ()
     locks: Mapping[int, Lock] = field(default_factory=dict)
+    to_come: int = 0
+    """How many sockets and timers of the loop begin something new, as a server's do; 0 where only memory could tell."""
     pools: PoolFacts | None = None
     loops: tuple[CoroutineLoop, ...] = ()
 

@@ -56,6 +56,7 @@ def _what_both_say(before: Waits, now: Waits) -> Waits:
     return Waits(
         {**now.by_greenlet, **before.by_greenlet},
         {address: _lock_of_both(lock, now.locks) for address, lock in before.locks.items()},
+        max(before.to_come, now.to_come),
     )
 
 

@@ -63,12 +63,15 @@ class ProcessReader:
         Raises:
             ProcessError: it changed at every attempt, as one does that ends.
         """
-        try:
-            return self._dump(limit_s)
-        except TornError as error:
-            raise ProcessError(
-                f"{self._target.name} changed while it was read, or is about to end ({error}); try again"
-            ) from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._dump(limit_s)
+            except TornError as error:  # on a busy machine a look takes long, and a program at its start maps and unmaps
+                if attempt == ATTEMPTS:
+                    raise ProcessError(
+                        f"{self._target.name} changed while it was read, or is about to end ({error}); try again"
+                    ) from error
+        raise AssertionError(ATTEMPTS)
 
     def turning(self) -> frozenset[int]:
         """The identities of the threads that stand in their event loop at this moment; a small part of a dump's work.
@@ -212,6 +215,7 @@ class _Reader:
             ),
             threads=tuple(_thread(one, running, is_main=one.native_id == self._main_id) for one in threads),
             locks=waits.locks,
+            to_come=waits.to_come,
         )
 
     def _waits(

@@ -29,6 +29,8 @@ UNKNOWN_S = -1.0
 """The seconds that are left of a timer where nothing tells the time."""
 READS, WRITES = 1, 2
 """libev's bits."""
+CALLED = frozenset({"method", "builtin_function_or_method", "function", "functools.partial"})
+"""Types of callbacks, compiled methods aside, which are bound as those of Python are."""
 
 
 class Family(StrEnum):
@@ -50,10 +52,14 @@ KINDS = {Family.SEMAPHORE: WaitKind.SEMAPHORE, Family.LINKABLE: WaitKind.EVENT, 
 
 @dataclass(frozen=True)
 class Waits:
-    """By a greenlet's address what it waits for, and by a lock's address the lock."""
+    """By a greenlet's address what it waits for, and by a lock's address the lock.
+
+    ``to_come`` is how many sockets and timers of the loop begin something new: a server's function, a greenlet.
+    """
 
     by_greenlet: Mapping[int, ParkedAt] = field(default_factory=dict)
     locks: Mapping[int, Lock] = field(default_factory=dict)
+    to_come: int = 0
 
 
 class WaitReader:
@@ -90,6 +96,7 @@ class WaitReader:
         return Waits(
             {one: _together(linked.get(one), watched.get(one, ())) for one in linked.keys() | watched.keys()},
             locks,
+            sum(self._is_to_come(address) for address in (*instances[Family.SOCKET], *instances[Family.TIMER])),
         )
 
     # Types and their objects
@@ -140,16 +147,19 @@ class WaitReader:
 
     def _woken_by(self, callback: int) -> int | None:
         """The greenlet that this callback switches to, directly or through a waiter."""
-        kind = self._objects.type_of(callback)
-        if kind == self._objects.types["builtin"]:
-            bound = self._memory.word(callback + self._layout["method_self"])
-        elif kind == self._objects.types["method"]:
-            bound = self._memory.word(callback + self._layout["bound_self"])
-        else:
-            bound = callback
+        bound = self._bound_to(callback)
         if bound and self._memory.region(bound) and self._objects.type_of(bound) in self._waiter_types:
             bound = self._memory.word(bound + self._layout["waiter_greenlet"])
         return bound if bound in self._greenlets else None
+
+    def _bound_to(self, callback: int) -> int:
+        """Whose method a callback is; what is no method stands for itself."""
+        kind = self._objects.type_of(callback)
+        if kind == self._objects.types["builtin"]:
+            return self._memory.word(callback + self._layout["method_self"])
+        if kind == self._objects.types["method"]:
+            return self._memory.word(callback + self._layout["bound_self"])
+        return callback
 
     def _watched(self, instances: Mapping[Family, Sequence[int]]) -> Mapping[int, list[ParkedAt]]:
         """By greenlet the sockets, timers and calls that would wake it."""
@@ -168,6 +178,29 @@ class WaitReader:
                 except TornError:
                     continue
         return found
+
+    def _is_to_come(self, watcher: int) -> bool:
+        """Whether this calls a function for a socket, as a server's does, or begins a greenlet when its time comes.
+
+        A function that a timer calls does not count: it is an interval's, which most loops have.
+        """
+        try:
+            callback = self._memory.word(watcher + self._layout["watcher_callback"])
+            if not callback or self._woken_by(callback) is not None:
+                return False
+            if self._types[self._objects.type_of(watcher)] is Family.TIMER:
+                return _is_greenlet_in(self._names(self._objects.type_of(self._bound_to(callback))))
+            events = self._memory.integer(watcher + self._layout["watcher_events"])
+            return bool(events & (READS | WRITES)) and self._is_handler(callback)
+        except (TornError, UnicodeDecodeError, KeyError):
+            return False
+
+    def _is_handler(self, callback: int) -> bool:
+        """Whether this is a function, or a method of what is neither a greenlet, parked or not, nor a waiter."""
+        if self._objects.type_name(self._objects.type_of(callback)) not in CALLED:
+            return False
+        kind = self._objects.type_of(self._bound_to(callback))
+        return kind not in self._waiter_types and not _is_greenlet_in(self._names(kind))
 
     def _socket(self, watcher: int) -> ParkedAt:
         events = self._memory.integer(watcher + self._layout["watcher_events"])
@@ -231,6 +264,10 @@ class WaitReader:
         if owner not in self._greenlets:
             return lock
         return replace(lock, holder_greenlet=owner, how=HeldBy.OWNER, is_certain=True)
+
+
+def _is_greenlet_in(type_names: Iterable[str]) -> bool:
+    return any(name.rpartition(".")[2].lower() == "greenlet" for name in type_names)
 
 
 def _ends_in(name: str, ending: str) -> bool:
