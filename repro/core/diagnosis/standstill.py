@@ -79,8 +79,11 @@ _WAITS_FOR_OTHERS = frozenset(
 )
 
 
-def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
-    """In what one process was found, by its stacks (None where there are none) and its threads, not the agent's."""
+def standing_of(dump: Dump | None, threads: Sequence[KernelThread], *, listens: bool = False) -> Standing:
+    """In what one process was found, by its stacks (None where there are none) and its threads, not the agent's.
+
+    ``listens``: it accepts connections, so that whoever comes may wake its greenlets.
+    """
     main = dump.main if dump is not None else None
     if dump is None or main is None or not main.stack:
         return Standing.UNKNOWN
@@ -88,7 +91,8 @@ def standing_of(dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
     if is_starved or _are_coroutines_parked(dump, threads):
         return Standing.PARKED
     if main.is_dumping or main.stack[-1].normalised == HUB:
-        return _of_greenlets(dump)
+        standing = _of_greenlets(dump)
+        return Standing.WAITING if listens and standing is Standing.PARKED else standing
     kernel = next((thread.wait for thread in threads if thread.is_main), KernelWait.OTHER)
     if kernel is KernelWait.LOCK and _is_locked(dump, main, threads):
         return Standing.LOCKED

@@ -64,7 +64,8 @@ def examine(fleet: Fleet, *, beat_s: float, users: int = 0, backend_port: int = 
 
 def _standing(record: FlightRecord, dump: Dump | None, threads: Sequence[KernelThread]) -> Standing:
     """In what one process was found; greenlets that wait for the end of a single call may yet begin after it."""
-    found = standing_of(dump or _thread_dump_of(record), threads)
+    listens = bool(_listening_at(record.pid))
+    found = standing_of(dump or _thread_dump_of(record), threads, listens=listens)
     if found is Standing.UNSERVED and not kernel.main_thread_moves(record.pid, within_s=POLLS_WITHIN_S):
         return Standing.BLOCKED
     return found
@@ -303,8 +304,11 @@ def _dump_file(record: FlightRecord, rung: str) -> Path:
 
 def _listening(inquiry: Scene) -> list[str]:
     """The addresses on which the cell's processes accept connections."""
-    found = (socket for pid in inquiry.child.tree() for socket in sockets_of(pid) if socket.state == "listening")
-    return sorted({socket.local for socket in found})
+    return sorted({address for pid in inquiry.child.tree() for address in _listening_at(pid)})
+
+
+def _listening_at(pid: int) -> set[str]:
+    return {socket.local for socket in sockets_of(pid) if socket.state == "listening"}
 
 
 def _living(inquiry: Scene) -> list[FlightRecord]:

@@ -85,6 +85,12 @@ def test_greenlets_are_parked_only_where_each_waits_for_another_one(waits: list[
     assert standing_of(dump(thread(OWN, HUB), waits=waits), kernel(KernelWait.OTHER)) is standing
 
 
+def test_greenlets_of_a_server_may_be_woken_by_whoever_connects() -> None:
+    made = dump(thread(OWN, HUB), waits=[ParkedAt(WaitKind.EVENT)])
+    assert standing_of(made, kernel(KernelWait.OTHER)) is Standing.PARKED
+    assert standing_of(made, kernel(KernelWait.OTHER), listens=True) is Standing.WAITING
+
+
 def test_a_librarys_greenlets_are_not_the_programs_own() -> None:
     assert standing_of(dump(thread(OWN, HUB), waits=[ParkedAt(WaitKind.EVENT)], frame=LIBRARY), ()) is Standing.WAITING
 
