@@ -2,8 +2,10 @@
 
     python benchmarks/attach.py stacks [COPIES]     a row for each Python and greenlet: stacks right, seconds, what py-spy shows
     python benchmarks/attach.py pauses [LOOKS]      the longest pause of a process under load that is looked at, and of its twin
-    python benchmarks/attach.py attaches [TIMES]    the same, attached to anew each time; errors of its requests too, as it comes
+    python benchmarks/attach.py attaches [TIMES] [RESULTS]    the same, attached to anew each time; errors of its calls, too
 
+``attaches`` adds a line to ``RESULTS`` (attaches.jsonl beside this file) after every 20 attaches, each to new processes.
+It continues where it was stopped, and prints the sums.
 ``COPIES`` times 14 greenlets are parked in as many ways; the truth is what the process saw itself before it froze.
 """
 
@@ -36,6 +38,10 @@ PAIRS = (
 COPIES = 15
 LOOKS = 100
 TIMES = 1000
+BATCH = 20
+PROCESSES = ("attached to", "its twin")
+OURS = ("attached", "failed")
+RESULTS = Path(__file__).with_name("attaches.jsonl")
 USERS = 50
 TICKER = """
 import sys, time, gevent
@@ -78,7 +84,7 @@ def user():
             seen["calls"] += 1
         except Exception:
             seen["errors"] += 1
-        gevent.sleep(0.01)
+        gevent.sleep(0.05)
 for _ in range(50):
     gevent.spawn(user)
 last = time.perf_counter()
@@ -173,23 +179,42 @@ def pauses(looks: int) -> None:
     print(f"| looked at | {looks} | {longest[0] * 1000:.0f} |\n| its twin | 0 | {longest[1] * 1000:.0f} |")
 
 
-def attaches(times: int) -> None:
-    """Print, as it comes, what a process under load has seen that is attached to anew each time, and its twin."""
-    print("| attached | errors of ours | process | calls | errors | longest pause ms | pauses over 50 ms |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+def attaches(times: int, results: Path) -> None:
+    """Attach until ``results`` has so many attaches, a line for each batch, then print the sums of all."""
+    while (done := sum(batch["attached"] for batch in _batches(results))) < times:
+        batch = _batch(min(BATCH, times - done))
+        with results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(batch) + "\n")
+    found = _batches(results)
+    print("| process | attached | errors of ours | calls | errors | longest pause ms | pauses over 50 ms |")
+    print("|---|---|---|---|---|---|---|")
+    for name in PROCESSES:
+        seen = [batch[name] for batch in found]
+        times, ours = (sum(batch[key] for batch in found) if name == PROCESSES[0] else 0 for key in OURS)
+        sums = {key: sum(one[key] for one in seen) for key in ("calls", "errors", "over_50_ms")}
+        longest_ms = max(one["longest_ms"] for one in seen)
+        cells = (name, times, ours, sums["calls"], sums["errors"], round(longest_ms), sums["over_50_ms"])
+        print(f"| {' | '.join(map(str, cells))} |")
+
+
+def _batches(results: Path) -> list[dict]:
+    """The batches so far."""
+    return [json.loads(line) for line in results.read_text("utf-8").splitlines()] if results.exists() else []
+
+
+def _batch(times: int) -> dict:
+    """What two new processes have seen, of which one was attached to so many times."""
     with tempfile.TemporaryDirectory() as folder:
-        notes = {name: Path(folder) / name for name in ("attached to", "its twin")}
+        notes = {name: Path(folder) / name for name in PROCESSES}
         children = [subprocess.Popen([sys.executable, "-c", CALLER, str(note)]) for note in notes.values()]
         try:
             while not all(note.exists() for note in notes.values()):
                 time.sleep(0.1)
-            failed = 0
-            for done in range(1, times + 1):
-                failed += not _attached(children[0].pid)
-                if done in {1, 10} or done % 100 == 0 or done == times:
-                    time.sleep(1.5)
-                    for name, note in notes.items():
-                        print(f"| {done} | {failed} | {name} | {_seen(note)} |", flush=True)
+            failed = sum(not _attached(children[0].pid) for _ in range(times))
+            time.sleep(1.5)
+            return {"attached": times, "failed": failed} | {
+                name: json.loads(note.read_text()) for name, note in notes.items()
+            }
         finally:
             for child in children:
                 child.kill()
@@ -209,17 +234,12 @@ def _attached(pid: int) -> bool:
         reading.close()
 
 
-def _seen(note: Path) -> str:
-    seen = json.loads(note.read_text())
-    return f"{seen['calls']} | {seen['errors']} | {seen['longest_ms']:.0f} | {seen['over_50_ms']}"
-
-
 if __name__ == "__main__":
     words = sys.argv[1:] or ["stacks"]
     number = int(words[1]) if len(words) > 1 else 0
     if words[0] == "pauses":
         pauses(number or LOOKS)
     elif words[0] == "attaches":
-        attaches(number or TIMES)
+        attaches(number or TIMES, Path(words[2]) if len(words) > 2 else RESULTS)
     else:
         stacks(number or COPIES)
