@@ -66,7 +66,7 @@ class ProcessReader:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._dump(limit_s)
-            except TornError as error:  # on a busy machine a look takes long, and a program at its start maps and unmaps
+            except TornError as error:  # a program that starts maps and unmaps, and a look may take long
                 if attempt == ATTEMPTS:
                     raise ProcessError(
                         f"{self._target.name} changed while it was read, or is about to end ({error}); try again"
