@@ -142,7 +142,7 @@ def _trial(trial: ReportedTrial) -> dict[str, Any]:
         "evidence": trial.evidence,
         "command": trial.command,
         "seed": trial.seed,
-        "cause": (trial.hang.cause or None) if trial.hang else None,
+        "cause": (trial.hang.cause if trial.hang else trial.cause) or None,
         "machine": trial.machine or None,
     }
 

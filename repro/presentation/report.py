@@ -78,7 +78,10 @@ class ReportedRung:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
-    """A trial; ``reason`` says why it came to its verdict, ``machine`` who ran it."""
+    """A trial; ``reason`` says why it came to its verdict, ``machine`` who ran it.
+
+    ``cause`` is the known cause that was named, of a hang and of a crash or of calls that failed as well; "" where none was.
+    """
 
     number: int
     verdict: Verdict
@@ -98,6 +101,7 @@ class ReportedTrial:
     command: str
     seed: int
     machine: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,6 +341,7 @@ def _trial(trial: Trial) -> ReportedTrial:
         command=trial.command,
         seed=trial.seed,
         machine=trial.machine,
+        cause=trial.findings.cause.id if trial.findings and trial.findings.cause else "",
     )
 
 

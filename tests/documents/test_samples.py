@@ -13,6 +13,9 @@ from types import ModuleType
 
 import pytest
 
+from repro.presentation.document import document
+from repro.presentation.report import report_of
+from repro.world.runs.store import read_run
 from repro.world.shipped.causes import known_causes
 
 ROOT = Path(__file__).parents[2]
@@ -86,3 +89,12 @@ def test_a_run_is_kept_without_its_place(samples: ModuleType, tmp_path: Path, mo
         monkeypatch.setattr(runs, "KEPT", tmp_path)
         kept = runs.keep("upgrade", folder)
     assert kept.read_bytes() == (ROOT / "docs" / "examples" / "runs" / "upgrade.sql.gz").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["patched-too-late", "locust-2852", "locust-1251", "gevent-1865"])
+def test_the_document_names_the_cause_of_a_crash_and_of_failing_calls_as_of_a_hang(
+    samples: ModuleType, name: str
+) -> None:
+    with samples.unpacked(f"cause-{name}") as folder:
+        cells = document(report_of(read_run(folder)))["cells"]
+    assert [{trial["cause"] for trial in cell["trials"]} for cell in cells] == [{name}, {None}]

@@ -173,8 +173,10 @@ def test_a_trial_names_the_cause_of_its_hang_beside_its_verdict(stored) -> None:
     hung = next(trial for cell in report.cells for trial in cell.trials if trial.hang)
     caused = replace(hung, hang=replace(hung.hang, cause="gevent-1957"))
     clean = replace(hung, hang=None)
-    changed = replace(report, cells=(replace(report.cells[0], trials=(caused, hung, clean)),))
-    assert [trial["cause"] for trial in document(changed)["cells"][0]["trials"]] == ["gevent-1957", None, None]
+    crashed = replace(clean, cause="patched-too-late")
+    changed = replace(report, cells=(replace(report.cells[0], trials=(caused, hung, clean, crashed)),))
+    causes = [trial["cause"] for trial in document(changed)["cells"][0]["trials"]]
+    assert causes == ["gevent-1957", None, None, "patched-too-late"]
 
 
 def test_two_runs_are_compared_cell_by_cell(stored, schema) -> None:
