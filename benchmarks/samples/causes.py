@@ -65,7 +65,7 @@ def index(causes: Sequence[Cause]) -> str:
         "    repro run causes --against newest     whether the cures still hold with the newest releases",
         "    repro doctor requirements.txt         which of them a set of packages can have",
         "",
-        "What was tried and not seen is on [a page of its own](not-seen.md).",
+        "What was tried and not seen is on [a page of its own](not-seen.md). [Programs as people write them](programs.md) shows which of their troubles a cause names.",
         "",
         "| cause | class | hung | concerns | cured | cures | looks like it, and is not | upstream |",
         "|---|---|---|---|---|---|---|---|",
