@@ -55,6 +55,11 @@ def test_what_every_version_can_have_counts_for_nothing(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "none of the" in done.stdout
     assert "ANY VERSION  patched-too-late" in done.stdout
+    causes = {cause.summary: cause.id for cause in known_causes()}
+    listed = [
+        line for line in done.stdout.splitlines() if line.startswith("ANY VERSION") and line.split("  ")[-1] in causes
+    ]
+    assert len({line.index(line.split("  ")[-1]) for line in listed}) == 1  # one column, however long an id is
 
 
 def test_packages_without_gevent_have_none(tmp_path: Path) -> None:

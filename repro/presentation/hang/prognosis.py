@@ -23,7 +23,9 @@ def text(source: str, packages: Mapping[str, str], found: Sequence[Possible], *,
     more = f" By what else is installed, {likely} {'is' if likely == 1 else 'are'} likely." if likely else ""
     head = f"{source}: {len(packages)} packages; with their versions {count}.{more}"
     blocks = [block for one in found if not one.is_of_any_version for block in ("", _block(one))]
-    rows = [f"{_word(one)}  {one.cause.id:<18} {one.cause.summary}" for one in found if one.is_of_any_version]
+    listed = [one for one in found if one.is_of_any_version]
+    width = max((len(one.cause.id) for one in listed), default=0)
+    rows = [f"{_word(one)}  {one.cause.id:<{width}}  {one.cause.summary}" for one in listed]
     return "\n".join([head, *blocks, *(["", *rows] if rows else [])])
 
 
