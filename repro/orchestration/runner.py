@@ -19,6 +19,7 @@ from repro.core.matrix.schedule import Schedule
 from repro.model import Cell, Effort, Plan, Trial
 
 POLL_S = 0.1
+ROUNDS_TO_THE_END = 4
 
 
 class Observer(Protocol):
@@ -75,6 +76,10 @@ class Engine(Protocol):
     @property
     def slots(self) -> int:
         """How many trials it can run at once now."""
+
+    @property
+    def ahead(self) -> int:
+        """How many more may be begun, which wait for a slot; a result may take a while to come back."""
 
     def is_ready(self, cell: Cell) -> bool:
         """Whether a trial of the cell could start immediately."""
@@ -147,13 +152,20 @@ def _add(cell: Cell, work: Work) -> None:
 
 
 def _begin_trials(schedule: Course, under_way: dict[Future[Trial], Cell], work: Work, engine: Engine) -> None:
-    while len(under_way) < engine.slots:
+    while len(under_way) < _most_under_way(schedule, engine):
         chosen = schedule.next_trial(engine.is_ready)
         if chosen is None:
             return
         cell, number = chosen
         under_way[engine.begin(cell, number, work.store.evidence_folder(cell.id, number))] = cell
         work.observer.trial_began(cell, number)
+
+
+def _most_under_way(schedule: Course, engine: Engine) -> int:
+    """Near the end none is begun ahead: each result may decide what is tried, and a slow worker must not keep one."""
+    slots = engine.slots
+    is_far = engine.ahead and schedule.trials_left() > ROUNDS_TO_THE_END * slots
+    return slots + engine.ahead if is_far else slots
 
 
 def _has_trial(future: Future[Trial]) -> bool:

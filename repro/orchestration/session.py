@@ -239,6 +239,7 @@ class _Threads:
     pool: ThreadPoolExecutor
     _: KW_ONLY
     slots: int
+    ahead: int = 0
 
     def is_ready(self, cell: Cell) -> bool:
         return self.session.environment_of(cell).done()

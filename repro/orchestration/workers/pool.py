@@ -11,6 +11,7 @@ worker that goes takes its tasks along, and which trials those were is known her
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -80,6 +81,7 @@ class WorkerPool:
         self._wanted: dict[TrialKey, Wanted] = {}
         self._waiting: deque[TrialKey] = deque()
         self._running: dict[str, Running] = {}
+        self._serial = itertools.count(1)
         self._reports: dict[str, WorkerReport] = {}
         self._errors: Counter[str] = Counter()
         self._known: set[str] = set()
@@ -125,6 +127,11 @@ class WorkerPool:
         if self._error is not None:
             raise self._error
         return self._slots.total
+
+    @property
+    def ahead(self) -> int:
+        """Trials besides that can wait on the workers."""
+        return self._slots.ahead
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -197,19 +204,19 @@ class WorkerPool:
     def _place(self) -> None:
         """Begin the trials that wait, the first ones first, each on a worker that it has not failed on."""
         for key in tuple(self._waiting):
-            if self._slots.free() is None:
+            if self._slots.next_for() is None:
                 return
             wanted = self._wanted[key]
             if self._slots.workers <= wanted.failed_on:
                 wanted.failed_on.clear()  # those that it could have gone to are lost
-            if (worker := self._slots.free(but=wanted.failed_on)) is not None:
+            if (worker := self._slots.next_for(wanted.failed_on)) is not None:
                 self._waiting.remove(key)
                 self._start(wanted, worker)
 
     def _start(self, wanted: Wanted, worker: str) -> None:
-        attempt = self._slots.begin(worker, wanted.key)
+        self._slots.begin(worker, wanted.key)
         work = Attempt(plugin=self._briefing.name, cell=wanted.cell, number=wanted.number, is_probe=wanted.is_probe)
-        key = f"{self._briefing.name}-{wanted.cell.id}-{wanted.number}-{attempt}"
+        key = f"{self._briefing.name}-{wanted.cell.id}-{wanted.number}-{next(self._serial)}"
         task = self._client.submit(work, key=key, workers=[worker], pure=False)
         self._running[str(task.key)] = Running(wanted.key, worker, task)
         task.add_done_callback(self._fetch_soon)

@@ -58,6 +58,11 @@ class WorkersSession:
         return self._pool.slots
 
     @property
+    def ahead(self) -> int:
+        """Trials besides that can wait on the workers, so that none idles while a result is on its way."""
+        return self._pool.ahead
+
+    @property
     def machines(self) -> tuple[Machine, ...]:
         """Those of the workers that took part so far."""
         return self._pool.machines

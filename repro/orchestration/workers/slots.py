@@ -1,6 +1,7 @@
 """Which worker runs the next trial, and what becomes of the trials of one that is lost.
 
-A worker has a trial in flight for each of its slots and none that waits: what is stopped early has not been begun.
+A worker has a trial for each of its slots, and may have one more that waits there: it begins at once when a slot comes
+free, while the result of the one before is still on its way. What is stopped early has not been begun.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 MOST_ATTEMPTS = 3
 """Workers that a trial may lose: one that ends every machine which runs it is not given to a fourth."""
+MOST_WAITING = 1
+"""Trials that may wait on a worker: with more, a slow worker would keep at the end what others have time for."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Slots:
 
     def __init__(self) -> None:
         self._slots: dict[str, int] = {}
-        self._under_way: dict[str, set[TrialKey]] = {}
+        self._in_flight: dict[str, dict[TrialKey, None]] = {}  # the first ones run, the others wait
         self._attempts: Counter[TrialKey] = Counter()
 
     @property
@@ -39,35 +42,48 @@ class Slots:
         """Those that take part."""
         return frozenset(self._slots)
 
+    @property
+    def ahead(self) -> int:
+        """How many trials more can wait."""
+        return MOST_WAITING * len(self._slots)
+
     def join(self, worker: str, slots: int) -> None:
         """A worker takes part from now on."""
         self._slots[worker] = slots
-        self._under_way[worker] = set()
+        self._in_flight[worker] = {}
 
     def leave(self, worker: str) -> frozenset[TrialKey]:
-        """A worker is gone; the trials that it had under way are to be begun anew."""
-        self._slots.pop(worker, None)
-        return frozenset(self._under_way.pop(worker, ()))
+        """A worker is gone; the trials that it had are to be begun anew. What only waited there had no attempt."""
+        slots = self._slots.pop(worker, 0)
+        lost = [*self._in_flight.pop(worker, ())]
+        self._attempts.subtract(lost[slots:])
+        return frozenset(lost)
 
     def free(self, *, but: Collection[str] = ()) -> str | None:
         """The worker with the largest share of its slots free; None when no slot is, save those of ``but``."""
+        return self._emptiest(more=0, but=but)
+
+    def next_for(self, but: Collection[str] = ()) -> str | None:
+        """The worker for the next trial: one with a free slot, else one where it can wait; none of ``but``."""
+        return self.free(but=but) or self._emptiest(more=MOST_WAITING, but=but)
+
+    def _emptiest(self, *, more: int, but: Collection[str]) -> str | None:
         shares = {
-            worker: 1 - len(self._under_way[worker]) / slots
+            worker: len(self._in_flight[worker]) / slots
             for worker, slots in self._slots.items()
-            if worker not in but
+            if worker not in but and len(self._in_flight[worker]) < slots + more
         }
-        best = max(shares, key=shares.__getitem__, default=None)
-        return best if best is not None and shares[best] > 0 else None
+        return min(shares, key=shares.__getitem__, default=None)
 
     def begin(self, worker: str, trial: TrialKey) -> int:
         """A trial begins on a worker, for the n-th time."""
-        self._under_way[worker].add(trial)
+        self._in_flight[worker][trial] = None
         self._attempts[trial] += 1
         return self._attempts[trial]
 
     def end(self, worker: str, trial: TrialKey) -> None:
         """A trial no longer takes a slot of a worker, which may be gone."""
-        self._under_way.get(worker, set()).discard(trial)
+        self._in_flight.get(worker, {}).pop(trial, None)
 
     def forget(self, trial: TrialKey) -> None:
         """A trial has its verdict: with thousands of them, nothing is kept of each."""

@@ -79,6 +79,7 @@ class TrialsPlugin(WorkerPlugin):
         self._lock = threading.Lock()
         self._idle = threading.Condition()
         self._under_way = 0
+        self._slots = threading.BoundedSemaphore(slots_of(worker))  # dask has a thread for each core
         self._session: Session | None = None
         self._is_closed = self._is_opening = False
 
@@ -129,7 +130,7 @@ class TrialsPlugin(WorkerPlugin):
 
     def trial(self, cell: Cell, number: int, *, is_probe: bool) -> Returned:
         """Run a trial; of a probe an index that cannot be reached is raised, for it says nothing of the cell."""
-        with self._counted() as session, tempfile.TemporaryDirectory(dir=session.scratch) as place:
+        with self._slots, self._counted() as session, tempfile.TemporaryDirectory(dir=session.scratch) as place:
             folder = Path(place) / f"{cell.id}-{number}"
             trial = (session.trial if is_probe else session.attempt)(cell, number, folder)
             evidence = _evidence(trial, folder, self._briefing.plan.effort)

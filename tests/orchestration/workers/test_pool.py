@@ -24,7 +24,7 @@ from repro.orchestration.workers.load import PackedLoad
 from repro.orchestration.workers.parcel import Parcel, pack
 from repro.orchestration.workers.pool import WorkerPool
 from repro.orchestration.workers.report import WorkerReport
-from repro.orchestration.workers.slots import MOST_ATTEMPTS
+from repro.orchestration.workers.slots import MOST_ATTEMPTS, MOST_WAITING
 from repro.orchestration.workers.worker import Briefing, Returned, TrialsPlugin, install
 
 CELL = Cell(id="cell", label="a cell", scenario="s", factors={}, settings={}, environ={}, environment=EnvironmentSpec())
@@ -170,7 +170,7 @@ def test_a_worker_whose_disk_is_full_gets_no_more_trials_and_costs_none(stage: C
     bad = min(worker.worker_address for worker in here.cluster.workers.values())
     behaviour.trial = lambda worker, _: Verdict.ERROR if worker == bad else Verdict.CLEAN
     assert {trial.verdict for trial in here.trials(20)} == {Verdict.CLEAN}
-    assert behaviour.makers.count(bad) == pool.MOST_ERRORS
+    assert pool.MOST_ERRORS <= behaviour.makers.count(bad) <= pool.MOST_ERRORS + MOST_WAITING
     (note,) = here.notes
     assert note.endswith("gets no more trials, for 3 in a row failed: the disk is full")
     assert here.pool.slots == 1

@@ -47,6 +47,31 @@ def test_a_trial_that_ends_every_worker_is_given_up() -> None:
     assert not slots.is_given_up(trial)
 
 
+def test_one_trial_waits_on_each_worker_once_no_slot_is_free() -> None:
+    slots = Slots()
+    slots.join("small", 1)
+    slots.join("large", 3)
+    begun = []
+    while (worker := slots.next_for()) is not None:
+        slots.begin(worker, TrialKey("cell", len(begun)))
+        begun.append(worker)
+    assert Counter(begun[:4]) == {"small": 1, "large": 3}, "free slots first"
+    assert Counter(begun[4:]) == {"small": 1, "large": 1}
+    assert slots.ahead == 2
+
+
+def test_what_only_waited_on_a_lost_worker_has_had_no_attempt() -> None:
+    slots = Slots()
+    runs, waits = TrialKey("cell", 1), TrialKey("cell", 2)
+    for _ in range(MOST_ATTEMPTS):
+        slots.join("a", 1)
+        slots.begin("a", runs)
+        slots.begin("a", waits)
+        assert slots.leave("a") == {runs, waits}
+    assert slots.is_given_up(runs)
+    assert not slots.is_given_up(waits)
+
+
 def test_no_trial_is_lost_and_none_counts_twice_whatever_comes_and_goes() -> None:
     chance = random.Random(20261127)
     slots = Slots()
