@@ -2,7 +2,7 @@
 
     python benchmarks/faulty.py [--seeds 20]
 
-A cell is tried three times or until it hangs, then up to 300 trials settle what hangs. *right*: all that hangs is found and
+A cell is tried three times or until it hangs, then up to 200 trials settle what hangs. *right*: all that hangs is found and
 nothing else; *part*: one of two causes never hung in a trial; *open*: said not to be settled; *none*: nothing hung.
 """
 
@@ -22,7 +22,7 @@ from repro.core.faulty.search import CauseSearch
 from repro.core.search.change_point import PARTS
 
 AXES = (Axis(3),) * 8
-TRIALS, MOST = 3, 300
+TRIALS, MOST = 3, 200
 PLANTED: dict[str, tuple[int, list[dict[int, int]]]] = {
     "a pair": (2, [{1: 0b001, 4: 0b001}]),
     "a triple": (3, [{1: 0b001, 4: 0b001, 6: 0b010}]),

@@ -120,11 +120,12 @@ if os.environ["A"] == os.environ["C"] == "1":
 )
 
 
-def test_the_two_levels_that_hang_together_are_found_and_shown(folder: Path) -> None:
+@pytest.mark.parametrize("where", [("--jobs", "2"), ("--dask", "local:2")], ids=["here", "on workers"])
+def test_the_two_levels_that_hang_together_are_found_and_shown(where: tuple[str, str], folder: Path) -> None:
     (folder / "mine.py").write_text(HANGING)
     text = EXPERIMENT.split("[[exclude]]", maxsplit=1)[0].replace("seconds = 1", "seconds = 6") + 'D = ["0", "1"]\n'
     (folder / "my.toml").write_text(text + "[limits]\nstall_after_s = 1\nbeat_s = 1\n")
-    done = repro("run", "my.toml", "--python", sys.executable, "--out", "few", "--jobs", "2", "--cover", "2", "--json",
+    done = repro("run", "my.toml", "--python", sys.executable, "--out", "few", *where, "--cover", "2", "--json",
                  folder=folder)  # fmt: skip
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)

@@ -3,7 +3,7 @@
 The rate of a cause is unknown and integrated out, as in a bisection (`core.search.change_point`): a cause that has the
 levels of a clean cell becomes unlikelier with each trial of it, the more so the oftener its other cells hung. Clean
 trials are counted in ``PARTS`` of one of the usual exposure. A hung cell whose levels a cause has not must have hung
-for another reason, which is unlikely and possible: there may be a second cause.
+for another reason, which is unlikely and possible: there may be a second cause. Such cells hang each for itself.
 
 One more hypothesis, *something else*, stands beside the causes: each cell hangs or not for itself. It is what is left
 where no combination of a few levels explains the cells.
@@ -23,7 +23,7 @@ from repro.core.search.change_point import Counts, Prior, chance_to_miss, entrop
 
 PRIOR = Prior()
 ANOTHER_REASON = 0.05
-"""The chance of a hang by another cause than the one that is weighed."""
+"""The chance of a hang by another cause than the one that is weighed, of a cell that has not hung yet."""
 ANOTHER_CAUSE = math.exp(-9)
 """The chance beforehand that there is one, and that it has just these levels; chosen by simulation, as the others."""
 SOMETHING_ELSE = 1e-4
@@ -49,11 +49,15 @@ Tallies = Mapping[Row, Tally]
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """What is believed, after the trials of some rows, to be the cause of the hang of one of them, the ``anchor``."""
+    """What is believed, after the trials of some rows, to be the cause of the hang of one of them, the ``anchor``.
+
+    ``known`` are causes that were found before; ``rows`` has none that they make hang.
+    """
 
     axes: tuple[Axis, ...]
     rows: Tallies
     anchor: Row
+    known: tuple[Cause, ...] = ()
 
     @cached_property
     def causes(self) -> Causes:
@@ -68,9 +72,9 @@ class Belief:
     @cached_property
     def posterior(self) -> Floats:
         """The probability of each cause, and last that of something else."""
-        hangs, cleans, unexplained = self._counts
-        found = self.causes.log_prior + _evidence(hangs, cleans) + unexplained * math.log(ANOTHER_REASON)
-        found += (unexplained > 0) * math.log(ANOTHER_CAUSE)
+        found = self.causes.log_prior + _evidence(*self._counts) + self._unexplained
+        for cause in self.known:
+            found[self.causes.beside(cause)] = -np.inf
         logs = np.append(found, self._something_else)
         weights = np.exp(logs - logs.max())
         return np.asarray(weights / weights.sum())
@@ -81,52 +85,70 @@ class Belief:
         return tuple(int(at) for at in np.argsort(-self.posterior[:-1], kind="stable"))
 
     @cached_property
-    def _counts(self) -> Counts:
-        """For each cause the hangs and the clean parts of its rows, and the hangs of other rows."""
-        found = np.zeros((3, len(self.causes.log_prior)), dtype=np.int64)
+    def _counts(self) -> tuple[Counts, Counts]:
+        """For each cause the hangs and the clean parts of its rows."""
+        hangs, cleans = np.zeros((2, len(self.causes.log_prior)), dtype=np.int64)
         for row, tally in self.rows.items():
             own = self.causes.matches(row)
-            found += np.stack([own * tally.hangs, own * tally.cleans, ~own * tally.hangs])
-        return found
+            hangs += own * tally.hangs
+            cleans += own * tally.cleans
+        return hangs, cleans
+
+    @cached_property
+    def _unexplained(self) -> Floats:
+        """For each cause the log of the chance of other rows, where some of them hung: each does so for itself.
+
+        A row counts, not each of its hangs: one that another cause makes hang may be tried often.
+        """
+        found, clean = np.zeros((2, len(self.causes.log_prior)))
+        for row, tally in self.rows.items():
+            is_other = ~self.causes.matches(row)
+            if tally.hangs:
+                found += is_other * (math.log(SHARE_THAT_HANGS) + self._alone(tally))
+            else:
+                clean += is_other * math.log(1 - ANOTHER_REASON)
+        return np.asarray(np.where(found < 0, found + clean + math.log(ANOTHER_CAUSE), 0.0))
+
+    def _alone(self, tally: Tally) -> float:
+        """The log of the chance of a row's trials, if it hangs for itself."""
+        return float(_evidence(np.array([tally.hangs]), np.array([tally.cleans]))[0])
 
     @property
     def _something_else(self) -> float:
         found = math.log(SOMETHING_ELSE)
         for tally in self.rows.values():
-            alone = float(_evidence(np.array([tally.hangs]), np.array([tally.cleans]))[0])
             stays_clean = 0.0 if tally.hangs else 1 - SHARE_THAT_HANGS
-            found += math.log(SHARE_THAT_HANGS * math.exp(alone) + stays_clean)
+            found += math.log(SHARE_THAT_HANGS * math.exp(self._alone(tally)) + stays_clean)
         return found
 
     def cause(self, at: int) -> Cause:
         """One of the causes."""
         return self.causes.cause(at)
 
-    def doubt(self, row: Row, at: int) -> float:
-        """How likely a row's clean trials would be if it hung at the rate of a cause; 1 where it has none."""
-        tally = self.rows.get(row, Tally())
-        if tally.hangs or not tally.cleans:
-            return 1.0
-        hangs, cleans = (int(one) for one in self._counts[:2, at])
-        return chance_to_miss(PRIOR, hangs=hangs, cleans=cleans, trials=tally.cleans)
+    def doubt(self, trials: int, at: int) -> float:
+        """How likely so many trials, in parts of a usual one, would all be clean at the rate of a cause."""
+        hangs, cleans = (int(counts[at]) for counts in self._counts)
+        return chance_to_miss(PRIOR, hangs=hangs, cleans=cleans, trials=trials)
 
     def gains(self, rows: Sequence[Row]) -> Floats:
         """By how much one trial of each row is expected to lower the entropy of what is believed, in nats."""
         kept = np.array(self.ranked[:MOST_WEIGHED])
         some = Causes(self.causes.masks[kept], self.causes.log_prior[kept])
-        hangs, cleans, _ = self._counts[:, kept]
+        hangs, cleans = (counts[kept] for counts in self._counts)
         rate = np.exp(_evidence(hangs + 1, cleans) - _evidence(hangs, cleans))
         share = np.append(self.posterior[kept], max(0.0, 1.0 - float(self.posterior[kept].sum())))
         own = np.array([some.matches(row) for row in rows]).reshape(len(rows), len(kept)).astype(np.float64)
-        chance = np.array([0.0 if row in self.hung else ANOTHER_REASON for row in rows])
-        else_ = np.array([self._chance_of_else(row) for row in rows])
+        chance = np.array([self._chance_alone(row, clean=ANOTHER_REASON) for row in rows])
+        else_ = np.array([self._chance_alone(row, clean=RATE_OF_SOMETHING_ELSE * SHARE_THAT_HANGS) for row in rows])
         left = np.zeros(len(rows))
         for of_own, of_others, of_else in ((rate, chance, else_), (1 - rate, 1 - chance, 1 - else_)):
             left += _entropy_left(own, share, of_own, of_others, of_else)
         return np.asarray(entropy(share) - left)
 
-    def _chance_of_else(self, row: Row) -> float:
-        return RATE_OF_SOMETHING_ELSE * (1.0 if row in self.hung else SHARE_THAT_HANGS)
+    def _chance_alone(self, row: Row, *, clean: float) -> float:
+        """How likely a row's next trial hangs for another reason; ``clean`` where it has not hung yet."""
+        tally = self.rows.get(row, Tally())
+        return math.exp(self._alone(tally + Tally(hangs=1)) - self._alone(tally)) if tally.hangs else clean
 
 
 def _evidence(hangs: Counts, cleans: Counts) -> Floats:

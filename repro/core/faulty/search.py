@@ -83,7 +83,7 @@ class CauseSearch:
         known = tuple(one.cause for one in found)
         rows = {row: tally for row, tally in self.rows.items() if not any(has_levels(cause, row) for cause in known)}
         for anchor in anchors:
-            state = Confirmation(Belief(self.axes, rows, anchor), self.is_allowed, self.confidence, known=known)
+            state = Confirmation(Belief(self.axes, rows, anchor, known), self.is_allowed, self.confidence, known=known)
             yield state
             if not state.is_hopeless:
                 return
