@@ -152,6 +152,8 @@ def _loaded(memory: Memory, target: Target) -> Loaded:
     for extension in images(memory, _is_greenlet):
         kind = extension.address_of("PyGreenlet_Type")
         if kind is not None:
+            if not extension.name.startswith("_"):  # up to 0.4 the module was greenlet itself
+                raise UsageError(f"{target.name} runs greenlet 0.4, which cannot be read; 1.1 is the oldest that can")
             if extension.is_replaced:
                 raise ProcessError(f"{extension.path}: greenlet was replaced since {target.name} began")
             return Loaded(runtime, extension, kind, folders)
