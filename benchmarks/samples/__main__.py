@@ -35,7 +35,7 @@ from repro.presentation.report import redacted_report, report_of
 from repro.world.runs.store import read_run
 
 EXAMPLES = ROOT / "docs" / "examples"
-REPORTED = ("locust-2637", "crossed", "bisect-urllib3")
+REPORTED = ("locust-2637", "crossed", "bisect-urllib3", "locust-2637-whole")
 """The runs whose reports are shown whole."""
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SAMPLE = re.compile(
