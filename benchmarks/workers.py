@@ -17,6 +17,7 @@ import gc
 import heapq
 import itertools
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -75,28 +76,32 @@ def throughput(rounds: int, trials: int) -> None:
         (folder / "quick.toml").write_text(EXPERIMENT)
         for number in range(rounds):
             for name, words in ways.items():
-                rate, before_s, verdicts = _timed(folder, words, f"{number}-{name}", trials)
+                rate, before_s, idle_s, verdicts = _timed(folder, words, f"{number}-{name}", trials)
                 rates[name].append(rate)
+                idle = f" {idle_s:.2f} s idle between two," if words[-1].endswith("1") else ""
                 print(f"round {number + 1}  {name:<9}  {rate:5.1f} trials a minute, {before_s:4.1f} s before the first,"
-                      f" {verdicts}", flush=True)  # fmt: skip
+                      f"{idle} load {os.getloadavg()[0]:.0f}, {verdicts}", flush=True)  # fmt: skip
     for jobs, workers in (("--jobs 1", "1 worker"), ("--jobs 2", "2 workers")):
         ratios = [ours / theirs for ours, theirs in zip(rates[workers], rates[jobs], strict=True)]
         print(f"{workers} / {jobs}: median {statistics.median(ratios):.2f} of {[round(one, 2) for one in ratios]}")
 
 
-def _timed(folder: Path, words: list[str], name: str, trials: int) -> tuple[float, float, str]:
-    """Trials a minute, the seconds before the first one, and what they came to."""
+def _timed(folder: Path, words: list[str], name: str, trials: int) -> tuple[float, float, float, str]:
+    """Trials a minute, the seconds before the first one and (median) between two, and what they came to."""
     began = datetime.now(UTC)
     argv = [sys.executable, "-m", "repro", "run", "quick.toml", "--python", sys.executable, "--trials", str(trials)]
     subprocess.run([*argv, "--out", name, *words], cwd=folder, check=True, capture_output=True)
     made = [trial for result in read_run(folder / name).cells for trial in result.trials]
-    first = min(trial.started for trial in made)
+    made.sort(key=lambda trial: trial.started)
+    pauses = [(after.started - one.started).total_seconds() - one.seconds for one, after in itertools.pairwise(made)]
+    first = made[0].started
     last = max(trial.started + timedelta(seconds=trial.seconds) for trial in made)
     verdicts = {
         verdict: sum(trial.verdict.value == verdict for trial in made)
         for verdict in {one.verdict.value for one in made}
     }
-    return 60 * len(made) / (last - first).total_seconds(), (first - began).total_seconds(), json.dumps(verdicts)
+    rate = 60 * len(made) / (last - first).total_seconds()
+    return rate, (first - began).total_seconds(), statistics.median(pauses), json.dumps(verdicts)
 
 
 # Memory
