@@ -134,8 +134,8 @@ def _results(found: CauseCells, options: RunOptions, folder: Path, console: Cons
     store = _store(own, found, folder)
     try:
         run_cells(own, found.prepared, store, console, request_budget=0)
-    finally:
         store.finish()
+    finally:
         run = store.read()
         store.close()
     return run.cells

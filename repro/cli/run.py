@@ -179,12 +179,12 @@ def _run(options: RunOptions) -> ExitCode:
     store = _store(options, whole)
     try:
         run_cells(options, prepared, store, console, request_budget=budget, share=share)
+        store.finish()
     except KeyboardInterrupt:
         step = typed_with(["--out", str(store.folder), "--resume"], flags={"--resume"}, values={"--out"})
         click.echo(for_terminal(f"Finished trials are kept; continue with: {step}"), err=True)
         raise
     finally:
-        store.finish()
         run = store.read()
         store.close()
     return _show(run, options, console, fail_on, effort=prepared.plan.effort)

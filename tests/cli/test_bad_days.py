@@ -88,7 +88,9 @@ def test_an_interrupted_run_leaves_nothing_and_can_be_read(signum: int, tmp_path
         assert program.wait(LIMIT_S) == 130
         until(lambda: not children_of(program.pid), limit_s=10)
     assert not list((tmp_path / "tmp").iterdir())
-    assert [trial.verdict for cell in read_run(run).cells for trial in cell.trials] == ["interrupted"]
+    stored = read_run(run)
+    assert [trial.verdict for cell in stored.cells for trial in cell.trials] == ["interrupted"]
+    assert stored.ended is None
     said = (tmp_path / "stderr").read_text()
     assert "Traceback" not in said
     (step,) = [line for line in said.splitlines() if line.startswith("Finished trials are kept; continue with: ")]

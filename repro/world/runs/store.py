@@ -189,7 +189,7 @@ class RunStore:
             self._set("typed_in", to_json(typed_in))
 
     def finish(self, *, at: datetime | None = None) -> None:
-        """Mark the run as finished, by default now."""
+        """Mark the run as finished, by default now: one that was stopped is not."""
         self._set("ended", (at or datetime.now(UTC)).isoformat())
 
     def read(self) -> StoredRun:
