@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.core.experiment.amplification import ALL, KNOBS, NONE
+from repro.core.experiment.factors.amplification import ALL, KNOBS, NONE
 from repro.core.intervals import hazard
 from repro.core.matrix.hazards import at_risk
 from repro.model import Chance, Trial, TrialOptions

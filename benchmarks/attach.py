@@ -23,7 +23,7 @@ from repro.errors import ReproError, UntestableError
 from repro.model import EnvironmentSpec
 from repro.world.environments.cache import EnvironmentCache
 from repro.world.memory.reader import reading_of
-from repro.world.memory.target import target_of
+from repro.world.memory.source.target import target_of
 
 CHILD = Path(__file__).parents[1] / "tests" / "world" / "memory" / "children" / "parked.py"
 PAIRS = (

@@ -29,9 +29,9 @@ from repro.core.scrubbing.redaction import redactor
 from repro.model import StoredRun
 from repro.presentation.console import summary
 from repro.presentation.hunt.answers import block_of
-from repro.presentation.markdown import markdown
-from repro.presentation.page import page
-from repro.presentation.report import redacted_report, report_of
+from repro.presentation.reports.markdown import markdown
+from repro.presentation.reports.page import page
+from repro.presentation.reports.report import redacted_report, report_of
 from repro.world.runs.store import read_run
 
 EXAMPLES = ROOT / "docs" / "examples"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.completion import words
-from repro.cli.hunt_options import (
+from repro.cli.options.hunt_options import (
     HuntOptions,
     check_is_same,
     check_options,
@@ -21,6 +21,7 @@ from repro.cli.hunt_options import (
     session_of,
     show,
 )
+from repro.cli.options.resumption import resumed_folder
 from repro.cli.options.shared import (
     BeforeCommand,
     assignments_of,
@@ -31,7 +32,6 @@ from repro.cli.options.shared import (
     shared_options,
     words_of,
 )
-from repro.cli.resumption import resumed_folder
 from repro.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.hunt_options import (
+from repro.cli.options.hunt_options import (
     HuntOptions,
     check_options,
     check_python,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.cells import RunOptions, run_cells
+from repro.cli.options.cells import RunOptions, run_cells
+from repro.cli.options.resumption import new_run, resumed_run
 from repro.cli.options.shared import RESUMABLE, new_folder
-from repro.cli.resumption import new_run, resumed_run
 from repro.errors import ExitCode, ReproError, UsageError
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def command(
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of
     from repro.presentation.hang.explanation import title_of
-    from repro.presentation.reproducer import readme, reproducer
+    from repro.presentation.reports.reproducer import readme, reproducer
     from repro.world.processes import door
     from repro.world.runs.store import find_run, read_run
     from repro.world.runs.this_machine import of_this_machine
@@ -140,7 +140,7 @@ def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
 
 def _is_varied(cell: Cell) -> bool:
     """Whether the cell has a level of the pattern's own factors that is not the default."""
-    from repro.core.experiment.catalogue import COMMON
+    from repro.core.experiment.factors.catalogue import COMMON
     from repro.world.shipped.names import DEFAULT
     from repro.world.shipped.scenarios import named
 
@@ -161,7 +161,7 @@ def _is_pattern(path: Path) -> bool:
 
 def _redacted(recipe: Recipe, redact: Callable[[str], str]) -> Recipe:
     """The recipe as it may leave the machine."""
-    from repro.presentation.reproducer import redacted_recipe
+    from repro.presentation.reports.reproducer import redacted_recipe
 
     try:
         return redacted_recipe(recipe, redact)

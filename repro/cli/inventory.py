@@ -93,8 +93,8 @@ def _experiments() -> list[Row]:
 
 
 def _factors() -> list[Row]:
-    from repro.core.experiment.catalogue import COMMON, DISTRIBUTION, NO_SETTINGS, VARIABLE
-    from repro.core.experiment.level_text import typed
+    from repro.core.experiment.factors.catalogue import COMMON, DISTRIBUTION, NO_SETTINGS, VARIABLE
+    from repro.core.experiment.factors.level_text import typed
 
     return [
         {
@@ -108,7 +108,7 @@ def _factors() -> list[Row]:
 
 
 def _faults() -> list[Row]:
-    from repro.core.experiment.faults import KINDS
+    from repro.core.experiment.factors.faults import KINDS
 
     return [
         {

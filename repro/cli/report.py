@@ -18,7 +18,7 @@ from repro.model import CellVerdict
 from repro.world.runs import RUNS
 
 if TYPE_CHECKING:
-    from repro.presentation.report import Report
+    from repro.presentation.reports.report import Report
 
 EPILOG = """\b
 Examples:
@@ -83,7 +83,7 @@ def command(
 
 def _read(folder: Path, failing: tuple[CellVerdict, ...], *, redact: bool) -> tuple[Report, ExitCode]:
     """A run's report, and the exit code by what is to fail; the run is let go, as a large one fills the memory."""
-    from repro.presentation.report import redacted_report, report_of
+    from repro.presentation.reports.report import redacted_report, report_of
     from repro.world.runs.store import read_run
     from repro.world.runs.this_machine import of_this_machine, redacted_place
 
@@ -101,20 +101,20 @@ def _written(report: Report, form: str, folder: Path, path: Path | None) -> str:
     if form == "html" and path is not None:
         return _page(report, folder, path)
     if form == "md":
-        from repro.presentation.markdown import markdown
+        from repro.presentation.reports.markdown import markdown
 
         return markdown(report, reproducer=_reproducer(folder))
     if form == "junit":
-        from repro.presentation.junit import junit
+        from repro.presentation.reports.junit import junit
 
         return junit(report)
-    from repro.presentation.document import document, text_of
+    from repro.presentation.reports.document import document, text_of
 
     return text_of(document(report))
 
 
 def _page(report: Report, folder: Path, path: Path) -> str:
-    from repro.presentation.page import links_to, page
+    from repro.presentation.reports.page import links_to, page
     from repro.world.runs.kept.evidence import evidence_files
 
     links = links_to(evidence_files(folder), run=folder, page=path)

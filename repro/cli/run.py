@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.causes import CAUSES, NEWEST, check_of_causes, run_causes
-from repro.cli.cells import RunOptions, jobs_of, run_cells
-from repro.cli.cover import confirm_of, cover_notices, cover_options, cover_request, extend, is_extended
+from repro.cli.options.cells import RunOptions, jobs_of, run_cells
 from repro.cli.options.cluster import check_dask, dask_option
 from repro.cli.options.consent import agreed_budget
+from repro.cli.options.cover import confirm_of, cover_notices, cover_options, cover_request, extend, is_extended
 from repro.cli.options.effort import check_bounded, effort_of, effort_options
 from repro.cli.options.fail_on import exit_code, fail_on_option, verdicts
+from repro.cli.options.resumption import closed_on_error, new_run, resumed_run, typed_with
 from repro.cli.options.shared import (
     BeforeCommand,
     Finite,
@@ -23,7 +24,6 @@ from repro.cli.options.shared import (
     shared_options,
     words_of,
 )
-from repro.cli.resumption import closed_on_error, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, UsageError
 from repro.model import CellVerdict, Effort, Shard
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from repro.core.causes.known_causes import Cause
 from repro.core.causes.showing import Role
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.level_text import shown
 from repro.errors import StoreError
 from repro.model import Cell, Plan
 from repro.orchestration.preparation import Prepared, RunRequest, prepare

@@ -21,10 +21,10 @@ from repro.errors import UsageError
 from repro.findings import CauseMatch
 from repro.world.collecting import kernel
 from repro.world.collecting.sockets import Socket, sockets_of
-from repro.world.memory.core_file import read_core
-from repro.world.memory.pages import ForbiddenError
 from repro.world.memory.reader import ProcessReader, reading_of, reading_of_core
-from repro.world.memory.target import how_to_be_let, target_of
+from repro.world.memory.source.core_file import read_core
+from repro.world.memory.source.pages import ForbiddenError
+from repro.world.memory.source.target import how_to_be_let, target_of
 from repro.world.processes.pause import paused
 from repro.world.shipped.causes import known_causes
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from repro.core.experiment import level_text
-from repro.core.experiment.catalogue import COMMON, Catalogue
+from repro.core.experiment.factors import level_text
+from repro.core.experiment.factors.catalogue import COMMON, Catalogue
 from repro.core.search.shrinking import QUEUE, Recipe, reduced, settings_of
 from repro.errors import UntestableError, UsageError
 from repro.model import Cell, CellResult, CellVerdict, EnvironmentSpec, HangClass, Level, StoredRun, Trial

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from repro.core.experiment.amplification import AMPLIFY, apart
 from repro.core.experiment.assignments import override
-from repro.core.experiment.catalogue import PYTHON, STACK
 from repro.core.experiment.combinations import CoverRequest
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
+from repro.core.experiment.factors.amplification import AMPLIFY, apart
+from repro.core.experiment.factors.catalogue import PYTHON, STACK
+from repro.core.experiment.factors.level_text import typed, variable
 from repro.core.experiment.file import parse
-from repro.core.experiment.level_text import typed, variable
 from repro.core.experiment.plan import make_plan
 from repro.core.faulty.conclusion import CellOf
 from repro.errors import UsageError

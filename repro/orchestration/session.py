@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from repro.core.experiment.level_text import typed
+from repro.core.experiment.factors.level_text import typed
 from repro.errors import ReproError, UnreachableError, UntestableError
 from repro.model import Cell, Environment, Machine, Plan, Trial, TrialOptions, Verdict
 from repro.orchestration.runner import POLL_S, Work, run_cells

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from repro.presentation.markdown import inline
 from repro.presentation.rates import rate_text
-from repro.presentation.report import Report, ReportedCell
+from repro.presentation.reports.markdown import inline
+from repro.presentation.reports.report import Report, ReportedCell
 
 SCHEMA = "repro.comparison/1"
 

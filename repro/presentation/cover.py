@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.level_text import shown
 from repro.model import Cover, Level, Plan
 from repro.presentation.lines import duration
 

@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from repro.core.experiment.catalogue import AS_OF, COMMON, DISTRIBUTION, ENV, NO_SETTINGS, PYTHON, STACK, VARIABLE
 from repro.core.experiment.experiment import ScenarioInfo
-from repro.core.experiment.factor import Factor, LevelType
+from repro.core.experiment.factors.catalogue import (
+    AS_OF,
+    COMMON,
+    DISTRIBUTION,
+    ENV,
+    NO_SETTINGS,
+    PYTHON,
+    STACK,
+    VARIABLE,
+)
+from repro.core.experiment.factors.factor import Factor, LevelType
+from repro.core.experiment.factors.level_text import typed
 from repro.core.experiment.file import ExperimentFile
-from repro.core.experiment.level_text import typed
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 VERSION = (

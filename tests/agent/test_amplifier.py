@@ -11,7 +11,7 @@ import pytest
 
 import repro
 from repro.agent.knobs import Collections, Draws, Lookups, Turns
-from repro.core.experiment.amplification import KNOBS
+from repro.core.experiment.factors.amplification import KNOBS
 from repro.core.judge.samples import Reading
 from repro.world.collecting.flight import Fleet
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from repro.world.memory.core_file import read_core
 from repro.world.memory.reader import reading_of_core
+from repro.world.memory.source.core_file import read_core
 
 PARKED = Path(__file__).parents[1] / "world" / "memory" / "children" / "parked.py"
 LIMIT_S = 120.0

@@ -173,7 +173,7 @@ def test_what_cannot_be_used_is_one_sentence_on_standard_error(
 
 
 def test_the_command_of_a_cell_says_each_thing_once() -> None:
-    from repro.cli.cells import RunOptions, command_of
+    from repro.cli.options.cells import RunOptions, command_of
     from repro.orchestration.preparation import RunRequest, prepare
 
     given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED
@@ -199,7 +199,7 @@ def test_the_command_of_a_cell_says_each_thing_once() -> None:
 def test_the_command_of_a_cell_is_short_and_gives_that_cell_alone(
     experiment: str, sets: tuple[str, ...], most: int
 ) -> None:
-    from repro.cli.cells import RunOptions, command_of
+    from repro.cli.options.cells import RunOptions, command_of
     from repro.orchestration.preparation import RunRequest, prepare
 
     given = dict.fromkeys(RunOptions.__dataclass_fields__) | NOTHING_REPEATED

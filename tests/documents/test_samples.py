@@ -13,8 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from repro.presentation.document import document
-from repro.presentation.report import report_of
+from repro.presentation.reports.document import document
+from repro.presentation.reports.report import report_of
 from repro.world.runs.store import read_run
 from repro.world.shipped.causes import known_causes
 

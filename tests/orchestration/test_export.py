@@ -17,7 +17,7 @@ from repro.errors import UsageError
 from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, StoredRun, Trial, Verdict
 from repro.orchestration.export import Attempt, Exported, ExportOutcome, Workshop, choose, recipe_of
 from repro.orchestration.preparation import RunRequest, prepare
-from repro.presentation.reproducer import readme, reproducer
+from repro.presentation.reports.reproducer import readme, reproducer
 from repro.world.processes import door
 from repro.world.runs.kept.load import read_load
 from repro.world.runs.kept.locustfile import read_locustfile

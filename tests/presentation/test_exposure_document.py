@@ -13,8 +13,8 @@ from repro.core.intervals import hazard
 from repro.core.matrix.hazards import result_of
 from repro.findings import Amplified, Findings, RowName
 from repro.model import CellResult, Collector, CollectorKind, Exposure, HangClass, StoredRun, Verdict
-from repro.presentation.document import document
-from repro.presentation.report import report_of
+from repro.presentation.reports.document import document
+from repro.presentation.reports.report import report_of
 
 EXPOSURE = Exposure(operations=1000, seconds=8.0, stops=10, collections=40)
 COLLECTOR = Collector(kind=CollectorKind.GENERATIONAL, thresholds=(700, 10, 10))

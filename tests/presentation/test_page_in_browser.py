@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, ReleaseTrials
-from repro.presentation.page import page
-from repro.presentation.report import report_of
+from repro.presentation.reports.page import page
+from repro.presentation.reports.report import report_of
 
 TILES = ".tile"
 HUNT = BisectionRecord(

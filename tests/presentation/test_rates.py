@@ -16,11 +16,11 @@ from repro.presentation.comparison import compare, comparison_markdown
 from repro.presentation.console import summary
 from repro.presentation.hunt.answers import block_of
 from repro.presentation.hunt.bisected import picture
-from repro.presentation.junit import junit
-from repro.presentation.markdown import markdown
-from repro.presentation.page import page
 from repro.presentation.rates import hazard_text, rate_text
-from repro.presentation.report import report_of
+from repro.presentation.reports.junit import junit
+from repro.presentation.reports.markdown import markdown
+from repro.presentation.reports.page import page
+from repro.presentation.reports.report import report_of
 
 EVERY = [(hits, n) for n in range(1, 21) for hits in range(n + 1)]
 FORM = re.compile(r"\d+ of \d+ hung \(95 % CI \d+–\d+ %\)")

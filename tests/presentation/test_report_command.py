@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from repro.answer import AnswerKind, BisectionAnswer, BisectionRecord, KeptProbe, ReleaseTrials
 from repro.cli.report import command
 from repro.model import Trial, Verdict
-from repro.presentation.document import document, text_of
 from repro.presentation.hunt.bisected import bisected_of, picture
-from repro.presentation.report import report_of
+from repro.presentation.reports.document import document, text_of
+from repro.presentation.reports.report import report_of
 from repro.world.runs.store import create_run
 
 

@@ -17,11 +17,11 @@ from markdown_it import MarkdownIt
 from repro.core.scrubbing.redaction import redacted, redactor
 from repro.model import CellVerdict, Rung, RungKind, Verdict
 from repro.presentation.comparison import compare, comparison_document, comparison_markdown
-from repro.presentation.document import document
-from repro.presentation.junit import junit
-from repro.presentation.markdown import MOST_CHARACTERS, markdown
-from repro.presentation.page import page
-from repro.presentation.report import redacted_report, report_of
+from repro.presentation.reports.document import document
+from repro.presentation.reports.junit import junit
+from repro.presentation.reports.markdown import MOST_CHARACTERS, markdown
+from repro.presentation.reports.page import page
+from repro.presentation.reports.report import redacted_report, report_of
 
 SECRETS = {
     "access key": "AKIAIOSFODNN7EXAMPLE",

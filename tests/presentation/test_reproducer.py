@@ -15,7 +15,7 @@ from botocore.config import Config
 from repro.core.scrubbing.redaction import redactor
 from repro.core.scrubbing.source import redact_source
 from repro.core.search.shrinking import Recipe
-from repro.presentation.reproducer import reproducer
+from repro.presentation.reports.reproducer import reproducer
 
 
 def recipe(**given) -> Recipe:

@@ -15,11 +15,11 @@ from repro.core.scrubbing.shape import Shape
 from repro.core.scrubbing.shapes import SHAPES
 from repro.core.scrubbing.source import redact_source
 from repro.model import StoredRun
-from repro.presentation.document import document, text_of
-from repro.presentation.junit import junit
-from repro.presentation.markdown import markdown
-from repro.presentation.page import page
-from repro.presentation.report import redacted_report, report_of
+from repro.presentation.reports.document import document, text_of
+from repro.presentation.reports.junit import junit
+from repro.presentation.reports.markdown import markdown
+from repro.presentation.reports.page import page
+from repro.presentation.reports.report import redacted_report, report_of
 from repro.world.runs.this_machine import of_this_machine
 
 every = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)

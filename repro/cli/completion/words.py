@@ -57,7 +57,7 @@ def experiments(_: click.Context, incomplete: str) -> list[CompletionItem]:
 @quiet
 def packages(_: click.Context, incomplete: str) -> list[CompletionItem]:
     """The packages that hangs of Locust and boto3 come from."""
-    from repro.core.experiment.catalogue import WELL_KNOWN
+    from repro.core.experiment.factors.catalogue import WELL_KNOWN
 
     return items(WELL_KNOWN, incomplete)
 
@@ -132,7 +132,7 @@ def _own_factors(experiment: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any
 
 def _factors(experiment: Mapping[str, Any]) -> Mapping[str, str]:
     """What ``--set`` takes, with what each is: what varies here first."""
-    from repro.core.experiment.catalogue import COMMON, NO_SETTINGS, WELL_KNOWN
+    from repro.core.experiment.factors.catalogue import COMMON, NO_SETTINGS, WELL_KNOWN
     from repro.model import Limits
 
     own = {name: str(entry.get("help", "")) for name, entry in _own_factors(experiment).items()}
@@ -144,7 +144,7 @@ def _factors(experiment: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _levels(name: str, experiment: Mapping[str, Any]) -> list[str]:
     """The levels of a factor that are known: those it takes, and those that the experiment has."""
-    from repro.core.experiment.level_text import typed
+    from repro.core.experiment.factors.level_text import typed
 
     if name == "stack":
         return [*experiment.get("stacks", ()), "none"]
@@ -156,9 +156,9 @@ def _levels(name: str, experiment: Mapping[str, Any]) -> list[str]:
 
 
 def _accepted(name: str, experiment: Mapping[str, Any]) -> Iterable[Any]:
-    from repro.core.experiment.catalogue import COMMON
-    from repro.core.experiment.factor import LevelType
-    from repro.core.experiment.faults import KINDS
+    from repro.core.experiment.factors.catalogue import COMMON
+    from repro.core.experiment.factors.factor import LevelType
+    from repro.core.experiment.factors.faults import KINDS
 
     if name == "fault":
         return KINDS

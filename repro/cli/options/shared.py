@@ -242,7 +242,7 @@ def factor_of(assignment: str) -> str:
     """The one name of the factor that a ``--set`` names."""
     from packaging.utils import canonicalize_name
 
-    from repro.core.experiment.catalogue import COMMON, PACKAGES
+    from repro.core.experiment.factors.catalogue import COMMON, PACKAGES
 
     name = assignment.partition("=")[0].strip()
     return (
@@ -254,14 +254,14 @@ def factor_of(assignment: str) -> str:
 
 def set_name(name: str, cell: Cell) -> str:
     """A factor's name as ``--set`` takes it for this cell: a distribution's may look like a slip."""
-    from repro.core.experiment.catalogue import COMMON
+    from repro.core.experiment.factors.catalogue import COMMON
 
     return name if name in cell.settings else COMMON.assigned(name)
 
 
 def assignments_of(cell: Cell) -> dict[str, str]:
     """What ``--set`` takes for each factor that the cell is named by."""
-    from repro.core.experiment.level_text import typed
+    from repro.core.experiment.factors.level_text import typed
 
     return {name: f"{set_name(name, cell)}={typed(cell.factors[name])}" for name in cell.named}
 
@@ -292,8 +292,8 @@ def note(notices: Iterable[str]) -> None:
 
 def echo_document(run: StoredRun, *, no_redact: bool) -> None:
     """Print the run's JSON document, redacted as reports are."""
-    from repro.presentation.document import document
-    from repro.presentation.report import redacted_report, report_of
+    from repro.presentation.reports.document import document
+    from repro.presentation.reports.report import redacted_report, report_of
     from repro.world.runs.this_machine import of_this_machine, redacted_place
 
     shown = report_of(run)

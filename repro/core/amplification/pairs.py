@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.core.course.amplified import NO_KNOB
-from repro.core.experiment.amplification import AMPLIFY
+from repro.core.experiment.factors.amplification import AMPLIFY
 from repro.core.hang.same import is_same_hang
 from repro.model import CellResult, CellVerdict, Level
 

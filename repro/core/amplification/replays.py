@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.core.amplification.pairs import hung_alike, is_alike, knob_of
-from repro.core.experiment.amplification import knobs_of
+from repro.core.experiment.factors.amplification import knobs_of
 from repro.model import CellResult, Interval
 
 

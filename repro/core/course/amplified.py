@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from repro.core.experiment.amplification import NONE, knobs_of
+from repro.core.experiment.factors.amplification import NONE, knobs_of
 from repro.core.judge.samples import Reading
 from repro.findings import Amplified
 from repro.model import Verdict

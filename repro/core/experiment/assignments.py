@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from repro.core.experiment.catalogue import STACK
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
+from repro.core.experiment.factors.catalogue import STACK
 from repro.core.experiment.file import LimitsSection, levels_of
 from repro.errors import ExperimentError
 from repro.model import Level, Limits

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from repro.core.cover.rows import covering_rows
 from repro.core.cover.space import Combination, Row, Space
-from repro.core.experiment.catalogue import STACK, Catalogue
 from repro.core.experiment.experiment import Experiment
+from repro.core.experiment.factors.catalogue import STACK, Catalogue
 from repro.core.experiment.rules import Rule, Selection
 from repro.errors import ExperimentError
 from repro.model import Cover, Level

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from repro.core.experiment.catalogue import COMMON, PYTHON, STACK, Catalogue
+from repro.core.experiment.factors.catalogue import COMMON, PYTHON, STACK, Catalogue
 from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
 from repro.model import BaseEnvironment, Level, Limits

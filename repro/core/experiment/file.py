@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, Catalogue
 from repro.core.experiment.experiment import MOST_TRIALS, Experiment, ScenarioInfo
-from repro.core.experiment.factor import LevelType
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.catalogue import AS_OF, ENV, PYTHON, STACK, Catalogue
+from repro.core.experiment.factors.factor import LevelType
+from repro.core.experiment.factors.level_text import shown
 from repro.core.experiment.rules import Rule
 from repro.errors import ExperimentError
 from repro.model import Level, Limits

@@ -13,10 +13,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from repro.core.experiment.catalogue import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Catalogue
 from repro.core.experiment.combinations import Combinations, CoverRequest
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.catalogue import AS_OF, ENV, PYTHON, STACK, WELL_KNOWN, Catalogue
+from repro.core.experiment.factors.level_text import shown
 from repro.errors import ExperimentError
 from repro.model import BaseEnvironment, Cell, EnvironmentSpec, Level, Plan
 

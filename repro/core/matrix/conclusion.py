@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from repro.core.experiment.catalogue import STACK
+from repro.core.experiment.factors.catalogue import STACK
 from repro.core.intervals import could_have_missed, hazard
 from repro.core.matrix.lockstep import Levels, Names, apart, lockstep, merged
 from repro.model import (

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.factors.catalogue import COMMON
 from repro.core.intervals import ratio_of_means
 from repro.core.matrix.lockstep import Levels, Names, apart, lockstep, merged
 from repro.model import (

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from repro.core.experiment.catalogue import COMMON, Catalogue
-from repro.core.experiment.factor import Reader
-from repro.core.experiment.level_text import typed
+from repro.core.experiment.factors.catalogue import COMMON, Catalogue
+from repro.core.experiment.factors.factor import Reader
+from repro.core.experiment.factors.level_text import typed
 from repro.model import Level
 
 STANDS_ON = frozenset({"gevent", "urllib3", "boto3", "locust"})

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from packaging.utils import canonicalize_name
 
 from repro.answer import BisectionRequest, Direction, HuntedRange
-from repro.core.experiment.catalogue import AS_OF, PACKAGES
+from repro.core.experiment.factors.catalogue import AS_OF, PACKAGES
 from repro.errors import UnreachableError, UntestableError, UsageError
 from repro.model import Cell
 from repro.orchestration.hunt.probes import Candidate

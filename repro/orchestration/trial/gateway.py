@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.core.experiment.amplification import ALL, IO, NONE, knobs_of
+from repro.core.experiment.factors.amplification import ALL, IO, NONE, knobs_of
 from repro.core.judge.samples import BackendHealth
 from repro.model import Cell, Provision
 from repro.orchestration.trial.health import HealthWatch
@@ -119,7 +119,7 @@ class Gateways:
         if not fault and not has_tls and not is_amplified:
             yield _Endpoint(variables=variables)
             return
-        from repro.core.experiment.faults import parse_fault
+        from repro.core.experiment.factors.faults import parse_fault
         from repro.world.faults import Proxy
 
         authority = self.authority if has_tls else None

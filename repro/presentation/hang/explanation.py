@@ -6,7 +6,7 @@ older version stored has none, and shows the sentences that were stored with it.
 
 from __future__ import annotations
 
-from repro.core.experiment.amplification import knobs_of
+from repro.core.experiment.factors.amplification import knobs_of
 from repro.findings import CauseMatch, Ending, Findings, OpenCollection, RowName, Unseen
 from repro.model import Bound, Trial, Verdict
 from repro.presentation.hang.lacks import lacks_text

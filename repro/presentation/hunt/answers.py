@@ -21,7 +21,7 @@ from repro.answer import (
     ReleaseTrials,
     VersionChange,
 )
-from repro.core.experiment.catalogue import AS_OF
+from repro.core.experiment.factors.catalogue import AS_OF
 from repro.core.intervals import interval
 from repro.core.scrubbing.terminal import for_terminal
 from repro.core.search.reduction import BlameStep, StepKind

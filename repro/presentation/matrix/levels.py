@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.level_text import shown
 from repro.core.matrix.lockstep import lockstep
 from repro.core.matrix.timeouts import CONNECT, READ
 from repro.model import Condition, ConditionKind, Level

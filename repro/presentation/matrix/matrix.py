@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Protocol
 
-from repro.core.experiment import level_text
+from repro.core.experiment.factors import level_text
 from repro.model import CellVerdict, Level
 
 MOST_ACROSS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from repro.core.experiment.level_text import shown
+from repro.core.experiment.factors.level_text import shown
 from repro.core.matrix.timeouts import (
     CONNECT,
     POLL,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from repro.core.experiment.catalogue import Catalogue
+from repro.core.experiment.factors.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from repro.world.backends.request_log import LoggedRequest

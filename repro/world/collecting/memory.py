@@ -13,7 +13,7 @@ from repro.core.hang.dump import Dump
 from repro.errors import ReproError
 from repro.world.collecting.sockets import sockets_of
 from repro.world.memory.reader import reading_of
-from repro.world.memory.target import target_of
+from repro.world.memory.source.target import target_of
 
 
 class MemoryReading:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.core.experiment.faults import Faults, text_of
+from repro.core.experiment.factors.faults import Faults, text_of
 from repro.errors import BackendError
 from repro.world.faults.mixture import MIXED
 from repro.world.faults.tls import Authority

@@ -21,8 +21,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from repro.agent.knobs import Turns
-from repro.core.experiment.amplification import IO as IO_KNOB
-from repro.core.experiment.faults import ALWAYS, Fault, Faults, parse_fault
+from repro.core.experiment.factors.amplification import IO as IO_KNOB
+from repro.core.experiment.factors.faults import ALWAYS, Fault, Faults, parse_fault
 from repro.world.faults.messages import Connection, HttpError, Message, kept
 from repro.world.faults.mixture import MIXED, UNMIXED, Mixed, mixture
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import TornError
+from repro.world.memory.source.pages import TornError
 
 Span = tuple[int, int | None]
 """From which instruction on (in bytes), and the line; None for instructions of no line."""

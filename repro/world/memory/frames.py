@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from repro.core.hang.frames import Frame
 from repro.world.memory.code import Code, Codes
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import TornError
+from repro.world.memory.source.pages import TornError
 
 MOST_FRAMES = 3000
 LARGEST_CODE = 1 << 24

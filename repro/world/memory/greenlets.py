@@ -20,7 +20,7 @@ import numpy as np
 from repro.core.hang.frames import Frame
 from repro.world.memory.frames import Frames, SavedStack
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import Memory, TornError, Words
+from repro.world.memory.source.pages import Memory, TornError, Words
 
 NO_STOP = (1 << 64) - 1
 """Where the C stack of a main greenlet ends: nowhere."""

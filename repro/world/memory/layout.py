@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ProcessError
-from repro.world.memory.target import Target
+from repro.world.memory.source.target import Target
 from repro.world.processes import door
 
 PROBE = Path(__file__).parents[2] / "probe"

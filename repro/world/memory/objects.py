@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from repro.world.memory.layout import Layout
-from repro.world.memory.pages import UINT, Memory, TornError
+from repro.world.memory.source.pages import UINT, Memory, TornError
 
 CODECS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 MOST_TEXT = 4096

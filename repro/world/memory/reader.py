@@ -14,14 +14,14 @@ from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
 from repro.world.memory.code import Codes
 from repro.world.memory.confirmation import confirmed, rest_of
-from repro.world.memory.core_file import Core, CoreMemory
 from repro.world.memory.frames import Frames
 from repro.world.memory.greenlets import ForeignGreenlet, Greenlets, State
-from repro.world.memory.images import Image, images
 from repro.world.memory.layout import Layout, learn
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import DELETED, ForeignMemory, Memory, TornError
-from repro.world.memory.target import DumpedProcess, ForeignProcess, Target
+from repro.world.memory.source.core_file import Core, CoreMemory
+from repro.world.memory.source.images import Image, images
+from repro.world.memory.source.pages import DELETED, ForeignMemory, Memory, TornError
+from repro.world.memory.source.target import DumpedProcess, ForeignProcess, Target
 from repro.world.memory.threads import ForeignThread, Threads
 from repro.world.memory.waits import WaitReader, Waits
 

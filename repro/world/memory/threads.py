@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from repro.core.hang.frames import Frame
 from repro.world.memory.frames import Frames
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import INT, TornError
+from repro.world.memory.source.pages import INT, TornError
 
 MOST_THREADS = 10_000
 

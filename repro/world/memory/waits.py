@@ -21,7 +21,7 @@ from repro.core.hang.dump import Lock, ParkedAt
 from repro.findings import HeldBy, WaitKind
 from repro.world.memory.greenlets import MOST_REFERENCES, scan
 from repro.world.memory.objects import Objects
-from repro.world.memory.pages import TornError
+from repro.world.memory.source.pages import TornError
 
 MOST_WAITERS = 100_000
 DOUBLE = struct.Struct("<d").unpack_from

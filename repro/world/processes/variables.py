@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.command import CommandInFolder
-from repro.core.experiment import level_text
+from repro.core.experiment.factors import level_text
 from repro.model import Cell, TrialOptions
 
 BEYOND_THE_LOAD_S = 3600

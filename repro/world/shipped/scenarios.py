@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.core.experiment.catalogue import COMMON, Catalogue
 from repro.core.experiment.experiment import ScenarioInfo
-from repro.core.experiment.factor import Factor, LevelType, Reader
+from repro.core.experiment.factors.catalogue import COMMON, Catalogue
+from repro.core.experiment.factors.factor import Factor, LevelType, Reader
+from repro.core.experiment.factors.level_text import variable
 from repro.core.experiment.file import scenario_of
-from repro.core.experiment.level_text import variable
 from repro.errors import ExperimentError, UsageError
 from repro.world.runs.kept.locustfile import digest, digests, python_text
 from repro.world.shipped.names import DESCRIPTION, MAIN, list_experiments, list_scenarios, root

@@ -11,16 +11,16 @@ from click.testing import CliRunner
 
 from repro.cli import inventory
 from repro.core.experiment.assignments import override
-from repro.core.experiment.catalogue import COMMON
 from repro.core.experiment.experiment import ScenarioInfo
-from repro.core.experiment.factor import Factor, LevelType, Reader
+from repro.core.experiment.factors.catalogue import COMMON
+from repro.core.experiment.factors.factor import Factor, LevelType, Reader
 from repro.core.experiment.file import parse
 from repro.core.experiment.plan import make_plan
 from repro.core.search.shrinking import Recipe, reduced
 from repro.errors import ExperimentError, UsageError
 from repro.model import Cell, CellResult, CellVerdict, Plan, StoredRun, Trial, TrialOptions, Verdict
 from repro.orchestration.export import recipe_of
-from repro.presentation.reproducer import reproducer
+from repro.presentation.reports.reproducer import reproducer
 from repro.world.processes.variables import Surroundings, variables
 from repro.world.runs.kept.locustfile import Locustfile
 from repro.world.shipped.scenarios import unread_settings
@@ -111,7 +111,7 @@ def test_a_cell_carries_it(tmp_path: Path) -> None:
 
 
 def test_the_list_of_factors_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.core.experiment.catalogue.COMMON", CATALOGUE)
+    monkeypatch.setattr("repro.core.experiment.factors.catalogue.COMMON", CATALOGUE)
     listed = json.loads(CliRunner().invoke(inventory.command, ["factors", "--json"]).stdout)
     assert {
         "factor": "proxy_tries",

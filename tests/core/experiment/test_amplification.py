@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from repro.core.experiment.amplification import IN_ONE_FILE, KNOBS, LEVELS, knobs_of, level_of
-from repro.core.experiment.catalogue import COMMON
+from repro.core.experiment.factors.amplification import IN_ONE_FILE, KNOBS, LEVELS, knobs_of, level_of
+from repro.core.experiment.factors.catalogue import COMMON
 from repro.errors import ExperimentError
 
 

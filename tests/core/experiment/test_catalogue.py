@@ -2,8 +2,8 @@
 
 import pytest
 
-from repro.core.experiment.catalogue import COMMON
-from repro.core.experiment.factor import LevelType
+from repro.core.experiment.factors.catalogue import COMMON
+from repro.core.experiment.factors.factor import LevelType
 from repro.errors import ExperimentError
 
 

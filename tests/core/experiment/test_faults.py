@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.experiment.faults import KINDS, Fault, parse_fault, text_of
+from repro.core.experiment.factors.faults import KINDS, Fault, parse_fault, text_of
 
 
 @pytest.mark.parametrize("name", KINDS)

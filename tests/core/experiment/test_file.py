@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 
 from repro.core.experiment.assignments import override
-from repro.core.experiment.catalogue import COMMON
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
-from repro.core.experiment.factor import Factor, LevelType
+from repro.core.experiment.factors.catalogue import COMMON
+from repro.core.experiment.factors.factor import Factor, LevelType
 from repro.core.experiment.file import parse, scenario_of
 from repro.core.experiment.rules import Rule
 from repro.errors import ExitCode, ExperimentError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from repro.core.experiment.level_text import shown, typed, variable, variables
+from repro.core.experiment.factors.level_text import shown, typed, variable, variables
 from repro.model import Level
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from repro.core.experiment.assignments import override
-from repro.core.experiment.catalogue import COMMON
 from repro.core.experiment.experiment import Experiment, ScenarioInfo
-from repro.core.experiment.factor import Factor, LevelType
+from repro.core.experiment.factors.catalogue import COMMON
+from repro.core.experiment.factors.factor import Factor, LevelType
 from repro.core.experiment.file import parse
 from repro.core.experiment.plan import Planned, make_plan
 from repro.errors import ExperimentError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from repro.core.amplification.pairs import amplified_pairs
-from repro.core.experiment.amplification import KNOBS, apart
+from repro.core.experiment.factors.amplification import KNOBS, apart
 from repro.core.matrix.conclusion import conclude
 from repro.core.matrix.hazards import result_of
 from repro.findings import Amplified, Findings, RowName

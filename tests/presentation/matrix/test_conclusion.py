@@ -10,9 +10,9 @@ import pytest
 
 from repro.core.matrix.conclusion import conclude
 from repro.model import CellResult, CellVerdict, Level, StoredRun
-from repro.presentation.document import document
 from repro.presentation.matrix.conclusion import conclusion_sentences
-from repro.presentation.report import report_of
+from repro.presentation.reports.document import document
+from repro.presentation.reports.report import report_of
 
 CLEAN, HANG, CRASH = CellVerdict.CLEAN, CellVerdict.HANG, CellVerdict.CRASH
 Rule = Callable[[Mapping[str, Level]], CellVerdict | None]

@@ -19,7 +19,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from repro.core.experiment.faults import parse_fault
+from repro.core.experiment.factors.faults import parse_fault
 from repro.world.faults import Proxy
 from repro.world.faults.tls import Authority
 

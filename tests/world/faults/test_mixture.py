@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from repro.agent.knobs import Turns
-from repro.core.experiment.amplification import IO
+from repro.core.experiment.factors.amplification import IO
 from repro.world.faults import Proxy
 from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, MIXED, PARTED, UNMIXED, Mixed, mixture
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from repro.errors import UsageError
-from repro.world.memory.core_file import read_core
+from repro.world.memory.source.core_file import read_core
 
 CORE = 4
 X86_64, I386, ARM, AARCH64, S390, UNHEARD_OF = 62, 3, 40, 183, 22, 4660

@@ -19,9 +19,9 @@ import pytest
 from repro.core.hang.dump import Dump
 from repro.errors import ProcessError, UsageError
 from repro.findings import WaitKind
-from repro.world.memory.pages import ForeignMemory
 from repro.world.memory.reader import reading_of
-from repro.world.memory.target import target_of
+from repro.world.memory.source.pages import ForeignMemory
+from repro.world.memory.source.target import target_of
 
 CHILD = Path(__file__).parent / "children" / "parked.py"
 LIMIT_S = 60.0
@@ -255,7 +255,7 @@ def test_two_may_read_at_once(tmp_path: Path) -> None:
 
 
 def test_memory_that_is_not_mapped_is_an_error_and_no_zero() -> None:
-    from repro.world.memory.pages import TornError
+    from repro.world.memory.source.pages import TornError
 
     with ForeignMemory(os.getpid()) as memory:
         for address in (0, 8, 1 << 46, (1 << 64) - 8):

@@ -29,9 +29,9 @@ from repro.model import (
     Trial,
     Verdict,
 )
-from repro.presentation.document import document
-from repro.presentation.markdown import markdown
-from repro.presentation.report import redacted_report, report_of
+from repro.presentation.reports.document import document
+from repro.presentation.reports.markdown import markdown
+from repro.presentation.reports.report import redacted_report, report_of
 from repro.world.runs.merge import merge, read_parts
 from repro.world.runs.store import FILE, create_run, open_run, read_run
 from repro.world.runs.this_machine import of_this_machine

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.experiment.factor import LevelType
+from repro.core.experiment.factors.factor import LevelType
 from repro.errors import ExperimentError, UsageError
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.world.shipped.names import DEFAULT, list_experiments, list_scenarios, root

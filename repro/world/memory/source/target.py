@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from repro.errors import ProcessError, UsageError
-from repro.world.memory.pages import DELETED
+from repro.world.memory.source.pages import DELETED
 from repro.world.processes import door
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")

@@ -5,11 +5,11 @@ Python and no TOML file: core reads no files, a record is checked by its types, 
 
 from __future__ import annotations
 
-from repro.core.experiment.amplification import ALL, IN_ONE_FILE, KNOBS, LEVELS, NONE
-from repro.core.experiment.amplification import check as check_amplification
-from repro.core.experiment.factor import Factor, LevelType, Reader
-from repro.core.experiment.faults import KINDS
-from repro.core.experiment.faults import check as check_fault
+from repro.core.experiment.factors.amplification import ALL, IN_ONE_FILE, KNOBS, LEVELS, NONE
+from repro.core.experiment.factors.amplification import check as check_amplification
+from repro.core.experiment.factors.factor import Factor, LevelType, Reader
+from repro.core.experiment.factors.faults import KINDS
+from repro.core.experiment.factors.faults import check as check_fault
 
 FAULT = rf"^(({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?(\+({'|'.join(KINDS)})(:[^+@]*)?(@[^+]*)?)*)?$"
 

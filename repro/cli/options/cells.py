@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from repro.cli.options.cluster import session_on
+from repro.cli.options.resumption import command_in
 from repro.cli.options.shared import (
     SharedOptions,
     assignments_of,
@@ -17,7 +18,6 @@ from repro.cli.options.shared import (
     overrides_beside,
     reproduce,
 )
-from repro.cli.resumption import command_in
 from repro.core.intervals import CONFIDENCE
 from repro.errors import UsageError
 from repro.model import Cell, Shard, TrialOptions

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.options.cluster import check_dask, dask_option, session_on
+from repro.cli.options.resumption import closed_on_error, command_in, new_run, resumed_run, typed_with
 from repro.cli.options.shared import Finite, SharedOptions, backend_options, default_jobs, echo_document
-from repro.cli.resumption import closed_on_error, command_in, new_run, resumed_run, typed_with
 from repro.errors import ExitCode, ReproError, UsageError
 from repro.model import TrialOptions
 from repro.world.shipped.names import SINGLE

@@ -15,7 +15,7 @@ from repro.presentation.matrix.hosts import rate_and_hosts
 from repro.presentation.matrix.levels import ToldApart, told_apart
 from repro.presentation.matrix.timeouts import HEADS, WaitLine
 from repro.presentation.rates import hazard_text
-from repro.presentation.report import Report, ReportedCell, ReportedKind
+from repro.presentation.reports.report import Report, ReportedCell, ReportedKind
 
 MOST_CHARACTERS = 60_000
 """Trackers refuse more."""

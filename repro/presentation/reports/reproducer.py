@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from repro.agent.knobs import Collections, Draws, Lookups, Stops, Switches
-from repro.core.experiment.amplification import knobs_of
+from repro.core.experiment.factors.amplification import knobs_of
 from repro.core.scrubbing.markers import Marker
 from repro.core.scrubbing.names import SECRET_NAME
 from repro.core.scrubbing.redaction import Redact
 from repro.core.scrubbing.source import redact_source
 from repro.core.search.shrinking import Recipe
-from repro.presentation.markdown import inline
+from repro.presentation.reports.markdown import inline
 
 _KNOBS = {"gc": Collections, "stop": Stops, "dns": Lookups, "threads": Switches}
 _FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
@@ -108,7 +108,7 @@ def readme(recipe: Recipe, *, seen: str, has_hung: bool, command: str) -> str:
 
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("repro.presentation"),
+        loader=PackageLoader("repro.presentation.reports"),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,

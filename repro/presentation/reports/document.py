@@ -31,7 +31,7 @@ from repro.model import (
 )
 from repro.presentation.matrix.faulty import combination_text
 from repro.presentation.rates import MILLION
-from repro.presentation.report import (
+from repro.presentation.reports.report import (
     Report,
     ReportedCell,
     ReportedConclusion,

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 from repro.core.diagnosis.standstill import KernelThread, KernelWait
 from repro.core.diagnosis.system_calls import CALLS, wait_of
 from repro.errors import ProcessError, UsageError
-from repro.world.memory.pages import DELETED, PAGE_BYTES, Memory, Region
+from repro.world.memory.source.pages import DELETED, PAGE_BYTES, Memory, Region
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET  # only writes: nothing is parsed here
 
 from repro.model import CellVerdict
 from repro.presentation.rates import rate_text
-from repro.presentation.report import Report, ReportedCell
+from repro.presentation.reports.report import Report, ReportedCell
 
 _FORBIDDEN = re.compile(
     "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]"

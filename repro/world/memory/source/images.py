@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from repro.world.memory.pages import DELETED, Memory, Region
+from repro.world.memory.source.pages import DELETED, Memory, Region
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from repro.model import CellVerdict, Moment
-from repro.presentation.markdown import MOST_LINES, SHOWN_PACKAGES
 from repro.presentation.matrix.hosts import rate_and_hosts
 from repro.presentation.matrix.matrix import arrange, shown, varied_of
 from repro.presentation.matrix.timeouts import HEADS
 from repro.presentation.rates import hazard_text, rate_text
-from repro.presentation.report import Report, ReportedCell, ReportedHang, ReportedKind, ReportedTrial
+from repro.presentation.reports.markdown import MOST_LINES, SHOWN_PACKAGES
+from repro.presentation.reports.report import Report, ReportedCell, ReportedHang, ReportedKind, ReportedTrial
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIGNS = {
@@ -127,7 +127,7 @@ def links_to(files: Mapping[str, Sequence[str]], *, run: Path, page: Path) -> Li
 
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("repro.presentation"),
+        loader=PackageLoader("repro.presentation.reports"),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,

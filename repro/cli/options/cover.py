@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from repro.cli.completion import words
-from repro.cli.resumption import resumed_folder, typed_with
+from repro.cli.options.resumption import resumed_folder, typed_with
 from repro.core.intervals import CONFIDENCE
 from repro.errors import UsageError
 from repro.model import Confirm

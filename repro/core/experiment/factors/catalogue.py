@@ -14,8 +14,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from repro.core.experiment.factor import Factor, LevelType, Reader
-from repro.core.experiment.settings import SETTINGS
+from repro.core.experiment.factors.factor import Factor, LevelType, Reader
+from repro.core.experiment.factors.settings import SETTINGS
 from repro.errors import ExperimentError
 from repro.model import Level
 

@@ -1,0 +1,1 @@
+"""Where a process's memory comes from: one that runs, or a core file; its images and pages."""
