@@ -7,7 +7,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 from locust import User, constant, events, runners, task  # isort: skip  # before boto3: it patches the standard library
 import boto3
@@ -16,7 +15,7 @@ import gevent
 QUEUE = os.environ.get("REPRO_QUEUE", "orders")
 HEADLESS_MASTER = os.environ.get("REPRO_MASTER", "quits")
 SILENT_AFTER_S = 4
-BEGUN = os.path.join(tempfile.mkdtemp(), "begun")
+BEGUN = os.path.abspath("begun")
 BETWEEN = """
 import os, socket, sys, threading, time
 listening = socket.create_server(("127.0.0.1", 0))

@@ -1,7 +1,6 @@
 """Users note what they sent in SQLite, and one gives way inside its transaction: the next waits in C for the lock."""
 
 import os
-import tempfile
 
 from locust import User, constant, task  # isort: skip  # before boto3: it patches the standard library
 import boto3
@@ -10,9 +9,9 @@ from sqlalchemy.pool import NullPool
 
 QUEUE = os.environ.get("REPRO_QUEUE", "orders")
 SENDS_INSIDE = os.environ.get("REPRO_TRANSACTION", "around-call") == "around-call"
-NOTES = create_engine(f"sqlite:///{tempfile.mkdtemp()}/notes.sqlite", connect_args={"timeout": 30}, poolclass=NullPool)
+NOTES = create_engine("sqlite:///notes.sqlite", connect_args={"timeout": 30}, poolclass=NullPool)
 with NOTES.begin() as connection:
-    connection.execute(text("CREATE TABLE sent (message TEXT)"))
+    connection.execute(text("CREATE TABLE IF NOT EXISTS sent (message TEXT)"))
 
 
 class Sender(User):

@@ -38,6 +38,12 @@ def test_every_experiment_is_found_with_its_scenario(name: str) -> None:
     assert prepare(RunRequest(experiment=name)).summary == tomllib.loads(source.text)["summary"]
 
 
+def test_a_scenario_leaves_nothing_in_the_temporary_folder() -> None:
+    """What it writes goes to its current folder, which the trial takes away: it is ended wherever it stands."""
+    makes_folders = [path for path in root().rglob("*.py") if "mkdtemp" in path.read_text("utf-8")]
+    assert makes_folders == []
+
+
 def test_a_scenarios_own_factors_are_settings_of_its_experiments() -> None:
     pool_size = named("gevent-urllib3", where="").info.catalogue.factor("pool_size")
     assert pool_size.kind is LevelType.CHOICE
