@@ -65,7 +65,7 @@ def command(
     """Write one self-contained file that shows the hang of CELL in RUN, and run it to prove it.
 
     Pins and settings that the hang does not need are removed: the file is run without each of them. Strings and
-    comments of a locustfile are redacted, as in a report; the redacted file is the one that is run.
+    comments of a locustfile or program are redacted, as in a report; the redacted file is the one that is run.
     """
     from repro.core.scrubbing.terminal import for_terminal
     from repro.orchestration.export import Workshop, choose, recipe_of
@@ -117,7 +117,7 @@ def _check_output(folder: Path) -> None:
 
 def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
     """The run's locustfile, None when it is the report's pattern as it is by default, which the file has by itself."""
-    from repro.world.runs.kept.load import read_load
+    from repro.world.runs.kept.load import read_load, read_program
     from repro.world.runs.kept.locustfile import COPY, kept, read_locustfile
     from repro.world.shipped.names import DEFAULT
     from repro.world.shipped.scenarios import named
@@ -126,6 +126,10 @@ def _load(run: StoredRun, cell: Cell) -> Locustfile | None:
     try:
         if run.plan.scenario == DEFAULT and (own is None or _is_pattern(own)) and not _is_varied(cell):
             return None
+        if run.typed is not None and not run.typed.is_locust:
+            if run.typed_in is None:
+                raise UsageError("the run is of an older version, which kept no program; make it again")
+            return read_program(run.folder / COPY, run.typed, run.typed_in)
         if run.typed_in is not None and run.typed_in.locustfile:
             return read_load(run.folder / COPY, run.typed_in)
         if run.typed is not None and run.typed.is_locust:

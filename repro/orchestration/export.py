@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from repro.command import CommandLine, Program
 from repro.core.experiment.factors import level_text
+from repro.core.experiment.factors.amplification import NONE
 from repro.core.experiment.factors.catalogue import COMMON, Catalogue
 from repro.core.search.shrinking import QUEUE, Recipe, reduced, settings_of
 from repro.errors import UntestableError, UsageError
@@ -30,7 +32,10 @@ from repro.world.runs.kept.locustfile import Locustfile
 RUN_LIMIT_S = 180.0
 TRIES_TO_BE_SURE = 2
 FILE = "reproduce.py"
+PROGRAM = "program.py"
+SCRIPT = "script"
 QUEUE_NAME = "reproduce"
+REGION = "us-east-1"
 EXPORTABLE = {HangClass.UNSTOPPABLE, HangClass.FROZEN, HangClass.DEADLOCKED, HangClass.SPINNING}
 
 
@@ -120,9 +125,10 @@ def recipe_of(
     settings = {**catalogue.defaults, **cell.settings}  # a run may be older than a setting
     _check_fits(cell, settings, catalogue, run)
     _check_packages(load)
+    if settings["launch"] == SCRIPT:
+        return _program_of(result, trial, settings, title=title, load=load, run=run, catalogue=catalogue)
     is_deadlocked = trial.hang is not None and trial.hang.hang_class is HangClass.DEADLOCKED
     stall = run.plan.limits.stall_after_s + int(settings["wait_time_seconds"]) if is_deadlocked else 0
-    environ = {name: value for name, value in cell.environ.items() if value != ""}
     return Recipe(
         title=title,
         python=".".join(trial.python.split(".")[:2]),
@@ -139,10 +145,66 @@ def recipe_of(
         path=load.path if load else "",
         place=load.place if load else "",
         files=load.files if load else {},
-        variables={**(_variables_of(settings, catalogue) if load else {}), **_passed_on(run), **environ},
+        variables={
+            **(_variables_of(settings, catalogue) if load else {}),
+            **_passed_on(run),
+            **_environ_of(cell),
+        },
         arguments=tuple(word.replace("{queue}", QUEUE_NAME) for word in run.typed.arguments) if run.typed else (),
         catalogue=catalogue,
     )
+
+
+def _program_of(
+    result: CellResult,
+    trial: Trial,
+    settings: Mapping[str, Level],
+    *,
+    title: str,
+    load: Locustfile | None,
+    run: StoredRun,
+    catalogue: Catalogue,
+) -> Recipe:
+    """The recipe of a plain program: it hangs when its time is over and it does nothing, as the judge has it."""
+    if load is None or settings["amplify"] != NONE:
+        what = "an amplified program" if load else "the report's pattern run as a plain program"
+        raise UsageError(f"{what} does not fit into one file; send `{_report_of(run)}` instead")
+    cell, limits = result.cell, run.plan.limits
+    path = load.path or (PROGRAM if "program" not in load.modules else FILE)
+    return Recipe(
+        title=title,
+        python=".".join(trial.python.split(".")[:2]),
+        pins={name: version for name, version in trial.versions.items() if name != "pip"},
+        settings=settings_of(settings, catalogue),
+        users=int(settings["users"]),
+        seconds=float(settings["seconds"]),
+        grace=limits.stop_grace_s,
+        stall=max(float(settings["seconds"]) / 2, limits.stall_after_s),
+        source=load.source,
+        modules=load.modules,
+        places={name: f"{name}.py" for name in load.modules} | dict(load.places),
+        path=path,
+        place=load.place,
+        files=load.files,
+        paths=load.paths,
+        variables={**_variables_of(settings, catalogue), **_passed_on(run), **_environ_of(cell)},
+        command=_words_of(run.typed, path),
+        is_burning=trial.hang is not None and trial.hang.hang_class is HangClass.SPINNING,
+        catalogue=catalogue,
+    )
+
+
+def _words_of(line: CommandLine | None, path: str) -> tuple[str, ...]:
+    """What stood behind the interpreter where the program was typed."""
+    if line is None:
+        return (path,)
+    target = ("-m", line.target) if line.program is Program.MODULE else (line.target,)
+    words = (*line.options, *target, *line.arguments)
+    return tuple(word.replace("{queue}", QUEUE_NAME).replace("{region}", REGION) for word in words)
+
+
+def _environ_of(cell: Cell) -> dict[str, str]:
+    return {name: value for name, value in cell.environ.items() if value != ""}
 
 
 def _check_fits(cell: Cell, settings: Mapping[str, Level], catalogue: Catalogue, run: StoredRun) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from repro.command import Typed
+from repro.core.command.parser import parse
 from repro.core.matrix.cells import rate_of
 from repro.errors import UsageError
 from repro.model import Bound, CellResult, CellVerdict, Hang, HangClass, StoredRun, Trial, Verdict
@@ -19,7 +20,7 @@ from repro.orchestration.export import Attempt, Exported, ExportOutcome, Worksho
 from repro.orchestration.preparation import RunRequest, prepare
 from repro.presentation.reports.reproducer import readme, reproducer
 from repro.world.processes import door
-from repro.world.runs.kept.load import read_load
+from repro.world.runs.kept.load import read_load, read_program
 from repro.world.runs.kept.locustfile import read_locustfile
 
 pytestmark = pytest.mark.timed
@@ -164,6 +165,28 @@ def test_a_command_s_packages_data_variables_and_settings_are_in_the_file(tmp_pa
     done = door.run([sys.executable, "reproduce.py"], cwd=tmp_path / "file", limit_s=120)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 of 2 users were still running" in done.stdout
+
+
+def test_the_recipe_of_a_program_has_its_words_its_time_and_no_load(tmp_path: Path) -> None:
+    (tmp_path / "perf").mkdir()
+    (tmp_path / "perf" / "job.py").write_text("print()\n")
+    line, typed_in = parse(("python", "-u", "job.py", "--queue", "{queue}")), Typed(place="perf")
+    result, trial, _, stored = hung("known/script-in-lock", HangClass.FROZEN, "seconds=8")
+    load = read_program(tmp_path, line, typed_in)
+    made = recipe_of(result, trial, title="why", load=load, run=replace(stored, typed=line, typed_in=typed_in))
+    assert made.command == ("-u", "job.py", "--queue", "reproduce")
+    assert (made.path, made.place, made.seconds, made.stall, made.is_burning) == ("perf/job.py", "perf", 8, 4, False)
+    spun = replace(trial, hang=replace(trial.hang, hang_class=HangClass.SPINNING))
+    assert recipe_of(result, spun, title="why", load=load, run=stored).is_burning
+
+
+def test_an_amplified_program_and_the_reports_pattern_as_one_are_refused() -> None:
+    result, trial, locustfile, stored = hung("known/script-in-lock", HangClass.FROZEN, "amplify=gc")
+    with pytest.raises(UsageError, match="an amplified program does not fit"):
+        recipe_of(result, trial, title="why", load=read_locustfile(locustfile), run=stored)
+    result, trial, _, stored = hung("locust-2637/single", HangClass.FROZEN, "launch=script")
+    with pytest.raises(UsageError, match="the report's pattern run as a plain program does not fit"):
+        recipe_of(result, trial, title="why", load=None, run=stored)
 
 
 def test_a_variable_of_the_cell_comes_along_with_the_reports_pattern_too() -> None:

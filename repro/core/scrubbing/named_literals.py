@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from repro.core.scrubbing.markers import Marker
@@ -13,6 +13,9 @@ from repro.core.scrubbing.names import BODY_KEYS, SECRET_NAME
 
 LONGEST_HARMLESS = 8
 """A literal beside a secret's name that is no longer is a dummy's (``x``, ``testing``), not a key."""
+
+SYSTEM_PATHS = ("/dev/", "/proc/", "/usr/", "/bin/")
+"""Files of every machine: ``signature = run(["cksum", "/dev/null"])`` holds no secret, and would fail without."""
 
 _BODY = re.compile(BODY_KEYS)
 _SECRET = re.compile(SECRET_NAME, re.IGNORECASE)
@@ -26,12 +29,16 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A literal by its place (line, column in bytes), and the word for it; an f-string keeps its expressions."""
+    """A literal by its place (line, column in bytes), and the word for it; an f-string keeps its expressions.
+
+    What ``%`` formats keeps its conversions: without them the program would fail.
+    """
 
     begin: Place
     end: Place
     word: str
     is_f_string: bool = False
+    is_format: bool = False
 
 
 def named_literals(tree: ast.AST) -> Iterator[Named]:
@@ -105,8 +112,16 @@ def _literals(value: ast.AST, word: str) -> Iterator[Named]:
                 yield from _literals(item, "0" if _text(key) == _TYPED_NUMBER else word)
     elif isinstance(value, ast.Call):
         yield from (found for part in _sent(value) for found in _literals(part, word))
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, (ast.Mod, ast.Div, ast.FloorDiv)):
+        yield from (replace(one, is_format=True) for one in _literals(value.left, word))
+        if not _is_number(value.right):  # a divisor is not sent, and must not become 0
+            yield from _literals(value.right, word)
     elif not isinstance(value, (ast.Subscript, ast.Compare, ast.Lambda)):
         yield from (found for part in ast.iter_child_nodes(value) for found in _literals(part, word))
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in {int, float}
 
 
 def _sent(call: ast.Call) -> list[ast.expr]:
@@ -125,7 +140,9 @@ def _constant(value: ast.Constant, word: str) -> Iterator[Named]:
 
 
 def _is_telling(text: str | bytes, word: str) -> bool:
-    return len(text) > LONGEST_HARMLESS if word == Marker.SECRET else len(text) > 0 and text not in {"utf-8", "utf8"}
+    if word == Marker.SECRET:
+        return len(text) > LONGEST_HARMLESS and not (isinstance(text, str) and text.startswith(SYSTEM_PATHS))
+    return len(text) > 0 and text not in {"utf-8", "utf8"}
 
 
 def _named(node: ast.expr, word: str, *, is_f_string: bool = False) -> Named:

@@ -14,6 +14,7 @@ from repro.core.scrubbing.redaction import Redact
 from repro.core.scrubbing.terminal import for_terminal
 
 _LITERAL = re.compile(r"(?s)([A-Za-z]*)('''|\"\"\"|'|\")(.*)\2")
+_CONVERSION = re.compile(r"%(?:\(\w+\))?[#0 +-]*(?:\*|\d+)?(?:\.(?:\*|\d+))?[diouxXeEfFgGcrsa]")
 _F_STRING_PART = getattr(tokenize, "FSTRING_MIDDLE", -1)
 _TEXTS = {tokenize.STRING, tokenize.COMMENT, _F_STRING_PART}
 
@@ -71,7 +72,7 @@ class _Words:
         for begin, end, named in self._rows.get(token.start[0], []):
             is_inside = begin <= token.start and token.end <= end
             if is_inside and (token.type == _F_STRING_PART or _F_STRING_PART < 0 or not named.is_f_string):
-                return named.word
+                return named.word + ("".join(_CONVERSION.findall(token.string)) if named.is_format else "")
         return ""
 
     def _place(self, place: Place) -> Place:

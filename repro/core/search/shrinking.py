@@ -25,8 +25,12 @@ class Recipe:
     ``settings`` are those that are not at their defaults; ``source`` is somebody's own locustfile, empty for the
     report's pattern; ``modules`` are the texts of its own modules, ``variables`` the environment variables that it
     reads, ``arguments`` what else Locust gets. ``places``, ``path``, ``place`` and ``files`` are those of a command's
-    load (``kept_load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only
+    load (``kept/load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only
     who outlives the stop is. ``seed`` is the amplification's, where there is one.
+
+    ``command`` are the words behind the interpreter of a plain program, empty for a load; ``paths`` are the folders that
+    its PYTHONPATH names. Its ``stall`` are the seconds for which it does nothing once it hangs; one that ``is_burning``
+    takes processor time meanwhile.
     """
 
     title: str
@@ -46,6 +50,9 @@ class Recipe:
     files: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    is_burning: bool = False
     catalogue: Catalogue = COMMON
 
     def level(self, setting: str) -> Level:
@@ -113,11 +120,13 @@ class _Step:
 
 def _steps(recipe: Recipe) -> Iterator[_Step]:
     for name in recipe.settings:
-        if recipe.catalogue.factor(name).botocore:
+        if recipe.catalogue.factor(name).botocore and not recipe.command:
             yield _Step(f"without {name}", partial(Recipe.without_setting, setting=name))
     for name in recipe.variables:
         if name != QUEUE:
             yield _Step(f"without {name}", partial(Recipe.without_variable, variable=name))
+    if recipe.command:
+        return  # a plain program has its settings by its variables alone
     for name, level in _plain_levels(recipe):
         if recipe.level(name) != level:
             yield _Step(f"with {name}={typed(level)}", partial(Recipe.with_setting, setting=name, level=level))

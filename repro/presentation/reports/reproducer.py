@@ -21,10 +21,45 @@ from repro.presentation.reports.markdown import inline
 _KNOBS = {"gc": Collections, "stop": Stops, "dns": Lookups, "threads": Switches}
 _FUTURE = re.compile(r"(?m)^from __future__ import .*\n")
 """Python wants these at the very beginning of a file."""
+_CODING = re.compile(r"\A((?:[ \t\f]*(?:#[^\n]*)?\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*)[-\w.]+")
+"""The encoding that the first lines of a source name; a program's files are written as UTF-8."""
 
 
 def reproducer(recipe: Recipe) -> str:
     """The text of ``reproduce.py``."""
+    return _of_program(recipe) if recipe.command else _of_load(recipe)
+
+
+def _of_program(recipe: Recipe) -> str:
+    texts = {
+        **recipe.files,
+        **{recipe.places[name]: text for name, text in recipe.modules.items()},
+        recipe.path: recipe.source,
+    }
+    return (
+        _templates()
+        .get_template("program.py.jinja")
+        .render(
+            title=_title(recipe),
+            python=recipe.python,
+            requirements=_requirements(recipe),
+            seconds=_plain(recipe.seconds),
+            grace=_plain(recipe.grace),
+            stall=_plain(recipe.stall),
+            is_burning=recipe.is_burning,
+            is_counted=True,
+            command=list(recipe.command),
+            place=recipe.place,
+            paths=list(recipe.paths),
+            variables=dict(sorted(recipe.variables.items())),
+            files={
+                name: _exact(_utf_8(text) if name.endswith(".py") else text) for name, text in sorted(texts.items())
+            },
+        )
+    )
+
+
+def _of_load(recipe: Recipe) -> str:
     imports = ["import locust", "import boto3"]
     if recipe.level("import_order") == "boto3-first":
         imports.reverse()
@@ -32,9 +67,10 @@ def reproducer(recipe: Recipe) -> str:
         _templates()
         .get_template("reproduce.py.jinja")
         .render(
-            title=recipe.title.replace('"""', "'''").replace("\\", "/"),
+            title=_title(recipe),
             python=recipe.python,
-            requirements=[f'"{name}=={version}"' for name, version in sorted(recipe.pins.items())],
+            requirements=_requirements(recipe),
+            is_counted=False,
             users=recipe.users,
             seconds=_plain(recipe.seconds),
             grace=_plain(recipe.grace),
@@ -61,6 +97,15 @@ def reproducer(recipe: Recipe) -> str:
     )
 
 
+def _title(recipe: Recipe) -> str:
+    """The title as it may stand in a docstring."""
+    return recipe.title.replace('"""', "'''").replace("\\", "/")
+
+
+def _requirements(recipe: Recipe) -> list[str]:
+    return [f'"{name}=={version}"' for name, version in sorted(recipe.pins.items())]
+
+
 def _knobs(recipe: Recipe) -> dict[str, type]:
     """What an amplified file needs of the agent's own knobs, by the knob."""
     level = str(recipe.level("amplify"))
@@ -83,9 +128,13 @@ def redacted_recipe(recipe: Recipe, redact: Redact) -> Recipe:
         title=redact(recipe.title),
         source=redact_source(recipe.source, redact) if recipe.source else "",
         modules={name: redact_source(text, redact) for name, text in recipe.modules.items()},
-        files={name: redact(text) for name, text in recipe.files.items()},
+        files={
+            name: redact_source(text, redact) if name.endswith(".py") else redact(text)
+            for name, text in recipe.files.items()
+        },
         variables=variables,
         arguments=tuple(redact(word) for word in recipe.arguments),
+        command=tuple(redact(word) for word in recipe.command),
     )
 
 
@@ -97,6 +146,7 @@ def readme(recipe: Recipe, *, seen: str, has_hung: bool, command: str) -> str:
         .get_template("reproduce.md.jinja")
         .render(
             title=inline(recipe.title),
+            is_program=bool(recipe.command),
             python=recipe.python,
             pins=pins,
             seen=seen,
@@ -107,19 +157,33 @@ def readme(recipe: Recipe, *, seen: str, has_hung: bool, command: str) -> str:
 
 
 def _templates() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("repro.presentation.reports"),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Python and Markdown, no HTML
     )
+    made.filters["pyrepr"] = repr
+    return made
 
 
 def _literal(text: str) -> str:
     """The text as a literal that people can read where that is possible."""
     is_readable = "'''" not in text and not text.rstrip().endswith(("\\", "'"))
     return f"r'''\n{text.rstrip()}\n'''" if is_readable else repr(text)
+
+
+def _utf_8(source: str) -> str:
+    """The source for a file in UTF-8; its last line ends."""
+    text = _CODING.sub(r"\1utf-8", source)
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+def _exact(text: str) -> str:
+    """The text to the last character as a literal, which people can read where that is possible."""
+    is_readable = text.endswith("\n") and all(char in "\n\t" or char.isprintable() for char in text)
+    return f"r'''{text}'''" if is_readable and "'''" not in text else repr(text)
 
 
 def _plain(number: float) -> float | int:

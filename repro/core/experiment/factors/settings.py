@@ -46,7 +46,7 @@ SETTINGS = (
         default="cli",
         values=("cli", "processes", "library", "process", "spawn", "distributed", "script"),
         plain="cli",
-        in_one_file=("cli", "library", "process", "spawn"),
+        in_one_file=("cli", "library", "process", "spawn", "script"),
         help="how Locust is started: command, command with --processes, library, library in a forked or spawned "
         "process, master and workers, not at all",
     ),

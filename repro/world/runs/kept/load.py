@@ -14,10 +14,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from repro.command import Typed
+from repro.command import CommandLine, Program, Typed
 from repro.core.command.variables import texts_in
 from repro.errors import UsageError
 from repro.world.runs.kept.locustfile import Locustfile, python_text
@@ -25,6 +25,7 @@ from repro.world.runs.kept.locustfile import Locustfile, python_text
 MOST_BYTES = 200_000
 """Data that one file may hold."""
 INIT = "__init__.py"
+MAIN = "__main__.py"
 SETTINGS = frozenset({"locust.conf", "pyproject.toml"})
 
 
@@ -44,9 +45,62 @@ def read_load(copy: Path, typed: Typed) -> Locustfile:
         SyntaxError, ValueError: the locustfile is not Python for this interpreter.
     """
     here = copy / typed.place
-    path = here / typed.locustfile
+    return _read(copy, here / typed.locustfile, typed, names={*SETTINGS, *typed.configs})
+
+
+def read_program(copy: Path, line: CommandLine, typed: Typed) -> Locustfile:
+    """The plain program that a command runs, a file or a module, with what it needs.
+
+    Raises:
+        UsageError: it is not in the copied folder, or its data is too large for one file.
+        SyntaxError, ValueError: it is not Python for this interpreter.
+    """
+    here = (copy / typed.place).resolve()
+    path = _program_file(here, line)
+    if path is None or not path.resolve().is_relative_to(copy.resolve()):
+        raise UsageError(
+            f"{line.target} is not a Python file in the folder of the command, and one file cannot hold what is "
+            "installed; write a program that does the same, and run it with `repro run -- python FILE`"
+        )
+    package = line.target if path.name in {INIT, MAIN} else line.target.rpartition(".")[0]
+    load = _read(copy.resolve(), path, typed, names=set(), package=package if line.program is Program.MODULE else "")
+    scripts = dict(_scripts(copy.resolve(), [load.source, *load.modules.values()], {load.path, *load.places.values()}))
+    return replace(load, files={**load.files, **scripts}, paths=_paths(load, typed))
+
+
+def _program_file(here: Path, line: CommandLine) -> Path | None:
+    """The file that is run: a folder's and a package's is its ``__main__.py``."""
+    place = here.joinpath(*line.target.split(".")) if line.program is Program.MODULE else here / line.target
+    module = [place.with_name(f"{place.name}.py")] if line.program is Program.MODULE else [place]
+    is_known = line.program in {Program.MODULE, Program.FILE}
+    return next((file for file in (*module, place / MAIN) if is_known and file.is_file()), None)
+
+
+def _paths(load: Locustfile, typed: Typed) -> tuple[str, ...]:
+    """The folders in which its modules lie, where PYTHONPATH names any."""
+    if not typed.variables.get("PYTHONPATH"):
+        return ()
+    found = {
+        str(PurePath(place).parents[name.count(".") + (1 if PurePath(place).name == INIT else 0)])
+        for name, place in load.places.items()
+    }
+    return tuple(sorted(found))
+
+
+def _scripts(copy: Path, texts: Sequence[str], known: set[str]) -> Iterator[tuple[str, str]]:
+    """By its path, the text of each other Python file that the sources name: a program may start it."""
+    wanted = {PurePath(text).name for source in texts for text in texts_in(source) if text.endswith(".py")}
+    for file in sorted(copy.rglob("*.py")):
+        place = os.path.relpath(file, copy)
+        if file.name in wanted and place not in known:
+            yield place, python_text(file)
+
+
+def _read(copy: Path, path: Path, typed: Typed, *, names: set[str], package: str = "") -> Locustfile:
+    """A Python file with what it needs; ``package`` is the one that it is a module of, ``names`` more files."""
     source = python_text(path)
-    modules = list(_modules(path, source, _folders(path, source, here, typed.variables)))
+    folders = _folders(path, source, copy / typed.place, typed.variables)
+    modules = list(_modules(path, source, folders, package=package))
     texts = {module.name: python_text(module.file) if module.file else "" for module in modules}
     return Locustfile(
         source=source,
@@ -54,7 +108,7 @@ def read_load(copy: Path, typed: Typed) -> Locustfile:
         places={module.name: _place(module, copy) for module in modules},
         place=typed.place,
         path=os.path.relpath(path, copy),
-        files=dict(_files(copy, [source, *texts.values()], names={*SETTINGS, *typed.configs})),
+        files=dict(_files(copy, [source, *texts.values()], names=names)),
     )
 
 
@@ -70,6 +124,9 @@ def sources_of(path: Path, here: Path, variables: Mapping[str, str]) -> list[str
 def _place(module: _Module, copy: Path) -> str:
     if module.file is None:
         return f"{module.name.replace('.', '/')}/{INIT}"
+    if not module.file.is_relative_to(copy):  # an absolute path of PYTHONPATH
+        ending = f"/{INIT}" if module.file.name == INIT else ".py"
+        return f"elsewhere/{module.name.replace('.', '/')}{ending}"
     return os.path.relpath(module.file, copy)
 
 
@@ -80,13 +137,13 @@ def _folders(path: Path, source: str, here: Path, variables: Mapping[str, str]) 
     return tuple(dict.fromkeys([path.parent, here, *named, *above]))
 
 
-def _modules(path: Path, source: str, folders: Sequence[Path]) -> Iterator[_Module]:
+def _modules(path: Path, source: str, folders: Sequence[Path], *, package: str = "") -> Iterator[_Module]:
     """What is imported, and what that imports, each once, a package before what lies in it."""
     seen: set[str] = set()
-    waiting = [(source, "")]
+    waiting = [(source, package), *([(f"import {package}", "")] if package else [])]
     while waiting:
-        text, package = waiting.pop()
-        for name in dict.fromkeys(_imported(text, package)):
+        text, inside = waiting.pop()
+        for name in dict.fromkeys(_imported(text, inside)):
             for module in _found(name, folders):
                 if module.name in seen or module.file == path:
                     continue

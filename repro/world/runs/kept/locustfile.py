@@ -30,6 +30,7 @@ class Locustfile:
 
     Of somebody's own command, ``places`` are the modules' paths, ``path`` is the locustfile's and ``place`` that of the
     folder in which it was typed, each from the root of the copy; ``files`` are the texts of data files by their paths.
+    Of a plain program ``paths`` are the folders that PYTHONPATH names.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Locustfile:
     path: str = ""
     place: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
 
 
 def python_text(path: Path) -> str:
