@@ -14,9 +14,10 @@ from pathlib import Path
 
 from runs import ROOT, names, unpacked  # beside this file
 
-from repro.core.causes.known_causes import Cause, CausePattern, Fact
+from repro.core.causes.known_causes import Cause, CausePattern
 from repro.core.causes.showing import PartShown, Role, Showing, shown
 from repro.model import CellVerdict, StoredRun
+from repro.presentation.hang.explanation import FACTS_IN_WORDS
 from repro.world.runs.store import read_run
 from repro.world.shipped.causes import known_causes
 
@@ -25,18 +26,6 @@ PREFIX = "cause-"
 COLUMNS = 100
 _URL = re.compile(r"github\.com/([^/]+/[^/]+)/(?:issues|pull)/(\d+)")
 _ROLES = (Role.HANGS, Role.CURED)
-_FACTS = {
-    Fact.POOL_TAKEN: "threads of gevent's pool are at other calls than the resolver's",
-    Fact.EXIT_CAUGHT: "a handler of the program catches the users' `GreenletExit`",
-    Fact.EXIT_REPLACED: "another exception took the place of the users' `GreenletExit`",
-    Fact.NO_TIMEOUT: "the operation that is waited for has no timeout",
-    Fact.NOT_TOLD: "no `GreenletExit` was raised in the users that go on",
-    Fact.NATIVE_THREAD: "a native thread of the program runs beside the event loop's",
-    Fact.ALL_ANSWERED: "the backend has answered all that reached it",
-    Fact.UNSERVED: "greenlets wait to begin, and their event loop does not turn",
-    Fact.ALL_ENDED: "all users have ended, and the process has not",
-    Fact.LEFT_WAITING: "all users have ended, and nobody is left whom that greenlet waits for",
-}
 
 
 def pages(printed: Callable[[StoredRun, int], str]) -> Mapping[Path, str]:
@@ -214,7 +203,7 @@ def _piece(piece: CausePattern) -> str:
         *(f"`{frame}` is in the stacks" for frame in piece.frames),
         *(f"nothing will wake `{frame}`" for frame in piece.unwoken),
         *(f"the output matches `{pattern}`" for pattern in piece.output),
-        *(_FACTS[fact] for fact in piece.facts),
+        *(FACTS_IN_WORDS[fact] for fact in piece.facts),
     ]
     return "; ".join(parts)
 

@@ -125,7 +125,9 @@ def bound_text(bound: Bound, row: RowName | None = None) -> str:
 
 
 _ENDINGS = {
-    Ending.THREAD_HAS_NO_TIMEOUT: "It waits for a thread, as to resolve a name, and no timeout of the client covers that",
+    Ending.THREAD_HAS_NO_TIMEOUT: (
+        "It waits for a thread, as to resolve a name, and no timeout of the client covers that"
+    ),
     Ending.OPERATION_HAS_NO_TIMEOUT: "It will not recover by itself: the operation has no timeout",
     Ending.TIMEOUT_NOT_SEEN: "Whether it recovers by itself is unknown: the operation's timeout cannot be seen",
     Ending.WAIT_HAS_NO_TIMEOUT: "It will not recover by itself: the wait has no timeout",
@@ -137,7 +139,7 @@ _ENDINGS = {
 }
 
 
-_FACTS = {
+FACTS_IN_WORDS = {
     "exit-caught": "a handler of the program catches GreenletExit",
     "exit-replaced": "another exception took the place of GreenletExit",
     "no-timeout": "the operation has no timeout",
@@ -147,7 +149,9 @@ _FACTS = {
     "unserved": "greenlets wait to begin, and their event loop does not turn",
     "all-ended": "all users have ended, and the process has not",
     "left-waiting": "all users have ended, and that greenlet still waits for others",
+    "pool-taken": "workers of gevent's thread pool are at other calls than the resolver's",
 }
+"""What is neither a frame nor output, by the name under which a match keeps it."""
 
 
 def cause_text(cause: CauseMatch) -> str:
@@ -156,7 +160,7 @@ def cause_text(cause: CauseMatch) -> str:
         *(f"`{frame}` is in the stacks" for frame in cause.frames),
         *(f"nothing will wake `{frame}`" for frame in cause.unwoken),
         *(f"the output says `{line}`" for line in cause.lines),
-        *(_FACTS[fact] for fact in cause.facts if fact in _FACTS),
+        *(FACTS_IN_WORDS.get(fact, fact) for fact in cause.facts),
         *(f"{name} {version} is {concerned or 'installed'}" for name, version, concerned in cause.versions),
     ]
     threads = f" See {cause.upstream}." if cause.upstream else ""

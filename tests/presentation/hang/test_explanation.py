@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from repro.core.causes.known_causes import Fact
 from repro.core.hang.findings import Circumstances, bound_of, findings_of
 from repro.core.judge.judge import Decision
 from repro.core.judge.now import Stuck
@@ -34,6 +35,7 @@ from repro.findings import (
 )
 from repro.model import Bound, Hang, HangClass, Trial, Verdict
 from repro.presentation.hang.explanation import (
+    FACTS_IN_WORDS,
     NEW,
     bound_text,
     cause_text,
@@ -509,3 +511,7 @@ def test_what_a_greenlet_died_of_is_said_with_its_place() -> None:
         "no user could be started: ValueError: math domain error, raised in locust/distribution.py:A.f, line 53"
     )
     assert explain(made, replace(AROUND, output=ERROR)) == "no user could be started: ValueError: why"
+
+
+def test_every_fact_has_its_words() -> None:
+    assert set(FACTS_IN_WORDS) == {fact.value for fact in Fact}
