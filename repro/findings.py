@@ -163,7 +163,7 @@ class Who:
 
 
 class SpotKind(StrEnum):
-    """What stands at a spot: a thread in a call, a greenlet, another thread, one that gevent runs, a task of asyncio."""
+    """What stands at a spot: a thread in a call, a greenlet, another thread, one of gevent's, a task of asyncio."""
 
     CALL = "call"
     GREENLET = "greenlet"
@@ -246,9 +246,10 @@ class StuckUsers:
     """Those that are stuck: how many, in which operations and on what, the most frequent first.
 
     ``busy`` have an operation in flight, ``sending`` have begun or ended one lately; ``resolving`` (a name),
-    ``connecting`` and ``handshaking`` are those whose connection is not made yet. ``elsewhere`` are the addresses that they wait for, where none of it is
-    the backend. ``largest`` is the largest group of those that are stuck alike, ``catch`` the handler in the program
-    that swallows the GreenletExit of so many of them. ``is_told``: somebody has raised a GreenletExit in one of them.
+    ``connecting`` and ``handshaking`` are those whose connection is not made yet. ``elsewhere`` are the addresses that
+    they wait for, where none of it is the backend. ``largest`` is the largest group of those that are stuck alike,
+    ``catch`` the handler in the program that swallows the GreenletExit of so many of them. ``is_told``: somebody has
+    raised a GreenletExit in one of them.
     """
 
     count: int = 0

@@ -165,8 +165,8 @@ class Stops:
 
     ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. It is put off until each
     user has gone on or is between two tasks: one that waits for ever is what is looked for, and a stop would end it
-    unseen. ``progress_of`` a user's greenlet gives what changes as it goes on, None where that is not known. Where users outlive a stop by
-    ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
+    unseen. ``progress_of`` a user's greenlet gives what changes as it goes on, None where that is not known. Where
+    users outlive a stop by ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0

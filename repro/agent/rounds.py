@@ -1,7 +1,7 @@
 """Stops all users of a local runner and starts them again: every ``rounds`` seconds, or as ``amplify=stop`` draws it.
 
-Each stop is a chance to hang. It waits until all users go on: one that hangs by then is not stopped, so that it is seen.
-Who outlives a stop is told no second time: the judge sees a load that has stopped.
+Each stop is a chance to hang. It waits until all users go on: one that hangs by then is not stopped, so that it is
+seen. Who outlives a stop is told no second time: the judge sees a load that has stopped.
 """
 
 import os

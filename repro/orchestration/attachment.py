@@ -40,8 +40,8 @@ class Attached:
 
     ``refusal`` says why its memory could not be read, and what to do; "" when it was. ``read_s`` is how long one
     reading took. ``prospects`` are the known causes of such a hang that its packages allow, the one that was seen left
-    out, with what makes each likely. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the core file, "" of a
-    process that runs.
+    out, with what makes each likely. ``pauses_s`` are the lengths of the pauses that were asked for. ``core`` is the
+    core file, "" of a process that runs.
     """
 
     pid: int

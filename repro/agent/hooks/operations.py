@@ -7,6 +7,7 @@ import sys
 
 from repro_agent import flight, hearts
 from repro_agent import layout as at
+from repro_agent.stacks.frames import outwards, path_of
 
 slots = {}
 numbers = {}
@@ -119,15 +120,8 @@ def _owner(greenlet):
 
 
 def _serves_a_pool():
-    frame = sys._getframe()
-    for _ in range(MOST_FRAMES):
-        if frame is None:
-            return False
-        code = frame.f_code
-        if code.co_name in ("_worker", "worker") and code.co_filename.replace("\\", "/").endswith(_POOLS):
-            return True
-        frame = frame.f_back
-    return False
+    stack = outwards(sys._getframe(), MOST_FRAMES)
+    return any(one.f_code.co_name in ("_worker", "worker") and path_of(one).endswith(_POOLS) for one in stack)
 
 
 def _release(key):

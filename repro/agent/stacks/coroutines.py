@@ -1,12 +1,13 @@
 """asyncio's tasks: where each stands, what it waits for, and whether anything but another task could wake it.
 
-Only facts are written; ``core/hang/coroutines.py`` judges. A loop is found by the frame in which it runs, so that one of
-another library, which has none, is left out. Nothing is imported.
+Only facts are written; ``core/hang/coroutines.py`` judges. A loop is found by the frame in which it runs, so that one
+of another library, which has none, is left out. Nothing is imported.
 """
 
 import gc
 import sys
 
+from repro_agent.stacks.frames import path_of
 from repro_agent.stacks.names import attribute
 
 MOST_TASKS = 500
@@ -37,7 +38,7 @@ def loops(tops, stack_of):
 
 def _loop_in(frame):
     while frame is not None:
-        if frame.f_code.co_name == "_run_once" and frame.f_code.co_filename.replace("\\", "/").endswith(_LOOP):
+        if frame.f_code.co_name == "_run_once" and path_of(frame).endswith(_LOOP):
             return frame.f_locals.get("self")
         frame = frame.f_back
     return None
@@ -64,14 +65,17 @@ def _frames(coroutine):
     """The frames in which a coroutine stands, the innermost first."""
     frames = []
     for _ in range(MOST_DEEP):
-        frame = next((attribute(coroutine, name) for name in ("cr_frame", "gi_frame", "ag_frame")
-                      if attribute(coroutine, name) is not None), None)  # fmt: skip
+        frame = _first(coroutine, "cr_frame", "gi_frame", "ag_frame")
         if frame is None:
             break
         frames.append(frame)
-        coroutine = next((attribute(coroutine, name) for name in ("cr_await", "gi_yieldfrom", "ag_await")
-                          if attribute(coroutine, name) is not None), None)  # fmt: skip
+        coroutine = _first(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
     return frames[::-1]
+
+
+def _first(item, *names):
+    """The first of these attributes that it has; None where it has none."""
+    return next((value for name in names if (value := attribute(item, name)) is not None), None)
 
 
 def _parts(waiter, frames):
@@ -79,7 +83,7 @@ def _parts(waiter, frames):
     children = attribute(waiter, "_children")
     if children is not None:
         return list(children)
-    if frames and frames[0].f_code.co_filename.replace("\\", "/").endswith(_WAITS):
+    if frames and path_of(frames[0]).endswith(_WAITS):
         kept = frames[0].f_locals
         found = kept.get("fs") if "fs" in kept else attribute(kept.get("self"), "_tasks")
         return list(found) if isinstance(found, (list, tuple, set)) else []

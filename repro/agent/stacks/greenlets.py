@@ -15,6 +15,7 @@ import sys
 import time
 
 from repro_agent.stacks import coroutines, handlers, parked, pools, sources
+from repro_agent.stacks.frames import outwards
 
 SCHEMA = "repro-greenlets/2"
 INNER_FRAMES = 50
@@ -209,7 +210,7 @@ class _Dump:
 
     def stack(self, frame):
         """The index of this frame's stack, outermost first."""
-        return self.stack_of(list(_outwards(frame)))
+        return self.stack_of(list(outwards(frame, MOST_FRAMES)))
 
     def stack_of(self, frames):
         """The index of a stack, whose innermost frame is the first of ``frames``."""
@@ -243,16 +244,7 @@ def _files_in_sight():
     kind = getattr(sys.modules.get("greenlet"), "greenlet", ())
     tops = [getattr(item, "gr_frame", None) for item in gc.get_objects() if isinstance(item, kind)]
     tops += sys._current_frames().values()
-    return {frame.f_code.co_filename for top in tops for frame in _outwards(top)}
-
-
-def _outwards(frame):
-    """A stack's frames, the innermost first."""
-    for _ in range(MOST_FRAMES):
-        if frame is None:
-            return
-        yield frame
-        frame = frame.f_back
+    return {frame.f_code.co_filename for top in tops for frame in outwards(top, MOST_FRAMES)}
 
 
 def _state(greenlet, frame):

@@ -202,7 +202,7 @@ class Lot:
         return best
 
     def _is_linked(self, greenlet):
-        """Whether some list keeps its ``switch``, or its waiter's, as of ``joinall``: the collector sees no other link."""
+        """Whether some list keeps its ``switch``, or its waiter's, as of ``joinall``: no other link is seen."""
         if self._linked is None:
             self._linked = self._all_linked()
         return id(greenlet) in self._linked

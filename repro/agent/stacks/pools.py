@@ -7,6 +7,7 @@ without a lock, and pools are found from the frames of their workers and of thos
 import gc
 import sys
 
+from repro_agent.stacks.frames import outwards, path_of
 from repro_agent.stacks.names import attribute
 
 MOST_FRAMES = 200
@@ -49,7 +50,7 @@ class Pools:
     def _read(self):
         waits = []
         for key, top in self._runners:
-            frames = list(_outwards(top))
+            frames = list(outwards(top, MOST_FRAMES))
             for frame in frames:
                 self._note_worker(key, frame)
             wait = _wait_of(frames)
@@ -65,7 +66,7 @@ class Pools:
 
     def _note_worker(self, key, frame):
         """What this frame tells of a pool: that its thread is one of its workers, or which task it runs."""
-        path, name = _path(frame), frame.f_code.co_name
+        path, name = path_of(frame), frame.f_code.co_name
         if path.endswith(_EXECUTOR) and name == "_worker":
             self._add_executor(key, frame.f_locals)
         elif path.endswith(_EXECUTOR) and name == "run":
@@ -138,22 +139,10 @@ class _Everything:
         return True
 
 
-def _outwards(frame):
-    for _ in range(MOST_FRAMES):
-        if frame is None:
-            return
-        yield frame
-        frame = frame.f_back
-
-
-def _path(frame):
-    return frame.f_code.co_filename.replace("\\", "/")
-
-
 def _wait_of(frames):
-    """``(tasks, runners, has_timeout)`` that the innermost call waits for; None where it is no such wait."""
+    """``(tasks, runners, has_timeout)`` that the innermost call waits for; None for any other."""
     for frame in frames:
-        path, name, kept = _path(frame), frame.f_code.co_name, frame.f_locals
+        path, name, kept = path_of(frame), frame.f_code.co_name, frame.f_locals
         if path.endswith("/threading.py"):
             if name == "join":
                 ident = attribute(kept.get("self"), "_ident")
@@ -175,10 +164,10 @@ def _is_limited(kept):
 def _with_limit(frames):
     """The same of a wait that will end by itself: its limit is that of the threading module's call."""
     for frame in frames:
-        if _path(frame).endswith((_FUTURES, _POOL)):
+        if path_of(frame).endswith((_FUTURES, _POOL)):
             awaited = _awaited(frame.f_code.co_name, frame.f_locals)
             return None if awaited is None else (awaited, [], True)
-        if not _path(frame).endswith("/threading.py") and "/gevent/" not in _path(frame):
+        if not path_of(frame).endswith("/threading.py") and "/gevent/" not in path_of(frame):
             return None
     return None
 

@@ -74,8 +74,8 @@ class Claim:
 class Conditions:
     """What makes a cause likely beside its versions, as far as packages and a command show it. All that is given holds.
 
-    ``packages``: one of these distributions is installed; ``without``: none of these is. ``command``: one of these words
-    is in the command, a program by its name (``locust``) or an option without its value (``--processes``).
+    ``packages``: one of these distributions is installed; ``without``: none of these is. ``command``: one of these
+    words is in the command, a program by its name (``locust``) or an option without its value (``--processes``).
     """
 
     packages: tuple[str, ...] = ()

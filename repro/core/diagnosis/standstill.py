@@ -113,7 +113,7 @@ def _is_full_in_locks(dump: Dump, main: Thread, threads: Sequence[KernelThread])
 
 
 def _are_coroutines_parked(dump: Dump, threads: Sequence[KernelThread]) -> bool:
-    """Whether all tasks of asyncio wait for each other, and no other thread can run: an idle worker stands in a lock."""
+    """Whether all tasks of asyncio wait for each other, and no other thread can run: an idle one is in a lock."""
     others = [thread for thread in threads if not thread.is_main]
     is_alone = all(thread.wait is KernelWait.LOCK for thread in others)
     return bool(dump.loops) and is_alone and all(loop.is_parked for loop in dump.loops)

@@ -63,7 +63,7 @@ class Causes:
         return found
 
     def _having(self, axis: int, level: int) -> Bools:
-        """For each cause whether it has a level of a factor; kept, for a search asks it of hundreds of rows at each step."""
+        """For each cause whether it has a level of a factor; kept: a search asks it of hundreds of rows a step."""
         if (axis, level) not in self._kept:
             self._kept[axis, level] = (self.masks[:, axis] >> np.uint64(level) & np.uint64(1)).astype(np.bool_)
         return self._kept[axis, level]

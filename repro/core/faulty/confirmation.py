@@ -137,7 +137,7 @@ class Confirmation:
             yield from (row for row in self._changed(hung, axis) if not cause[axis] >> row[axis] & 1)
 
     def _sparing(self, cause: Cause) -> Iterator[Row]:
-        """The rows of a cause that have to hang, too, before its levels are enough: what its hung rows share, they lack.
+        """The rows of a cause that have to hang, too, before its levels are enough: they lack what its hung rows share.
 
         Of a clause of several levels each is asked for alone, or a hang by another cause could pass for one more level.
         """

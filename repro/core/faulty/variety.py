@@ -1,7 +1,7 @@
 """Whether the hung rows of a cause vary enough: otherwise two causes that share a level could pass for that level.
 
-If all of them have, say, ``a = 1`` or ``b = 2``, then perhaps the cause hangs with one of these only. Such levels are its
-*provisos*. A row without them that hangs, too, rules them out; so few rows rule out many.
+If all of them have, say, ``a = 1`` or ``b = 2``, then perhaps the cause hangs with one of these only. Such levels are
+its *provisos*. A row without them that hangs, too, rules them out; so few rows rule out many.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from repro.core.faulty.causes import Axis, Bools, Cause, Row
 
 @dataclass(frozen=True, eq=False)
 class Provisos:
-    """The provisos of a cause with these ``hung`` rows: levels of which each row has one, ``most`` at a time: 1 or 2."""
+    """The provisos of a cause with these ``hung`` rows: levels of which each has one, ``most`` (1 or 2) at a time."""
 
     axes: tuple[Axis, ...]
     cause: Cause

@@ -1,7 +1,8 @@
 """Pools whose workers wait for tasks that only they themselves could run: a deadlock that stacks and queues prove.
 
-What a worker waits for ends only where it can be run: a task that another one runs, or one in the queue of a pool, which
-any of its workers takes once it is free. Those that wait, without a limit, for nothing but each other never go on.
+What a worker waits for ends only where it can be run: a task that another one runs, or one in the queue of a pool,
+which any of its workers takes once it is free. Those that wait, without a limit, for nothing but each other never go
+on.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ class Slot:
 
     ``busy`` is true while an operation is in flight, which began at ``began``; ``poll_s``, ``attempt_s`` and
     ``ceiling_s`` are what that operation may take: by its long poll, in one attempt, in all attempts (0 unknown, inf
-    without a limit). ``killed`` is when the user was told to stop, 0 when it was not. ``owner`` is the number of the user
-    that spawned a helper, 0 for whom none did; ``helped`` is how many operations the helpers of a user have ended.
+    without a limit). ``killed`` is when the user was told to stop, 0 when it was not. ``owner`` is the number of the
+    user that spawned a helper, 0 for whom none did; ``helped`` is how many operations the helpers of a user have ended.
     """
 
     number: int
@@ -214,8 +214,9 @@ class Standing(StrEnum):
     """What a program without users that does nothing was found in.
 
     ``LOCKED``: its threads stand in native locks that none of them can free. ``PARKED``: its greenlets wait for each
-    other alone. ``UNSERVED``: greenlets wait to begin, and their event loop does not turn. ``BLOCKED``: its main thread is in a call that may return. ``WAITING``: its event loop, or a child, may
-    wake it. ``RUNNING``: it computes. The first in this order tells most where there are several processes.
+    other alone. ``UNSERVED``: greenlets wait to begin, and their event loop does not turn. ``BLOCKED``: its main thread
+    is in a call that may return. ``WAITING``: its event loop, or a child, may wake it. ``RUNNING``: it computes. The
+    first in this order tells most where there are several processes.
     """
 
     LOCKED = "locked"

@@ -80,8 +80,8 @@ class Crowd:
     """The living users with their processes, and when there were last fewer and more of them.
 
     Where the scenario has never had any, everybody counts that is in an operation. ``fell_beats`` is how often each
-    loop had turned when the last user went. ``helpers`` are the greenlets that a living user spawned, and that are in an
-    operation: it is their user's.
+    loop had turned when the last user went. ``helpers`` are the greenlets that a living user spawned, and that are in
+    an operation: it is their user's.
     """
 
     users: tuple[tuple[int, Slot], ...] = ()

@@ -28,9 +28,9 @@ class Recipe:
     load (``kept/load.py``). ``stall`` are the seconds without an end of a task from which a user is stuck, 0 where only
     who outlives the stop is. ``seed`` is the amplification's, where there is one.
 
-    ``command`` are the words behind the interpreter of a plain program, empty for a load; ``paths`` are the folders that
-    its PYTHONPATH names. Its ``stall`` are the seconds for which it does nothing once it hangs; one that ``is_burning``
-    takes processor time meanwhile.
+    ``command`` are the words behind the interpreter of a plain program, empty for a load; ``paths`` are the folders
+    that its PYTHONPATH names. Its ``stall`` are the seconds for which it does nothing once it hangs; one that
+    ``is_burning`` takes processor time meanwhile.
     """
 
     title: str

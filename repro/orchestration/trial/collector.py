@@ -171,9 +171,10 @@ class Investigator:
     def _of_hang(self, hang_class: HangClass, decision: Decision, inquiry: Scene, sight: _Sight) -> Investigation:
         views = sight.views(decision)
         dropped = [item.frames for item in swallowed(sight.output).elements()]
-        main = _main_stack(inquiry, sight) if does_main_stand(decision) else ()
+        has_main = does_main_stand(decision)
+        main = _main_stack(inquiry, sight) if has_main else ()
         around = _circumstances(inquiry, sight.output, views, sight)
-        frames = set(seen_frames(views, dropped=dropped, has_main=does_main_stand(decision)))
+        frames = set(seen_frames(views, dropped=dropped, has_main=has_main))
         frames |= {frame.normalised for frame in main} | set(frames_of_who_is_left(decision, around))
         seen = Sighting(
             kind=hang_class.value,
@@ -332,7 +333,7 @@ def _main_stack(inquiry: Scene, sight: _Sight) -> tuple[Frame, ...]:
 
 
 def _gil_owner(inquiry: Scene, sight: _Sight) -> GilOwner | None:
-    """Who holds the GIL, in the first process where a debugger, which sees C as well, or memory saw somebody hold it."""
+    """Who holds the GIL, in the first process where a debugger (which sees C, too) or memory saw somebody hold it."""
     for pid, file in _answers(inquiry, sight.rungs, RungKind.DEBUGGER).items():
         with contextlib.suppress(ValueError):  # another debugger's text, for people
             if owner := gil_owner(read_debugger(file.read_text("utf-8", "replace")), pid):

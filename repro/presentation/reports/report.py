@@ -80,7 +80,8 @@ class ReportedRung:
 class ReportedTrial:
     """A trial; ``reason`` says why it came to its verdict, ``machine`` who ran it.
 
-    ``cause`` is the known cause that was named, of a hang and of a crash or of calls that failed as well; "" where none was.
+    ``cause`` is the known cause that was named, of a hang and of a crash or of calls that failed as well; "" where none
+    was.
     """
 
     number: int
