@@ -9,15 +9,21 @@ from collections.abc import Sequence
 from repro.model import Chance, Hazard, Interval
 
 CONFIDENCE = 0.95
+TAIL = (1 - CONFIDENCE) / 2
+"""The chance that an interval lies too low, and that it lies too high."""
 
 
 def interval(hits: int, n: int) -> Interval:
-    """The 95 % Clopper–Pearson interval of a share: it covers the true rate at least 95 % of the time."""
+    """The 95 % Clopper–Pearson interval of a share: it covers the true rate at least 95 % of the time.
+
+    Where all or none hung, as in most cells, its end has a closed form, and nobody waits for scipy to be imported.
+    """
+    if hits in {0, n}:
+        far = (TAIL ** (1 / n)) if n else 0.0
+        return Interval(hits=hits, n=n, low=far if hits else 0.0, high=1.0 if hits == n else 1.0 - far)
     from scipy.special import betaincinv  # the beta distribution's quantiles, without all of scipy.stats
 
-    tail = (1 - CONFIDENCE) / 2
-    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
-    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    low, high = float(betaincinv(hits, n - hits + 1, TAIL)), float(betaincinv(hits + 1, n - hits, 1 - TAIL))
     return Interval(hits=hits, n=n, low=low, high=high)
 
 
@@ -34,17 +40,22 @@ def hazard(hangs: int, chances: float, *, chance: Chance = Chance.OPERATION) -> 
     of hangs twice the hazard times all chances is chi-squared with twice as many degrees of freedom (B. Epstein and
     M. Sobel, JASA 48, 1953), which it contains. No chance hangs more than once: both ends are 1 at most.
     """
-    from scipy.special import gammaincinv  # half the chi-squared distribution's quantiles
-
     if not chances:
         return Hazard(chance=chance, hangs=hangs, chances=0.0, low=0.0, high=1.0)
-    tail = (1 - CONFIDENCE) / 2
-    low = float(gammaincinv(hangs, tail)) / chances if hangs else 0.0
-    high = float(gammaincinv(hangs + 1, 1 - tail)) / chances
+    low, high = (mean / chances for mean in _poisson_means(hangs))
     ruled_out = None if hangs else min(1.0, chances_to_rule_out(1.0) / chances)
     return Hazard(
         chance=chance, hangs=hangs, chances=chances, low=min(1.0, low), high=min(1.0, high), ruled_out=ruled_out
     )
+
+
+def _poisson_means(events: int) -> tuple[float, float]:
+    """The ends of the exact interval of the mean of which so many events were counted; a closed form for none."""
+    if not events:
+        return 0.0, -math.log(TAIL)
+    from scipy.special import gammaincinv  # half the chi-squared distribution's quantiles
+
+    return float(gammaincinv(events, TAIL)), float(gammaincinv(events + 1, 1 - TAIL))
 
 
 def chances_to_rule_out(hazard: float) -> float:

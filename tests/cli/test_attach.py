@@ -147,8 +147,9 @@ def test_a_pause_is_told_and_ends_and_no_call_of_the_process_fails(tmp_path: Pat
 
 def test_ctrl_c_in_a_pause_lets_the_process_go(tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
         "from repro.world.processes.pause import paused\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where the tests run in a shell's background
         "with paused(int(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(600)\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,13 +24,20 @@ TRUTHS = [name for name in list_scenarios() if name.startswith("known/")]
 BURNING = {"known/all-failing", "known/deep-queue", "known/gigabyte", "known/spinning", "known/spinning-loop"}
 BURNING |= {"known/spinning-one"}
 """Truths that burn a core, or make the backend do so: one at a time, when the others are through."""
+USUAL_S, LIGHT_S = 0.1, 0.4
+"""Seconds between a user's operations, as most truths are shipped and as they are run here."""
 AT_ONCE = 3
 """The others mostly wait: so many of them at once take a third of the time."""
 
 
+@functools.cache
 def prepared(name: str) -> Prepared:
-    """An experiment in this program's own environment."""
-    return prepare(RunRequest(experiment=name, python=Path(sys.executable)))
+    """An experiment in this program's own environment, under a light load: the usual one is most of what a trial costs."""
+    request = RunRequest(experiment=name, python=Path(sys.executable))
+    as_shipped = prepare(request)
+    if as_shipped.plan.cells[0].settings.get("think_time") != USUAL_S:
+        return as_shipped
+    return prepare(replace(request, overrides=(f"think_time={LIGHT_S}",)))
 
 
 @pytest.fixture(scope="module")
