@@ -8,10 +8,10 @@
 A state never changes; each observation makes a new one. Releases are numbered from 0, the oldest. The search
 goes through
 
-    the bad end hangs? ──▶ is the good end clean? ──▶ the most informative trial, again and again
-                                                         │ one release is as certain as was asked
-                                                         ▼
-             answer ◀── the release, the one before it and the good end are tried again, until each is sure
+    the bad end hangs? ──▶ the good end is clean, once? ──▶ the most informative trial, again and again
+                                                               │ one release is as certain as was asked
+                                                               ▼
+             answer ◀── it and the one before it are tried again, the clean side until it is sure
 
 and back to the search when the trials made last bring doubt. One model covers it all (`change_point`): releases before
 the change never hang, those from it on hang at one unknown rate; "no change" is a hypothesis beside the others.
@@ -31,10 +31,11 @@ from repro.core.intervals import CONFIDENCE
 if TYPE_CHECKING:  # numpy would cost the start of every command a tenth of a second
     from repro.core.search.change_point import Counts, Floats, Prior
 
-OPENING_DOUBT = 0.25
-"""The search begins when the good end's clean trials would be this unlikely if it hung; the rest of the proof comes
-before the answer, when the hang rate is known better and fewer trials will do."""
 TRIALS_TO_CONFIRM = 2
+MOST_OF_CLEAN_SIDE = 0.5
+"""The share of the doubt left to an answer that "every release hangs, and the clean trials missed it" may have. Half of
+it, because the change compared with that was chosen after the trials; with all of it a hang that was always there was
+called a change in 8 of 100 searches of few releases."""
 LEAST_GAIN = 0.02
 """In nats: a trial beside others that is expected to tell less is not worth waiting for at the end."""
 MOST_FUTURES = 64
@@ -201,10 +202,10 @@ class Bisection:
             yield from self._unconfirmed(best)
         elif not tally.hangs.any():
             yield bad
-            if not tally.cleans[good]:
+            if self._is_untried(good):
                 yield good
-        elif not tally.hangs[good]:
-            yield from self._proof_of_good_end(OPENING_DOUBT)
+        elif self._is_untried(good):
+            yield good
 
     def _unconfirmed(self, best: int) -> Iterator[int]:
         """The positions to try again before the likeliest hypothesis is given as the answer."""
@@ -223,27 +224,31 @@ class Bisection:
             yield from [position] * (TRIALS_TO_CONFIRM - made)
         if not tally.hangs[last - 1]:
             yield last - 1
-        yield from self._proof_of_good_end(1 - self.confidence)
+        if self._is_untried(0):
+            yield 0
+        yield from self._proof_of_clean_side(best)
 
-    def _proof_of_good_end(self, doubt: float) -> Iterator[int]:
-        """The good end's position for each trial that, all being clean, leaves no more than ``doubt`` that it hangs."""
+    def _proof_of_clean_side(self, best: int) -> Iterator[int]:
+        """The good end's position for each trial that is still needed, if all are clean."""
         more = 0
-        while self._doubt_of_good_end(more) > doubt:
+        while self._doubt_of_clean_side(best, more) > MOST_OF_CLEAN_SIDE * (1 - self.confidence):
             yield 0
             more += 1
 
-    def _doubt_of_good_end(self, more: int) -> float:
-        """How likely its clean trials and ``more`` would be if it hung at the rate at which the later releases do."""
+    def _doubt_of_clean_side(self, best: int, more: int) -> float:
+        """How likely the clean trials before ``best`` and ``more`` would be if those releases hung at the later rate."""
         from repro.core.search.change_point import PARTS, chance_to_miss
 
         tally = self._tally
-        best = 1 + int(self._belief[1:-1].argmax())
         return chance_to_miss(
             self._settled_prior,
             hangs=int(tally.hangs.sum()),
             cleans=int(tally.cleans[best:].sum()),
-            trials=int(tally.cleans[0]) + more * PARTS,
+            trials=int(tally.cleans[:best].sum()) + more * PARTS,
         )
+
+    def _is_untried(self, position: int) -> bool:
+        return not self.trials_of(self._tally.releases[position])[1]
 
     def _candidates(self) -> tuple[int, ...]:
         found, total, last = [], 0.0, len(self._tally.releases)
@@ -337,11 +342,9 @@ def _gains(prior: Prior, futures: Sequence[_Future]) -> Floats:
     """For each position: by how much one more trial of it is expected to lower the entropy, over all futures."""
     import numpy as np
 
-    from repro.core.search.change_point import entropy, expected_entropies, posterior
+    from repro.core.search.change_point import information
 
-    now = sum(one.weight * entropy(posterior(prior, one.hangs, one.cleans)) for one in futures)
-    left = sum(one.weight * expected_entropies(prior, one.hangs, one.cleans) for one in futures)
-    return np.asarray(now - left)
+    return np.asarray(sum(one.weight * information(prior, one.hangs, one.cleans) for one in futures))
 
 
 def _after_trial(prior: Prior, futures: Sequence[_Future], position: int) -> list[_Future]:

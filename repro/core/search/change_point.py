@@ -41,11 +41,11 @@ class Prior:
     see ``docs/explanation/bisection.md``.
     """
 
-    never: float = 0.25
-    always: float = 0.05
-    certain: float = 0.3
+    never: float = 0.22
+    always: float = 0.1
+    certain: float = 0.35
     least_rate: float = 0.07
-    steepness: float = 1.0
+    steepness: float = 0.9
 
 
 def posterior(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
@@ -55,31 +55,20 @@ def posterior(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def expected_entropies(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
-    """For each release: the entropy, in nats, of the posterior that one more trial of it leaves on average."""
-    total = int(hangs.sum())
-    after = _cleans_from(cleans)
-    weights = _log_weights(prior, hangs, cleans)
-    top = weights.max()
-    same = np.exp(weights - top)
-    hung = same * np.exp(evidence(prior, total + 1, after) - evidence(prior, total, after))
-    clean = same * np.exp(evidence(prior, total, after + PARTS) - evidence(prior, total, after))
-    scale = same.sum()
-    same, hung, clean = same / scale, hung / scale, clean / scale
-    # A trial of release i hangs only if the hang begins at i or earlier; hypotheses of a later beginning keep their
-    # weight when it is clean.
-    hung_sum, hung_log = np.cumsum(hung)[:-1], np.cumsum(x_log_x(hung))[:-1]
-    clean_sum = np.cumsum(clean)[:-1] + _after(same)
-    clean_log = np.cumsum(x_log_x(clean))[:-1] + _after(x_log_x(same))
-    return np.asarray(x_log_x(hung_sum) - hung_log + x_log_x(clean_sum) - clean_log)
+def information(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    """For each release: what its next trial is expected to tell of where the hang begins, their mutual information.
+
+    In nats: by so much does the trial lower the entropy of the posterior on average.
+    """
+    rates = _rates_of(prior, hangs, cleans)
+    belief = posterior(prior, hangs, cleans)
+    told_where_it_begins = np.cumsum(belief * _coin(rates))[:-1]
+    return np.asarray(_coin(np.cumsum(belief * rates)[:-1]) - told_where_it_begins)
 
 
 def chance_to_hang(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
     """For each release: the probability that its next trial hangs."""
-    total = int(hangs.sum())
-    after = _cleans_from(cleans)
-    rate = np.exp(evidence(prior, total + 1, after) - evidence(prior, total, after))
-    return np.asarray(np.cumsum(posterior(prior, hangs, cleans) * rate)[:-1])
+    return np.asarray(np.cumsum(posterior(prior, hangs, cleans) * _rates_of(prior, hangs, cleans))[:-1])
 
 
 def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> float:
@@ -94,6 +83,17 @@ def chance_to_miss(prior: Prior, *, hangs: int, cleans: int, trials: int) -> flo
 def entropy(probabilities: Sequence[float] | Floats) -> float:
     """The entropy in nats."""
     return float(-x_log_x(np.asarray(probabilities, dtype=np.float64)).sum())
+
+
+def _rates_of(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
+    """For each hypothesis: the chance that a trial hangs, of a release that hangs under it."""
+    total, after = int(hangs.sum()), _cleans_from(cleans)
+    return np.exp(evidence(prior, total + 1, after) - evidence(prior, total, after))
+
+
+def _coin(chances: Floats) -> Floats:
+    """The entropy, in nats, of whether something of that chance happens."""
+    return np.asarray(-x_log_x(chances) - x_log_x(1.0 - chances))
 
 
 def _log_weights(prior: Prior, hangs: Counts, cleans: Counts) -> Floats:
@@ -147,8 +147,3 @@ def _rates(prior: Prior) -> tuple[Floats, Floats]:
 def x_log_x(values: Floats) -> Floats:
     """Each value times its logarithm; 0 for 0."""
     return np.asarray(values * np.log(np.where(values > 0, values, 1.0)))
-
-
-def _after(values: Floats) -> Floats:
-    """For each release the sum of ``values`` over the hypotheses of a later beginning."""
-    return np.asarray(np.cumsum(values[::-1])[::-1][1:])

@@ -8,7 +8,7 @@ from math import comb
 import pytest
 
 from repro.answer import AnswerKind
-from repro.core.search.bisection import Bisection
+from repro.core.search.bisection import TRIALS_TO_CONFIRM, Bisection
 
 MOST = 400
 CONFIDENCE = 0.95
@@ -71,6 +71,30 @@ def test_a_short_clean_trial_says_less_of_its_release_than_a_long_one() -> None:
     assert short < usual < long
 
 
+@pytest.mark.parametrize(("rate", "histories"), [(0.7, 200), (0.5, 200), (0.2, 120)])
+def test_a_hang_that_was_always_there_is_seldom_called_a_change(rate: float, histories: int) -> None:
+    chance = random.Random(f"always {rate}")
+    answers = [searched(chance.choice((2, 5, 10, 50, 200)), 0, rate, chance)[0].answer() for _ in range(histories)]
+    right = sum(answer.kind is AnswerKind.NO_CHANGE and answer.always for answer in answers)
+    assert right >= least_right(histories), f"{right} of {histories}"
+
+
+@pytest.mark.parametrize(("rate", "histories"), [(0.6, 150), (0.4, 100)])
+def test_a_rate_that_differs_from_release_to_release_does_not_mislead(rate: float, histories: int) -> None:
+    chance = random.Random(f"differs {rate}")
+    right = 0
+    for _ in range(histories):
+        n = chance.choice((8, 20, 50, 120, 200))
+        first = chance.randrange(1, n)
+        rates = [rate * chance.uniform(0.5, 1.5) if index >= first else 0.0 for index in range(n)]
+        state = Bisection(n, confidence=CONFIDENCE)
+        while not state.answer().is_settled and len(state.observations) < MOST:
+            (index,) = state.next_probes(1)
+            state = state.observe(index, hang=chance.random() < rates[index])
+        right += state.answer().index == first
+    assert right >= least_right(histories), f"{right} of {histories}"
+
+
 def test_no_change_is_said_where_there_is_none() -> None:
     chance = random.Random("none")
     answers = [searched(chance.choice((8, 50, 200)), 10_000, 1.0, chance)[0].answer() for _ in range(30)]
@@ -112,6 +136,31 @@ def test_probes_at_once_are_different_releases_and_none_that_tells_nothing() -> 
     assert nearly.next_probes(1, under_way=wanted) == ()
 
 
-def test_the_proof_of_an_end_is_asked_for_all_at_once() -> None:
-    flaky = Bisection(16).observe(15, hang=False).observe(15, hang=False).observe(15, hang=True)
-    assert flaky.next_probes(4).count(0) > 1
+def test_the_proof_of_the_clean_side_is_asked_for_all_at_once_and_no_more_of_it() -> None:
+    flaky = Bisection(3).observe(2, hang=False).observe(1, hang=False)
+    for _ in range(2):
+        flaky = flaky.observe(1, hang=True).observe(2, hang=True)
+    for _ in range(4):
+        flaky = flaky.observe(0, hang=False)
+    wanted = flaky.next_probes(8)
+    assert not flaky.answer().is_settled
+    assert set(wanted) == {0}
+    assert 1 < len(wanted) < 8
+    for _ in wanted:
+        flaky = flaky.observe(0, hang=False)
+    assert flaky.answer().index == 1
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.5])
+def test_both_ends_and_both_named_releases_are_seen_for_themselves(rate: float) -> None:
+    chance = random.Random(f"seen {rate}")
+    for _ in range(40):
+        n = chance.choice((2, 3, 8, 50))
+        state, _ = searched(n, chance.randrange(1, n), rate, chance)
+        answer = state.answer()
+        assert answer.index is not None
+        assert answer.previous is not None
+        assert state.trials_of(answer.index)[1] >= TRIALS_TO_CONFIRM
+        assert state.trials_of(n - 1)[0] >= 1
+        assert state.trials_of(answer.previous)[1] >= TRIALS_TO_CONFIRM
+        assert state.trials_of(0)[1] >= 1
