@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from repro.core.causes.known_causes import Sighting, match
 from repro.core.hang.dump import Dump
 from repro.core.hang.facts import does_main_stand, facts_of, frames_of_who_is_left
@@ -20,7 +22,7 @@ from repro.core.hang.findings import Circumstances, findings_of
 from repro.core.hang.groups import View, seen_frames, telling_stacks, unwoken_frames
 from repro.core.judge.judge import Decision, Judge, Step
 from repro.core.judge.now import Load
-from repro.core.judge.samples import Reading, Sample
+from repro.core.judge.samples import Reading, Sample, Slot
 from repro.core.judge.table import HANGS
 from repro.errors import ReproError, StoreError
 from repro.findings import BackendFindings, CauseMatch, Findings, WaitKind
@@ -64,6 +66,15 @@ class Judged:
     def cause(self) -> CauseMatch | None:
         """The known cause that fits."""
         return self.findings.cause
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """Users whose calls have not returned for longer than a stall takes, of so many; the longest for ``seconds``."""
+
+    users: int
+    of: int
+    seconds: float
 
 
 @dataclass
@@ -129,6 +140,16 @@ class Riders:
         for rider in self._riders.values():
             if rider.record.pid == pid:
                 rider.told.add(hang_class)
+
+    def overdue(self) -> Overdue | None:
+        """Who waits in a call now, for longer than a stall takes, and was not told as a hang; None where nobody does."""
+        slots = {key: slot for rider in self._riders.values() for key, slot in _slots(rider).items()}
+        return overdue_of(slots, now=time.monotonic(), stall_s=self._limits.stall_after_s)
+
+    def has_ended_calls(self, pid: int, since: float) -> bool:
+        """Whether a call of this process was seen to end since then."""
+        riders = (rider for rider in self._riders.values() if rider.record.pid == pid)
+        return any(slot.last_end > since for rider in riders for slot in _slots(rider).values())
 
     def notes(self) -> tuple[str, ...]:
         """Why the agent could not come along, where it said so."""
@@ -219,6 +240,22 @@ def _sample(rider: _Rider) -> Sample | None:
         return None
     denied_s = rider.queue_meter.denied_seconds([pid])
     return Sample(now=time.monotonic(), readings=(rider.record.read(),), cpu_s=cpu_s, denied_s=denied_s)
+
+
+def _slots(rider: _Rider) -> Mapping[tuple[int, int], Slot]:
+    """The callers of a process as they stand now; nobody where it has ended or a hang of it was told."""
+    if rider.told or not psutil.pid_exists(rider.record.pid):
+        return {}
+    try:
+        return {(rider.record.pid, slot.number): slot for slot in rider.record.read().slots}
+    except StoreError:
+        return {}
+
+
+def overdue_of(slots: Mapping[tuple[int, int], Slot], *, now: float, stall_s: float) -> Overdue | None:
+    """Who of the callers, by process and number, is in a call that takes longer than ``stall_s`` and its long poll."""
+    late = {key: slot.began for key, slot in slots.items() if slot.busy and now - slot.began > stall_s + slot.poll_s}
+    return Overdue(len(late), len(slots), now - min(late.values())) if late else None
 
 
 def _is_more_known_inside(dump: Dump) -> bool:

@@ -26,7 +26,7 @@ from repro.core.diagnosis.diagnosis import Finding, Look
 from repro.errors import ReproError
 from repro.model import HangClass, Limits, Verdict
 from repro.orchestration.attachment import GLANCES, Attached, Subject, keep, keep_stacks
-from repro.orchestration.riding import Judged, Riders
+from repro.orchestration.riding import Judged, Overdue, Riders
 from repro.world.collecting import riding
 from repro.world.processes.door import Companion
 
@@ -75,6 +75,8 @@ class Watched:
 
     ``compared`` is how often a process was seen twice: without it nobody has looked for a hang. ``along`` is in how
     many processes the agent had something to see; ``notes`` say why it was not in others, where that is known.
+    ``overdue`` and ``undecided`` are what nobody had explained when the time was over: users in calls that had not
+    returned, and a process whose last two looks do not tell whether it goes on.
     """
 
     hang: Hung | None
@@ -84,14 +86,17 @@ class Watched:
     seconds: float
     along: int = 0
     notes: tuple[str, ...] = ()
+    overdue: Overdue | None = None
+    undecided: Attached | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """``clean`` takes an end of its own without an error, or two looks at least."""
+        """``clean`` takes an end of its own without an error, or two looks at least and nothing that is unexplained."""
         if self.hang is not None:
             return Verdict.HANG
         if self.exit_code is None:
-            return Verdict.CLEAN if self.compared else Verdict.INCONCLUSIVE
+            is_explained = self.compared and self.overdue is None and self.undecided is None
+            return Verdict.CLEAN if is_explained else Verdict.INCONCLUSIVE
         return Verdict.CLEAN if self.exit_code == 0 else Verdict.CRASH
 
 
@@ -126,6 +131,7 @@ class _Seen:
     told: set[Finding] = field(default_factory=set)
     found: Finding | None = None
     judged: set[HangClass] = field(default_factory=set)
+    undecided: Attached | None = None
 
 
 class Watch:
@@ -156,6 +162,7 @@ class Watch:
         deadline = began + self._options.limit_s
         self._start()
         code: int | None = None
+        overdue, undecided = None, None
         try:
             while time.monotonic() < deadline:
                 code, hang = self._wait(min(time.monotonic() + self._options.after_s, deadline))
@@ -168,8 +175,9 @@ class Watch:
                 if hang is not None and self._options.on_hang is OnHang.RESTART:
                     self._end()
                     self._start()
-            else:
-                self._end()  # its time is over
+            else:  # its time is over
+                overdue, undecided = self._riders.overdue(), self._undecided
+                self._end()
         except KeyboardInterrupt:
             self._leave()
             raise
@@ -178,7 +186,13 @@ class Watch:
             notes = self._riders.notes()
             shutil.rmtree(self._folder, ignore_errors=True)
         seconds = time.monotonic() - began
-        return Watched(self._hang, code, self._count, self._compared, seconds, self._riders.ever, notes)
+        looks = (self._count, self._compared)
+        return Watched(self._hang, code, *looks, seconds, self._riders.ever, notes, overdue, undecided)
+
+    @property
+    def _undecided(self) -> Attached | None:
+        """The first process whose last two looks do not tell whether it goes on."""
+        return next((seen.undecided for seen in self._seen.values() if seen.undecided is not None), None)
 
     def _start(self) -> None:
         self._forget()
@@ -263,7 +277,14 @@ class Watch:
         compared = subject.compare(before, look)
         if compared.diagnosis.finding is Finding.BURNS and self._is_silent(pid, before.at):
             seen.look = before  # on a busy machine it takes more than one look's time until it has had a processor
+        seen.undecided = None if self._goes_on(compared, before.at) else compared
         return compared if self._is_new(seen, before.at, compared) else None
+
+    def _goes_on(self, compared: Attached, since: float) -> bool:
+        """Whether two looks show progress, or the agent saw it that they did not: a turn of the loop, the end of a call."""
+        pid, is_of_loop = compared.pid, compared.diagnosis.hang_class in OF_LOOPS
+        is_refuted = (is_of_loop and self._riders.has_turned(pid, since)) or self._riders.has_ended_calls(pid, since)
+        return compared.diagnosis.finding is Finding.GOES_ON or is_refuted
 
     def _is_new(self, seen: _Seen, since: float, compared: Attached) -> bool:
         """Whether this is a hang that nobody has told; where the judge sees the process, it has a look's time first."""

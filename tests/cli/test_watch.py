@@ -70,6 +70,19 @@ def test_what_fails_is_not_clean_and_what_was_never_seen_twice_neither(tmp_path:
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (3, "inconclusive")
 
 
+WAITS = "import os; os.read(os.pipe()[0], 1)"
+
+
+@pytest.mark.parametrize(("code", "came"), [(WAITS, (3, "inconclusive")), (HEALTHY, (0, "clean"))])
+def test_what_stands_when_the_time_is_over_and_nobody_explained_is_not_clean(
+    code: str, came: tuple[int, str], tmp_path: Path
+) -> None:
+    done = watch("--json", "--after", "1s", "--for", "10s", "--", sys.executable, "-c", code, "100000", folder=tmp_path)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["verdict"]) == came, document
+    assert ("Watch it for longer" in document["explanation"]) == (came[1] == "inconclusive")
+
+
 def test_a_signal_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
     script = tmp_path / "healthy.py"
     script.write_text(HEALTHY)

@@ -118,14 +118,14 @@ def _likely(attached: Attached) -> list[str]:
     return [f"Likely by its packages and its command, but not seen: {named}."] if likely else []
 
 
-def nothing_found(verdict: Verdict, seconds: float, looks: int) -> dict[str, Any]:
-    """The JSON document of a watch in which no hang was found."""
+def nothing_found(verdict: Verdict, said: str) -> dict[str, Any]:
+    """The JSON document of a watch in which no hang was found, which ``said`` says."""
     return {
         "schema": SCHEMA,
         "verdict": verdict.value,
         "hang_class": None,
         "users_stuck": 0,
-        "explanation": f"No hang was found in {looks} looks over {seconds:.0f} s.",
+        "explanation": said,
         "cause": None,
         "stacks": [],
         "evidence": "",

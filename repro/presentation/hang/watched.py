@@ -65,7 +65,7 @@ def document(watched: Watched, evidence: str, words: Sequence[str]) -> dict[str,
     """The JSON document of a watch that has ended; ``evidence`` is the folder of the first hang's."""
     hang = watched.hang
     if hang is None:
-        found = diagnosis.nothing_found(watched.verdict, watched.seconds, watched.looks)
+        found = diagnosis.nothing_found(watched.verdict, _nothing_found(watched))
     elif isinstance(hang, Judged):
         found = dict(_judged(hang, evidence))
     else:
@@ -82,9 +82,29 @@ def document(watched: Watched, evidence: str, words: Sequence[str]) -> dict[str,
 
 
 def ended(watched: Watched) -> str:
-    """The last line of a watch without a hang."""
+    """The last lines of a watch without a hang."""
     end = "it was ended" if watched.exit_code is None else f"it ended with exit code {watched.exit_code}"
-    return f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {end}."
+    told = f"No hang in {watched.looks} looks over {watched.seconds:.0f} s; {end}."
+    return " ".join([told, *unexplained(watched)])
+
+
+def unexplained(watched: Watched) -> list[str]:
+    """What nobody had explained when the time was over, and what to do; nothing where nothing was left open."""
+    said = []
+    if watched.overdue is not None:
+        late = watched.overdue
+        said.append(
+            f"That is inconclusive: {late.users} of {late.of} callers waited for an answer then, the longest for {late.seconds:.0f} s."
+        )
+    elif watched.undecided is not None:
+        said.append(f"That is inconclusive: {diagnosis.explanation(watched.undecided)}")
+    return [*said, "Watch it for longer, by --for."] if said else []
+
+
+def _nothing_found(watched: Watched) -> str:
+    return " ".join(
+        [f"No hang was found in {watched.looks} looks over {watched.seconds:.0f} s.", *unexplained(watched)]
+    )
 
 
 def blindness(watched: Watched) -> str:
