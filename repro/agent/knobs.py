@@ -165,17 +165,22 @@ class Stops:
 
     ``pause`` gives the seconds until the next stop, and ``is_on`` tells then whether it comes. It is put off until each
     user has gone on or is between two tasks: one that waits for ever is what is looked for, and a stop would end it
-    unseen. ``progress_of`` a user's greenlet gives what changes as it goes on, None where that is not known. Where
-    users outlive a stop by ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
+    unseen. Who has gone on may hang before the last one has, so who waits for another greenlet or thread, and not for
+    the clock or the network, puts it off as well once it stood for more than ``STILL_SHARE`` of that time.
+    ``progress_of`` a user's greenlet gives what changes as it goes on, None where that is not known. Where users
+    outlive a stop by ``PATIENCE_S`` it was the load's own: they are not told twice, and none starts any more.
     """
 
     SHORTEST_S, LONGEST_S = 0.1, 2.0
     PATIENCE_S = 1.0
     LOOK_S = 0.02
+    STILL_SHARE = 0.1
+    CLOCK_OR_NETWORK = ("hub.py", "_socket", "_ssl", "ssl.py", "select", "resolver")  # modules of gevent
     LOCUSTS_WAIT = "locust/user/task.py"
 
     def __init__(self, pause, note, is_on=lambda: True, progress_of=lambda greenlet: None):
         self._pause, self._note, self._is_on, self._progress_of = pause, note, is_on, progress_of
+        self._monotonic = time.monotonic
 
     def run(self, runner, is_loading, outlived):
         """In a greenlet of its own, while ``is_loading``, or until users outlive a stop; then it calls ``outlived``."""
@@ -200,19 +205,34 @@ class Stops:
     def _let_all_go_on(self, runner, is_loading):
         import gevent
 
-        waiting = self._waiting(runner)
-        while waiting and is_loading():
+        due = now = self._monotonic()
+        waiting, parked = self._waiting(runner), dict.fromkeys(self._parked(runner), due)
+        while is_loading():
+            if not waiting and all(now - since <= self.STILL_SHARE * (now - due) for since in parked.values()):
+                return
             gevent.sleep(self.LOOK_S)
+            now = self._monotonic()
             waiting &= self._waiting(runner)
+            parked = {one: parked.get(one, now) for one in self._parked(runner)}
 
     def _waiting(self, runner):
         """The users within a task, each as it stands: by what it has done, or else by its innermost frame."""
-        found = set()
-        for greenlet in list(runner.user_greenlets):
-            frame = greenlet.gr_frame
-            if frame is not None and not self._is_between_tasks(frame):
-                found.add((id(greenlet), self._progress_of(greenlet) or (id(frame), frame.f_lasti)))
-        return found
+        return {
+            (id(greenlet), self._progress_of(greenlet) or (id(frame), frame.f_lasti))
+            for greenlet, frame in self._within_tasks(runner)
+        }
+
+    def _parked(self, runner):
+        """Those of them that wait for another greenlet or thread, each by its innermost frame."""
+        return {
+            (id(greenlet), id(frame), frame.f_lasti, self._progress_of(greenlet))
+            for greenlet, frame in self._within_tasks(runner)
+            if not frame.f_code.co_filename.rpartition("gevent/")[2].startswith(self.CLOCK_OR_NETWORK)
+        }
+
+    def _within_tasks(self, runner):
+        frames = [(greenlet, greenlet.gr_frame) for greenlet in list(runner.user_greenlets)]
+        return [(greenlet, frame) for greenlet, frame in frames if frame and not self._is_between_tasks(frame)]
 
     def _is_between_tasks(self, frame):
         """Whether it sleeps as Locust's own ``wait`` does; a sleep of the task may be one of a loop that never ends."""

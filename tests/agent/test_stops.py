@@ -8,20 +8,9 @@ import sys
 import pytest
 
 LIMIT_S = 120
-# Three users: one is between two tasks for long, one goes on all the time, and one waits in the way that is asked for
-# until it is let go.
-USERS = """
-import itertools
-import gevent
-from gevent.event import Event
-from gevent.lock import BoundedSemaphore
-from gevent.queue import Queue
-from gevent import socket
-from repro.agent.knobs import Stops
-
-
+RUNNER = """
 class Runner:
-    state, user_classes_count = "running", {{"User": 3}}
+    state, user_classes_count = "running", {"User": 3}
 
     def __init__(self, users):
         self.users, self.stopped, self.user_greenlets = users, 0, []
@@ -38,6 +27,20 @@ class Runner:
         self.stopped += 1
         gevent.killall(self.user_greenlets)
         self.user_greenlets = []
+"""
+# Three users: one is between two tasks for long, one goes on all the time, and one waits in the way that is asked for
+# until it is let go.
+USERS = """
+import itertools
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from gevent.queue import Queue
+from gevent import socket
+from repro.agent.knobs import Stops
+
+
+{runner}
 
 
 def goes_on():
@@ -95,6 +98,63 @@ print(before, runner.stopped > before)
 def test_a_user_that_waits_for_ever_is_not_stopped_and_one_between_tasks_or_that_goes_on_is(
     way: str, known: str
 ) -> None:
-    argv = [sys.executable, "-c", USERS.format(way=way, known=known)]
+    argv = [sys.executable, "-c", USERS.format(runner=RUNNER, way=way, known=known)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.stdout == "0 True\n", done.stderr
+
+
+# Two users go on until they are told to wait: one keeps a stop off, the other goes on once it is due and hangs then. The
+# first goes on; only the second's being let go ends the stop's being put off.
+LATER = """
+import gevent
+from gevent.event import Event
+from repro.agent.knobs import Stops
+
+{runner}
+done, is_due, slow_may, hung_may, has_hung = [0, 0], Event(), Event(), Event(), Event()
+
+
+def work(number, is_first_due, then):
+    while True:
+        gevent.sleep(0.001)
+        done[number] += 1
+        if is_due.is_set() and not then.is_set():
+            is_first_due()
+            then.wait()
+
+
+def hangs():
+    gevent.sleep(0.05)  # it goes on after the stop was due, and only then it hangs
+    done[1] += 1
+    has_hung.set()
+
+
+def due():
+    is_due.set()
+    gevent.sleep(0.01)
+    return 0.0
+
+
+users = [lambda: work(0, lambda: None, slow_may), lambda: work(1, hangs, hung_may)]
+runner = Runner(users)
+numbers = {{id(greenlet): number for number, greenlet in enumerate(runner.user_greenlets)}}
+stops = Stops(due, lambda: None, progress_of=lambda greenlet: 1 + done[numbers.get(id(greenlet), 0)])
+gevent.spawn(stops.run, runner, lambda: True, None)
+has_hung.wait()
+gevent.sleep(0.2)
+slow_may.set()
+before = done[0]
+while done[0] < before + 100:
+    gevent.sleep(0.01)
+kept_off = runner.stopped
+hung_may.set()
+while not runner.stopped:
+    gevent.sleep(0.01)
+print(kept_off, runner.stopped > 0)
+"""
+
+
+def test_a_user_that_hangs_after_a_stop_was_due_and_before_it_came_is_not_stopped() -> None:
+    argv = [sys.executable, "-c", LATER.format(runner=RUNNER)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.stdout == "0 True\n", done.stderr

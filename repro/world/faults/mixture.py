@@ -13,6 +13,8 @@ MIXED = "mixed"
 """The event in the proxy's log."""
 DELAYED, PARTED, CLOSED = 0.25, 0.5, 0.02
 """The shares of the answers; one may have several."""
+IN_BODY, BEHIND_HEAD = 0.5, 0.25
+"""The shares of the cuts; the others are within the head."""
 SHORTEST_S, LONGEST_DELAY_S, LONGEST_PAUSE_S = 1e-3, 0.5, 0.1
 
 
@@ -29,13 +31,26 @@ class Mixed:
 UNMIXED = Mixed()
 
 
-def mixture(*, seed: int, ordinal: int, size: int) -> Mixed:
-    """That of the answer to the request of this number, of so many bytes."""
+def mixture(*, seed: int, ordinal: int, head: int, body: int) -> Mixed:
+    """That of the answer to the request of this number, with so many bytes of head and body."""
     chance = random.Random(f"{seed}:io:{ordinal}")  # noqa: S311  # replayable, no secret
     delay_s = _between(chance, LONGEST_DELAY_S) if chance.random() < DELAYED else 0.0
-    cut_at = chance.randrange(1, size) if chance.random() < PARTED and size > 1 else 0
+    cut_at = _cut(chance, head, body) if chance.random() < PARTED and head + body > 1 else 0
     pause_s = _between(chance, LONGEST_PAUSE_S) if cut_at else 0.0
     return Mixed(delay_s, cut_at, pause_s, chance.random() < CLOSED)
+
+
+def _cut(chance: random.Random, head: int, body: int) -> int:
+    """Half of them within the body, a quarter behind the head, as servers write them, and a quarter within the head.
+
+    Every byte alike would leave a short body whole: its head is longer, and most programs never see where a head ends.
+    """
+    place = chance.random()
+    if body > 1 and place < IN_BODY:
+        return chance.randrange(head + 1, head + body)
+    if body and head and place < IN_BODY + BEHIND_HEAD:
+        return head
+    return chance.randrange(1, head if head > 1 else head + body)
 
 
 def _between(chance: random.Random, longest_s: float) -> float:

@@ -183,7 +183,7 @@ class _Link:
         made_up = next((fault for fault in hit if fault.name in {"status", "throttle"}), None)
         answer = _error(made_up, request) if made_up else await self._ask(request)
         is_mixed = not faults and self.relay.mixes()
-        mixed = mixture(seed=self.relay.seed, ordinal=ordinal, size=answer.size) if is_mixed else UNMIXED
+        mixed = self._mixture(answer, ordinal) if is_mixed else UNMIXED
         if faults:
             if not made_up:
                 self.note("backend", ordinal=ordinal, status=_status(answer), bytes=answer.size)
@@ -197,6 +197,9 @@ class _Link:
             self.number, "answer", f', "ordinal": {ordinal}, "status": "{_status(answer)}", "bytes": {answer.size}'
         )
         return answer.keeps and request.keeps and not mixed.closes
+
+    def _mixture(self, answer: Message, ordinal: int) -> Mixed:
+        return mixture(seed=self.relay.seed, ordinal=ordinal, head=len(answer.head), body=len(answer.body))
 
     async def _send_mixed(self, answer: Message, mixed: Mixed) -> None:
         """The answer whole, or as the mixture has it."""

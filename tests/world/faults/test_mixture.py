@@ -11,15 +11,30 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from repro.agent.knobs import Turns
 from repro.core.experiment.factors.amplification import IO
 from repro.world.faults import Proxy
-from repro.world.faults.mixture import CLOSED, DELAYED, LONGEST_DELAY_S, MIXED, PARTED, UNMIXED, Mixed, mixture
+from repro.world.faults.mixture import (
+    BEHIND_HEAD,
+    CLOSED,
+    DELAYED,
+    IN_BODY,
+    LONGEST_DELAY_S,
+    MIXED,
+    PARTED,
+    UNMIXED,
+    Mixed,
+    mixture,
+)
 
 MANY = 4000
 REQUESTS = 40
 BODY = b"0123456789" * 20
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+ANSWER = HEAD + BODY
+HEAD_SIZE, BODY_SIZE = 250, 50
 
 
 class Answering(socketserver.StreamRequestHandler):
@@ -38,7 +53,7 @@ class Upstream(socketserver.ThreadingTCPServer):
 
 
 def mixtures(seed: int) -> list[Mixed]:
-    return [mixture(seed=seed, ordinal=ordinal, size=300) for ordinal in range(MANY)]
+    return [mixture(seed=seed, ordinal=ordinal, head=HEAD_SIZE, body=BODY_SIZE) for ordinal in range(MANY)]
 
 
 def test_the_same_seed_mixes_alike_and_the_shares_are_those_that_are_documented() -> None:
@@ -48,7 +63,22 @@ def test_the_same_seed_mixes_alike_and_the_shares_are_those_that_are_documented(
     for share, hits in ((DELAYED, [one.delay_s for one in made]), (PARTED, [one.cut_at for one in made])):
         assert abs(sum(map(bool, hits)) / MANY - share) < 0.03
     assert 0 < sum(one.closes for one in made) < 2 * CLOSED * MANY
-    assert all(0 <= one.delay_s <= LONGEST_DELAY_S and 0 <= one.cut_at < 300 for one in made)
+    assert all(0 <= one.delay_s <= LONGEST_DELAY_S and 0 <= one.cut_at < HEAD_SIZE + BODY_SIZE for one in made)
+
+
+def test_a_short_body_behind_a_long_head_is_parted_as_often_as_is_documented() -> None:
+    cuts = [one.cut_at for one in mixtures(1) if one.cut_at]
+    assert abs(sum(cut > HEAD_SIZE for cut in cuts) / len(cuts) - IN_BODY) < 0.04
+    assert abs(sum(cut == HEAD_SIZE for cut in cuts) / len(cuts) - BEHIND_HEAD) < 0.04
+    assert sum(cut < HEAD_SIZE for cut in cuts) > len(cuts) / 5
+
+
+@pytest.mark.parametrize(("head", "body"), [(5, 0), (5, 1), (0, 5), (2, 2), (1, 1), (0, 1), (1, 0), (0, 0)])
+def test_both_pieces_of_an_answer_of_any_size_have_bytes(head: int, body: int) -> None:
+    cuts = {mixture(seed=1, ordinal=ordinal, head=head, body=body).cut_at for ordinal in range(200)}
+    assert cuts <= set(range(max(1, head + body)))
+    assert 0 in cuts
+    assert (len(cuts) > 1) == (head + body > 1)
 
 
 def test_every_answer_comes_whole_and_the_proxy_counts_what_it_mixed(tmp_path: Path) -> None:
@@ -58,7 +88,7 @@ def test_every_answer_comes_whole_and_the_proxy_counts_what_it_mixed(tmp_path: P
         with Proxy.start(upstream, faults=(), seed=7, folder=tmp_path, mark="test", is_amplified=True) as proxy:
             bodies = answers(proxy.url)
         server.shutdown()
-    expected = [mixture(seed=7, ordinal=ordinal, size=len(ANSWER)) for ordinal in range(1, REQUESTS + 1)]
+    expected = [mixture(seed=7, ordinal=ordinal, head=len(HEAD), body=len(BODY)) for ordinal in range(1, REQUESTS + 1)]
     assert bodies == [BODY] * REQUESTS
     assert proxy.mixed() == sum(one != UNMIXED for one in expected)
 
