@@ -142,7 +142,7 @@ class Riders:
                 rider.told.add(hang_class)
 
     def overdue(self) -> Overdue | None:
-        """Who waits in a call now, for longer than a stall takes, and was not told as a hang; None where nobody does."""
+        """Who waits in a call now for longer than a stall takes, and was not told as a hang; None for nobody."""
         slots = {key: slot for rider in self._riders.values() for key, slot in _slots(rider).items()}
         return overdue_of(slots, now=time.monotonic(), stall_s=self._limits.stall_after_s)
 

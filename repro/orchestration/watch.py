@@ -281,7 +281,7 @@ class Watch:
         return compared if self._is_new(seen, before.at, compared) else None
 
     def _goes_on(self, compared: Attached, since: float) -> bool:
-        """Whether two looks show progress, or the agent saw it that they did not: a turn of the loop, the end of a call."""
+        """Whether two looks show progress, or else the agent saw some: a turn of the loop, the end of a call."""
         pid, is_of_loop = compared.pid, compared.diagnosis.hang_class in OF_LOOPS
         is_refuted = (is_of_loop and self._riders.has_turned(pid, since)) or self._riders.has_ended_calls(pid, since)
         return compared.diagnosis.finding is Finding.GOES_ON or is_refuted

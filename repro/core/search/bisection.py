@@ -236,7 +236,7 @@ class Bisection:
             more += 1
 
     def _doubt_of_clean_side(self, best: int, more: int) -> float:
-        """How likely the clean trials before ``best`` and ``more`` would be if those releases hung at the later rate."""
+        """How likely the clean trials before ``best`` and ``more`` would be if those hung at the later rate."""
         from repro.core.search.change_point import PARTS, chance_to_miss
 
         tally = self._tally

@@ -94,7 +94,8 @@ def unexplained(watched: Watched) -> list[str]:
     if watched.overdue is not None:
         late = watched.overdue
         said.append(
-            f"That is inconclusive: {late.users} of {late.of} callers waited for an answer then, the longest for {late.seconds:.0f} s."
+            f"That is inconclusive: {late.users} of {late.of} callers waited for an answer then, "
+            f"the longest for {late.seconds:.0f} s."
         )
     elif watched.undecided is not None:
         said.append(f"That is inconclusive: {diagnosis.explanation(watched.undecided)}")

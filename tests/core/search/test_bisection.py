@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from math import comb
 
 import pytest
@@ -16,10 +17,15 @@ CONFIDENCE = 0.95
 
 def searched(n: int, first: int, rate: float, chance: random.Random) -> tuple[Bisection, int]:
     """A search to its end over releases that hang at ``rate`` from ``first`` on (``n``: never), and its trials."""
-    state, trials = Bisection(n, confidence=CONFIDENCE), 0
+    return searched_over([rate if index >= first else 0.0 for index in range(n)], chance)
+
+
+def searched_over(rates: Sequence[float], chance: random.Random) -> tuple[Bisection, int]:
+    """A search to its end over releases of these rates, and its trials."""
+    state, trials = Bisection(len(rates), confidence=CONFIDENCE), 0
     while not state.answer().is_settled and trials < MOST:
         (index,) = state.next_probes(1)
-        state = state.observe(index, hang=index >= first and chance.random() < rate)
+        state = state.observe(index, hang=rates[index] > 0 and chance.random() < rates[index])
         trials += 1
     return state, trials
 
@@ -87,11 +93,7 @@ def test_a_rate_that_differs_from_release_to_release_does_not_mislead(rate: floa
         n = chance.choice((8, 20, 50, 120, 200))
         first = chance.randrange(1, n)
         rates = [rate * chance.uniform(0.5, 1.5) if index >= first else 0.0 for index in range(n)]
-        state = Bisection(n, confidence=CONFIDENCE)
-        while not state.answer().is_settled and len(state.observations) < MOST:
-            (index,) = state.next_probes(1)
-            state = state.observe(index, hang=chance.random() < rates[index])
-        right += state.answer().index == first
+        right += searched_over(rates, chance)[0].answer().index == first
     assert right >= least_right(histories), f"{right} of {histories}"
 
 
